@@ -1,0 +1,74 @@
+//! Artifact → findings. An analyzer never unpacks.
+//!
+//! A new analyzer is one file here, its `mod` line and its row in [`ANALYZERS`].
+
+mod findings;
+
+pub use findings::{Findings, Found};
+
+use crate::knowledge::Knowledge;
+use crate::model::{Artifact, Kind};
+
+/// What an analyzer depends on, and so how often it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sees {
+    /// Bytes and facts alone: runs once per distinct bytes.
+    Content,
+    /// Name, claimed type, parents too: runs once per occurrence, when the tree is whole.
+    Place,
+}
+
+/// One question asked of artifacts.
+#[derive(Debug)]
+pub struct Analyzer {
+    /// Its name: the file it stands in.
+    pub name: &'static str,
+    /// The kinds it looks at, in any reading; empty for all.
+    pub kinds: &'static [Kind],
+    /// What it depends on.
+    pub sees: Sees,
+    /// The ids it may find.
+    pub findings: &'static [&'static str],
+    /// Reports what it finds.
+    pub run: fn(&Look<'_>, &mut Findings<'_>),
+}
+
+/// What an analyzer looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    /// The whole tree, parents before children.
+    pub tree: &'a [Artifact],
+    /// The artifact in question.
+    pub artifact: &'a Artifact,
+    /// Lists to look things up in.
+    pub knowledge: &'a Knowledge,
+}
+
+impl<'a> Look<'a> {
+    /// The artifact that holds this one.
+    pub fn parent(&self) -> Option<&'a Artifact> {
+        self.above(self.artifact)
+    }
+
+    /// The artifact that holds `artifact`.
+    pub fn above(&self, artifact: &Artifact) -> Option<&'a Artifact> {
+        self.tree.get(usize::try_from(artifact.parent?).ok()?)
+    }
+
+    /// The artifacts above this one, the nearest first. Ends because a parent's id is smaller than its child's.
+    pub fn ancestors(&self) -> impl Iterator<Item = &'a Artifact> {
+        let look = *self;
+        std::iter::successors(self.parent(), move |artifact| look.above(artifact))
+    }
+
+    /// The children of this artifact.
+    pub fn children(&self) -> impl Iterator<Item = &'a Artifact> {
+        let id = self.artifact.id;
+        self.tree
+            .iter()
+            .filter(move |artifact| artifact.parent == Some(id))
+    }
+}
+
+/// Every analyzer, in the order in which their findings are listed.
+pub const ANALYZERS: &[Analyzer] = &[];

@@ -1,0 +1,394 @@
+//! The one path from bytes to a report. Milter, relay, command line and batch all call [`Worker::scan`] and differ
+//! only in where bytes come from and what is done with the report.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::analyze::{ANALYZERS, Analyzer, Findings, Found, Look, Sees};
+use crate::identify;
+use crate::knowledge::Knowledge;
+use crate::limits::{Budget, Halt, Limits};
+use crate::model::{Artifact, Fact, Name, Report, Trouble};
+use crate::rules::{Globals, RuleScanner, RuleTrouble, Rules};
+use crate::score::{self, Thresholds};
+use crate::unpack::{Nest, Seen, UNPACKERS, UNSUPPORTED, Unpacker};
+
+/// One immutable generation of rules, knowledge and limits; a reload makes a new one.
+#[derive(Debug)]
+pub struct Engine {
+    /// Compiled rules.
+    pub rules: Rules,
+    /// Catalogue and lists.
+    pub knowledge: Knowledge,
+    /// Limits of a scan.
+    pub limits: Limits,
+    /// Scores from which an input is suspicious and malicious.
+    pub thresholds: Thresholds,
+}
+
+/// One thing to scan.
+#[derive(Debug, Clone, Default)]
+pub struct Input {
+    /// How it is named in the report.
+    pub path: String,
+    /// Its file name, where it has one.
+    pub name: Option<Name>,
+    /// The bytes.
+    pub data: Bytes,
+    /// What else is known.
+    pub context: Context,
+}
+
+/// What is known of an input besides its bytes.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// When the scan must have ended; none: the engine's timeout from now.
+    pub deadline: Option<Instant>,
+    /// Passwords to try on locked archives and documents.
+    pub passwords: Vec<String>,
+}
+
+/// One thread's scanner.
+#[derive(Debug)]
+pub struct Worker<'e> {
+    engine: &'e Engine,
+    scanner: RuleScanner<'e>,
+}
+
+impl<'e> Worker<'e> {
+    /// A worker of an engine's generation.
+    pub fn new(engine: &'e Engine) -> Self {
+        Self {
+            engine,
+            scanner: engine.rules.scanner(),
+        }
+    }
+
+    /// Unpacks an input until it is plain, looks at everything, judges. Always ends with a report.
+    pub fn scan(&mut self, input: Input) -> Report {
+        let started = Instant::now();
+        let limits = &self.engine.limits;
+        let deadline = input
+            .context
+            .deadline
+            .or_else(|| started.checked_add(limits.timeout));
+        let budget = Budget::new(limits.clone(), deadline);
+        let mut tree = unpack(root(&input, &budget), &budget);
+        let mut findings = Findings::new(&self.engine.knowledge.catalogue);
+        self.analyze(&mut tree, &budget, &mut findings);
+        let (findings, iocs, incomplete) = findings.finish();
+        let verdict = score::judge(
+            &tree,
+            &findings,
+            &self.engine.knowledge.catalogue,
+            self.engine.thresholds,
+        );
+        Report {
+            path: crate::text::safe(&input.path),
+            level: verdict.level,
+            score: verdict.score,
+            complete: !incomplete,
+            artifacts: tree,
+            findings,
+            raised: verdict.raised,
+            iocs,
+            rules: self.engine.rules.digest().to_owned(),
+            version: env!("CARGO_PKG_VERSION"),
+            elapsed_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Rules and content analyzers artifact by artifact, then what depends on the place, on the whole tree.
+    fn analyze(&mut self, tree: &mut [Artifact], budget: &Budget, findings: &mut Findings<'_>) {
+        let paths = paths(tree);
+        for (at, path) in paths.iter().enumerate() {
+            let Some(artifact) = tree.get(at) else { break };
+            findings.turn_to(artifact.id);
+            let fact = self.match_rules(tree, artifact, path, budget, findings);
+            run_analyzers(
+                tree,
+                artifact,
+                Sees::Content,
+                &self.engine.knowledge,
+                findings,
+            );
+            if let Some(artifact) = tree.get_mut(at) {
+                artifact.facts.extend(fact);
+            }
+        }
+        for artifact in tree.iter() {
+            findings.turn_to(artifact.id);
+            run_analyzers(
+                tree,
+                artifact,
+                Sees::Place,
+                &self.engine.knowledge,
+                findings,
+            );
+        }
+    }
+
+    fn match_rules(
+        &mut self,
+        tree: &[Artifact],
+        artifact: &Artifact,
+        path: &str,
+        budget: &Budget,
+        findings: &mut Findings<'_>,
+    ) -> Option<Fact> {
+        if let Err(halt) = budget.check_time() {
+            return Some(Fact::Limit {
+                halt,
+                what: "rules".to_owned(),
+            });
+        }
+        let parent = artifact
+            .parent
+            .and_then(|id| tree.get(usize::try_from(id).ok()?));
+        let name = artifact.name.as_ref();
+        let filename = name
+            .and_then(|name| name.files().next())
+            .unwrap_or_default();
+        let extension = name
+            .and_then(|name| name.extensions().next())
+            .map(|e| format!(".{e}"))
+            .unwrap_or_default();
+        let globals = Globals {
+            filename,
+            filepath: path,
+            extension: &extension,
+            filetype: &artifact.kind.as_str().to_ascii_uppercase(),
+            kind: artifact.kind.as_str(),
+            via: artifact.via.unwrap_or_default(),
+            parent_kind: parent
+                .map(|parent| parent.kind.as_str())
+                .unwrap_or_default(),
+            depth: artifact.depth,
+        };
+        match self
+            .scanner
+            .scan(&artifact.data, globals, budget.time_left())
+        {
+            Ok(matches) => {
+                // What is true of equal bytes is said at the first of them.
+                let said = |rule: &str| {
+                    artifact
+                        .same_as
+                        .is_some_and(|first| findings.has(first, &format!("yara:{rule}")))
+                };
+                let news: Vec<_> = matches
+                    .into_iter()
+                    .filter(|found| !said(&found.rule.name))
+                    .collect();
+                for found in news {
+                    findings.report_rule(
+                        &found.rule.name,
+                        found.rule.score,
+                        found.rule.attack,
+                        found.evidence,
+                    );
+                }
+                None
+            }
+            Err(RuleTrouble::OutOfTime) => Some(Fact::Limit {
+                halt: Halt::OutOfTime,
+                what: "rules".to_owned(),
+            }),
+            Err(RuleTrouble::Failed(what)) => {
+                self.scanner = self.engine.rules.scanner();
+                Some(Fact::Crashed {
+                    by: "rules".to_owned(),
+                    what,
+                })
+            }
+        }
+    }
+}
+
+fn root(input: &Input, budget: &Budget) -> Artifact {
+    let identity = guarded("identify", || Ok(identify::identify(&input.data, budget)));
+    let (identity, crash) = match identity {
+        Ok(Ok(identity)) => (identity, None),
+        Ok(Err(trouble)) => (
+            identify::Identity::certain(crate::model::Kind::Data),
+            Some(trouble.into_fact("")),
+        ),
+        Err(crash) => (
+            identify::Identity::certain(crate::model::Kind::Data),
+            Some(crash),
+        ),
+    };
+    Artifact {
+        id: 0,
+        parent: None,
+        via: None,
+        index: 0,
+        at: None,
+        depth: 0,
+        kind: identity.kind,
+        readings: identity.readings,
+        sha256: Sha256::digest(&input.data).into(),
+        name: input.name.clone(),
+        declared: None,
+        same_as: None,
+        mail: None,
+        facts: identity.facts.into_iter().chain(crash).collect(),
+        data: input.data.clone(),
+    }
+}
+
+/// Opens containers in the order in which they were found until nothing opens.
+fn unpack(root: Artifact, budget: &Budget) -> Vec<Artifact> {
+    let mut seen = Seen::from([(root.sha256, root.id)]);
+    let mut tree = vec![root];
+    let mut at = 0;
+    // Ends because the budget bounds the artifacts.
+    while let Some(artifact) = tree.get(at) {
+        if artifact.same_as.is_none() {
+            let opened = open(artifact.clone(), budget, &mut seen, tree.len());
+            if let Some(artifact) = tree.get_mut(at) {
+                artifact.facts.extend(opened.facts);
+                artifact.mail = artifact.mail.take().or(opened.mail);
+            }
+            tree.extend(opened.children);
+            if let Some(halt) = opened.halt {
+                note_unopened(&mut tree, at, halt);
+                break;
+            }
+        }
+        at = at.saturating_add(1);
+    }
+    tree
+}
+
+/// What all unpackers of one artifact made of it.
+#[derive(Default)]
+struct Opened {
+    children: Vec<Artifact>,
+    facts: Vec<Fact>,
+    mail: Option<crate::model::MailSummary>,
+    /// A limit that ends the whole scan.
+    halt: Option<Halt>,
+}
+
+fn open(artifact: Artifact, budget: &Budget, seen: &mut Seen, next: usize) -> Opened {
+    let next = u32::try_from(next).unwrap_or(u32::MAX);
+    let mut nest = Nest::new(budget, seen, &artifact, next);
+    let fitting = |unpacker: &&Unpacker| unpacker.kinds.iter().any(|kind| artifact.reads_as(*kind));
+    let mut halt = None;
+    for unpacker in UNPACKERS.iter().filter(fitting) {
+        let ended = guarded(unpacker.name, || (unpacker.run)(&artifact, &mut nest));
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(Trouble::TooMuch(
+                met @ (Halt::OutOfTime | Halt::Unpacked | Halt::Artifacts),
+            ))) => {
+                nest.note(Trouble::TooMuch(met).into_fact(unpacker.name));
+                halt = Some(met);
+                break;
+            }
+            Ok(Err(trouble)) => nest.note(trouble.into_fact("")),
+            Err(crash) => nest.note(crash),
+        }
+    }
+    if UNSUPPORTED.contains(&artifact.kind) {
+        nest.note(Fact::NoReader {
+            what: format!("no reader for {}", artifact.kind.describe()),
+        });
+    }
+    Opened {
+        children: nest.children,
+        facts: nest.facts,
+        mail: nest.mail,
+        halt,
+    }
+}
+
+/// Says how much stayed closed when a limit ended the unpacking.
+fn note_unopened(tree: &mut [Artifact], at: usize, halt: Halt) {
+    let closed = tree.len().saturating_sub(at).saturating_sub(1);
+    if closed > 0
+        && let Some(root) = tree.first_mut()
+    {
+        root.facts.push(Fact::Limit {
+            halt,
+            what: format!("{closed} artifacts were not opened"),
+        });
+    }
+}
+
+fn run_analyzers(
+    tree: &[Artifact],
+    artifact: &Artifact,
+    sees: Sees,
+    knowledge: &Knowledge,
+    findings: &mut Findings<'_>,
+) {
+    let look = Look {
+        tree,
+        artifact,
+        knowledge,
+    };
+    let fitting = |analyzer: &&Analyzer| {
+        let once = sees == Sees::Place || artifact.same_as.is_none();
+        let kind =
+            analyzer.kinds.is_empty() || analyzer.kinds.iter().any(|kind| artifact.reads_as(*kind));
+        analyzer.sees == sees && once && kind
+    };
+    for analyzer in ANALYZERS.iter().filter(fitting) {
+        let ended = guarded(analyzer.name, || {
+            (analyzer.run)(&look, findings);
+            Ok(())
+        });
+        if let Err(Fact::Crashed { by, what }) = ended {
+            findings.report(Found::new("scanner-crashed", &format!("{by}: {what}")));
+        }
+    }
+}
+
+/// Runs a step and turns a panic into a fact.
+fn guarded<T>(
+    by: &str,
+    step: impl FnOnce() -> Result<T, Trouble>,
+) -> Result<Result<T, Trouble>, Fact> {
+    catch_unwind(AssertUnwindSafe(step)).map_err(|panic| {
+        let what = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let what = what
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        Fact::Crashed {
+            by: by.to_owned(),
+            what: crate::text::excerpt(&what),
+        }
+    })
+}
+
+/// The names from the input down to each artifact, joined by slashes.
+fn paths(tree: &[Artifact]) -> Vec<String> {
+    /// Longer paths are cut at the front: depth times name length is an attacker's to choose.
+    const LONGEST: usize = 4096;
+    let mut paths: Vec<String> = Vec::with_capacity(tree.len());
+    for artifact in tree {
+        let above = artifact
+            .parent
+            .and_then(|id| paths.get(usize::try_from(id).ok()?))
+            .cloned()
+            .unwrap_or_default();
+        let name = artifact
+            .name
+            .as_ref()
+            .and_then(|name| name.readings.first())
+            .map(String::as_str);
+        let path = match name {
+            None => above,
+            Some(name) if above.is_empty() => name.to_owned(),
+            Some(name) => format!("{above}/{name}"),
+        };
+        let skip = path.chars().count().saturating_sub(LONGEST);
+        paths.push(path.chars().skip(skip).collect());
+    }
+    paths
+}

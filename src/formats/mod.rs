@@ -1,0 +1,10 @@
+//! Bytes → structure, one specification a file. Pure: `&[u8]` in, structure out; a budget is all it may ask.
+//!
+//! A reader here gives what it got plus what was wrong; it never judges and never refuses what the victim's
+//! software would open.
+#![warn(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss
+)]

@@ -1,0 +1,57 @@
+//! `signatures/` typed: the catalogue of findings and the lists that analyzers look things up in.
+//!
+//! All of it is embedded in the binary. Knowledge is data; code names only ids.
+
+mod catalogue;
+
+pub use catalogue::{Catalogue, Combination, Entry, Language, Scope, Text, Variant};
+
+use thiserror::Error;
+
+/// A signature file that does not hold.
+#[derive(Debug, Error)]
+#[error("signatures/{file}: {reason}")]
+pub struct BadSignatures {
+    /// The file.
+    pub file: &'static str,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Everything that analyzers and the score look up.
+#[derive(Debug)]
+pub struct Knowledge {
+    /// What is said about each finding.
+    pub catalogue: Catalogue,
+}
+
+impl Knowledge {
+    /// The knowledge embedded in the binary.
+    pub fn embedded() -> Result<Self, BadSignatures> {
+        Ok(Self {
+            catalogue: parse(
+                "findings.toml",
+                include_str!("../../signatures/findings.toml"),
+                Catalogue::parse,
+            )?,
+        })
+    }
+}
+
+fn parse<T>(
+    file: &'static str,
+    text: &str,
+    parser: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<T, BadSignatures> {
+    parser(text).map_err(|reason| BadSignatures { file, reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_signatures_hold() {
+        Knowledge::embedded().unwrap();
+    }
+}

@@ -1,0 +1,392 @@
+//! Limits (settings) and Budget (the running account of one scan).
+//!
+//! Every byte produced and every artifact made is paid here, and every long loop asks [`Budget::tick`]
+//! whether there is time left. A limit that is met is a [`Halt`]: the caller turns it into a finding.
+
+use std::cell::Cell;
+use std::fmt;
+use std::io::{BufRead, Read};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+const MIB: u64 = 1 << 20;
+
+/// A container's ratio counts once this many bytes came out of it: small, well compressible files are ordinary.
+pub const RATIO_COUNTS_FROM: u64 = 32 * MIB;
+
+/// How often [`Budget::tick`] reads the clock.
+const TICKS_PER_CLOCK_READ: u32 = 1024;
+
+/// What one read of a decoder asks for, at the most and at the least.
+const CHUNK: usize = 64 * 1024;
+const SMALLEST_CHUNK: usize = 1024;
+
+/// The settings of a scan. Inside a mailbox they hold per message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Time for one input.
+    pub timeout: Duration,
+    /// Containers within containers.
+    pub max_depth: u32,
+    /// Artifacts of one input.
+    pub max_artifacts: u32,
+    /// Bytes unpacked from one input, all artifacts together.
+    pub max_unpacked: u64,
+    /// Size of one input in bytes; a larger one is not read.
+    pub max_file: u64,
+    /// Bytes out for one byte in, counted once [`RATIO_COUNTS_FROM`] came out of one container.
+    pub max_ratio: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(60),
+            max_depth: 24,
+            max_artifacts: 20_000,
+            max_unpacked: 1024 * MIB,
+            max_file: 2048 * MIB,
+            max_ratio: 250,
+        }
+    }
+}
+
+/// Why a scan went no further at some place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Halt {
+    /// The deadline passed.
+    OutOfTime,
+    /// `max_depth` containers within containers.
+    Depth,
+    /// `max_artifacts` made.
+    Artifacts,
+    /// `max_unpacked` bytes produced.
+    Unpacked,
+    /// `max_ratio` exceeded by one container.
+    Ratio,
+    /// A ceiling of one format, named in its file.
+    Ceiling(&'static str),
+}
+
+impl fmt::Display for Halt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OutOfTime => "timeout",
+            Self::Depth => "max-depth",
+            Self::Artifacts => "max-artifacts",
+            Self::Unpacked => "max-unpacked",
+            Self::Ratio => "max-ratio",
+            Self::Ceiling(what) => what,
+        })
+    }
+}
+
+impl std::error::Error for Halt {}
+
+/// Why a decoder stopped before its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// A limit.
+    Halt(Halt),
+    /// The bytes are not what the decoder expects; what came before stands.
+    Broken(String),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Halt(halt) => halt.fmt(f),
+            Self::Broken(what) => f.write_str(what),
+        }
+    }
+}
+
+/// What a decoder gave: everything up to its end or its fault.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Decoded {
+    /// The bytes, paid from the budget.
+    pub data: Vec<u8>,
+    /// Why it is not all, if it is not.
+    pub fault: Option<Fault>,
+}
+
+/// A slice that tells how much of it a decoder took, so that ratios count what was consumed.
+#[derive(Debug)]
+pub struct Metered<'a> {
+    rest: &'a [u8],
+    consumed: Rc<Cell<u64>>,
+}
+
+impl<'a> Metered<'a> {
+    /// Wraps `data`; the meter starts at zero.
+    pub fn new(data: &'a [u8]) -> Self {
+        Self {
+            rest: data,
+            consumed: Rc::default(),
+        }
+    }
+
+    /// The running count of bytes taken, to be handed to [`Budget::read`].
+    pub fn meter(&self) -> Rc<Cell<u64>> {
+        Rc::clone(&self.consumed)
+    }
+}
+
+impl Read for Metered<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let len = self.rest.read(out)?;
+        self.consumed
+            .set(self.consumed.get().saturating_add(length(len)));
+        Ok(len)
+    }
+}
+
+impl BufRead for Metered<'_> {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        Ok(self.rest)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.rest = self.rest.get(amount..).unwrap_or_default();
+        self.consumed
+            .set(self.consumed.get().saturating_add(length(amount)));
+    }
+}
+
+/// What came out of one container and what went in, for the ratio.
+#[derive(Debug, Clone, Default)]
+pub struct Account {
+    /// Size of the container in bytes.
+    pub size: u64,
+    consumed: u64,
+    produced: u64,
+}
+
+impl Account {
+    /// An account of a container of `size` bytes.
+    pub fn new(size: u64) -> Self {
+        Self {
+            size,
+            consumed: 0,
+            produced: 0,
+        }
+    }
+
+    /// Whether `out` bytes of the member at hand, which consumed `taken`, are too much for it or for its container.
+    fn overdrawn(&self, max_ratio: u64, taken: u64, out: u64) -> bool {
+        let produced = self.produced.saturating_add(out);
+        let consumed = self.consumed.saturating_add(taken).min(self.size);
+        let over =
+            |out: u64, taken: u64| out > RATIO_COUNTS_FROM && out > taken.saturating_mul(max_ratio);
+        over(produced, consumed) || over(out, taken)
+    }
+}
+
+/// The running account of one scan: bytes, artifacts, depth, deadline. One thread's own.
+#[derive(Debug)]
+pub struct Budget {
+    limits: Limits,
+    deadline: Option<Instant>,
+    ticks: Cell<u32>,
+    expired: Cell<bool>,
+    unpacked: Cell<u64>,
+    artifacts: Cell<u32>,
+}
+
+impl Budget {
+    /// An account on `limits` that ends at `deadline`.
+    pub fn new(limits: Limits, deadline: Option<Instant>) -> Self {
+        Self {
+            limits,
+            deadline,
+            ticks: Cell::new(0),
+            expired: Cell::new(false),
+            unpacked: Cell::new(0),
+            artifacts: Cell::new(0),
+        }
+    }
+
+    /// The settings behind the account.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// To be called in every long loop: fails once the deadline has passed. Reads the clock every 1,024 calls.
+    pub fn tick(&self) -> Result<(), Halt> {
+        let ticks = self.ticks.get().wrapping_add(1);
+        self.ticks.set(ticks);
+        if ticks.is_multiple_of(TICKS_PER_CLOCK_READ) {
+            self.check_time()
+        } else {
+            self.verdict()
+        }
+    }
+
+    /// Reads the clock now: for steps that are long in themselves.
+    pub fn check_time(&self) -> Result<(), Halt> {
+        if self
+            .deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+        {
+            self.expired.set(true);
+        }
+        self.verdict()
+    }
+
+    fn verdict(&self) -> Result<(), Halt> {
+        if self.expired.get() {
+            Err(Halt::OutOfTime)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Time left, or `None` where there is no deadline.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Pays for `bytes` more unpacked bytes.
+    pub fn spend(&self, bytes: usize) -> Result<(), Halt> {
+        let total = self.unpacked.get().saturating_add(length(bytes));
+        if total > self.limits.max_unpacked {
+            return Err(Halt::Unpacked);
+        }
+        self.unpacked.set(total);
+        Ok(())
+    }
+
+    /// Pays for one more artifact at `depth` containers below the input.
+    pub fn admit(&self, depth: u32) -> Result<(), Halt> {
+        if depth > self.limits.max_depth {
+            return Err(Halt::Depth);
+        }
+        if self.artifacts.get() >= self.limits.max_artifacts {
+            return Err(Halt::Artifacts);
+        }
+        self.artifacts.set(self.artifacts.get().saturating_add(1));
+        self.check_time()
+    }
+
+    /// Reads a decoder to its end within the budget: the only place where anything is inflated.
+    ///
+    /// `meter` counts the bytes that the decoder took; `expected` is a claimed length, used only to size the buffer.
+    /// What came before a fault is kept and paid.
+    pub fn read(
+        &self,
+        from: &mut dyn Read,
+        meter: &Cell<u64>,
+        account: &mut Account,
+        expected: u64,
+    ) -> Decoded {
+        let start = meter.get();
+        let mut data = Vec::new();
+        // A claim sizes the buffer only as far as this input could fill it at the ratio where a bomb ends.
+        let plausible = account
+            .size
+            .saturating_mul(self.limits.max_ratio)
+            .min(expected)
+            .min(8 * MIB);
+        data.reserve(index(plausible).saturating_add(1));
+        let mut fault = None;
+        let mut chunk = vec![0; CHUNK.min(index(expected.saturating_add(1)).max(SMALLEST_CHUNK))];
+        loop {
+            let len = match from.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(len) => len,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    fault = Some(Fault::Broken(error.to_string()));
+                    break;
+                }
+            };
+            let paid = self.check_time().and_then(|()| self.spend(len));
+            if let Err(halt) = paid {
+                fault = Some(Fault::Halt(halt));
+                break;
+            }
+            data.extend_from_slice(chunk.get(..len).unwrap_or_default());
+            let taken = meter.get().saturating_sub(start);
+            if account.overdrawn(self.limits.max_ratio, taken, length(data.len())) {
+                fault = Some(Fault::Halt(Halt::Ratio));
+                break;
+            }
+        }
+        account.consumed = account
+            .consumed
+            .saturating_add(meter.get().saturating_sub(start));
+        account.produced = account.produced.saturating_add(length(data.len()));
+        Decoded { data, fault }
+    }
+}
+
+fn length(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}
+
+fn index(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(budget: &Budget, len: u64, size: u64) -> Decoded {
+        let meter = Cell::new(0);
+        budget.read(
+            &mut std::io::repeat(0).take(len),
+            &meter,
+            &mut Account::new(size),
+            0,
+        )
+    }
+
+    #[test]
+    fn reading_stops_at_max_unpacked_and_keeps_what_came_before() {
+        let budget = Budget::new(
+            Limits {
+                max_unpacked: 3 * CHUNK as u64,
+                ..Limits::default()
+            },
+            None,
+        );
+        let decoded = drain(&budget, 10 * CHUNK as u64, MIB);
+        assert_eq!(decoded.data.len(), 3 * CHUNK);
+        assert_eq!(decoded.fault, Some(Fault::Halt(Halt::Unpacked)));
+    }
+
+    #[test]
+    fn the_ratio_counts_only_above_its_floor() {
+        let budget = Budget::new(Limits::default(), None);
+        assert_eq!(drain(&budget, RATIO_COUNTS_FROM, 1).fault, None);
+        let bomb = drain(&budget, RATIO_COUNTS_FROM + 1, 1);
+        assert_eq!(bomb.fault, Some(Fault::Halt(Halt::Ratio)));
+    }
+
+    #[test]
+    fn a_passed_deadline_ends_every_loop_and_stays() {
+        let budget = Budget::new(Limits::default(), Some(Instant::now()));
+        let ended = (0..=TICKS_PER_CLOCK_READ)
+            .map(|_| budget.tick())
+            .find(Result::is_err);
+        assert_eq!(ended, Some(Err(Halt::OutOfTime)));
+        assert_eq!(budget.tick(), Err(Halt::OutOfTime));
+    }
+
+    #[test]
+    fn artifacts_and_depth_are_counted() {
+        let budget = Budget::new(
+            Limits {
+                max_artifacts: 2,
+                max_depth: 3,
+                ..Limits::default()
+            },
+            None,
+        );
+        assert_eq!(budget.admit(4), Err(Halt::Depth));
+        assert_eq!([budget.admit(3), budget.admit(0)], [Ok(()), Ok(())]);
+        assert_eq!(budget.admit(0), Err(Halt::Artifacts));
+    }
+}

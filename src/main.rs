@@ -1,0 +1,3 @@
+//! The `sekisho` program: parses, calls, maps the exit code.
+
+fn main() {}

@@ -1,0 +1,99 @@
+//! One thing found in an input, down to the last macro; the tree is a flat list of them.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{Fact, Kind, Name};
+
+/// Ordinal of an artifact in its tree; 0 is the input itself.
+pub type Id = u32;
+
+/// What a mail says about itself; every text is safe to show.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MailSummary {
+    /// Message-ID without its angle brackets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    /// Date as RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    /// First address of From.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Addresses of To and Cc.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to: Vec<String>,
+    /// Subject, decoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+}
+
+/// One thing found in an input.
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    /// Its ordinal in the tree.
+    pub id: Id,
+    /// The artifact that it was found in.
+    pub parent: Option<Id>,
+    /// How it was reached, such as `zip-member`.
+    pub via: Option<&'static str>,
+    /// Ordinal in the parent's listing.
+    pub index: u32,
+    /// Byte range in the parent, where it is one.
+    pub at: Option<Range<usize>>,
+    /// Containers above it.
+    pub depth: u32,
+    /// What the bytes are.
+    pub kind: Kind,
+    /// Other kinds that the bytes are plausible as; each is followed.
+    pub readings: Vec<Kind>,
+    /// SHA-256 of the bytes.
+    pub sha256: [u8; 32],
+    /// Its name, where it has one.
+    pub name: Option<Name>,
+    /// The media type that its container claims, safe to show.
+    pub declared: Option<String>,
+    /// An earlier artifact with the same bytes.
+    pub same_as: Option<Id>,
+    /// What a mail says about itself.
+    pub mail: Option<MailSummary>,
+    /// What unpackers saw in it.
+    pub facts: Vec<Fact>,
+    /// The bytes.
+    pub data: Bytes,
+}
+
+impl Artifact {
+    /// SHA-256 in lower-case hexadecimal digits.
+    pub fn sha256_hex(&self) -> String {
+        hex(&self.sha256)
+    }
+
+    /// Whether the bytes are of `kind` in any reading.
+    pub fn reads_as(&self, kind: Kind) -> bool {
+        self.kind == kind || self.readings.contains(&kind)
+    }
+
+    /// The name to show, or an empty text.
+    pub fn label(&self) -> &str {
+        self.name
+            .as_ref()
+            .map(|name| name.text.as_str())
+            .unwrap_or_default()
+    }
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(
+        String::with_capacity(bytes.len().saturating_mul(2)),
+        |mut out, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{byte:02x}");
+            out
+        },
+    )
+}

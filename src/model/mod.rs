@@ -1,0 +1,18 @@
+//! Plain data that stages hand to each other: artifacts, facts, findings, the report.
+
+mod artifact;
+mod fact;
+mod finding;
+mod kind;
+mod name;
+mod report;
+mod trouble;
+
+pub(crate) use artifact::hex;
+pub use artifact::{Artifact, Id, MailSummary};
+pub use fact::{Fact, Hides, Target};
+pub use finding::{Evidence, Finding, Ioc, IocType, Severity};
+pub use kind::{Family, Kind};
+pub use name::Name;
+pub use report::{Level, Raised, Report};
+pub use trouble::Trouble;

@@ -1,0 +1,1 @@
+//! Report → text, JSON, SARIF, HTML.

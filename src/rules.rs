@@ -1,0 +1,311 @@
+//! YARA-X over artifacts: compiled once, one scanner a thread.
+//!
+//! A rule may use the globals of public rule sets (`filename`, `filepath`, `extension`, `filetype`, `owner`) and
+//! `kind`, `via`, `parent_kind`, `depth`. Its metadata gives `severity` or `score`, `attack`, `description`.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+use yara_x::{Compiler, MetaValue, Rule, ScanError, Scanner, SourceCode};
+
+use crate::model::{Evidence, Severity};
+use crate::text;
+
+/// Score of a rule that says nothing of it.
+const DEFAULT_SCORE: u8 = 60;
+
+/// Bytes of a match that are shown.
+const SHOWN: usize = 80;
+
+/// One source file of rules.
+#[derive(Debug, Clone)]
+pub struct RuleSource {
+    /// What to call it in errors: a path, or the name of an embedded file.
+    pub origin: String,
+    /// The text.
+    pub text: String,
+}
+
+/// The rule files embedded in the binary, by name.
+pub const EMBEDDED: &[(&str, &str)] = &[];
+
+/// The embedded rules as sources.
+pub fn embedded() -> impl Iterator<Item = RuleSource> {
+    EMBEDDED.iter().map(|(origin, text)| RuleSource {
+        origin: (*origin).to_owned(),
+        text: (*text).to_owned(),
+    })
+}
+
+/// What to do with a rule that does not compile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strictness {
+    /// Refuse the whole set.
+    Strict,
+    /// Leave the rule out and say so.
+    Lenient,
+}
+
+/// A rule that does not compile: the compiler's own words, with file and line.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct BadRule(pub String);
+
+/// Compiled rules.
+pub struct Rules {
+    compiled: yara_x::Rules,
+    digest: String,
+    skipped: Vec<BadRule>,
+}
+
+impl std::fmt::Debug for Rules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rules")
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is known of a compiled rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleInfo {
+    /// Its identifier.
+    pub name: String,
+    /// Score of its finding, 0 to 100.
+    pub score: u8,
+    /// ATT&CK technique ids.
+    pub attack: Vec<String>,
+    /// Its description, safe to show.
+    pub description: String,
+}
+
+impl Rules {
+    /// Compiles sources; with [`Strictness::Strict`] the first rule that does not compile is the error.
+    pub fn compile(
+        sources: impl IntoIterator<Item = RuleSource>,
+        strictness: Strictness,
+    ) -> Result<Self, BadRule> {
+        let mut compiler = Compiler::new();
+        let bad = |error: &dyn std::fmt::Display| BadRule(error.to_string());
+        for global in [
+            "filename",
+            "filepath",
+            "extension",
+            "filetype",
+            "owner",
+            "kind",
+            "via",
+            "parent_kind",
+        ] {
+            compiler
+                .define_global(global, "")
+                .map_err(|error| bad(&error))?;
+        }
+        compiler
+            .define_global("depth", 0_i64)
+            .map_err(|error| bad(&error))?;
+        let mut hash = Sha256::new();
+        let mut skipped = Vec::new();
+        for source in sources {
+            hash.update(source.text.as_bytes());
+            hash.update([0]);
+            let code = SourceCode::from(source.text.as_str()).with_origin(source.origin.as_str());
+            if let Err(error) = compiler.add_source(code) {
+                match strictness {
+                    Strictness::Strict => return Err(bad(&error)),
+                    Strictness::Lenient => skipped.push(bad(&error)),
+                }
+            }
+        }
+        Ok(Self {
+            compiled: compiler.build(),
+            digest: crate::model::hex(&hash.finalize()),
+            skipped,
+        })
+    }
+
+    /// SHA-256 over the sources, in hexadecimal digits.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Rules that were left out, with the reason.
+    pub fn skipped(&self) -> &[BadRule] {
+        &self.skipped
+    }
+
+    /// Every compiled rule.
+    pub fn list(&self) -> Vec<RuleInfo> {
+        self.compiled.iter().map(|rule| info(&rule)).collect()
+    }
+
+    /// A scanner for one thread.
+    pub fn scanner(&self) -> RuleScanner<'_> {
+        RuleScanner {
+            scanner: Scanner::new(&self.compiled),
+        }
+    }
+}
+
+/// What rules may ask about the place of the bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Globals<'a> {
+    /// Last component of the name.
+    pub filename: &'a str,
+    /// Names from the input down, joined by slashes.
+    pub filepath: &'a str,
+    /// Behind the last dot, lower case, with the dot, as public rule sets expect.
+    pub extension: &'a str,
+    /// The kind in upper case, as public rule sets expect.
+    pub filetype: &'a str,
+    /// The kind.
+    pub kind: &'a str,
+    /// How the artifact was reached.
+    pub via: &'a str,
+    /// The kind of the artifact that holds it.
+    pub parent_kind: &'a str,
+    /// Containers above it.
+    pub depth: u32,
+}
+
+/// A rule that matched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleMatch {
+    /// The rule.
+    pub rule: RuleInfo,
+    /// The first pattern that matched, or the description where the rule has none.
+    pub evidence: Evidence,
+}
+
+/// Why a scan with rules gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RuleTrouble {
+    /// The time was over.
+    #[error("timeout")]
+    OutOfTime,
+    /// The engine failed on these bytes.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// One thread's scanner; costs milliseconds to make, so it is reused.
+pub struct RuleScanner<'r> {
+    scanner: Scanner<'r>,
+}
+
+impl std::fmt::Debug for RuleScanner<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RuleScanner").finish_non_exhaustive()
+    }
+}
+
+impl RuleScanner<'_> {
+    /// Every rule that matches the bytes, in the order of the rule set.
+    pub fn scan(
+        &mut self,
+        data: &[u8],
+        globals: Globals<'_>,
+        time_left: Option<Duration>,
+    ) -> Result<Vec<RuleMatch>, RuleTrouble> {
+        let failed = |error: &dyn std::fmt::Display| RuleTrouble::Failed(error.to_string());
+        let texts = [
+            ("filename", globals.filename),
+            ("filepath", globals.filepath),
+            ("extension", globals.extension),
+            ("filetype", globals.filetype),
+            ("kind", globals.kind),
+            ("via", globals.via),
+            ("parent_kind", globals.parent_kind),
+        ];
+        for (name, value) in texts {
+            self.scanner
+                .set_global(name, value)
+                .map_err(|error| failed(&error))?;
+        }
+        self.scanner
+            .set_global("depth", i64::from(globals.depth))
+            .map_err(|error| failed(&error))?;
+        if let Some(left) = time_left {
+            // The timer counts beats of a process-wide one-second clock, so one second can mean a tenth.
+            self.scanner
+                .set_timeout(Duration::from_secs(left.as_secs().saturating_add(2)));
+        }
+        match self.scanner.scan(data) {
+            Ok(results) => Ok(results
+                .matching_rules()
+                .map(|rule| matched(&rule, data))
+                .collect()),
+            Err(ScanError::Timeout) => Err(RuleTrouble::OutOfTime),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+}
+
+fn matched(rule: &Rule<'_, '_>, data: &[u8]) -> RuleMatch {
+    let info = info(rule);
+    let first = rule
+        .patterns()
+        .flat_map(|pattern| {
+            pattern
+                .matches()
+                .take(1)
+                .map(|found| found.range())
+                .collect::<Vec<_>>()
+        })
+        .min_by_key(|range| range.start);
+    let evidence = match first {
+        None => Evidence {
+            text: info.description.clone(),
+            ..Evidence::default()
+        },
+        Some(range) => {
+            let end = range.end.min(range.start.saturating_add(SHOWN));
+            let shown = String::from_utf8_lossy(data.get(range.start..end).unwrap_or_default())
+                .replace('\0', "");
+            Evidence {
+                text: text::excerpt(&shown),
+                offset: Some(range.start),
+                decoded: None,
+            }
+        }
+    };
+    RuleMatch {
+        rule: info,
+        evidence,
+    }
+}
+
+fn info(rule: &Rule<'_, '_>) -> RuleInfo {
+    let mut score = DEFAULT_SCORE;
+    let mut attack = Vec::new();
+    let mut description = String::new();
+    for (key, value) in rule.metadata() {
+        match (key, value) {
+            ("score", MetaValue::Integer(number)) => {
+                score = u8::try_from(number.clamp(0, 100)).unwrap_or(score)
+            }
+            ("severity", MetaValue::String(word)) => {
+                let named = Severity::ALL
+                    .into_iter()
+                    .find(|severity| severity.as_str().eq_ignore_ascii_case(word));
+                score = named.map_or(score, Severity::score);
+            }
+            ("attack", MetaValue::String(ids)) => {
+                attack = ids
+                    .split([',', ' '])
+                    .filter(|id| !id.is_empty())
+                    .map(text::safe)
+                    .collect();
+            }
+            ("description", MetaValue::String(words)) => description = text::excerpt(words),
+            _ => {}
+        }
+    }
+    RuleInfo {
+        name: rule.identifier().to_owned(),
+        score,
+        attack,
+        description,
+    }
+}

@@ -1,0 +1,152 @@
+//! Charsets by label (WHATWG Encoding Standard, plus the labels that Japanese mailers use) and by look.
+
+use std::borrow::Cow;
+
+use encoding_rs::{Encoding, ISO_2022_JP, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+
+/// The bytes looked at when a charset is guessed.
+const SNIFFED: usize = 64 * 1024;
+
+/// What a text is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Charset {
+    /// Encoding of the bytes behind the mark.
+    pub encoding: &'static Encoding,
+    /// Length of the byte order mark in bytes; 0 where there is none.
+    pub mark: usize,
+}
+
+/// The encoding of a label, including the ones that the standard does not list.
+pub fn encoding(label: &[u8]) -> Option<&'static Encoding> {
+    let label = label.trim_ascii();
+    if let Some(known) = Encoding::for_label(label) {
+        return Some(known);
+    }
+    let label = String::from_utf8_lossy(label)
+        .to_ascii_lowercase()
+        .replace('_', "-");
+    match label.as_str() {
+        "cp932" | "ms932" | "x-ms-cp932" | "windows-932" | "cp943" | "sjis-win"
+        | "shift-jisx0213" => Some(SHIFT_JIS),
+        "iso-2022-jp-1" | "iso-2022-jp-2" | "iso-2022-jp-3" | "iso-2022-jp-ms" | "cp50220"
+        | "cp50221" | "jis" => Some(ISO_2022_JP),
+        "eucjp" | "euc-jp-ms" | "eucjp-win" | "cp51932" => Some(encoding_rs::EUC_JP),
+        other => Encoding::for_label(other.as_bytes()),
+    }
+}
+
+/// The text of bytes under a label; an unknown label is guessed around.
+pub fn decode(label: &[u8], bytes: &[u8]) -> String {
+    match encoding(label) {
+        Some(encoding) => encoding.decode_with_bom_removal(bytes).0.into_owned(),
+        None => to_utf8(bytes).into_owned(),
+    }
+}
+
+/// The charset that a text most plausibly is in, or `None` where the bytes do not look like text at all.
+///
+/// A byte order mark decides; then UTF-16 without a mark (every second byte of Latin text is zero), then UTF-8,
+/// ISO-2022-JP by its escapes, and a guess with a Japanese hint.
+pub fn sniff(bytes: &[u8]) -> Option<Charset> {
+    if let Some((encoding, mark)) = Encoding::for_bom(bytes) {
+        return Some(Charset { encoding, mark });
+    }
+    let head = bytes.get(..SNIFFED).unwrap_or(bytes);
+    if let Some(encoding) = utf16_by_zeros(head) {
+        return Some(Charset { encoding, mark: 0 });
+    }
+    let controls = head
+        .iter()
+        .filter(|byte| matches!(byte, 0..=8 | 14..=26 | 28..=31 | 127))
+        .count();
+    if controls > 0 && controls.saturating_mul(100) > head.len() {
+        return None;
+    }
+    Some(Charset {
+        encoding: guess(head),
+        mark: 0,
+    })
+}
+
+/// Text of any plausible charset as UTF-8: what a script host, a browser or Office would read.
+pub fn to_utf8(bytes: &[u8]) -> Cow<'_, str> {
+    let charset = sniff(bytes).unwrap_or(Charset {
+        encoding: WINDOWS_1252,
+        mark: 0,
+    });
+    let body = bytes.get(charset.mark..).unwrap_or_default();
+    charset.encoding.decode_without_bom_handling(body).0
+}
+
+fn guess(head: &[u8]) -> &'static Encoding {
+    if head.is_ascii() {
+        let escapes =
+            memchr::memmem::find(head, b"\x1b$").or_else(|| memchr::memmem::find(head, b"\x1b("));
+        return if escapes.is_some() {
+            ISO_2022_JP
+        } else {
+            UTF_8
+        };
+    }
+    match std::str::from_utf8(head) {
+        Ok(_) => return UTF_8,
+        // Cut in the middle of a character by the sniffing window.
+        Err(error) if error.error_len().is_none() => return UTF_8,
+        Err(_) => {}
+    }
+    let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Allow);
+    detector.feed(head, true);
+    detector.guess(Some(b"jp"), chardetng::Utf8Detection::Allow)
+}
+
+/// UTF-16 without a mark: nearly all bytes of one parity are zero and hardly any of the other.
+fn utf16_by_zeros(head: &[u8]) -> Option<&'static Encoding> {
+    if head.len() < 4 {
+        return None;
+    }
+    let mut zeros = [0usize; 2];
+    for pair in head.chunks_exact(2) {
+        for (count, byte) in zeros.iter_mut().zip(pair) {
+            *count = count.saturating_add(usize::from(*byte == 0));
+        }
+    }
+    let pairs = head.len() / 2;
+    let many = |count: usize| count.saturating_mul(10) >= pairs.saturating_mul(4);
+    let few = |count: usize| count.saturating_mul(50) <= pairs;
+    let [even, odd] = zeros;
+    if many(odd) && few(even) {
+        Some(UTF_16LE)
+    } else if many(even) && few(odd) {
+        Some(UTF_16BE)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_japanese_mailers_are_known() {
+        for label in ["CP932", "x-ms-cp932", "windows-31j", "Shift_JIS"] {
+            assert_eq!(encoding(label.as_bytes()), Some(SHIFT_JIS), "{label}");
+        }
+        assert_eq!(encoding(b"utf_8"), Some(UTF_8));
+        assert_eq!(encoding(b"no-such-charset"), None);
+    }
+
+    #[test]
+    fn charsets_are_told_by_their_look() {
+        let utf16: Vec<u8> = "WScript.Echo 1"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        assert_eq!(to_utf8(&utf16), "WScript.Echo 1");
+        assert_eq!(to_utf8(b"\xef\xbb\xbfabc"), "abc");
+        assert_eq!(to_utf8(b"\x1b$BJs9p\x1b(B"), "報告");
+        let (sjis, _, _) = SHIFT_JIS.encode("四半期の売上報告書をお送りします。");
+        assert_eq!(to_utf8(&sjis), "四半期の売上報告書をお送りします。");
+        assert_eq!(sniff(&[0, 1, 2, 3, 4, 5, 6, 7]), None);
+    }
+}

@@ -1,0 +1,298 @@
+//! The only door to a child: sized, hashed, identified, named and paid from the budget.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::identify;
+use crate::limits::{Account, Budget, Decoded, Fault, Halt, Metered};
+use crate::model::{Artifact, Fact, Id, Kind, MailSummary, Name, Trouble};
+
+/// The bytes of a child and whether they are paid for.
+#[derive(Debug, Clone)]
+pub enum Payload {
+    /// A slice of the parent, or bytes that a decoder of ours made: paid when pushed.
+    Unpaid(Bytes),
+    /// Bytes that came through [`Budget::read`].
+    Paid(Bytes),
+}
+
+impl From<Bytes> for Payload {
+    fn from(data: Bytes) -> Self {
+        Self::Unpaid(data)
+    }
+}
+
+impl From<Vec<u8>> for Payload {
+    fn from(data: Vec<u8>) -> Self {
+        Self::Unpaid(data.into())
+    }
+}
+
+/// A child to be: what the unpacker knows of it.
+#[derive(Debug, Clone)]
+pub struct Child {
+    via: &'static str,
+    payload: Payload,
+    name: Option<Name>,
+    declared: Option<String>,
+    at: Option<Range<usize>>,
+    kind: Option<Kind>,
+    mail: Option<MailSummary>,
+    facts: Vec<Fact>,
+}
+
+impl Child {
+    /// A child reached by `via`, such as `zip-member`.
+    pub fn new(via: &'static str, payload: impl Into<Payload>) -> Self {
+        Self {
+            via,
+            payload: payload.into(),
+            name: None,
+            declared: None,
+            at: None,
+            kind: None,
+            mail: None,
+            facts: Vec::new(),
+        }
+    }
+
+    /// Gives it a name.
+    #[must_use]
+    pub fn named(mut self, name: Name) -> Self {
+        self.name = Some(name);
+        self
+    }
+
+    /// Gives it the media type that its container claims; made safe to show here.
+    #[must_use]
+    pub fn declared(mut self, media_type: &str) -> Self {
+        self.declared = Some(crate::text::excerpt(media_type));
+        self
+    }
+
+    /// Says which bytes of the parent it is.
+    #[must_use]
+    pub fn at(mut self, range: Range<usize>) -> Self {
+        self.at = Some(range);
+        self
+    }
+
+    /// Fixes its kind where the container leaves no doubt; otherwise it is identified by its bytes.
+    #[must_use]
+    pub fn of_kind(mut self, kind: Kind) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+
+    /// Gives it what a mail says about itself.
+    #[must_use]
+    pub fn with_mail(mut self, mail: MailSummary) -> Self {
+        self.mail = Some(mail);
+        self
+    }
+
+    /// Adds something the unpacker saw about the child.
+    #[must_use]
+    pub fn with_fact(mut self, fact: Fact) -> Self {
+        self.facts.push(fact);
+        self
+    }
+}
+
+/// The distinct bytes of a tree: digest to the first artifact that has them.
+pub type Seen = BTreeMap<[u8; 32], Id>;
+
+/// Where an unpacker puts the children and facts of one artifact.
+#[derive(Debug)]
+pub struct Nest<'a> {
+    budget: &'a Budget,
+    seen: &'a mut Seen,
+    parent: Id,
+    depth: u32,
+    next: Id,
+    account: Account,
+    /// Children pushed so far.
+    pub(crate) children: Vec<Artifact>,
+    /// Facts about the artifact itself.
+    pub(crate) facts: Vec<Fact>,
+    /// What the artifact says about itself as a mail, where it is one.
+    pub(crate) mail: Option<MailSummary>,
+}
+
+impl<'a> Nest<'a> {
+    /// A nest for the children of `parent`, the first of which gets the id `next`.
+    pub fn new(budget: &'a Budget, seen: &'a mut Seen, parent: &Artifact, next: Id) -> Self {
+        Self {
+            budget,
+            seen,
+            parent: parent.id,
+            depth: parent.depth,
+            next,
+            account: Account::new(u64::try_from(parent.data.len()).unwrap_or(u64::MAX)),
+            children: Vec::new(),
+            facts: Vec::new(),
+            mail: None,
+        }
+    }
+
+    /// The account of the scan.
+    pub fn budget(&self) -> &'a Budget {
+        self.budget
+    }
+
+    /// To be called in every long loop: fails once the deadline has passed.
+    pub fn tick(&self) -> Result<(), Halt> {
+        self.budget.tick()
+    }
+
+    /// Notes something seen in the artifact.
+    pub fn note(&mut self, fact: Fact) {
+        self.facts.push(fact);
+    }
+
+    /// Notes a deviation that did not keep anything from being read.
+    pub fn deviation(&mut self, at: usize, what: impl Into<String>) {
+        self.note(Fact::Deviation {
+            at: Some(at),
+            what: what.into(),
+        });
+    }
+
+    /// Notes that a member, stream or object could not be read; the others go on.
+    pub fn unread(&mut self, at: usize, what: impl Into<String>) {
+        self.note(Fact::Unread {
+            at: Some(at),
+            what: what.into(),
+        });
+    }
+
+    /// Sets what the artifact, a mail, says about itself.
+    pub fn set_mail(&mut self, mail: MailSummary) {
+        self.mail = Some(mail);
+    }
+
+    /// Adds a fact to a child that was pushed before.
+    pub fn note_on(&mut self, child: Id, fact: Fact) {
+        if let Some(child) = self
+            .children
+            .iter_mut()
+            .find(|artifact| artifact.id == child)
+        {
+            child.facts.push(fact);
+        }
+    }
+
+    /// Children pushed so far.
+    pub fn len(&self) -> usize {
+        self.children.len()
+    }
+
+    /// Whether no child was pushed yet.
+    pub fn is_empty(&self) -> bool {
+        self.children.is_empty()
+    }
+
+    /// Whether bytes of this digest are in the tree already: for second readings, which add only what the first lacks.
+    pub fn holds(&self, data: &[u8]) -> bool {
+        let digest: [u8; 32] = Sha256::digest(data).into();
+        self.children.iter().any(|child| child.sha256 == digest)
+    }
+
+    /// Reads a decoder over `source` to its end within the budget; ratios count against this artifact.
+    ///
+    /// `make` puts the decoder on the metered source; `expected` is a claimed length in bytes, used only as a hint.
+    pub fn inflate<'s, R: std::io::Read>(
+        &mut self,
+        source: &'s [u8],
+        expected: u64,
+        make: impl FnOnce(Metered<'s>) -> R,
+    ) -> Decoded {
+        let metered = Metered::new(source);
+        let meter = metered.meter();
+        let mut decoder = make(metered);
+        self.budget
+            .read(&mut decoder, &meter, &mut self.account, expected)
+    }
+
+    /// [`Nest::inflate`] for a decoder that cannot be metered; it counts as having consumed all of `source_len`.
+    pub fn read(
+        &mut self,
+        decoder: &mut dyn std::io::Read,
+        source_len: usize,
+        expected: u64,
+    ) -> Decoded {
+        let meter = Cell::new(0);
+        let mut account = Account::new(u64::try_from(source_len).unwrap_or(u64::MAX));
+        self.budget.read(decoder, &meter, &mut account, expected)
+    }
+
+    /// Pushes what a decoder gave, with its fault as a fact on this artifact under `place`.
+    ///
+    /// The partial bytes of a faulty member are looked at as far as they go. Only a limit that holds for the whole
+    /// scan ends the unpacking.
+    pub fn push_decoded(
+        &mut self,
+        child: Child,
+        fault: Option<Fault>,
+        place: &str,
+    ) -> Result<Id, Trouble> {
+        let id = self.push(child)?;
+        match fault {
+            None => Ok(id),
+            Some(Fault::Halt(halt @ (Halt::OutOfTime | Halt::Unpacked | Halt::Ratio))) => {
+                Err(Trouble::TooMuch(halt))
+            }
+            Some(fault) => {
+                self.facts.push(Trouble::from(fault).into_fact(place));
+                Ok(id)
+            }
+        }
+    }
+
+    /// Makes a child. Fails where a limit of the whole scan is met: the unpacker then returns that trouble.
+    pub fn push(&mut self, child: Child) -> Result<Id, Trouble> {
+        let depth = self.depth.saturating_add(1);
+        self.budget.admit(depth)?;
+        let data = match child.payload {
+            Payload::Paid(data) => data,
+            Payload::Unpaid(data) => {
+                self.budget.spend(data.len())?;
+                data
+            }
+        };
+        let id = self.next;
+        self.next = self.next.saturating_add(1);
+        let sha256: [u8; 32] = Sha256::digest(&data).into();
+        let same_as = self.seen.get(&sha256).copied();
+        if same_as.is_none() {
+            self.seen.insert(sha256, id);
+        }
+        let identity = match child.kind {
+            Some(kind) => identify::Identity::certain(kind),
+            None => identify::identify(&data, self.budget),
+        };
+        let index = u32::try_from(self.children.len()).unwrap_or(u32::MAX);
+        self.children.push(Artifact {
+            id,
+            parent: Some(self.parent),
+            via: Some(child.via),
+            index,
+            at: child.at,
+            depth,
+            kind: identity.kind,
+            readings: identity.readings,
+            sha256,
+            name: child.name,
+            declared: child.declared,
+            same_as,
+            mail: child.mail,
+            facts: child.facts.into_iter().chain(identity.facts).collect(),
+            data,
+        });
+        Ok(id)
+    }
+}
