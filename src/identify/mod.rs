@@ -1,5 +1,8 @@
 //! Bytes → kind and other plausible readings, by structure, never by name.
 
+mod compound;
+mod package;
+
 use crate::limits::Budget;
 use crate::model::{Fact, Kind};
 
@@ -26,9 +29,14 @@ impl Identity {
 }
 
 /// Tells what bytes are. Never fails: bytes of no known structure are [`Kind::Text`] or [`Kind::Data`].
-pub fn identify(data: &[u8], _budget: &Budget) -> Identity {
+pub fn identify(data: &[u8], budget: &Budget) -> Identity {
     if data.is_empty() {
         return Identity::certain(Kind::Empty);
+    }
+    if let Some(identity) =
+        compound::identify(data, budget).or_else(|| package::identify(data, budget))
+    {
+        return identity;
     }
     Identity::certain(if crate::text::sniff(data).is_some() {
         Kind::Text
