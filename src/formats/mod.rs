@@ -10,3 +10,4 @@
 )]
 
 pub mod base64;
+pub mod vba;
