@@ -3,6 +3,12 @@
 //! A new analyzer is one file here, its `mod` line and its row in [`ANALYZERS`].
 
 mod findings;
+mod iocs;
+mod macro_disguise;
+mod vba;
+mod vba_autoexec;
+mod vba_calls;
+mod vba_obfuscation;
 
 pub use findings::{Findings, Found};
 
@@ -71,4 +77,47 @@ impl<'a> Look<'a> {
 }
 
 /// Every analyzer, in the order in which their findings are listed.
-pub const ANALYZERS: &[Analyzer] = &[];
+pub const ANALYZERS: &[Analyzer] = &[
+    Analyzer {
+        name: "vba",
+        kinds: &[],
+        sees: Sees::Content,
+        findings: &["vba-macro"],
+        run: vba::run,
+    },
+    Analyzer {
+        name: "vba_autoexec",
+        kinds: &[Kind::VbaSource],
+        sees: Sees::Content,
+        findings: &["vba-autoexec"],
+        run: vba_autoexec::run,
+    },
+    Analyzer {
+        name: "vba_calls",
+        kinds: &[Kind::VbaSource],
+        sees: Sees::Content,
+        findings: &["vba-suspicious-call"],
+        run: vba_calls::run,
+    },
+    Analyzer {
+        name: "vba_obfuscation",
+        kinds: &[Kind::VbaSource],
+        sees: Sees::Content,
+        findings: &["vba-obfuscated"],
+        run: vba_obfuscation::run,
+    },
+    Analyzer {
+        name: "macro_disguise",
+        kinds: &[],
+        sees: Sees::Place,
+        findings: &["macro-in-disguise"],
+        run: macro_disguise::run,
+    },
+    Analyzer {
+        name: "iocs",
+        kinds: &[Kind::VbaSource],
+        sees: Sees::Content,
+        findings: &[],
+        run: iocs::run,
+    },
+];

@@ -10,4 +10,6 @@
 )]
 
 pub mod base64;
+pub mod encoded;
+pub mod indicators;
 pub mod vba;

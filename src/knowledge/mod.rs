@@ -3,8 +3,12 @@
 //! All of it is embedded in the binary. Knowledge is data; code names only ids.
 
 mod catalogue;
+mod indicators;
+mod vba;
 
 pub use catalogue::{Catalogue, Combination, Entry, Language, Scope, Text, Variant};
+pub use indicators::IndicatorLists;
+pub use vba::{Api, AssignmentRule, CallRule, Commands, Disguise, VbaKnowledge, Weight, When};
 
 use thiserror::Error;
 
@@ -23,6 +27,10 @@ pub struct BadSignatures {
 pub struct Knowledge {
     /// What is said about each finding.
     pub catalogue: Catalogue,
+    /// What VBA does by itself and what it can do.
+    pub vba: VbaKnowledge,
+    /// Lists for indicators.
+    pub indicators: IndicatorLists,
 }
 
 impl Knowledge {
@@ -33,6 +41,16 @@ impl Knowledge {
                 "findings.toml",
                 include_str!("../../signatures/findings.toml"),
                 Catalogue::parse,
+            )?,
+            vba: parse(
+                "vba.toml",
+                include_str!("../../signatures/vba.toml"),
+                VbaKnowledge::parse,
+            )?,
+            indicators: parse(
+                "indicators.toml",
+                include_str!("../../signatures/indicators.toml"),
+                IndicatorLists::parse,
             )?,
         })
     }

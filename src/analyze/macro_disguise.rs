@@ -1,0 +1,64 @@
+//! Macros in a file whose name or claimed type says that it has none.
+
+use super::{Findings, Found, Look};
+use crate::knowledge::Disguise;
+use crate::model::{Artifact, Fact, Family, Kind};
+
+/// Reports `macro-in-disguise` on the document, at every place where it stands.
+///
+/// Asked of each storage for macros: the first artifact from it upwards whose name claims no macros is in disguise; a
+/// document on the way whose name is honest ends the search, so that what embeds it is not blamed.
+pub(super) fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
+    let stored = |fact: &Fact| matches!(fact, Fact::VbaStorage { modules, .. } if *modules > 0);
+    if !look.artifact.facts.iter().any(stored) || look.artifact.same_as.is_some() {
+        return;
+    }
+    let disguise = &look.knowledge.vba.disguise;
+    let chain = std::iter::once(look.artifact).chain(look.ancestors());
+    for artifact in chain {
+        let copies = look.tree.iter().filter(|copy| copy.id == artifact.id || copy.same_as == Some(artifact.id));
+        let mut found = false;
+        for copy in copies {
+            if let Some(claim) = claim(copy, disguise).filter(|_| !is_outside(copy)) {
+                findings.turn_to(copy.id);
+                if !findings.has(copy.id, "macro-in-disguise") {
+                    findings.report(Found::new("macro-in-disguise", &claim));
+                }
+                found = true;
+            }
+        }
+        if found || is_document(artifact) || is_outside(artifact) {
+            break;
+        }
+    }
+    findings.turn_to(look.artifact.id);
+}
+
+/// What claims that there are no macros: the extension, or where there is none the declared type; the types of
+/// macro-free Office documents also against an extension.
+fn claim(artifact: &Artifact, disguise: &Disguise) -> Option<String> {
+    let extensions: Vec<String> = artifact
+        .name
+        .iter()
+        .flat_map(|name| name.extensions())
+        .filter(|extension| !extension.is_empty())
+        .collect();
+    if let Some(extension) = extensions.iter().find(|one| disguise.extensions.contains(one.as_str())) {
+        return Some(format!(".{extension} holds macros"));
+    }
+    let declared = artifact.declared.as_deref()?.split(';').next()?.trim().to_lowercase();
+    let office = declared.contains("openxmlformats-officedocument");
+    let claims = disguise.types.contains(&declared) && (extensions.is_empty() || office);
+    claims.then(|| format!("{declared} holds macros"))
+}
+
+/// Whether macros are at home in it and its own name is what counts.
+fn is_document(artifact: &Artifact) -> bool {
+    matches!(artifact.kind.family(), Family::Ole | Family::Ooxml) && artifact.kind != Kind::Ole
+}
+
+/// Whether it only carries documents: its name claims nothing about them.
+fn is_outside(artifact: &Artifact) -> bool {
+    matches!(artifact.kind.family(), Family::Archive | Family::Compressed | Family::Disk | Family::Mail)
+        && artifact.kind != Kind::Mht
+}

@@ -1,0 +1,123 @@
+//! What a module hides: texts built from numbers, pieces, reversed or encoded texts that come to a command, an
+//! address, the name of an object or of a function, while nothing in the source shows it.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use super::{Findings, Found, Look};
+use crate::formats::encoded::{self, Meaning};
+use crate::formats::vba::{Call, Event, Module, Receiver, Text, TokenKind, fold};
+use crate::knowledge::VbaKnowledge;
+
+/// Letters, digits and signs given one by one by their numbers from which a text counts as hidden whatever it says.
+const CHARACTERS: u32 = 8;
+
+/// Bytes in one array from which it counts as data, and different ones among them.
+const ARRAY: usize = 100;
+const DIFFERENT: usize = 40;
+
+/// Different encoded texts given to functions of the module itself that count as obfuscation.
+const ENCODED: usize = 4;
+
+/// Reports `vba-obfuscated`.
+pub(super) fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
+    let module = Module::read(&look.artifact.data);
+    let vba = &look.knowledge.vba;
+    let mut judge = Judge { module: &module, vba, findings, encoded: BTreeSet::new(), last: None };
+    judge.literals();
+    fold(&module, &|text| vba.mark(text), &mut |event| judge.see(&event));
+}
+
+struct Judge<'j, 'f> {
+    module: &'j Module<'j>,
+    vba: &'j VbaKnowledge,
+    findings: &'j mut Findings<'f>,
+    encoded: BTreeSet<usize>,
+    last: Option<Range<usize>>,
+}
+
+impl Judge<'_, '_> {
+    /// Literals that are encoded as a whole.
+    fn literals(&mut self) {
+        let module = self.module;
+        for statement in module.statements().iter().filter(|one| !one.is_declarative(module)) {
+            let tokens = module.tokens().get(statement.tokens.clone()).unwrap_or_default();
+            for token in tokens.iter().filter(|token| token.kind == TokenKind::Text && token.span().len() > 16) {
+                self.decode(&module.literal(token), &statement.span(module));
+            }
+        }
+    }
+
+    fn see(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Text { text, statement } => self.text(text, statement),
+            Event::Call(call) if call.name == "array" => self.array(call),
+            Event::Call(call) if call.receiver == Receiver::Module => self.decoder(call),
+            Event::Exhausted => {
+                let found = Found::new("vba-obfuscated", "building its texts takes more steps than any ordinary macro");
+                self.findings.report(found);
+            }
+            Event::Call(_) | Event::Assign { .. } | Event::Declare(_) => {}
+        }
+    }
+
+    fn text(&mut self, text: &Text, statement: &Range<usize>) {
+        let news = self.vba.mark(text.as_str()) & !text.plain();
+        let built = text.built();
+        let encoded = built.characters > 0 || built.rearranged > 0;
+        let hidden = if encoded { news } else { self.vba.telling(news) };
+        // Line ends, tabs and quotes are given by their numbers everywhere; whole words are not.
+        let spelled = built.characters >= CHARACTERS && text.as_str().is_ascii();
+        if hidden != 0 || spelled {
+            self.report(statement, text.as_str());
+        } else {
+            self.decode(text.as_str(), statement);
+        }
+    }
+
+    /// Reports a text that is encoded as a whole and means something.
+    fn decode(&mut self, text: &str, statement: &Range<usize>) {
+        match encoded::whole(text) {
+            Some(Meaning::Text(meaning)) if self.vba.mark(&meaning) != 0 => self.report(statement, &meaning),
+            Some(Meaning::Program(len)) => self.report(statement, &format!("program of {len} bytes")),
+            Some(Meaning::Text(_)) | None => {}
+        }
+    }
+
+    /// An array of many different bytes is data or code, not a list.
+    fn array(&mut self, call: &Call<'_>) {
+        if call.arguments.len() < ARRAY {
+            return;
+        }
+        let numbers: Option<Vec<i64>> = call.arguments.iter().map(|one| one.value.as_whole()).collect();
+        let Some(numbers) = numbers.filter(|all| all.iter().all(|one| (-128..=255).contains(one))) else {
+            return;
+        };
+        let different: BTreeSet<i64> = numbers.iter().copied().collect();
+        if different.len() >= DIFFERENT {
+            self.report(&call.statement, &format!("{} bytes in an array", numbers.len()));
+        }
+    }
+
+    /// Encoded texts given to functions of the module itself.
+    fn decoder(&mut self, call: &Call<'_>) {
+        let texts = call.arguments.iter().filter_map(|one| one.value.as_text());
+        if texts.map(Text::as_str).any(encoded::looks_encoded) {
+            self.encoded.insert(call.at);
+            if self.encoded.len() == ENCODED {
+                let what = format!("{ENCODED} or more encoded texts are given to {}", call.name);
+                self.report(&call.statement, &what);
+            }
+        }
+    }
+
+    fn report(&mut self, statement: &Range<usize>, decoded: &str) {
+        if self.last.as_ref() == Some(statement) {
+            return;
+        }
+        self.last = Some(statement.clone());
+        let bytes = self.module.data().get(statement.clone()).unwrap_or_default();
+        let source = self.module.decode(bytes);
+        self.findings.report(Found::new("vba-obfuscated", &source).at(statement.start).decoded(decoded));
+    }
+}
