@@ -15,10 +15,24 @@ const KEPT: usize = 200;
 /// Keeps indicators; finds nothing.
 pub(super) fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let module = Module::read(&look.artifact.data);
-    let mut collector = Collector { lists: &look.knowledge.indicators, findings, kept: BTreeSet::new() };
-    for statement in module.statements().iter().filter(|one| !one.is_declarative(&module)) {
-        let tokens = module.tokens().get(statement.tokens.clone()).unwrap_or_default();
-        for token in tokens.iter().filter(|token| token.kind == TokenKind::Text && token.span().len() > 6) {
+    let mut collector = Collector {
+        lists: &look.knowledge.indicators,
+        findings,
+        kept: BTreeSet::new(),
+    };
+    for statement in module
+        .statements()
+        .iter()
+        .filter(|one| !one.is_declarative(&module))
+    {
+        let tokens = module
+            .tokens()
+            .get(statement.tokens.clone())
+            .unwrap_or_default();
+        for token in tokens
+            .iter()
+            .filter(|token| token.kind == TokenKind::Text && token.span().len() > 6)
+        {
             collector.collect(&module.literal(token));
         }
     }
@@ -54,7 +68,9 @@ impl Collector<'_, '_> {
             commands: &self.lists.commands,
         };
         for found in indicators::find(text, lists) {
-            let Some(value) = text.get(found.span) else { continue };
+            let Some(value) = text.get(found.span) else {
+                continue;
+            };
             let kind = match found.kind {
                 IndicatorKind::Url => IocType::Url,
                 IndicatorKind::Ip => IocType::Ip,
@@ -66,5 +82,32 @@ impl Collector<'_, '_> {
                 self.findings.ioc(kind, value);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+    use crate::model::Kind;
+
+    #[test]
+    fn indicators_come_from_texts_and_what_they_decode_to_not_from_comments() {
+        let source = "Attribute VB_Name = \"http://attribute.invalid\"\r\n' http://comment.invalid/\r\nSub a()\r\n\
+            x = \"ht\" & \"tp://example.invalid/\" & \"a.bin\"\r\ny = f(\"aHR0cDovL2VuY29kZWQuaW52YWxpZC8=\")\r\n\
+            n = \"http://schemas.openxmlformats.org/x\"\r\nEnd Sub";
+        let (_, iocs) = testing::run(
+            run,
+            &[testing::artifact(Kind::VbaSource, source.as_bytes())],
+        );
+        let urls: Vec<_> = iocs
+            .iter()
+            .filter(|one| one.r#type == IocType::Url)
+            .map(|one| one.value.as_str())
+            .collect();
+        assert_eq!(
+            urls,
+            ["http://encoded.invalid/", "http://example.invalid/a.bin"]
+        );
     }
 }

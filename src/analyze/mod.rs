@@ -121,3 +121,65 @@ pub const ANALYZERS: &[Analyzer] = &[
         run: iocs::run,
     },
 ];
+
+/// Artifacts and runs for the tests of analyzers.
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+    use crate::model::{Finding, Ioc};
+
+    /// An artifact of some bytes that stands alone.
+    pub(super) fn artifact(kind: Kind, data: &[u8]) -> Artifact {
+        Artifact {
+            id: 0,
+            parent: None,
+            via: None,
+            index: 0,
+            at: None,
+            depth: 0,
+            kind,
+            readings: Vec::new(),
+            sha256: [0; 32],
+            name: None,
+            declared: None,
+            same_as: None,
+            mail: None,
+            facts: Vec::new(),
+            data: bytes::Bytes::copy_from_slice(data),
+        }
+    }
+
+    /// What an analyzer finds in a tree, run on each of its artifacts.
+    pub(super) fn run(
+        run: fn(&Look<'_>, &mut Findings<'_>),
+        tree: &[Artifact],
+    ) -> (Vec<Finding>, Vec<Ioc>) {
+        let knowledge = Knowledge::embedded().unwrap();
+        let mut findings = Findings::new(&knowledge.catalogue);
+        for artifact in tree {
+            findings.turn_to(artifact.id);
+            run(
+                &Look {
+                    tree,
+                    artifact,
+                    knowledge: &knowledge,
+                },
+                &mut findings,
+            );
+        }
+        let (findings, iocs, _) = findings.finish();
+        (findings, iocs)
+    }
+
+    /// What an analyzer finds in a module: texts and what they decode to.
+    pub(super) fn in_module(
+        analyzer: fn(&Look<'_>, &mut Findings<'_>),
+        source: &str,
+    ) -> Vec<(String, Option<String>)> {
+        let (findings, _) = run(analyzer, &[artifact(Kind::VbaSource, source.as_bytes())]);
+        findings
+            .into_iter()
+            .map(|finding| (finding.evidence.text, finding.evidence.decoded))
+            .collect()
+    }
+}

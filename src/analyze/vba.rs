@@ -13,6 +13,32 @@ pub(super) fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     match with_code.max().unwrap_or(0) {
         0 => {}
         1 => findings.report(Found::new("vba-macro", "1 module with code")),
-        count => findings.report(Found::new("vba-macro", &format!("{count} modules with code"))),
+        count => findings.report(Found::new(
+            "vba-macro",
+            &format!("{count} modules with code"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+    use crate::model::Kind;
+
+    #[test]
+    fn storage_counts_only_with_code_in_it() {
+        let mut project = testing::artifact(Kind::VbaProject, b"");
+        project.facts.push(Fact::VbaStorage {
+            modules: 3,
+            with_code: 2,
+        });
+        let (found, _) = testing::run(run, &[project.clone()]);
+        assert_eq!(found.first().unwrap().evidence.text, "2 modules with code");
+        project.facts = vec![Fact::VbaStorage {
+            modules: 3,
+            with_code: 0,
+        }];
+        assert!(testing::run(run, &[project]).0.is_empty());
     }
 }

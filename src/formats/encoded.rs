@@ -45,15 +45,16 @@ pub fn looks_encoded(text: &str) -> bool {
     let all = |class: fn(&u8) -> bool| text.as_bytes().iter().all(class);
     let any = |class: fn(&u8) -> bool| text.as_bytes().iter().any(class);
     let base64 = all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='));
-    let mixed = any(u8::is_ascii_lowercase) && any(u8::is_ascii_uppercase) && any(u8::is_ascii_digit);
+    let mixed =
+        any(u8::is_ascii_lowercase) && any(u8::is_ascii_uppercase) && any(u8::is_ascii_digit);
     all(u8::is_ascii_hexdigit) && any(u8::is_ascii_digit) || base64 && mixed
 }
 
 fn forwards(text: &str) -> Option<Meaning> {
     hexadecimal(text).as_deref().and_then(meaning).or_else(|| {
-        let fits = text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'\r' | b'\n'));
+        let fits = text.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'\r' | b'\n')
+        });
         let decoded = fits.then(|| base64::decode(text.as_bytes()).data)?;
         meaning(&decoded)
     })
@@ -63,7 +64,11 @@ fn hexadecimal(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(2) {
         return None;
     }
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
     text.as_bytes()
         .chunks_exact(2)
         .map(|pair| match pair {
@@ -83,8 +88,18 @@ fn meaning(bytes: &[u8]) -> Option<Meaning> {
     }
     let wide = bytes.len() >= 12
         && bytes.len().is_multiple_of(2)
-        && bytes.chunks_exact(2).all(|pair| pair.first().is_some_and(printable) && pair.last() == Some(&0));
-    wide.then(|| Meaning::Text(bytes.iter().step_by(2).map(|byte| char::from(*byte)).collect()))
+        && bytes
+            .chunks_exact(2)
+            .all(|pair| pair.first().is_some_and(printable) && pair.last() == Some(&0));
+    wide.then(|| {
+        Meaning::Text(
+            bytes
+                .iter()
+                .step_by(2)
+                .map(|byte| char::from(*byte))
+                .collect(),
+        )
+    })
 }
 
 #[cfg(test)]
@@ -94,16 +109,27 @@ mod tests {
     #[test]
     fn hexadecimal_base64_and_their_reverse_are_decoded() {
         let text = Some(Meaning::Text("http://example.invalid/".to_owned()));
-        assert_eq!(whole("687474703a2f2f6578616d706c652e696e76616c69642f"), text);
+        assert_eq!(
+            whole("687474703a2f2f6578616d706c652e696e76616c69642f"),
+            text
+        );
         assert_eq!(whole("aHR0cDovL2V4YW1wbGUuaW52YWxpZC8="), text);
-        assert_eq!(whole("f2469627c61667e696e256c607d616875602f2f2a307474786"), None);
+        assert_eq!(
+            whole("f2469627c61667e696e256c607d616875602f2f2a307474786"),
+            None
+        );
         let reversed: String = "aHR0cDovL2V4YW1wbGUuaW52YWxpZC8=".chars().rev().collect();
         assert_eq!(whole(&reversed), text);
     }
 
     #[test]
     fn ordinary_texts_are_not_encoded() {
-        for text in ["Please select a file", "ThisIsALongIdentifierName", "0123456789012345", "SheetNameAndRange01"] {
+        for text in [
+            "Please select a file",
+            "ThisIsALongIdentifierName",
+            "0123456789012345",
+            "SheetNameAndRange01",
+        ] {
             assert_eq!(whole(text), None, "{text}");
         }
         assert!(!looks_encoded("SELECT * FROM table"));
@@ -113,6 +139,9 @@ mod tests {
     #[test]
     fn the_command_behind_an_encoded_command_is_shown() {
         let line = "powershell -enc VwByAGkAdABlAC0ASABvAHMAdAAgAGgAZQBsAGwAbwA=";
-        assert_eq!(within(line), Some(Meaning::Text("Write-Host hello".to_owned())));
+        assert_eq!(
+            within(line),
+            Some(Meaning::Text("Write-Host hello".to_owned()))
+        );
     }
 }

@@ -170,11 +170,18 @@ impl VbaKnowledge {
     /// Reads the text of `vba.toml`; the error says what does not hold.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut file: File = toml::from_str(text).map_err(|error| error.to_string())?;
-        let lower = |list: &[String]| list.iter().map(|one| one.to_lowercase()).collect::<Vec<_>>();
+        let lower = |list: &[String]| {
+            list.iter()
+                .map(|one| one.to_lowercase())
+                .collect::<Vec<_>>()
+        };
         for rule in &mut file.call {
             rule.names = lower(&rule.names);
             if (rule.when == When::Containing) == rule.containing.is_empty() {
-                return Err(format!("call {:?}: containing and when disagree", rule.names));
+                return Err(format!(
+                    "call {:?}: containing and when disagree",
+                    rule.names
+                ));
             }
         }
         for rule in &mut file.assignment {
@@ -201,11 +208,15 @@ impl VbaKnowledge {
             }
         }
         if file.hidden.words.len() > MARKS {
-            return Err(format!("hidden words: {} of at most {MARKS}", file.hidden.words.len()));
+            return Err(format!(
+                "hidden words: {} of at most {MARKS}",
+                file.hidden.words.len()
+            ));
         }
         let ordinary = file.hidden.ordinary.iter().try_fold(0u128, |bits, word| {
             let at = file.hidden.words.iter().position(|one| one == word);
-            at.map(|at| bits | bit(at)).ok_or_else(|| format!("no hidden word {word:?}"))
+            at.map(|at| bits | bit(at))
+                .ok_or_else(|| format!("no hidden word {word:?}"))
         })?;
         let hidden = AhoCorasick::builder()
             .ascii_case_insensitive(true)
@@ -230,11 +241,15 @@ impl VbaKnowledge {
 
     /// Whether a procedure of this lower-case name runs without being asked for.
     pub fn starts_by_itself(&self, procedure: &str) -> bool {
-        let excepted = || self.suffix_exceptions.iter().any(|prefix| procedure.starts_with(prefix.as_str()));
-        let suffixed = || {
-            self.suffixes
+        let excepted = || {
+            self.suffix_exceptions
                 .iter()
-                .any(|suffix| procedure.len() > suffix.len() && procedure.ends_with(suffix.as_str()))
+                .any(|prefix| procedure.starts_with(prefix.as_str()))
+        };
+        let suffixed = || {
+            self.suffixes.iter().any(|suffix| {
+                procedure.len() > suffix.len() && procedure.ends_with(suffix.as_str())
+            })
         };
         self.procedures.contains(procedure) || (suffixed() && !excepted())
     }
@@ -252,12 +267,18 @@ impl VbaKnowledge {
 
     /// The rules on properties of a lower-case name.
     pub fn assignments(&self, name: &str) -> impl Iterator<Item = &AssignmentRule> {
-        self.assignments.iter().filter(move |rule| rule.names.iter().any(|one| one == name))
+        self.assignments
+            .iter()
+            .filter(move |rule| rule.names.iter().any(|one| one == name))
     }
 
     /// Whether some rule wants a call on an object of this lower-case trail.
     pub fn is_dangerous_object(&self, trail: &str) -> bool {
-        let named = |rule: &CallRule| rule.on.iter().any(|on| on != "*" && trail.starts_with(on.as_str()));
+        let named = |rule: &CallRule| {
+            rule.on
+                .iter()
+                .any(|on| on != "*" && trail.starts_with(on.as_str()))
+        };
         self.calls.iter().any(named)
     }
 
@@ -272,8 +293,7 @@ impl VbaKnowledge {
 
     /// The hidden words in a text, as bits.
     pub fn mark(&self, text: &str) -> u128 {
-        self.hidden
-            .marks(text)
+        self.hidden.marks(text)
     }
 
     /// Of the words in `found`, those that ordinary texts are not pieced together around.
@@ -284,7 +304,11 @@ impl VbaKnowledge {
     /// The words of a mark.
     pub fn words(&self, mark: u128) -> impl Iterator<Item = &str> {
         let marked = move |(at, _): &(usize, &String)| mark & bit(*at) != 0;
-        self.words.iter().enumerate().filter(marked).map(|(_, word)| word.as_str())
+        self.words
+            .iter()
+            .enumerate()
+            .filter(marked)
+            .map(|(_, word)| word.as_str())
     }
 }
 
@@ -295,12 +319,16 @@ trait Marks {
 
 impl Marks for AhoCorasick {
     fn marks(&self, text: &str) -> u128 {
-        self.find_overlapping_iter(text).fold(0, |bits, found| bits | bit(found.pattern().as_usize()))
+        self.find_overlapping_iter(text)
+            .fold(0, |bits, found| bits | bit(found.pattern().as_usize()))
     }
 }
 
 fn bit(at: usize) -> u128 {
-    u32::try_from(at).ok().and_then(|at| 1u128.checked_shl(at)).unwrap_or(0)
+    u32::try_from(at)
+        .ok()
+        .and_then(|at| 1u128.checked_shl(at))
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -314,10 +342,23 @@ mod tests {
     #[test]
     fn what_starts_by_itself_is_told_from_what_the_user_does() {
         let vba = embedded();
-        for name in ["autoopen", "workbook_open", "document_close", "inkpicture1_painted", "worksheet_calculate"] {
+        for name in [
+            "autoopen",
+            "workbook_open",
+            "document_close",
+            "inkpicture1_painted",
+            "worksheet_calculate",
+        ] {
             assert!(vba.starts_by_itself(name), "{name}");
         }
-        for name in ["button1_click", "combobox1_change", "userform_layout", "openfile", "_layout", "run"] {
+        for name in [
+            "button1_click",
+            "combobox1_change",
+            "userform_layout",
+            "openfile",
+            "_layout",
+            "run",
+        ] {
             assert!(!vba.starts_by_itself(name), "{name}");
         }
     }
