@@ -91,7 +91,11 @@ impl<'j> Judge<'j, '_> {
             return;
         };
         let receiver = match &object.value {
-            Value::Object(trail) => Receiver::Object(trail),
+            Value::Object(trail) => {
+                let origin = trail.split('>').next().unwrap_or_default();
+                self.used.insert(origin.to_owned());
+                Receiver::Object(trail)
+            }
             _ => Receiver::Named(""),
         };
         let real = Call {

@@ -339,16 +339,25 @@ impl Machine<'_, '_> {
 
     /// One declared name: its bounds, type and value.
     fn declared_name(&mut self, symbol: Symbol, constant: bool, inside: bool) {
+        // A variable of the module may be set by any procedure, here or elsewhere.
+        let unset = if inside { Value::Empty } else { Value::Unknown };
+        let mut value = unset.clone();
+        let mut bounds = None;
         if self.sign() == b"(" {
             self.step();
-            self.list();
+            bounds = Some(self.list());
             self.take_sign(b")");
         }
-        let mut value = Value::Unknown;
         if self.take_word("as") {
             self.take_word("new");
             let class = self.type_name();
-            value = typed_value(&class);
+            value = match typed_value(&class) {
+                Value::Unknown => unset,
+                object => object,
+            };
+        }
+        if let Some(bounds) = bounds {
+            value = self.empty_array(&bounds);
         }
         if constant && self.take_sign(b"=") {
             value = self.expression(0);
@@ -513,11 +522,20 @@ impl Machine<'_, '_> {
             .get(self.at)
             .is_some_and(|token| token.kind == TokenKind::Name && token.symbol == symbol);
         let joins = matches!(module.sign(self.at.saturating_add(1)), b"&" | b"+");
-        let held = if own && joins {
-            self.take(symbol)
-        } else {
-            None
-        };
+        let mut held = None;
+        if own && joins {
+            // What no statement declares or sets is empty where the first one adds to it.
+            let known = self.locals.contains_key(&symbol) || self.globals.contains_key(&symbol);
+            held = if known {
+                self.take(symbol)
+            } else {
+                Some(Value::Empty)
+            };
+            if matches!(held, Some(Value::Empty)) && module.sign(self.at.saturating_add(1)) == b"&"
+            {
+                held = Some(Value::Text(Text::literal(String::new(), 0)));
+            }
+        }
         if let Some(Value::Text(mut text)) = held {
             self.at = self.at.saturating_add(2);
             let value = self.appended();
@@ -641,6 +659,28 @@ impl Machine<'_, '_> {
                 *item = value;
                 self.set(symbol, Value::Array(items));
             }
+        }
+    }
+}
+
+/// Most elements of an array that is made by its declaration.
+const ELEMENTS: usize = 1 << 16;
+
+impl Machine<'_, '_> {
+    /// An array of one dimension with a known upper bound, nothing in it.
+    fn empty_array(&self, bounds: &[Argument]) -> Value {
+        let [bound] = bounds else {
+            return Value::Unknown;
+        };
+        let len = bound
+            .value
+            .as_whole()
+            .and_then(|bound| usize::try_from(bound).ok());
+        match len.map(|bound| bound.saturating_add(1)) {
+            Some(len) if len <= ELEMENTS && self.pay(len).is_some() => {
+                Value::Array(std::rc::Rc::new(vec![Value::Empty; len]))
+            }
+            _ => Value::Unknown,
         }
     }
 }

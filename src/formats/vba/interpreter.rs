@@ -91,7 +91,7 @@ impl Machine<'_, '_> {
             let value = arguments.get(at).map(|one| one.value.clone());
             locals.insert(*name, value.unwrap_or_default());
         }
-        locals.insert(procedure.symbol, Value::Unknown);
+        locals.insert(procedure.symbol, Value::Empty);
         let outer = std::mem::replace(&mut self.locals, locals);
         self.calls = self.calls.saturating_add(1);
         let mut left = STATEMENTS;
@@ -110,6 +110,7 @@ impl Machine<'_, '_> {
                 );
                 Value::Text(result)
             }
+            (Ok(_), Some(Value::Empty)) => Value::Unknown,
             (Ok(_), Some(value)) => value.clone(),
             _ => Value::Unknown,
         }
