@@ -26,7 +26,7 @@ pub(super) fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         last: None,
     };
     fold(&module, &|text| vba.mark(text), &mut |event| {
-        judge.see(&event)
+        judge.see(&event);
     });
     judge.unused();
 }
@@ -248,7 +248,7 @@ impl<'j> Judge<'j, '_> {
             return false;
         }
         let target = unquoted(&text).unwrap_or_else(|| text.clone());
-        let one_word = target == text && !target.contains([' ', '"']) || target != text;
+        let one_word = target != text || !target.contains([' ', '"']);
         let web = ["http://", "https://", "mailto:"]
             .iter()
             .any(|scheme| target.starts_with(scheme));

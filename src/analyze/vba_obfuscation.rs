@@ -32,7 +32,7 @@ pub(super) fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     };
     judge.literals();
     fold(&module, &|text| vba.mark(text), &mut |event| {
-        judge.see(&event)
+        judge.see(&event);
     });
 }
 

@@ -273,7 +273,7 @@ mod tests {
         };
         find(text, lists)
             .into_iter()
-            .map(|one| (one.kind, text[one.span].to_owned()))
+            .map(|one| (one.kind, text.get(one.span).unwrap().to_owned()))
             .collect()
     }
 

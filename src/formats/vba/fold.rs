@@ -196,11 +196,11 @@ impl Machine<'_, '_> {
                 }
                 continue;
             }
-            if let Some(token) = token.filter(|token| token.kind == TokenKind::Name) {
-                if !matches!(self.word(), "byval" | "byref" | "optional" | "paramarray") {
-                    self.locals.insert(token.symbol, Value::Unknown);
-                    names.push(token.symbol);
-                }
+            if let Some(token) = token.filter(|token| token.kind == TokenKind::Name)
+                && !matches!(self.word(), "byval" | "byref" | "optional" | "paramarray")
+            {
+                self.locals.insert(token.symbol, Value::Unknown);
+                names.push(token.symbol);
             }
             self.step();
         }
@@ -373,7 +373,6 @@ impl Machine<'_, '_> {
 
     /// `Declare [PtrSafe] Function name Lib "library" [Alias "function"]` ([MS-VBAL] 5.2.3.5).
     fn declare(&mut self) {
-        let module = self.module;
         let mut name = String::new();
         let mut library = String::new();
         let mut alias = None;
@@ -383,20 +382,14 @@ impl Machine<'_, '_> {
                     self.step();
                     name = self.word().to_owned();
                 }
-                "lib" | "alias" => {
-                    let is_library = self.word() == "lib";
+                word @ ("lib" | "alias") => {
+                    let is_library = word == "lib";
                     self.step();
-                    if let Some(token) = module
-                        .tokens()
-                        .get(self.at)
-                        .filter(|one| one.kind == TokenKind::Text)
-                    {
-                        let text = module.literal(token).into_owned();
-                        if is_library {
-                            library = text;
-                        } else {
-                            alias = Some(text);
-                        }
+                    let text = self.text_here().unwrap_or_default();
+                    if is_library {
+                        library = text;
+                    } else {
+                        alias = Some(text);
                     }
                 }
                 _ => {}
@@ -411,6 +404,12 @@ impl Machine<'_, '_> {
                 statement: self.statement.clone(),
             }));
         }
+    }
+
+    /// The literal here, if it is one.
+    fn text_here(&self) -> Option<String> {
+        let token = self.module.tokens().get(self.at)?;
+        (token.kind == TokenKind::Text).then(|| self.module.literal(token).into_owned())
     }
 
     /// An assignment to what stands on the left of the first `=`, or a call.

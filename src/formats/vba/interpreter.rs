@@ -357,7 +357,7 @@ impl Machine<'_, '_> {
         let next = end.saturating_add(1);
         let mut start = header.saturating_add(1);
         let mut nested: u32 = 0;
-        for at in start..next {
+        for at in header.saturating_add(1)..next {
             self.pay(1).ok_or(Stopped)?;
             let statement = module.statements().get(at).ok_or(Stopped)?;
             let first = module.word(statement.tokens.start);
