@@ -2,6 +2,8 @@
 //!
 //! A new analyzer is one file here, its `mod` line and its row in [`ANALYZERS`].
 
+mod containers;
+mod encrypted;
 mod findings;
 
 pub use findings::{Findings, Found};
@@ -71,4 +73,8 @@ impl<'a> Look<'a> {
 }
 
 /// Every analyzer, in the order in which their findings are listed.
-pub const ANALYZERS: &[Analyzer] = &[];
+pub const ANALYZERS: &[Analyzer] = &[
+    // Last: they judge the facts that the others may still add to.
+    encrypted::ROW,
+    containers::ROW,
+];
