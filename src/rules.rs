@@ -28,7 +28,10 @@ pub struct RuleSource {
 }
 
 /// The rule files embedded in the binary, by name.
-pub const EMBEDDED: &[(&str, &str)] = &[];
+pub const EMBEDDED: &[(&str, &str)] = &[
+    ("documents.yar", include_str!("../signatures/documents.yar")),
+    ("scripts.yar", include_str!("../signatures/scripts.yar")),
+];
 
 /// The embedded rules as sources.
 pub fn embedded() -> impl Iterator<Item = RuleSource> {
@@ -137,7 +140,7 @@ impl Rules {
 
     /// Every compiled rule.
     pub fn list(&self) -> Vec<RuleInfo> {
-        self.compiled.iter().map(|rule| info(&rule)).collect()
+        self.compiled.iter().filter(|rule| !rule.is_private()).map(|rule| info(&rule)).collect()
     }
 
     /// A scanner for one thread.
