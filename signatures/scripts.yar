@@ -15,10 +15,9 @@ rule PowerShell_Encoded_Command {
         severity = "high"
         attack = "T1059.001,T1027.010"
     strings:
-        $ascii = /powershell(\.exe)?["']?\s[^\r\n]{0,120}[-\/]e(nc|ncodedcommand|c)?\s+["']?[A-Za-z0-9+\/]{40}/ nocase
-        $wide = /p\x00o\x00w\x00e\x00r\x00s\x00h\x00e\x00l\x00l\x00[^\r\n]{0,240}[-\/]\x00e\x00(n\x00c\x00[a-z\x00]{0,26})?(\s\x00)+([A-Za-z0-9+\/]\x00){40}/ nocase
+        $command = /powershell[^\r\n]{1,60}[-\/]e[a-z]{0,14}\s{1,4}["']?[A-Za-z0-9+\/]{40}/ nocase ascii wide
     condition:
-        is_script and any of them
+        is_script and $command
 }
 
 rule PowerShell_Download_Cradle {
@@ -33,7 +32,8 @@ rule PowerShell_Download_Cradle {
         $fetch3 = "Invoke-WebRequest" nocase
         $fetch4 = "Invoke-RestMethod" nocase
         $run1 = "Invoke-Expression" nocase
-        $run2 = /(\||;|&|^|\s|\()iex[\s(]/ nocase
+        $run2 = "iex " nocase fullword
+        $run5 = "iex(" nocase
         $run3 = "Reflection.Assembly]::Load" nocase
         $run4 = "[scriptblock]::Create" nocase
     condition:
@@ -47,10 +47,9 @@ rule Certutil_Fetch_Or_Decode {
         severity = "high"
         attack = "T1105,T1140"
     strings:
-        $tool = /certutil(\.exe)?["']?\s[^\r\n]{0,80}[-\/](urlcache|decode|decodehex|verifyctl)/ nocase
-        $wide = "-urlcache" wide nocase
+        $tool = /certutil[^\r\n]{1,40}[-\/](urlcache|decode|verifyctl)/ nocase ascii wide
     condition:
-        is_script and any of them
+        is_script and $tool
 }
 
 rule Bitsadmin_Transfer {
@@ -60,7 +59,7 @@ rule Bitsadmin_Transfer {
         severity = "high"
         attack = "T1197,T1105"
     strings:
-        $tool = /bitsadmin(\.exe)?["']?\s[^\r\n]{0,60}\/(transfer|addfile)/ nocase
+        $tool = /bitsadmin[^\r\n]{1,30}\/(transfer|addfile)/ nocase ascii wide
         $cmdlet = "Start-BitsTransfer" nocase
     condition:
         is_script and any of them
@@ -73,10 +72,9 @@ rule Mshta_Remote_Or_Inline {
         severity = "critical"
         attack = "T1218.005"
     strings:
-        $ascii = /mshta(\.exe)?["']?\s+["']?(https?:|vbscript:|javascript:|\\\\)/ nocase
-        $wide = /m\x00s\x00h\x00t\x00a\x00(\.\x00e\x00x\x00e\x00)?[\x20-\x27\x00]{2,8}(h\x00t\x00t\x00p|v\x00b\x00s\x00c|j\x00a\x00v\x00a)/ nocase
+        $tool = /mshta(\.exe)?["']?\s{1,4}["']?(https?:|vbscript:|javascript:|\\\\)/ nocase ascii wide
     condition:
-        is_script and any of them
+        is_script and $tool
 }
 
 rule Regsvr32_Remote_Scriptlet {
@@ -86,7 +84,7 @@ rule Regsvr32_Remote_Scriptlet {
         severity = "critical"
         attack = "T1218.010"
     strings:
-        $tool = /regsvr32(\.exe)?["']?\s[^\r\n]{0,120}\/i:[^\r\n]{0,200}scrobj/ nocase
+        $tool = /regsvr32[^\r\n]{1,40}\/i:[^\r\n]{1,80}scrobj/ nocase ascii wide
     condition:
         is_script and $tool
 }
@@ -98,7 +96,7 @@ rule Rundll32_Script {
         severity = "critical"
         attack = "T1218.011"
     strings:
-        $tool = /rundll32(\.exe)?["']?\s+["']?(javascript:|vbscript:|[^\r\n]{0,60}(url\.dll|mshtml|ieframe\.dll|zipfldr\.dll)[^\r\n]{0,30}(RunHTMLApplication|FileProtocolHandler|OpenURL|RouteTheCall))/ nocase
+        $tool = /rundll32(\.exe)?["']?\s{1,4}["']?(javascript:|vbscript:|(url|mshtml|ieframe|zipfldr)(\.dll)?,\s{0,4}(RunHTMLApplication|FileProtocolHandler|OpenURL|RouteTheCall))/ nocase ascii wide
     condition:
         is_script and $tool
 }
@@ -113,7 +111,7 @@ rule Wmi_Starts_Process {
         $moniker = "winmgmts:" nocase
         $class = "Win32_Process" nocase
         $create = /\.Create[\s(]/ nocase
-        $wmic = /wmic(\.exe)?["']?\s[^\r\n]{0,80}process\s+call\s+["']?create/ nocase
+        $wmic = /wmic[^\r\n]{1,40}process\s{1,4}call\s{1,4}["']?create/ nocase
     condition:
         is_script and ($wmic or all of ($moniker, $class, $create))
 }
@@ -162,7 +160,7 @@ rule System_Tool_Copied_Under_Another_Name {
         severity = "high"
         attack = "T1036.003"
     strings:
-        $copy = /\b(copy|xcopy|Copy-Item|FileCopy|CopyFile)\b[^\r\n]{1,160}\\(powershell|mshta|wscript|cscript|rundll32|regsvr32|msbuild|certutil|bitsadmin|cmd)\.exe["']?[\s,]+[^\r\n]{0,120}\.(exe|com|scr|dat|tmp|log|txt|jpg)/ nocase
+        $copy = /(copy|Copy-Item|FileCopy|CopyFile)[^\r\n]{1,80}\\(powershell|mshta|wscript|cscript|rundll32|regsvr32|msbuild|certutil|bitsadmin|cmd)\.exe["']?[\s,]{1,4}[^\r\n]{1,60}\.(exe|com|scr|dat|tmp|log|txt|jpg)/ nocase
     condition:
         is_script and $copy
 }
@@ -174,11 +172,11 @@ rule Security_Software_Switched_Off {
         severity = "critical"
         attack = "T1562.001"
     strings:
-        $defender1 = /Set-MpPreference[^\r\n]{0,120}-Disable[A-Za-z]{4,40}/ nocase
-        $defender2 = /Add-MpPreference[^\r\n]{0,120}-Exclusion(Path|Process|Extension)/ nocase
-        $shadow = /vssadmin(\.exe)?["']?\s+delete\s+shadows/ nocase
+        $defender1 = /Set-MpPreference[^\r\n]{0,60}-Disable[A-Za-z]{4}/ nocase
+        $defender2 = /Add-MpPreference[^\r\n]{0,60}-Exclusion(Path|Process|Extension)/ nocase
+        $shadow = /vssadmin[^\r\n]{1,10}delete\s{1,4}shadows/ nocase
         $amsi = "AmsiUtils" nocase
-        $office = /HKCU[^\r\n]{0,80}\\Security\\(VBAWarnings|AccessVBOM)/ nocase
+        $office = /\\Security\\(VBAWarnings|AccessVBOM)/ nocase
     condition:
         is_script and any of them
 }
@@ -190,8 +188,8 @@ rule Script_Installs_Itself_For_Logon {
         severity = "high"
         attack = "T1547.001,T1053.005"
     strings:
-        $task = /schtasks(\.exe)?["']?\s[^\r\n]{0,40}\/create\s[^\r\n]{0,200}\/tr\s/ nocase
-        $run = /(reg(\.exe)?\s+add|RegWrite|Set-ItemProperty|New-ItemProperty)[^\r\n]{0,160}CurrentVersion\\Run/ nocase
+        $task = /schtasks[^\r\n]{1,20}\/create\s[^\r\n]{1,80}\/tr\s/ nocase
+        $run = /(reg(\.exe)?\s{1,4}add|RegWrite|Set-ItemProperty|New-ItemProperty)[^\r\n]{1,80}CurrentVersion\\Run/ nocase
     condition:
         is_script and any of them
 }

@@ -369,7 +369,7 @@ fn guarded<T>(
 /// The names from the input down to each artifact, joined by slashes.
 fn paths(tree: &[Artifact]) -> Vec<String> {
     /// Longer paths are cut at the front: depth times name length is an attacker's to choose.
-    const LONGEST: usize = 4096;
+    const LONGEST: usize = 512;
     let mut paths: Vec<String> = Vec::with_capacity(tree.len());
     for artifact in tree {
         let above = artifact

@@ -140,7 +140,11 @@ impl Rules {
 
     /// Every compiled rule.
     pub fn list(&self) -> Vec<RuleInfo> {
-        self.compiled.iter().filter(|rule| !rule.is_private()).map(|rule| info(&rule)).collect()
+        self.compiled
+            .iter()
+            .filter(|rule| !rule.is_private())
+            .map(|rule| info(&rule))
+            .collect()
     }
 
     /// A scanner for one thread.

@@ -12,6 +12,12 @@
     reason = "a test reports by panicking and by printing"
 )]
 
+/// The engine and the dice that tests share.
+mod bench;
+/// Real files with labels, where they are there.
+mod corpus;
+/// Damaged files: no panic, no hang, always a report.
+mod mutate;
 /// Every embedded rule has a hit and a near miss.
 mod rules;
 /// Layers, tables, catalogue, sizes: the shape of the code.
