@@ -290,7 +290,7 @@ fn info(rule: &Rule<'_, '_>) -> RuleInfo {
     for (key, value) in rule.metadata() {
         match (key, value) {
             ("score", MetaValue::Integer(number)) => {
-                score = u8::try_from(number.clamp(0, 100)).unwrap_or(score)
+                score = u8::try_from(number.clamp(0, 100)).unwrap_or(score);
             }
             ("severity", MetaValue::String(word)) => {
                 let named = Severity::ALL
