@@ -10,3 +10,6 @@
 )]
 
 pub mod base64;
+pub mod opc;
+pub mod tar;
+pub mod zip;
