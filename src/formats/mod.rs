@@ -10,3 +10,5 @@
 )]
 
 pub mod base64;
+pub mod ole;
+pub mod ovba;
