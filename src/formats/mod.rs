@@ -13,3 +13,5 @@ pub mod base64;
 pub mod opc;
 pub mod tar;
 pub mod zip;
+pub mod ole;
+pub mod ovba;
