@@ -15,3 +15,4 @@ pub mod tar;
 pub mod zip;
 pub mod ole;
 pub mod ovba;
+pub mod vba;
