@@ -22,9 +22,7 @@
 )]
 
 mod bench;
-mod cli;
 mod corpus;
 mod mutate;
 mod rules;
 mod shape;
-mod support;
