@@ -166,9 +166,11 @@ pub(super) fn identify(data: &[u8], budget: &Budget) -> Option<Identity> {
         return Some(identity);
     }
     let head = data.get(..JUNK).unwrap_or(data);
-    memchr::memmem::find_iter(head, b"PK\x03\x04")
-        .any(|at| zip::is_local(data, at))
-        .then(|| walked(data, budget))?
+    let local = memchr::memmem::find_iter(head, b"PK\x03\x04").any(|at| zip::is_local(data, at));
+    if local || zip::ends_as_zip(data) {
+        return walked(data, budget);
+    }
+    None
 }
 
 /// Offset and identity of a zip that ends where `data` ends, or nearly: behind a picture, a program, a PDF.

@@ -5,6 +5,8 @@
 //! both readings are decoded. Locked members are told, not opened.
 
 mod method;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 

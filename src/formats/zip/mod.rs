@@ -96,6 +96,14 @@ pub fn is_local(data: &[u8], at: usize) -> bool {
     slice(data, at, 4) == Some(LOCAL) && View::local(data, at).is_ok_and(|view| view.is_plausible())
 }
 
+/// Whether the file ends with an end record that claims members, though nothing may be where it points.
+pub fn ends_as_zip(data: &[u8]) -> bool {
+    data.len()
+        .checked_sub(directory::END_LEN)
+        .and_then(|at| End::read(data, at))
+        .is_some_and(|end| end.end == data.len() && end.entries() > 0)
+}
+
 /// Offset of the archive that ends within the last 64 KiB and a comment of the file and whose directory is where it
 /// should be. Looks at nothing else: for files of another kind with a zip behind.
 pub fn appended(data: &[u8], budget: &Budget) -> Result<Option<usize>, Halt> {
@@ -209,7 +217,7 @@ impl<'a> Walk<'a> {
             };
             let end = local.end.saturating_add(index(claimed));
             let end = end.min(self.data.len());
-            let tail = local.descriptor_len(self.data, end, claimed);
+            let tail = local.descriptor_len(self.data, end, claimed, central.size);
             covered.push((local.at, end.saturating_add(tail)));
         }
         covered.sort_unstable();
@@ -352,6 +360,17 @@ impl<'a> Walk<'a> {
     fn finish(mut self, endless: bool) -> Archive<'a> {
         for member in &mut self.members {
             member.compare(endless);
+        }
+        let found = crate::bytes::length(self.members.len());
+        if let Some((at, expected)) = self
+            .directory
+            .broken
+            .filter(|(_, expected)| *expected > found)
+        {
+            self.directory.unread.push(Deviation::new(
+                at,
+                format!("central directory is damaged: expected {expected} members, found {found}"),
+            ));
         }
         Archive {
             members: self.members,
