@@ -6,7 +6,7 @@
 
 mod method;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::BTreeSet;
 
