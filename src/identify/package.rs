@@ -252,7 +252,7 @@ impl<'m, 'a> Tell<'m, 'a> {
             b"classes.dex" | b"resources.arsc" => self.dex = true,
             b"appxmanifest.xml" | b"appxmetadata/appxbundlemanifest.xml" => self.appx = true,
             b"install.rdf" | b"meta-inf/mozilla.rsa" | b"meta-inf/cose.sig" => {
-                self.extension = true
+                self.extension = true;
             }
             name => {
                 self.macros |= name.ends_with(b"vbaproject.bin");

@@ -63,7 +63,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
                 format!("{}: more than one member of this name", name.text),
             );
         }
-        let taken = open(data, member, name, nest)?;
+        let taken = open(data, member, &name, nest)?;
         claimed = claimed.saturating_add(taken);
         if claimed > length(data.len()).saturating_mul(OVERLAP) {
             return Err(Trouble::TooMuch(Halt::Ceiling("members share their data")));
@@ -105,7 +105,7 @@ impl Outcome {
 fn open(
     data: &Bytes,
     member: &Member<'_>,
-    name: Name,
+    name: &Name,
     nest: &mut Nest<'_>,
 ) -> Result<u64, Trouble> {
     let label = name.text.clone();
@@ -171,7 +171,7 @@ fn open(
         } else {
             Told::Nothing
         };
-        push(data, outcome, &name, told, nest)?;
+        push(data, outcome, name, told, nest)?;
     }
     Ok(taken)
 }
