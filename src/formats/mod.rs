@@ -10,3 +10,10 @@
 )]
 
 pub mod base64;
+pub mod header;
+pub mod header_words;
+pub mod mbox;
+pub mod mime;
+pub mod quoted_printable;
+pub mod uuencode;
+pub mod yenc;
