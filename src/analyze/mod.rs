@@ -3,6 +3,7 @@
 //! A new analyzer is one file here, its `mod` line and its row in [`ANALYZERS`].
 
 mod findings;
+mod mail;
 
 pub use findings::{Findings, Found};
 
@@ -71,4 +72,10 @@ impl<'a> Look<'a> {
 }
 
 /// Every analyzer, in the order in which their findings are listed.
-pub const ANALYZERS: &[Analyzer] = &[];
+pub const ANALYZERS: &[Analyzer] = &[Analyzer {
+    name: "mail",
+    kinds: &[Kind::Eml, Kind::Mht, Kind::Emlx, Kind::Mbox],
+    sees: Sees::Place,
+    findings: mail::FINDINGS,
+    run: mail::run,
+}];

@@ -121,6 +121,8 @@ pub struct Part {
     pub media_type: String,
     /// Whether it was taken apart: its children are parts of their own.
     pub opened: bool,
+    /// Whether it is a multipart that stayed closed because it lies too deep.
+    pub too_deep: bool,
     /// Parts found in it.
     pub children: usize,
 }
@@ -198,6 +200,7 @@ impl Scan<'_> {
                 body: start..self.limit,
                 media_type: "multipart/mixed".to_owned(),
                 opened: false,
+                too_deep: false,
                 children: 0,
             });
             self.enter(0, boundary);
@@ -233,6 +236,7 @@ impl Scan<'_> {
             body: body..self.limit,
             media_type,
             opened: false,
+            too_deep: false,
             children: 0,
         });
         self.current = index;
@@ -286,13 +290,15 @@ impl Scan<'_> {
     }
 
     fn enter(&mut self, part: usize, boundary: Vec<u8>) {
-        if self.open.len() >= DEEPEST {
-            return;
-        }
+        let too_deep = self.open.len() >= DEEPEST;
         let body = self.out.parts.get_mut(part).map(|part| {
-            part.opened = true;
+            part.opened = !too_deep;
+            part.too_deep = too_deep;
             part.body.start
         });
+        if too_deep {
+            return;
+        }
         self.open.push(Open { part, boundary });
         self.begin_gap(part, Role::Preamble, body.unwrap_or_default());
     }
@@ -310,6 +316,7 @@ impl Scan<'_> {
             body: start..self.limit,
             media_type: String::new(),
             opened: false,
+            too_deep: false,
             children: 0,
         });
     }

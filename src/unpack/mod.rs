@@ -2,7 +2,10 @@
 //!
 //! A new container is one file here, its `mod` line and its row in [`UNPACKERS`].
 
+mod mail;
+mod mbox;
 mod nest;
+mod uuencoded;
 
 pub use nest::{Child, Nest, Payload, Seen};
 
@@ -20,7 +23,28 @@ pub struct Unpacker {
 }
 
 /// Every unpacker, in the order in which they are tried on an artifact of several readings.
-pub const UNPACKERS: &[Unpacker] = &[];
+pub const UNPACKERS: &[Unpacker] = &[
+    Unpacker {
+        name: "mail",
+        kinds: &[Kind::Eml, Kind::Mht],
+        run: mail::run,
+    },
+    Unpacker {
+        name: "mail",
+        kinds: &[Kind::Emlx],
+        run: mail::run_emlx,
+    },
+    Unpacker {
+        name: "mbox",
+        kinds: &[Kind::Mbox],
+        run: mbox::run,
+    },
+    Unpacker {
+        name: "uuencoded",
+        kinds: &[Kind::Text, Kind::Uue, Kind::Email, Kind::Html, Kind::Csv],
+        run: uuencoded::run,
+    },
+];
 
 /// Kinds that may hold other files and that no unpacker here opens: never silently clean.
 pub const UNSUPPORTED: &[Kind] = &[];
