@@ -5,6 +5,7 @@
 mod containers;
 mod encrypted;
 mod findings;
+mod mail;
 
 pub use findings::{Findings, Found};
 
@@ -75,6 +76,13 @@ impl<'a> Look<'a> {
 
 /// Every analyzer, in the order in which their findings are listed.
 pub const ANALYZERS: &[Analyzer] = &[
+    Analyzer {
+        name: "mail",
+        kinds: &[Kind::Eml, Kind::Mht, Kind::Emlx, Kind::Mbox],
+        sees: Sees::Place,
+        findings: mail::FINDINGS,
+        run: mail::run,
+    },
     // Last: they judge the facts that the others may still add to.
     encrypted::ROW,
     containers::ROW,

@@ -1,7 +1,10 @@
 //! Bytes → kind and other plausible readings, by structure, never by name.
 
 mod compound;
+mod mail;
 mod package;
+
+pub use mail::{MailStart, mail_start};
 
 use crate::limits::Budget;
 use crate::model::{Fact, Kind};
@@ -36,6 +39,9 @@ pub fn identify(data: &[u8], budget: &Budget) -> Identity {
     if let Some(identity) =
         compound::identify(data, budget).or_else(|| package::identify(data, budget))
     {
+        return identity;
+    }
+    if let Some(identity) = mail::identify(data) {
         return identity;
     }
     Identity::certain(if crate::text::sniff(data).is_some() {

@@ -3,8 +3,11 @@
 //! A new container is one file here, its `mod` line and its row in [`UNPACKERS`].
 
 mod gzip;
+mod mail;
+mod mbox;
 mod nest;
 mod tar;
+mod uuencoded;
 mod zip;
 
 pub use nest::{Child, Nest, Payload, Seen};
@@ -24,6 +27,26 @@ pub struct Unpacker {
 
 /// Every unpacker, in the order in which they are tried on an artifact of several readings.
 pub const UNPACKERS: &[Unpacker] = &[
+    Unpacker {
+        name: "mail",
+        kinds: &[Kind::Eml, Kind::Mht],
+        run: mail::run,
+    },
+    Unpacker {
+        name: "mail",
+        kinds: &[Kind::Emlx],
+        run: mail::run_emlx,
+    },
+    Unpacker {
+        name: "mbox",
+        kinds: &[Kind::Mbox],
+        run: mbox::run,
+    },
+    Unpacker {
+        name: "uuencoded",
+        kinds: &[Kind::Text, Kind::Uue, Kind::Email, Kind::Html, Kind::Csv],
+        run: uuencoded::run,
+    },
     Unpacker {
         name: "zip",
         kinds: ZIP_BASED,
