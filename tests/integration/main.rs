@@ -1,18 +1,29 @@
-//! The product as its users meet it: one binary, so that it links once.
-//!
-//! | file | what |
-//! | --- | --- |
-//! | `cli` | arguments and files → standard output, standard error, exit code |
-//! | `support` | running the program, folders that vanish |
+//! The product's tests: one binary, this file is its table of contents.
 #![allow(
+    missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::string_slice,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test reports by panicking, and starts the program"
+    clippy::excessive_nesting,
+    reason = "a test reports by panicking and by printing"
 )]
 
+/// The engine and the dice that tests share.
+mod bench;
+/// Arguments and files → standard output, standard error, exit code.
 mod cli;
+/// Real files with labels, where they are there.
+mod corpus;
+/// Damaged files: no panic, no hang, always a report.
+mod mutate;
+/// Every embedded rule has a hit and a near miss.
+mod rules;
+/// Layers, tables, catalogue, sizes: the shape of the code.
+mod shape;
+/// Running the program, folders that vanish.
 mod support;
