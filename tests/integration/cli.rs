@@ -344,6 +344,27 @@ fn a_larger_file_is_looked_at_as_far_as_the_limit_goes() {
         ids.contains(&"yara:marked_bad") && !ids.contains(&"yara:marked_odd"),
         "{ids:?}"
     );
+    assert!(ids.contains(&"limit-exceeded") && report["complete"] == false);
+    // Nothing at that level was found, but something was not looked through.
+    folder.file("long.txt", " ".repeat(100));
+    let run = scan(
+        &folder,
+        &["--fail-at", "malicious", "--max-file", "50", "long.txt"],
+    );
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.stdout.contains("(not looked through whole)"), "{run:?}");
+    let run = scan(
+        &folder,
+        &[
+            "--fail-at",
+            "malicious",
+            "--max-file",
+            "50",
+            "long.txt",
+            "missing",
+        ],
+    );
+    assert_eq!(run.code, 2, "{run:?}");
 }
 
 #[test]
