@@ -33,18 +33,17 @@ impl Engine {
     /// The report on an input whose scan was given up from outside, because it hung or broke down as a whole:
     /// nothing below the input itself is known. `id` is the finding that says so.
     pub fn unfinished(&self, input: &Input, id: &'static str, why: &str, since: Instant) -> Report {
-        let root = root_of(
-            input.clone(),
-            identify::Identity::certain(crate::model::Kind::Data),
-        );
+        let path = crate::text::safe(&input.path);
+        let identity = identify::Identity::certain(crate::model::Kind::Data);
+        let root = root_of(input.clone(), identity);
         let mut findings = Findings::new(&self.knowledge.catalogue);
         findings.report(Found::new(id, why));
-        self.report(&input.path, vec![root], findings, since)
+        self.report(path, vec![root], findings, since)
     }
 
     fn report(
         &self,
-        path: &str,
+        path: String,
         tree: Vec<Artifact>,
         findings: Findings<'_>,
         started: Instant,
@@ -52,7 +51,7 @@ impl Engine {
         let (findings, iocs, incomplete) = findings.finish();
         let verdict = score::judge(&tree, &findings, &self.knowledge.catalogue, self.thresholds);
         Report {
-            path: crate::text::safe(path),
+            path,
             level: verdict.level,
             score: verdict.score,
             complete: !incomplete,
@@ -120,7 +119,7 @@ impl<'e> Worker<'e> {
         let mut tree = unpack(root(input, &budget), &budget);
         let mut findings = Findings::new(&self.engine.knowledge.catalogue);
         self.analyze(&mut tree, &budget, &mut findings);
-        self.engine.report(&path, tree, findings, started)
+        self.engine.report(path, tree, findings, started)
     }
 
     /// Rules and content analyzers artifact by artifact, then what depends on the place, on the whole tree.

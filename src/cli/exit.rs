@@ -63,6 +63,10 @@ pub(super) enum Failure {
 
 impl Failure {
     /// A failure to be told.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "stands behind map_err, which hands over values"
+    )]
     pub(super) fn new(message: impl ToString) -> Self {
         Self::Told {
             message: message.to_string(),

@@ -80,7 +80,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
     };
     let settings = Settings::new(arguments.common);
     let ended = match arguments.command {
-        Command::Scan(arguments) => scan::run(&settings, arguments),
+        Command::Scan(arguments) => scan::run(&settings, &arguments),
         Command::Extract(arguments) => extract::run(&settings, &arguments),
         Command::Findings(arguments) => findings::run(&settings, &arguments),
         Command::Rules(arguments) => rules::run(&settings, arguments),

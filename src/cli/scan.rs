@@ -84,7 +84,7 @@ impl FailAt {
     }
 }
 
-pub(super) fn run(settings: &Settings, arguments: Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Failure> {
     let started = Instant::now();
     let dashes = arguments
         .paths

@@ -10,11 +10,10 @@
 )]
 
 pub mod base64;
-pub mod opc;
-pub mod tar;
-pub mod zip;
 pub mod ole;
+pub mod opc;
 pub mod ovba;
+pub mod tar;
 pub mod vba;
 pub mod header;
 pub mod header_words;
@@ -23,3 +22,4 @@ pub mod mime;
 pub mod quoted_printable;
 pub mod uuencode;
 pub mod yenc;
+pub mod zip;

@@ -303,7 +303,7 @@ mod tests {
         let mut totals = Totals::default();
         totals.count(Level::Malicious, true);
         begin(&captions)
-            + &super::report(&samples::mail_with_macro(), &captions)
+            + &report(&samples::mail_with_macro(), &captions)
             + &end(&totals, &captions)
     }
 

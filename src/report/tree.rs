@@ -90,14 +90,14 @@ mod tests {
     #[test]
     fn rows_go_down_before_they_go_on_and_leave_out_what_carries_nothing() {
         let report = samples::mail_with_macro();
-        let shown = |shown| {
-            rows(&report, shown)
-                .into_iter()
-                .map(|(depth, id)| (depth, id))
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(shown(Shown::WithFindings), [(0, 0), (1, 2), (2, 3), (3, 4)]);
-        assert_eq!(shown(Shown::All), [(0, 0), (1, 1), (1, 2), (2, 3), (3, 4)]);
+        assert_eq!(
+            rows(&report, Shown::WithFindings),
+            [(0, 0), (1, 2), (2, 3), (3, 4)]
+        );
+        assert_eq!(
+            rows(&report, Shown::All),
+            [(0, 0), (1, 1), (1, 2), (2, 3), (3, 4)]
+        );
     }
 
     #[test]

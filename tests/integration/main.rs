@@ -22,7 +22,9 @@
 )]
 
 mod bench;
+mod cli;
 mod corpus;
 mod mutate;
 mod rules;
 mod shape;
+mod support;

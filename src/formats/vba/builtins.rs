@@ -25,7 +25,11 @@ pub(super) fn constant(name: &str) -> Option<Value> {
             let number = match name {
                 "true" => -1.0,
                 "false" | "empty" | "vbhide" | "vbbinarycompare" => 0.0,
-                "vbnormalfocus" | "vbtextcompare" | "vbmethod" | "vbuppercase" | "msoautomationsecuritylow" => 1.0,
+                "vbnormalfocus"
+                | "vbtextcompare"
+                | "vbmethod"
+                | "vbuppercase"
+                | "msoautomationsecuritylow" => 1.0,
                 "vbminimizedfocus" | "vblowercase" | "vbget" => 2.0,
                 "vbmaximizedfocus" | "msoautomationsecurityforcedisable" => 3.0,
                 "vbnormalnofocus" | "vblet" => 4.0,
@@ -54,7 +58,9 @@ pub(super) fn call(machine: &Machine<'_, '_>, name: &str, arguments: &[Argument]
         "strreverse" => text(0).and_then(|text| {
             machine.pay(text.as_str().len())?;
             let reversed = text.as_str().chars().rev().collect();
-            Some(Value::Text(text.derive(reversed, Built::default().rearranged())))
+            Some(Value::Text(
+                text.derive(reversed, Built::default().rearranged()),
+            ))
         }),
         "replace" => replace(machine, arguments),
         "mid" | "midb" | "left" | "leftb" | "right" | "rightb" => cut(machine, name, arguments),
@@ -70,14 +76,17 @@ pub(super) fn call(machine: &Machine<'_, '_>, name: &str, arguments: &[Argument]
             Some(Value::Text(text.derive(changed, Built::default())))
         }),
         "cstr" | "str" | "cvar" | "strconv" => text(0).map(Value::Text),
-        "len" | "lenb" => text(0).filter(|text| !text.is_partial()).and_then(|text| {
-            length(text.as_str().chars().count())
-        }),
-        "val" | "cint" | "clng" | "cbyte" | "cdbl" | "csng" | "ccur" | "clnglng" | "int" | "fix" | "abs" | "round" | "sgn" | "sqr" | "cbool" => {
-            number(name, argument(arguments, 0))
-        }
+        "len" | "lenb" => text(0)
+            .filter(|text| !text.is_partial())
+            .and_then(|text| length(text.as_str().chars().count())),
+        "val" | "cint" | "clng" | "cbyte" | "cdbl" | "csng" | "ccur" | "clnglng" | "int"
+        | "fix" | "abs" | "round" | "sgn" | "sqr" | "cbool" => number(name, argument(arguments, 0)),
         "hex" | "oct" => whole(0).map(|number| {
-            let digits = if name == "hex" { format!("{number:X}") } else { format!("{number:o}") };
+            let digits = if name == "hex" {
+                format!("{number:X}")
+            } else {
+                format!("{number:o}")
+            };
             Value::Text(Text::literal(digits, 0))
         }),
         "space" => whole(0).and_then(|count| repeat(machine, " ", count)),
@@ -93,9 +102,8 @@ pub(super) fn call(machine: &Machine<'_, '_>, name: &str, arguments: &[Argument]
         "join" => join(machine, arguments),
         "lbound" => Some(Value::Number(0.0)),
         "ubound" => match argument(arguments, 0) {
-            Some(Value::Array(items)) => length(items.len()).and_then(|len| {
-                len.as_number().map(|len| Value::Number(len - 1.0))
-            }),
+            Some(Value::Array(items)) => length(items.len())
+                .and_then(|len| len.as_number().map(|len| Value::Number(len - 1.0))),
             _ => None,
         },
         "instr" => find(machine, arguments),
@@ -136,11 +144,18 @@ fn length(len: usize) -> Option<Value> {
 /// A character by its number. Numbers from 128 on are taken as Unicode: only ASCII matters for what is hidden.
 fn character(code: Option<i64>, wide: bool) -> Option<Value> {
     let code = code?;
-    let code = if wide && code < 0 { code.saturating_add(0x10000) } else { code };
+    let code = if wide && code < 0 {
+        code.saturating_add(0x10000)
+    } else {
+        code
+    };
     let made = char::from_u32(u32::try_from(code).ok()?)?;
     // A quote cannot be written otherwise without doubling; everybody takes Chr(34).
     let telling = made.is_ascii_graphic() && made != '"';
-    let built = Built { characters: u32::from(telling), ..Built::default() };
+    let built = Built {
+        characters: u32::from(telling),
+        ..Built::default()
+    };
     Some(Value::Text(Text::new(made.to_string(), 0, built)))
 }
 
@@ -152,7 +167,10 @@ fn number(name: &str, value: Option<&Value>) -> Option<Value> {
             return None;
         }
         let compact: String = text.as_str().chars().filter(|c| *c != ' ').collect();
-        let end = if compact.get(..2).is_some_and(|head| matches!(head, "&H" | "&h" | "&O" | "&o")) {
+        let end = if compact
+            .get(..2)
+            .is_some_and(|head| matches!(head, "&H" | "&h" | "&O" | "&o"))
+        {
             compact.len()
         } else {
             compact
@@ -178,7 +196,10 @@ fn number(name: &str, value: Option<&Value>) -> Option<Value> {
 fn repeat(machine: &Machine<'_, '_>, text: &str, count: i64) -> Option<Value> {
     let count = usize::try_from(count).ok()?;
     machine.pay(count.saturating_mul(4))?;
-    Some(Value::Text(Text::literal(text.repeat(count.min(1 << 20)), 0)))
+    Some(Value::Text(Text::literal(
+        text.repeat(count.min(1 << 20)),
+        0,
+    )))
 }
 
 fn replace(machine: &Machine<'_, '_>, arguments: &[Argument]) -> Option<Value> {
@@ -189,7 +210,8 @@ fn replace(machine: &Machine<'_, '_>, arguments: &[Argument]) -> Option<Value> {
     if from.as_str().is_empty() || from.is_partial() {
         return Some(Value::Text(text));
     }
-    let found = memchr::memmem::find_iter(text.as_str().as_bytes(), from.as_str().as_bytes()).count();
+    let found =
+        memchr::memmem::find_iter(text.as_str().as_bytes(), from.as_str().as_bytes()).count();
     let grown = found.saturating_mul(to.as_str().len());
     machine.pay(text.as_str().len().saturating_add(grown))?;
     if found == 0 {
@@ -216,7 +238,11 @@ fn cut(machine: &Machine<'_, '_>, name: &str, arguments: &[Argument]) -> Option<
     };
     let all = text.as_str();
     let ascii = all.is_ascii_cached(machine)?;
-    let len = if ascii { all.len() } else { all.chars().count() };
+    let len = if ascii {
+        all.len()
+    } else {
+        all.chars().count()
+    };
     let (skip, take) = match name {
         "left" | "leftb" => (0, second),
         "right" | "rightb" => (len.saturating_sub(second), second),
@@ -229,7 +255,9 @@ fn cut(machine: &Machine<'_, '_>, name: &str, arguments: &[Argument]) -> Option<
         all.chars().skip(skip).take(take).collect()
     };
     machine.pay(part.len())?;
-    Some(Value::Text(text.derive(part, Built::default().rearranged())))
+    Some(Value::Text(
+        text.derive(part, Built::default().rearranged()),
+    ))
 }
 
 /// Texts that tell whether they are ASCII, at the price of reading them.
@@ -263,7 +291,11 @@ fn split(machine: &Machine<'_, '_>, arguments: &[Argument]) -> Option<Value> {
     let items: Vec<Value> = if separator.is_empty() {
         vec![Value::Text(text.clone())]
     } else {
-        text.as_str().split(separator).take(ELEMENTS).map(piece).collect()
+        text.as_str()
+            .split(separator)
+            .take(ELEMENTS)
+            .map(piece)
+            .collect()
     };
     Some(Value::Array(Rc::new(items)))
 }
@@ -279,7 +311,8 @@ fn join(machine: &Machine<'_, '_>, arguments: &[Argument]) -> Option<Value> {
     let mut made = Text::new(String::new(), 0, Built::default().rearranged());
     for (at, item) in items.iter().enumerate() {
         let item = coerce(item)?;
-        let separated = at == 0 || separator.as_str().is_empty() || made.append(&separator, machine.steps());
+        let separated =
+            at == 0 || separator.as_str().is_empty() || made.append(&separator, machine.steps());
         if !(separated && made.append(&item, machine.steps())) {
             return None;
         }
@@ -290,7 +323,9 @@ fn join(machine: &Machine<'_, '_>, arguments: &[Argument]) -> Option<Value> {
 fn find(machine: &Machine<'_, '_>, arguments: &[Argument]) -> Option<Value> {
     let (start, text, wanted) = match argument(arguments, 0)? {
         Value::Number(_) => (
-            usize::try_from(argument(arguments, 0)?.as_whole()?).ok()?.checked_sub(1)?,
+            usize::try_from(argument(arguments, 0)?.as_whole()?)
+                .ok()?
+                .checked_sub(1)?,
             argument(arguments, 1).and_then(coerce)?,
             argument(arguments, 2).and_then(coerce)?,
         ),

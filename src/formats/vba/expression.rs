@@ -16,13 +16,21 @@ use super::value::{self, Built, Steps, Text, Value, whole_to_number};
 const DEEPEST: u32 = 96;
 
 /// Namespaces of the library that may stand in front of its functions.
-const NAMESPACES: &[&str] = &["vba", "strings", "interaction", "conversion", "information", "math", "filesystem"];
+const NAMESPACES: &[&str] = &[
+    "vba",
+    "strings",
+    "interaction",
+    "conversion",
+    "information",
+    "math",
+    "filesystem",
+];
 
 /// Words of the language that are no names of anything.
 const KEYWORDS: &[&str] = &[
-    "then", "else", "to", "step", "as", "in", "is", "like", "and", "or", "xor", "not", "mod", "eqv", "imp", "byval",
-    "byref", "each", "goto", "until", "while", "new", "for", "access", "read", "write", "shared", "lock", "output",
-    "append", "binary", "random", "input", "len",
+    "then", "else", "to", "step", "as", "in", "is", "like", "and", "or", "xor", "not", "mod",
+    "eqv", "imp", "byval", "byref", "each", "goto", "until", "while", "new", "for", "access",
+    "read", "write", "shared", "lock", "output", "append", "binary", "random", "input", "len",
 ];
 
 /// Runs through a module: where it stands and what it knows.
@@ -58,11 +66,19 @@ impl Machine<'_, '_> {
     }
 
     pub(super) fn word(&self) -> &str {
-        if self.at < self.end { self.module.word(self.at) } else { "" }
+        if self.at < self.end {
+            self.module.word(self.at)
+        } else {
+            ""
+        }
     }
 
     pub(super) fn sign(&self) -> &[u8] {
-        if self.at < self.end { self.module.sign(self.at) } else { b"" }
+        if self.at < self.end {
+            self.module.sign(self.at)
+        } else {
+            b""
+        }
     }
 
     pub(super) fn step(&mut self) {
@@ -182,8 +198,14 @@ impl Machine<'_, '_> {
         left: (Value, Range<usize>),
         right: (Value, Range<usize>),
     ) -> Value {
-        let texts = matches!((&left.0, &right.0), (Value::Text(_), _) | (_, Value::Text(_)));
-        let numbers = matches!((&left.0, &right.0), (Value::Number(_), _) | (_, Value::Number(_)));
+        let texts = matches!(
+            (&left.0, &right.0),
+            (Value::Text(_), _) | (_, Value::Text(_))
+        );
+        let numbers = matches!(
+            (&left.0, &right.0),
+            (Value::Number(_), _) | (_, Value::Number(_))
+        );
         match operator {
             Operator::Concatenate => self.concatenate(left, right),
             Operator::Add if texts && !numbers => self.concatenate(left, right),
@@ -207,7 +229,9 @@ impl Machine<'_, '_> {
         }
         let text = |(value, source): (Value, Range<usize>)| match value {
             Value::Text(text) => text,
-            value => builtins::coerce(&value).unwrap_or_else(|| Text::placeholder(&self.source(source))),
+            value => {
+                builtins::coerce(&value).unwrap_or_else(|| Text::placeholder(&self.source(source)))
+            }
         };
         let (mut made, right) = (text(left), text(right));
         if made.append(&right, &self.steps) {
@@ -219,7 +243,10 @@ impl Machine<'_, '_> {
 
     /// Source text of a range of tokens, the first few of them.
     fn source(&self, tokens: Range<usize>) -> String {
-        let last = tokens.end.min(tokens.start.saturating_add(12)).saturating_sub(1);
+        let last = tokens
+            .end
+            .min(tokens.start.saturating_add(12))
+            .saturating_sub(1);
         let edge = |at: usize| self.module.tokens().get(at).map(|token| token.span());
         match (edge(tokens.start), edge(last)) {
             (Some(first), Some(last)) => {
@@ -232,7 +259,12 @@ impl Machine<'_, '_> {
     }
 
     fn primary(&mut self) -> Value {
-        let Some(token) = self.module.tokens().get(self.at).filter(|_| self.at < self.end) else {
+        let Some(token) = self
+            .module
+            .tokens()
+            .get(self.at)
+            .filter(|_| self.at < self.end)
+        else {
             return Value::Unknown;
         };
         match token.kind {
@@ -287,10 +319,14 @@ impl Machine<'_, '_> {
                 self.step();
                 return self.primary_or_unknown();
             }
-            word if KEYWORDS.contains(&word) && word != "len" && word != "input" => return Value::Unknown,
+            word if KEYWORDS.contains(&word) && word != "len" && word != "input" => {
+                return Value::Unknown;
+            }
             _ => {}
         }
-        while NAMESPACES.contains(&self.word()) && self.module.sign(self.at.saturating_add(1)) == b"." {
+        while NAMESPACES.contains(&self.word())
+            && self.module.sign(self.at.saturating_add(1)) == b"."
+        {
             let next = self.at.saturating_add(2);
             if next >= self.end || self.module.word(next).is_empty() {
                 break;
@@ -316,7 +352,11 @@ impl Machine<'_, '_> {
     fn made_new(&mut self) -> Value {
         self.step();
         let class = self.type_name();
-        if class.is_empty() { Value::Unknown } else { Value::object(&class) }
+        if class.is_empty() {
+            Value::Unknown
+        } else {
+            Value::object(&class)
+        }
     }
 
     /// A name of one or more parts, such as `MSXML2.XMLHTTP60`.
@@ -355,18 +395,30 @@ impl Machine<'_, '_> {
         let module = self.module;
         let name = module.name(symbol);
         if scope == Scope::Any
-            && let Some(known) = self.locals.get(&symbol).or_else(|| self.globals.get(&symbol))
+            && let Some(known) = self
+                .locals
+                .get(&symbol)
+                .or_else(|| self.globals.get(&symbol))
         {
             return match (known.clone(), &arguments) {
                 (Value::Array(items), Some(at)) => element(&items, at),
                 (value, None) => value,
-                (Value::Object(_) | Value::Text(_) | Value::Number(_) | Value::Unknown, Some(_)) => {
-                    Value::Unknown
-                }
+                (
+                    Value::Object(_) | Value::Text(_) | Value::Number(_) | Value::Unknown,
+                    Some(_),
+                ) => Value::Unknown,
             };
         }
-        let procedure = self.procedures.get(&symbol).copied().filter(|_| scope == Scope::Any);
-        let receiver = if procedure.is_some() { Receiver::Module } else { Receiver::Nothing };
+        let procedure = self
+            .procedures
+            .get(&symbol)
+            .copied()
+            .filter(|_| scope == Scope::Any);
+        let receiver = if procedure.is_some() {
+            Receiver::Module
+        } else {
+            Receiver::Nothing
+        };
         let called = arguments.is_some();
         let arguments = arguments.unwrap_or_default();
         if called || self.bare_from == Some(usize::MAX) {
@@ -391,7 +443,9 @@ impl Machine<'_, '_> {
         loop {
             if matches!(self.sign(), b"." | b"!") {
                 let place = self.at.saturating_add(1);
-                let Some(token) = module.tokens().get(place) else { break };
+                let Some(token) = module.tokens().get(place) else {
+                    break;
+                };
                 if token.kind != TokenKind::Name || place >= self.end {
                     break;
                 }
@@ -408,7 +462,11 @@ impl Machine<'_, '_> {
                 value = value.member(name, first.map(Text::as_str));
             } else if self.sign() == b"(" && self.bare_from != Some(self.at) {
                 self.arguments();
-                value = if matches!(value, Value::Object(_)) { value } else { Value::Unknown };
+                value = if matches!(value, Value::Object(_)) {
+                    value
+                } else {
+                    Value::Unknown
+                };
             } else {
                 break;
             }
@@ -416,11 +474,21 @@ impl Machine<'_, '_> {
         value
     }
 
-    fn emit_call(&mut self, receiver: Receiver<'_>, name: &str, arguments: &[Argument], place: usize) {
+    fn emit_call(
+        &mut self,
+        receiver: Receiver<'_>,
+        name: &str,
+        arguments: &[Argument],
+        place: usize,
+    ) {
         if self.quiet {
             return;
         }
-        let at = self.module.tokens().get(place).map_or(0, |token| token.span().start);
+        let at = self
+            .module
+            .tokens()
+            .get(place)
+            .map_or(0, |token| token.span().start);
         (self.sink)(Event::Call(&Call {
             receiver,
             name,
@@ -483,14 +551,18 @@ impl Machine<'_, '_> {
             return;
         }
         if self.pay(text.as_str().len()).is_some() {
-            (self.sink)(Event::Text { text, statement: self.statement.clone() });
+            (self.sink)(Event::Text {
+                text,
+                statement: self.statement.clone(),
+            });
         }
     }
 }
 
 fn element(items: &Rc<Vec<Value>>, at: &[Argument]) -> Value {
     let at = at.first().and_then(|one| one.value.as_whole());
-    at.and_then(|at| items.get(usize::try_from(at).ok()?).cloned()).unwrap_or_default()
+    at.and_then(|at| items.get(usize::try_from(at).ok()?).cloned())
+        .unwrap_or_default()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -545,5 +617,7 @@ fn arithmetic(operator: Operator, a: f64, b: f64) -> Value {
         Operator::AtLeast => return Value::of_bool(a >= b),
         Operator::Over | Operator::Concatenate | Operator::Other => None,
     };
-    result.filter(|number| number.is_finite()).map_or(Value::Unknown, Value::Number)
+    result
+        .filter(|number| number.is_finite())
+        .map_or(Value::Unknown, Value::Number)
 }

@@ -129,7 +129,9 @@ impl Machine<'_, '_> {
         let mut inside = false;
         let mut loops: Vec<(usize, BTreeMap<Symbol, Value>)> = Vec::new();
         for ordinal in 0..self.module.statements().len() {
-            let Some(statement) = self.module.statements().get(ordinal) else { break };
+            let Some(statement) = self.module.statements().get(ordinal) else {
+                break;
+            };
             if statement.is_declarative(self.module) {
                 continue;
             }
@@ -147,7 +149,10 @@ impl Machine<'_, '_> {
             self.enter_statement(ordinal);
             let first = self.word();
             let ends_procedure = first == "end"
-                && matches!(self.module.word(self.at.saturating_add(1)), "sub" | "function" | "property");
+                && matches!(
+                    self.module.word(self.at.saturating_add(1)),
+                    "sub" | "function" | "property"
+                );
             if ends_procedure {
                 self.leave();
                 inside = false;
@@ -164,7 +169,9 @@ impl Machine<'_, '_> {
 
     /// Points at a statement.
     pub(super) fn enter_statement(&mut self, ordinal: usize) {
-        let Some(statement) = self.module.statements().get(ordinal) else { return };
+        let Some(statement) = self.module.statements().get(ordinal) else {
+            return;
+        };
         self.at = statement.tokens.start;
         self.end = statement.tokens.end;
         self.statement = statement.span(self.module);
@@ -215,14 +222,15 @@ impl Machine<'_, '_> {
         let second = self.at.saturating_add(1);
         let plain_statement = !matches!(module.sign(second), b"=" | b"." | b"!");
         match first {
-            "dim" | "redim" | "static" | "public" | "private" | "global" | "const" | "friend" | "declare" => {
+            "dim" | "redim" | "static" | "public" | "private" | "global" | "const" | "friend"
+            | "declare" => {
                 self.declaration(inside);
             }
             "end" if module.word(second) == "with" => {
                 self.withs.pop();
             }
-            "end" | "on" | "exit" | "goto" | "gosub" | "resume" | "next" | "type" | "enum" | "event"
-            | "implements" | "stop" | "erase"
+            "end" | "on" | "exit" | "goto" | "gosub" | "resume" | "next" | "type" | "enum"
+            | "event" | "implements" | "stop" | "erase"
                 if plain_statement => {}
             "with" => {
                 self.step();
@@ -234,7 +242,8 @@ impl Machine<'_, '_> {
                 self.rest();
             }
             "for" => self.loop_header(),
-            "if" | "elseif" | "while" | "until" | "do" | "loop" | "select" | "case" | "wend" | "else"
+            "if" | "elseif" | "while" | "until" | "do" | "loop" | "select" | "case" | "wend"
+            | "else"
                 if plain_statement || module.sign(second) == b"." =>
             {
                 self.step();
@@ -248,8 +257,8 @@ impl Machine<'_, '_> {
                 self.step();
                 self.assignment_or_call();
             }
-            "open" | "name" | "print" | "put" | "get" | "write" | "input" | "line" | "close" | "seek" | "lock"
-            | "unlock" | "width"
+            "open" | "name" | "print" | "put" | "get" | "write" | "input" | "line" | "close"
+            | "seek" | "lock" | "unlock" | "width"
                 if plain_statement =>
             {
                 let place = self.at;
@@ -265,7 +274,11 @@ impl Machine<'_, '_> {
         if self.quiet {
             return;
         }
-        let at = self.module.tokens().get(place).map_or(0, |token| token.span().start);
+        let at = self
+            .module
+            .tokens()
+            .get(place)
+            .map_or(0, |token| token.span().start);
         (self.sink)(Event::Call(&Call {
             receiver: Receiver::Nothing,
             name,
@@ -279,7 +292,12 @@ impl Machine<'_, '_> {
     fn loop_header(&mut self) {
         self.step();
         self.take_word("each");
-        if let Some(token) = self.module.tokens().get(self.at).filter(|token| token.kind == TokenKind::Name) {
+        if let Some(token) = self
+            .module
+            .tokens()
+            .get(self.at)
+            .filter(|token| token.kind == TokenKind::Name)
+        {
             self.set(token.symbol, Value::Unknown);
             self.step();
         }
@@ -292,7 +310,8 @@ impl Machine<'_, '_> {
         // Ends because every turn takes a word.
         loop {
             match self.word() {
-                "dim" | "static" | "public" | "private" | "global" | "friend" | "withevents" | "preserve" => {}
+                "dim" | "static" | "public" | "private" | "global" | "friend" | "withevents"
+                | "preserve" => {}
                 "redim" if self.at < self.end => {}
                 "const" => constant = true,
                 "declare" => return self.declare(),
@@ -302,7 +321,9 @@ impl Machine<'_, '_> {
             self.step();
         }
         while self.at < self.end {
-            let Some(token) = self.module.tokens().get(self.at) else { break };
+            let Some(token) = self.module.tokens().get(self.at) else {
+                break;
+            };
             if token.kind != TokenKind::Name {
                 self.step();
                 continue;
@@ -333,7 +354,11 @@ impl Machine<'_, '_> {
             value = self.expression(0);
             self.show(&value);
         }
-        let scope = if inside { &mut self.locals } else { &mut self.globals };
+        let scope = if inside {
+            &mut self.locals
+        } else {
+            &mut self.globals
+        };
         scope.insert(symbol, value);
     }
 
@@ -352,7 +377,11 @@ impl Machine<'_, '_> {
                 "lib" | "alias" => {
                     let is_library = self.word() == "lib";
                     self.step();
-                    if let Some(token) = module.tokens().get(self.at).filter(|one| one.kind == TokenKind::Text) {
+                    if let Some(token) = module
+                        .tokens()
+                        .get(self.at)
+                        .filter(|one| one.kind == TokenKind::Text)
+                    {
                         let text = module.literal(token).into_owned();
                         if is_library {
                             library = text;
@@ -388,7 +417,8 @@ impl Machine<'_, '_> {
             group = Some(target.end);
         }
         // A call with neither parentheses nor arguments is a call all the same.
-        self.bare_from = group.or_else(|| (target.names == 1 && target.last_group.is_none()).then_some(usize::MAX));
+        self.bare_from = group
+            .or_else(|| (target.names == 1 && target.last_group.is_none()).then_some(usize::MAX));
         let value = self.expression(0);
         self.show(&value);
         self.bare_from = None;
@@ -398,7 +428,11 @@ impl Machine<'_, '_> {
     /// The chain of names, members and parentheses at the start of a statement, without evaluating it.
     fn target(&self) -> Target {
         let mut at = self.at;
-        let mut target = Target { end: at, names: 0, last_group: None };
+        let mut target = Target {
+            end: at,
+            names: 0,
+            last_group: None,
+        };
         let mut wants_name = true;
         while at < self.end {
             let sign = self.module.sign(at);
@@ -439,7 +473,9 @@ impl Machine<'_, '_> {
 
     fn assign(&mut self, start: usize, target: &Target) {
         let module = self.module;
-        let Some(token) = module.tokens().get(start) else { return };
+        let Some(token) = module.tokens().get(start) else {
+            return;
+        };
         let value_at = target.end.saturating_add(1);
         if target.names == 1 && target.last_group.is_none() && token.kind == TokenKind::Name {
             self.at = value_at;
@@ -472,23 +508,40 @@ impl Machine<'_, '_> {
     fn assign_variable(&mut self, symbol: Symbol) {
         let module = self.module;
         // `s = s & "…"` adds in place: a copy for each piece would make the work quadratic.
-        let own = module.tokens().get(self.at).is_some_and(|token| {
-            token.kind == TokenKind::Name && token.symbol == symbol
-        });
+        let own = module
+            .tokens()
+            .get(self.at)
+            .is_some_and(|token| token.kind == TokenKind::Name && token.symbol == symbol);
         let joins = matches!(module.sign(self.at.saturating_add(1)), b"&" | b"+");
-        let held = if own && joins { self.take(symbol) } else { None };
+        let held = if own && joins {
+            self.take(symbol)
+        } else {
+            None
+        };
         if let Some(Value::Text(mut text)) = held {
             self.at = self.at.saturating_add(2);
             let value = self.appended();
             let kept = text.append(&value, &self.steps);
-            self.set(symbol, if kept { Value::Text(text) } else { Value::Unknown });
+            self.set(
+                symbol,
+                if kept {
+                    Value::Text(text)
+                } else {
+                    Value::Unknown
+                },
+            );
         } else {
             if let Some(held) = held {
                 self.set(symbol, held);
             }
             let value = self.expression(0);
             self.show(&value);
-            if let Some(old) = self.locals.get(&symbol).or_else(|| self.globals.get(&symbol)).cloned() {
+            if let Some(old) = self
+                .locals
+                .get(&symbol)
+                .or_else(|| self.globals.get(&symbol))
+                .cloned()
+            {
                 self.show(&old);
             }
             self.set(symbol, value);
@@ -528,7 +581,11 @@ impl Machine<'_, '_> {
         let last = self.at.min(start.saturating_add(8)).saturating_sub(1);
         match (edge(start), edge(last)) {
             (Some(first), Some(last)) => {
-                let bytes = self.module.data().get(first.start..last.end).unwrap_or_default();
+                let bytes = self
+                    .module
+                    .data()
+                    .get(first.start..last.end)
+                    .unwrap_or_default();
                 self.module.decode(bytes).into_owned()
             }
             _ => String::new(),
@@ -537,14 +594,22 @@ impl Machine<'_, '_> {
 
     /// Takes a variable's value out, so that it can be changed in place.
     fn take(&mut self, symbol: Symbol) -> Option<Value> {
-        let scope = if self.locals.contains_key(&symbol) { &mut self.locals } else { &mut self.globals };
+        let scope = if self.locals.contains_key(&symbol) {
+            &mut self.locals
+        } else {
+            &mut self.globals
+        };
         scope.get_mut(&symbol).map(std::mem::take)
     }
 
     /// Gives a variable a value; an unknown one does not make a known object forgotten.
     pub(super) fn set(&mut self, symbol: Symbol, value: Value) {
         let module_level = !self.locals.contains_key(&symbol) && self.globals.contains_key(&symbol);
-        let scope = if module_level { &mut self.globals } else { &mut self.locals };
+        let scope = if module_level {
+            &mut self.globals
+        } else {
+            &mut self.locals
+        };
         let held = scope.entry(symbol).or_default();
         if !(matches!(value, Value::Unknown) && matches!(held, Value::Object(_))) {
             *held = value;
@@ -559,14 +624,20 @@ impl Machine<'_, '_> {
         let (at, end) = (self.at, self.end);
         self.at = start.saturating_add(2);
         let quiet = std::mem::replace(&mut self.quiet, true);
-        let index = self.expression(0).as_whole().and_then(|index| usize::try_from(index).ok());
+        let index = self
+            .expression(0)
+            .as_whole()
+            .and_then(|index| usize::try_from(index).ok());
         self.quiet = quiet;
         (self.at, self.end) = (at, end);
         let held = self.take(symbol);
         if let (Some(Value::Array(mut items)), Some(index)) = (held, index) {
             let unique = std::rc::Rc::strong_count(&items) == 1;
             let paid = self.pay(if unique { 1 } else { items.len() }).is_some();
-            if let Some(item) = std::rc::Rc::make_mut(&mut items).get_mut(index).filter(|_| paid) {
+            if let Some(item) = std::rc::Rc::make_mut(&mut items)
+                .get_mut(index)
+                .filter(|_| paid)
+            {
                 *item = value;
                 self.set(symbol, Value::Array(items));
             }
@@ -577,8 +648,8 @@ impl Machine<'_, '_> {
 /// A variable of a class is that object, whatever it is set to later; values of other types are unknown.
 fn typed_value(class: &str) -> Value {
     match class {
-        "string" | "variant" | "object" | "long" | "integer" | "boolean" | "byte" | "double" | "single" | "date"
-        | "currency" | "longptr" | "longlong" | "any" | "" => Value::Unknown,
+        "string" | "variant" | "object" | "long" | "integer" | "boolean" | "byte" | "double"
+        | "single" | "date" | "currency" | "longptr" | "longlong" | "any" | "" => Value::Unknown,
         class => Value::object(class),
     }
 }
@@ -588,4 +659,3 @@ struct Target {
     names: u32,
     last_group: Option<usize>,
 }
-

@@ -77,7 +77,9 @@ impl Machine<'_, '_> {
         };
         let runnable = procedure.kind == ProcedureKind::Function
             && !arguments.is_empty()
-            && arguments.iter().all(|one| one.name.is_none() && one.value.is_known())
+            && arguments
+                .iter()
+                .all(|one| one.name.is_none() && one.value.is_known())
             && self.calls < CALLS
             && self.pay(64).is_some();
         if !runnable {
@@ -93,7 +95,8 @@ impl Machine<'_, '_> {
         let outer = std::mem::replace(&mut self.locals, locals);
         self.calls = self.calls.saturating_add(1);
         let mut left = STATEMENTS;
-        let body = procedure.statements.start.saturating_add(1)..procedure.statements.end.saturating_sub(1);
+        let body = procedure.statements.start.saturating_add(1)
+            ..procedure.statements.end.saturating_sub(1);
         let ended = self.run(body, &mut left, 0);
         self.calls = self.calls.saturating_sub(1);
         let locals = std::mem::replace(&mut self.locals, outer);
@@ -101,7 +104,10 @@ impl Machine<'_, '_> {
         match (ended, locals.get(&procedure.symbol)) {
             (Ok(_), Some(Value::Text(text))) => {
                 // Whatever the function did, its result was not written where it is used.
-                let result = text.derive(text.as_str().to_owned(), super::value::Built::default().rearranged());
+                let result = text.derive(
+                    text.as_str().to_owned(),
+                    super::value::Built::default().rearranged(),
+                );
                 Value::Text(result)
             }
             (Ok(_), Some(value)) => value.clone(),
@@ -110,7 +116,11 @@ impl Machine<'_, '_> {
     }
 
     /// Runs the loop that starts at a statement: its last statement and the variables behind it.
-    pub(super) fn run_loop(&mut self, ordinal: usize, inside: bool) -> Option<(usize, BTreeMap<Symbol, Value>)> {
+    pub(super) fn run_loop(
+        &mut self,
+        ordinal: usize,
+        inside: bool,
+    ) -> Option<(usize, BTreeMap<Symbol, Value>)> {
         let module = self.module;
         let statement = module.statements().get(ordinal).filter(|_| inside)?;
         let first = module.word(statement.tokens.start);
@@ -147,7 +157,8 @@ impl Machine<'_, '_> {
             let second = module.word(statement.tokens.start.saturating_add(1));
             let opens = first == module.word(opening.tokens.start)
                 && (first != "if" || self.is_block_if(at));
-            let closed = first == closes && (closes != "end" || second == module.word(opening.tokens.start));
+            let closed =
+                first == closes && (closes != "end" || second == module.word(opening.tokens.start));
             if opens {
                 depth = depth.saturating_add(1);
             } else if closed {
@@ -165,7 +176,10 @@ impl Machine<'_, '_> {
     /// Whether nothing follows `Then` on the line of the `If` at `ordinal`.
     fn is_block_if(&self, ordinal: usize) -> bool {
         let statements = self.module.statements();
-        match (statements.get(ordinal), statements.get(ordinal.saturating_add(1))) {
+        match (
+            statements.get(ordinal),
+            statements.get(ordinal.saturating_add(1)),
+        ) {
             (Some(one), Some(next)) => one.line != next.line,
             _ => true,
         }
@@ -223,7 +237,13 @@ impl Machine<'_, '_> {
         Ok(Flow::On)
     }
 
-    fn run_for(&mut self, header: usize, last: usize, left: &mut u32, depth: u32) -> Result<Flow, Stopped> {
+    fn run_for(
+        &mut self,
+        header: usize,
+        last: usize,
+        left: &mut u32,
+        depth: u32,
+    ) -> Result<Flow, Stopped> {
         let module = self.module;
         self.step();
         let each = self.take_word("each");
@@ -236,7 +256,9 @@ impl Machine<'_, '_> {
         let values: Box<dyn Iterator<Item = Value>> = if each {
             self.take_word("in");
             match self.expression(0) {
-                Value::Array(items) => Box::new((0..items.len()).filter_map(move |at| items.get(at).cloned())),
+                Value::Array(items) => {
+                    Box::new((0..items.len()).filter_map(move |at| items.get(at).cloned()))
+                }
                 _ => return Err(Stopped),
             }
         } else {
@@ -249,7 +271,10 @@ impl Machine<'_, '_> {
             }
             let to = self.expression(0).as_whole().ok_or(Stopped)?;
             let by = if self.take_word("step") {
-                self.expression(0).as_whole().filter(|by| *by != 0).ok_or(Stopped)?
+                self.expression(0)
+                    .as_whole()
+                    .filter(|by| *by != 0)
+                    .ok_or(Stopped)?
             } else {
                 1
             };
@@ -259,7 +284,11 @@ impl Machine<'_, '_> {
             *left = left.checked_sub(1).ok_or(Stopped)?;
             self.pay(STATEMENT_COST).ok_or(Stopped)?;
             self.set(variable, value);
-            match self.run(header.saturating_add(1)..last, left, depth.saturating_add(1))? {
+            match self.run(
+                header.saturating_add(1)..last,
+                left,
+                depth.saturating_add(1),
+            )? {
                 Flow::On => {}
                 Flow::Exit => break,
                 Flow::Return => return Ok(Flow::Return),
@@ -269,7 +298,13 @@ impl Machine<'_, '_> {
     }
 
     /// `Do [While|Until c] … Loop [While|Until c]` and `While c … Wend`.
-    fn run_while(&mut self, header: usize, last: usize, left: &mut u32, depth: u32) -> Result<Flow, Stopped> {
+    fn run_while(
+        &mut self,
+        header: usize,
+        last: usize,
+        left: &mut u32,
+        depth: u32,
+    ) -> Result<Flow, Stopped> {
         let goes_on = |machine: &mut Self, ordinal: usize| {
             machine.enter_statement(ordinal);
             let first = machine.word().to_owned();
@@ -289,7 +324,11 @@ impl Machine<'_, '_> {
         while goes_on(self, header)? {
             *left = left.checked_sub(1).ok_or(Stopped)?;
             self.pay(STATEMENT_COST).ok_or(Stopped)?;
-            match self.run(header.saturating_add(1)..last, left, depth.saturating_add(1))? {
+            match self.run(
+                header.saturating_add(1)..last,
+                left,
+                depth.saturating_add(1),
+            )? {
                 Flow::On => {}
                 Flow::Exit => break,
                 Flow::Return => return Ok(Flow::Return),
@@ -302,7 +341,12 @@ impl Machine<'_, '_> {
     }
 
     /// Runs the branch whose condition holds; tells the statement that comes next.
-    fn run_if(&mut self, header: usize, left: &mut u32, depth: u32) -> Result<(Flow, usize), Stopped> {
+    fn run_if(
+        &mut self,
+        header: usize,
+        left: &mut u32,
+        depth: u32,
+    ) -> Result<(Flow, usize), Stopped> {
         let module = self.module;
         let mut holds = self.condition()?;
         if !self.is_block_if(header) {
@@ -318,7 +362,10 @@ impl Machine<'_, '_> {
             let first = module.word(statement.tokens.start);
             if first == "if" && self.is_block_if(at) {
                 nested = nested.saturating_add(1);
-            } else if first == "end" && module.word(statement.tokens.start.saturating_add(1)) == "if" && at != end {
+            } else if first == "end"
+                && module.word(statement.tokens.start.saturating_add(1)) == "if"
+                && at != end
+            {
                 nested = nested.saturating_sub(1);
             }
             let own_line = at
@@ -343,7 +390,13 @@ impl Machine<'_, '_> {
         Ok((Flow::On, next))
     }
 
-    fn run_line_if(&mut self, header: usize, holds: bool, left: &mut u32, depth: u32) -> Result<(Flow, usize), Stopped> {
+    fn run_line_if(
+        &mut self,
+        header: usize,
+        holds: bool,
+        left: &mut u32,
+        depth: u32,
+    ) -> Result<(Flow, usize), Stopped> {
         let statements = self.module.statements();
         let line = statements.get(header).ok_or(Stopped)?.line;
         let mut end = header.saturating_add(1);

@@ -294,7 +294,12 @@ impl<'a> Lexer<'a> {
     }
 
     fn line_break(&mut self) {
-        let len = if self.data.get(self.at..).unwrap_or_default().starts_with(b"\r\n") {
+        let len = if self
+            .data
+            .get(self.at..)
+            .unwrap_or_default()
+            .starts_with(b"\r\n")
+        {
             2
         } else {
             1
@@ -328,7 +333,10 @@ impl<'a> Lexer<'a> {
     fn continues_line(&mut self) -> bool {
         let before = self.at.checked_sub(1).and_then(|at| self.data.get(at));
         let after_blank = before.is_none_or(|byte| byte.is_ascii_whitespace() || *byte == 0x40);
-        let rest = self.data.get(self.at.saturating_add(1)..).unwrap_or_default();
+        let rest = self
+            .data
+            .get(self.at.saturating_add(1)..)
+            .unwrap_or_default();
         let blanks = rest
             .iter()
             .take_while(|byte| matches!(byte, b' ' | b'\t'))
@@ -397,7 +405,10 @@ impl<'a> Lexer<'a> {
             b'o' | b'O' => false,
             _ => return false,
         };
-        let rest = self.data.get(self.at.saturating_add(2)..).unwrap_or_default();
+        let rest = self
+            .data
+            .get(self.at.saturating_add(2)..)
+            .unwrap_or_default();
         let is_digit = |byte: &&u8| {
             if hexadecimal {
                 byte.is_ascii_hexdigit()
@@ -466,9 +477,13 @@ impl<'a> Lexer<'a> {
         let word = self.data.get(start..self.at).unwrap_or_default();
         let first = self.tokens.last().is_none_or(|token| {
             token.kind == TokenKind::EndOfLine
-                || self.data.get(token.span()).is_some_and(|bytes| bytes == b":")
+                || self
+                    .data
+                    .get(token.span())
+                    .is_some_and(|bytes| bytes == b":")
         });
-        if first && word.eq_ignore_ascii_case(b"rem") && !matches!(self.byte(0), b'.' | b'(' | b'=') {
+        if first && word.eq_ignore_ascii_case(b"rem") && !matches!(self.byte(0), b'.' | b'(' | b'=')
+        {
             self.comment();
             return;
         }
@@ -488,9 +503,12 @@ impl<'a> Lexer<'a> {
         let ends = match next {
             b',' | b')' | b'\r' | b'\n' | b':' | 0 => true,
             b'(' => self.byte(0) != b'&',
-            b' ' => after == b'=' || matches!(after, b'a' | b'A' | b'+' | b'-' | b'*' | b'&' | b'\'')
-                && self.byte(0) != b'&'
-                || matches!(after, b'\r' | b'\n'),
+            b' ' => {
+                after == b'='
+                    || matches!(after, b'a' | b'A' | b'+' | b'-' | b'*' | b'&' | b'\'')
+                        && self.byte(0) != b'&'
+                    || matches!(after, b'\r' | b'\n')
+            }
             _ => false,
         };
         if ends {
@@ -541,7 +559,10 @@ mod tests {
 
     #[test]
     fn comments_and_rem_lines_are_no_tokens_and_continue_like_code() {
-        assert_eq!(tokens("a = 1 ' Shell \"x\"\r\nREM Shell y\r\nb"), ["a", "=", "1", "b"]);
+        assert_eq!(
+            tokens("a = 1 ' Shell \"x\"\r\nREM Shell y\r\nb"),
+            ["a", "=", "1", "b"]
+        );
         assert_eq!(tokens("' one _\r\nShell x\r\nb"), ["b"]);
         assert_eq!(tokens("a: Rem x\nRemove 1"), ["a", ":", "Remove", "1"]);
     }
@@ -567,9 +588,15 @@ mod tests {
 
     #[test]
     fn numbers_dates_suffixes_and_operators_are_told_apart() {
-        assert_eq!(tokens("x = &HFF& + &O17 + 1.5E+3#"), ["x", "=", "&HFF", "+", "&O17", "+", "1.5E+3", "#"]);
+        assert_eq!(
+            tokens("x = &HFF& + &O17 + 1.5E+3#"),
+            ["x", "=", "&HFF", "+", "&O17", "+", "1.5E+3", "#"]
+        );
         assert_eq!(tokens("d = #1/2/2003#"), ["d", "=", "#1/2/2003#"]);
-        assert_eq!(tokens("Print #1, Chr$(65)&b"), ["Print", "#", "1", ",", "Chr", "(", "65", ")", "&", "b"]);
+        assert_eq!(
+            tokens("Print #1, Chr$(65)&b"),
+            ["Print", "#", "1", ",", "Chr", "(", "65", ")", "&", "b"]
+        );
         assert_eq!(tokens("x = \"a\"&Hello"), ["x", "=", "\"a\"", "&", "Hello"]);
         assert_eq!(tokens("Dim a&, b%"), ["Dim", "a", ",", "b"]);
         assert_eq!(tokens("[My Name] = 1"), ["My Name", "=", "1"]);
@@ -583,8 +610,15 @@ mod tests {
         assert_eq!(
             kinds,
             [
-                TokenKind::Name, TokenKind::Name, TokenKind::Sign, TokenKind::Sign, TokenKind::EndOfLine,
-                TokenKind::Name, TokenKind::Sign, TokenKind::Text, TokenKind::EndOfLine
+                TokenKind::Name,
+                TokenKind::Name,
+                TokenKind::Sign,
+                TokenKind::Sign,
+                TokenKind::EndOfLine,
+                TokenKind::Name,
+                TokenKind::Sign,
+                TokenKind::Text,
+                TokenKind::EndOfLine
             ]
         );
         assert_eq!(module.literal(module.tokens().get(7).unwrap()), "構ソ");

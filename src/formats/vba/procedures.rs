@@ -36,7 +36,10 @@ pub(super) fn header(module: &Module<'_>, tokens: &Range<usize>) -> Option<(Proc
     let modifiers = tokens
         .clone()
         .take_while(|at| {
-            matches!(module.word(*at), "public" | "private" | "friend" | "static" | "global")
+            matches!(
+                module.word(*at),
+                "public" | "private" | "friend" | "static" | "global"
+            )
         })
         .count();
     let at = tokens.start.saturating_add(modifiers);
@@ -108,7 +111,10 @@ fn parameters(module: &Module<'_>, tokens: Range<usize>) -> Vec<Symbol> {
             }
             b"," => expected = depth == 1,
             _ if expected => {
-                let modifier = matches!(module.word(at), "byval" | "byref" | "optional" | "paramarray");
+                let modifier = matches!(
+                    module.word(at),
+                    "byval" | "byref" | "optional" | "paramarray"
+                );
                 if let (false, Some(token)) = (modifier, module.tokens().get(at)) {
                     if token.kind == TokenKind::Name {
                         found.push(token.symbol);
@@ -135,7 +141,14 @@ mod tests {
         let found: Vec<_> = module
             .procedures()
             .iter()
-            .map(|one| (one.kind, module.name(one.symbol), one.parameters.len(), one.statements.clone()))
+            .map(|one| {
+                (
+                    one.kind,
+                    module.name(one.symbol),
+                    one.parameters.len(),
+                    one.statements.clone(),
+                )
+            })
             .collect();
         assert_eq!(
             found,

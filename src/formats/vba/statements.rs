@@ -103,9 +103,20 @@ mod tests {
     fn lines_are_cut_at_colons_and_around_then_and_else() {
         assert_eq!(
             sources("a = 1: b = \"x:y\"\r\nIf a Then Shell b Else c 1\r\nEnd If"),
-            ["a = 1", "b = \"x:y\"", "If a Then", "Shell b", "Else", "c 1", "End If"]
+            [
+                "a = 1",
+                "b = \"x:y\"",
+                "If a Then",
+                "Shell b",
+                "Else",
+                "c 1",
+                "End If"
+            ]
         );
-        assert_eq!(sources("#If Mac Then\r\nf x:=1\r\n"), ["#If Mac Then", "f x:=1"]);
+        assert_eq!(
+            sources("#If Mac Then\r\nf x:=1\r\n"),
+            ["#If Mac Then", "f x:=1"]
+        );
         assert_eq!(sources("Case Else\r\n x"), ["Case", "Else", "x"]);
     }
 }

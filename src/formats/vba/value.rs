@@ -204,7 +204,12 @@ impl Value {
 
     /// An object made from a lower-case ProgID, class id or moniker.
     pub(super) fn object(from: &str) -> Self {
-        let kept: String = from.trim().to_lowercase().chars().take(LONGEST_TRAIL).collect();
+        let kept: String = from
+            .trim()
+            .to_lowercase()
+            .chars()
+            .take(LONGEST_TRAIL)
+            .collect();
         Self::Object(kept.into())
     }
 
@@ -253,7 +258,10 @@ impl Value {
             return Self::Unknown;
         };
         let argument = argument.unwrap_or_default();
-        let len = trail.len().saturating_add(name.len()).saturating_add(argument.len());
+        let len = trail
+            .len()
+            .saturating_add(name.len())
+            .saturating_add(argument.len());
         if len > LONGEST_TRAIL {
             return self.clone();
         }
@@ -286,12 +294,23 @@ pub(super) fn number(text: &str) -> Option<f64> {
         let value = i64::from_str_radix(digits, radix).ok()?;
         // Four hexadecimal digits are an Integer: &HFFFF is -1, unless a suffix makes it a Long.
         let short = !text.ends_with('&') && (0x8000..=0xffff).contains(&value);
-        whole_to_number(if short { value.saturating_sub(0x10000) } else { value })
+        whole_to_number(if short {
+            value.saturating_sub(0x10000)
+        } else {
+            value
+        })
     };
     if let Some(value) = based(["&H", "&h"], 16).or_else(|| based(["&O", "&o"], 8)) {
         return Some(value);
     }
-    if text.is_empty() || !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E' | b'd' | b'D')) {
+    if text.is_empty()
+        || !text.bytes().all(|byte| {
+            matches!(
+                byte,
+                b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E' | b'd' | b'D'
+            )
+        })
+    {
         return None;
     }
     text.replace(['d', 'D'], "e").parse().ok()
