@@ -2,7 +2,9 @@
 //!
 //! A new analyzer is one file here, its `mod` line and its row in [`ANALYZERS`].
 
+mod executables;
 mod findings;
+mod names;
 
 pub use findings::{Findings, Found};
 
@@ -71,4 +73,75 @@ impl<'a> Look<'a> {
 }
 
 /// Every analyzer, in the order in which their findings are listed.
-pub const ANALYZERS: &[Analyzer] = &[];
+pub const ANALYZERS: &[Analyzer] = &[
+    Analyzer {
+        name: "names",
+        kinds: &[],
+        sees: Sees::Place,
+        findings: &[
+            "type-mismatch",
+            "double-extension",
+            "rtlo-filename",
+            "padded-filename",
+        ],
+        run: names::run,
+    },
+    Analyzer {
+        name: "executables",
+        kinds: executables::KINDS,
+        sees: Sees::Place,
+        findings: &["executable", "executable-disguised", "embedded-executable"],
+        run: executables::run,
+    },
+];
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::model::Severity;
+
+    /// An artifact of a kind, without name, place and bytes.
+    pub(crate) fn artifact(kind: Kind) -> Artifact {
+        Artifact {
+            id: 0,
+            parent: None,
+            via: None,
+            index: 0,
+            at: None,
+            depth: 0,
+            kind,
+            readings: Vec::new(),
+            sha256: [0; 32],
+            name: None,
+            declared: None,
+            same_as: None,
+            mail: None,
+            facts: Vec::new(),
+            data: bytes::Bytes::new(),
+        }
+    }
+
+    /// What one analyzer finds on the last artifact of a tree: ids with severities.
+    pub(crate) fn findings_of(name: &str, tree: &[Artifact]) -> Vec<(String, &'static str)> {
+        let knowledge = Knowledge::embedded().unwrap();
+        let analyzer = ANALYZERS
+            .iter()
+            .find(|analyzer| analyzer.name == name)
+            .unwrap();
+        let mut findings = Findings::new(&knowledge.catalogue);
+        let artifact = tree.last().unwrap();
+        findings.turn_to(artifact.id);
+        (analyzer.run)(
+            &Look {
+                tree,
+                artifact,
+                knowledge: &knowledge,
+            },
+            &mut findings,
+        );
+        let (list, _, _) = findings.finish();
+        list.into_iter()
+            .map(|finding| (finding.id.into_owned(), Severity::as_str(finding.severity)))
+            .collect()
+    }
+}

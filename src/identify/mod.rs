@@ -1,7 +1,24 @@
 //! Bytes → kind and other plausible readings, by structure, never by name.
+//!
+//! A strong mark at byte 0 comes first, then structures whose marks lie elsewhere, then text. What the bytes are
+//! plausible as besides is added at the end, so that both readings are followed.
 
 mod compound;
+mod crypto;
+mod data_text;
+mod disk;
+mod executable;
+mod ini;
+mod magic;
+mod markup;
+mod office_xml;
 mod package;
+mod polyglot;
+mod script;
+mod weak;
+mod words;
+
+pub use executable::{embedded as embedded_program, pe_length};
 
 use crate::limits::Budget;
 use crate::model::{Fact, Kind};
@@ -33,14 +50,88 @@ pub fn identify(data: &[u8], budget: &Budget) -> Identity {
     if data.is_empty() {
         return Identity::certain(Kind::Empty);
     }
-    if let Some(identity) =
-        compound::identify(data, budget).or_else(|| package::identify(data, budget))
+    let mut identity = first_reading(data, budget);
+    polyglot::add_readings(&mut identity, data, budget);
+    note_details(&mut identity, data);
+    identity
+}
+
+fn first_reading(data: &[u8], budget: &Budget) -> Identity {
+    if let Some(identity) = compound::identify(data, budget) {
+        return identity;
+    }
+    if data.starts_with(b"PK")
+        && let Some(identity) = package::identify(data, budget)
     {
         return identity;
     }
-    Identity::certain(if crate::text::sniff(data).is_some() {
+    let kind = by_mark(data);
+    if let Some(kind) = kind {
+        return Identity::certain(kind);
+    }
+    if is_rich_text(data) {
+        return Identity::certain(Kind::Rtf);
+    }
+    if polyglot::pdf_at(data).is_some_and(|at| at == 0) {
+        return Identity::certain(Kind::Pdf);
+    }
+    // Mails stand here: their header is text, and what follows it may look like anything.
+    let words = words::Words::new(data);
+    if let Some(kind) = words.as_ref().and_then(words::identify) {
+        return Identity::certain(kind);
+    }
+    if polyglot::pdf_at(data).is_some() {
+        return Identity::certain(Kind::Pdf);
+    }
+    // A zip behind junk, whatever the junk is.
+    if let Some(identity) = package::identify(data, budget) {
+        return identity;
+    }
+    if let Some(kind) = disk::by_far_mark(data) {
+        return Identity::certain(kind);
+    }
+    Identity::certain(if words.is_some() {
         Kind::Text
     } else {
         Kind::Data
     })
+}
+
+/// Kinds with a mark or a structure at a fixed place.
+fn by_mark(data: &[u8]) -> Option<Kind> {
+    executable::identify(data)
+        .or_else(|| magic::identify(data))
+        .or_else(|| disk::by_boot_sector(data))
+        .or_else(|| crypto::identify(data))
+        .or_else(|| behind_prefix(data))
+}
+
+/// Help files are opened with anything in front of them that is not too long.
+fn behind_prefix(data: &[u8]) -> Option<Kind> {
+    let head = data.get(..512)?;
+    let at = memchr::memmem::find(head, b"ITSF")?;
+    let version = crate::bytes::u32_at(data, at.checked_add(4)?)?;
+    (matches!(version, 2..=4) && crate::bytes::u32_at(data, at.checked_add(8)?)? >= 0x58)
+        .then_some(Kind::Chm)
+}
+
+/// Word needs no more than these four characters, and passes over blanks in front of them.
+fn is_rich_text(data: &[u8]) -> bool {
+    let data = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
+    let blank = |byte: &&u8| byte.is_ascii_whitespace() || **byte == 0;
+    let blanks = data.iter().take(1024).take_while(blank).count();
+    data.get(blanks..).unwrap_or_default().starts_with(b"{\\rt")
+}
+
+/// What else the unpackers and analyzers should know that is cheap to see here.
+fn note_details(identity: &mut Identity, data: &[u8]) {
+    if identity.kind == Kind::Vbe {
+        identity.readings.push(Kind::Jse);
+    }
+    let pdf = identity.kind == Kind::Pdf || identity.readings.contains(&Kind::Pdf);
+    if pdf && let Some(at) = memchr::memmem::find(data, b"/EmbeddedFile") {
+        identity.facts.push(Fact::NoReader {
+            what: format!("files embedded in a PDF, named at offset {at}"),
+        });
+    }
 }

@@ -8,3 +8,8 @@ use super::Identity;
 pub(super) fn identify(_data: &[u8], _budget: &Budget) -> Option<Identity> {
     None
 }
+
+/// A zip that ends the bytes without starting them: where it starts, and what it is.
+pub(super) fn appended(_data: &[u8], _budget: &Budget) -> Option<(usize, Identity)> {
+    None
+}
