@@ -135,3 +135,99 @@ fn note_details(identity: &mut Identity, data: &[u8]) {
         });
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    pub(crate) use super::executable::tests::pe;
+
+    pub(crate) fn kind(data: &[u8]) -> Kind {
+        full(data).kind
+    }
+
+    fn full(data: &[u8]) -> Identity {
+        identify(data, &Budget::new(Limits::default(), None))
+    }
+
+    #[test]
+    fn marks_count_before_text_and_text_before_nothing() {
+        assert_eq!(kind(b""), Kind::Empty);
+        assert_eq!(kind(b"hello, this is a letter"), Kind::Text);
+        assert_eq!(kind(&[0, 1, 2, 3, 200, 201]), Kind::Data);
+        assert_eq!(kind(&pe()), Kind::Pe);
+    }
+
+    #[test]
+    fn structures_are_found_where_their_readers_tolerate_them() {
+        assert_eq!(kind(b"\r\n {\\rt and anything"), Kind::Rtf);
+        assert_eq!(kind(b"{\\r tf"), Kind::Text);
+        assert_eq!(
+            kind(&[b"junk\n".to_vec(), b"%PDF-1.4\n%%EOF".to_vec()].concat()),
+            Kind::Pdf
+        );
+        assert_eq!(
+            kind(&[vec![b'x'; 2000], b"%PDF-1.4\n".to_vec()].concat()),
+            Kind::Text
+        );
+        let mut help = vec![0x90; 600];
+        help[100..112].copy_from_slice(b"ITSF\x03\0\0\0\x60\0\0\0");
+        assert_eq!(kind(&help), Kind::Chm);
+    }
+
+    #[test]
+    fn both_readings_are_told() {
+        let picture = [
+            b"GIF89a".to_vec(),
+            vec![0; 100],
+            b"%PDF-1.5".to_vec(),
+            vec![0; 100],
+        ]
+        .concat();
+        let identity = full(&picture);
+        assert_eq!(
+            (identity.kind, identity.readings),
+            (Kind::Gif, vec![Kind::Pdf])
+        );
+        assert_eq!(
+            identity.facts,
+            [Fact::Polyglot {
+                kind: Kind::Pdf,
+                at: 106
+            }]
+        );
+        let archive =
+            b"%PDF-1.4\nobj\nMIME-Version: 1.0\nContent-Type: multipart/related; boundary=x\n"
+                .to_vec();
+        assert_eq!(full(&archive).readings, [Kind::Mht]);
+        let application = [
+            b"\x89PNG\r\n\x1a\n".to_vec(),
+            vec![0; 60],
+            b"<HTA:Application id=a><script>1</script>".to_vec(),
+        ]
+        .concat();
+        assert_eq!(full(&application).readings, [Kind::Hta]);
+        // A program that is a disk image too: followed, not noted.
+        let mut program = pe();
+        program.resize(40_000, 0);
+        program[32_768..32_774].copy_from_slice(b"\x01CD001");
+        let identity = full(&program);
+        assert_eq!(
+            (identity.readings, identity.facts),
+            (vec![Kind::Iso], vec![])
+        );
+        assert!(full(b"%PDF-1.4\nnothing else\n%%EOF").readings.is_empty());
+    }
+
+    #[test]
+    fn embedded_files_of_a_pdf_are_not_passed_over_in_silence() {
+        let identity = full(b"%PDF-1.4\n1 0 obj <</Type /EmbeddedFile>> stream\n%%EOF");
+        assert!(matches!(identity.facts.as_slice(), [Fact::NoReader { .. }]));
+    }
+
+    #[test]
+    fn an_encoded_script_may_be_of_either_language() {
+        assert_eq!(full(b"#@~^EgAAAA==abc^#~@").readings, [Kind::Jse]);
+    }
+}
