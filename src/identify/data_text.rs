@@ -108,6 +108,9 @@ fn is_uuencoded(start: &str) -> bool {
     };
     let bytes = usize::from(length.wrapping_sub(b' ') & 0x3f);
     let characters = bytes.div_ceil(3).saturating_mul(4);
+    if !line.bytes().all(|byte| (b' '..=b'`').contains(&byte)) {
+        return line == "end";
+    }
     begin == Some("begin")
         && (body.len() >= characters.min(4) && body.len() <= characters.saturating_add(2)
             || line == "end"

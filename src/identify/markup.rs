@@ -297,7 +297,7 @@ pub(super) fn behind_junk(words: &Words<'_>) -> Option<Kind> {
         .get(..opening)?
         .trim_end_matches([' ', '\t'])
         .ends_with('\n');
-    let near = opening <= lower.len() / 4;
+    let near = opening <= lower.len() / 2;
     let closed = lower.contains("</html") || lower.contains("</script") || tail.contains("</html");
     let fenced = lower.contains("```");
     ((line_start || opening < 256) && near && closed && !fenced && looks_like_page(&lower))

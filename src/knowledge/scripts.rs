@@ -177,7 +177,7 @@ fn pattern(feature: &str) -> Result<(String, bool), String> {
     let (feature, end) = feature
         .strip_suffix("$$")
         .map_or((feature, ""), |feature| (feature, "\n"));
-    if feature.len() < 2 && start.is_empty() {
+    if feature.len() < 2 && start.is_empty() && end.is_empty() {
         return Err(format!("{feature:?} is too short"));
     }
     Ok((
