@@ -76,7 +76,8 @@ impl<'e> Worker<'e> {
             .deadline
             .or_else(|| started.checked_add(limits.timeout));
         let budget = Budget::new(limits.clone(), deadline);
-        let mut tree = unpack(root(&input, &budget), &budget);
+        let path = crate::text::safe(&input.path);
+        let mut tree = unpack(root(input, &budget), &budget);
         let mut findings = Findings::new(&self.engine.knowledge.catalogue);
         self.analyze(&mut tree, &budget, &mut findings);
         let (findings, iocs, incomplete) = findings.finish();
@@ -87,7 +88,7 @@ impl<'e> Worker<'e> {
             self.engine.thresholds,
         );
         Report {
-            path: crate::text::safe(&input.path),
+            path,
             level: verdict.level,
             score: verdict.score,
             complete: !incomplete,
@@ -208,7 +209,7 @@ impl<'e> Worker<'e> {
     }
 }
 
-fn root(input: &Input, budget: &Budget) -> Artifact {
+fn root(input: Input, budget: &Budget) -> Artifact {
     let identity = guarded("identify", || Ok(identify::identify(&input.data, budget)));
     let (identity, crash) = match identity {
         Ok(Ok(identity)) => (identity, None),
@@ -231,12 +232,12 @@ fn root(input: &Input, budget: &Budget) -> Artifact {
         kind: identity.kind,
         readings: identity.readings,
         sha256: Sha256::digest(&input.data).into(),
-        name: input.name.clone(),
+        name: input.name,
         declared: None,
         same_as: None,
         mail: None,
         facts: identity.facts.into_iter().chain(crash).collect(),
-        data: input.data.clone(),
+        data: input.data,
     }
 }
 
@@ -248,7 +249,7 @@ fn unpack(root: Artifact, budget: &Budget) -> Vec<Artifact> {
     // Ends because the budget bounds the artifacts.
     while let Some(artifact) = tree.get(at) {
         if artifact.same_as.is_none() {
-            let opened = open(artifact.clone(), budget, &mut seen, tree.len());
+            let opened = open(&artifact.clone(), budget, &mut seen, tree.len());
             if let Some(artifact) = tree.get_mut(at) {
                 artifact.facts.extend(opened.facts);
                 artifact.mail = artifact.mail.take().or(opened.mail);
@@ -274,13 +275,13 @@ struct Opened {
     halt: Option<Halt>,
 }
 
-fn open(artifact: Artifact, budget: &Budget, seen: &mut Seen, next: usize) -> Opened {
+fn open(artifact: &Artifact, budget: &Budget, seen: &mut Seen, next: usize) -> Opened {
     let next = u32::try_from(next).unwrap_or(u32::MAX);
-    let mut nest = Nest::new(budget, seen, &artifact, next);
+    let mut nest = Nest::new(budget, seen, artifact, next);
     let fitting = |unpacker: &&Unpacker| unpacker.kinds.iter().any(|kind| artifact.reads_as(*kind));
     let mut halt = None;
     for unpacker in UNPACKERS.iter().filter(fitting) {
-        let ended = guarded(unpacker.name, || (unpacker.run)(&artifact, &mut nest));
+        let ended = guarded(unpacker.name, || (unpacker.run)(artifact, &mut nest));
         match ended {
             Ok(Ok(())) => {}
             Ok(Err(Trouble::TooMuch(
@@ -369,7 +370,7 @@ fn guarded<T>(
 /// The names from the input down to each artifact, joined by slashes.
 fn paths(tree: &[Artifact]) -> Vec<String> {
     /// Longer paths are cut at the front: depth times name length is an attacker's to choose.
-    const LONGEST: usize = 4096;
+    const LONGEST: usize = 512;
     let mut paths: Vec<String> = Vec::with_capacity(tree.len());
     for artifact in tree {
         let above = artifact

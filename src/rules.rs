@@ -28,7 +28,10 @@ pub struct RuleSource {
 }
 
 /// The rule files embedded in the binary, by name.
-pub const EMBEDDED: &[(&str, &str)] = &[];
+pub const EMBEDDED: &[(&str, &str)] = &[
+    ("documents.yar", include_str!("../signatures/documents.yar")),
+    ("scripts.yar", include_str!("../signatures/scripts.yar")),
+];
 
 /// The embedded rules as sources.
 pub fn embedded() -> impl Iterator<Item = RuleSource> {
@@ -137,7 +140,11 @@ impl Rules {
 
     /// Every compiled rule.
     pub fn list(&self) -> Vec<RuleInfo> {
-        self.compiled.iter().map(|rule| info(&rule)).collect()
+        self.compiled
+            .iter()
+            .filter(|rule| !rule.is_private())
+            .map(|rule| info(&rule))
+            .collect()
     }
 
     /// A scanner for one thread.
@@ -283,7 +290,7 @@ fn info(rule: &Rule<'_, '_>) -> RuleInfo {
     for (key, value) in rule.metadata() {
         match (key, value) {
             ("score", MetaValue::Integer(number)) => {
-                score = u8::try_from(number.clamp(0, 100)).unwrap_or(score)
+                score = u8::try_from(number.clamp(0, 100)).unwrap_or(score);
             }
             ("severity", MetaValue::String(word)) => {
                 let named = Severity::ALL

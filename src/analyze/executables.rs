@@ -2,10 +2,10 @@
 
 use crate::model::{Artifact, Family, Kind};
 
-use super::{Findings, Found, Look};
+use super::{Analyzer, Findings, Found, Look, Sees};
 
 /// Programs that a system or its usual runtimes start.
-pub(super) const KINDS: &[Kind] = &[
+const KINDS: &[Kind] = &[
     Kind::Pe,
     Kind::Dos,
     Kind::Elf,
@@ -16,7 +16,16 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::Wasm,
 ];
 
-pub(super) fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
+/// The analyzer's row.
+pub(super) const ROW: Analyzer = Analyzer {
+    name: "executables",
+    kinds: KINDS,
+    sees: Sees::Place,
+    findings: &["executable", "executable-disguised", "embedded-executable"],
+    run,
+};
+
+fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let artifact = look.artifact;
     let Some(kind) = program_kind(artifact) else {
         return;

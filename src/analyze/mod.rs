@@ -2,6 +2,8 @@
 //!
 //! A new analyzer is one file here, its `mod` line and its row in [`ANALYZERS`].
 
+mod containers;
+mod encrypted;
 mod executables;
 mod findings;
 mod names;
@@ -63,36 +65,23 @@ impl<'a> Look<'a> {
         std::iter::successors(self.parent(), move |artifact| look.above(artifact))
     }
 
-    /// The children of this artifact.
-    pub fn children(&self) -> impl Iterator<Item = &'a Artifact> {
-        let id = self.artifact.id;
-        self.tree
-            .iter()
-            .filter(move |artifact| artifact.parent == Some(id))
+    /// The children of this artifact. They stand together: containers are opened in the order of the tree, so
+    /// that the parents' ids never decrease along it.
+    pub fn children(&self) -> &'a [Artifact] {
+        let id = Some(self.artifact.id);
+        let start = self.tree.partition_point(|artifact| artifact.parent < id);
+        let end = self.tree.partition_point(|artifact| artifact.parent <= id);
+        self.tree.get(start..end).unwrap_or_default()
     }
 }
 
 /// Every analyzer, in the order in which their findings are listed.
 pub const ANALYZERS: &[Analyzer] = &[
-    Analyzer {
-        name: "names",
-        kinds: &[],
-        sees: Sees::Place,
-        findings: &[
-            "type-mismatch",
-            "double-extension",
-            "rtlo-filename",
-            "padded-filename",
-        ],
-        run: names::run,
-    },
-    Analyzer {
-        name: "executables",
-        kinds: executables::KINDS,
-        sees: Sees::Place,
-        findings: &["executable", "executable-disguised", "embedded-executable"],
-        run: executables::run,
-    },
+    names::ROW,
+    executables::ROW,
+    // Last: they judge the facts that the others may still add to.
+    encrypted::ROW,
+    containers::ROW,
 ];
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use crate::knowledge::{Extensions, Match};
 use crate::model::{Artifact, Family, Kind};
 
-use super::{Findings, Found, Look};
+use super::{Analyzer, Findings, Found, Look, Sees};
 
 /// Blanks in a row that push what follows out of sight.
 const BLANKS: usize = 5;
@@ -14,7 +14,21 @@ const BLANKS: usize = 5;
 /// Other filling characters in a row: names of forms end in a few of them.
 const FILLERS: usize = 24;
 
-pub(super) fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
+/// The analyzer's row.
+pub(super) const ROW: Analyzer = Analyzer {
+    name: "names",
+    kinds: &[],
+    sees: Sees::Place,
+    findings: &[
+        "type-mismatch",
+        "double-extension",
+        "rtlo-filename",
+        "padded-filename",
+    ],
+    run,
+};
+
+fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let artifact = look.artifact;
     let Some(name) = &artifact.name else {
         return;

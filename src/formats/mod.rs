@@ -10,3 +10,9 @@
 )]
 
 pub mod base64;
+pub mod ole;
+pub mod opc;
+pub mod ovba;
+pub mod tar;
+pub mod vba;
+pub mod zip;

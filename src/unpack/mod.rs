@@ -4,7 +4,10 @@
 
 mod carve;
 mod encoded;
+mod gzip;
 mod nest;
+mod tar;
+mod zip;
 
 pub use nest::{Child, Nest, Payload, Seen};
 
@@ -24,6 +27,22 @@ pub struct Unpacker {
 /// Every unpacker, in the order in which they are tried on an artifact of several readings.
 pub const UNPACKERS: &[Unpacker] = &[
     Unpacker {
+        name: "zip",
+        kinds: ZIP_BASED,
+        run: zip::run,
+    },
+    Unpacker {
+        name: "gzip",
+        kinds: &[Kind::Gz],
+        run: gzip::run,
+    },
+    Unpacker {
+        name: "tar",
+        kinds: &[Kind::Tar],
+        run: tar::run,
+    },
+    // Behind the readers of containers: what those opened is not looked for a second time.
+    Unpacker {
         name: "carve",
         kinds: carve::KINDS,
         run: carve::run,
@@ -33,6 +52,52 @@ pub const UNPACKERS: &[Unpacker] = &[
         kinds: encoded::KINDS,
         run: encoded::run,
     },
+];
+
+/// Kinds that are a zip with agreed members.
+const ZIP_BASED: &[Kind] = &[
+    Kind::Zip,
+    Kind::Docx,
+    Kind::Docm,
+    Kind::Dotx,
+    Kind::Dotm,
+    Kind::Xlsx,
+    Kind::Xlsm,
+    Kind::Xltx,
+    Kind::Xltm,
+    Kind::Xlam,
+    Kind::Xlsb,
+    Kind::Pptx,
+    Kind::Pptm,
+    Kind::Potx,
+    Kind::Potm,
+    Kind::Ppsx,
+    Kind::Ppsm,
+    Kind::Ppam,
+    Kind::Sldx,
+    Kind::Sldm,
+    Kind::Thmx,
+    Kind::Vsdx,
+    Kind::Vsdm,
+    Kind::Vssx,
+    Kind::Vssm,
+    Kind::Vstx,
+    Kind::Vstm,
+    Kind::Ooxml,
+    Kind::Xps,
+    Kind::Hwpx,
+    Kind::Odt,
+    Kind::Ott,
+    Kind::Ods,
+    Kind::Ots,
+    Kind::Odp,
+    Kind::Odg,
+    Kind::Odf,
+    Kind::Epub,
+    Kind::Jar,
+    Kind::Apk,
+    Kind::Appx,
+    Kind::Xpi,
 ];
 
 /// Kinds that may hold other files and that no unpacker here opens: never silently clean.
