@@ -4,6 +4,8 @@
 //! plausible as besides is added at the end, so that both readings are followed.
 
 mod compound;
+#[cfg(test)]
+mod corpus;
 mod crypto;
 mod data_text;
 mod disk;
