@@ -185,6 +185,8 @@ fn note_line(count: &mut Count, language: &Language, line: &str, prose: bool, nu
 fn canonical(start: &str, tail: &str) -> (String, Vec<(String, bool)>) {
     let mut text = String::with_capacity(start.len().saturating_add(tail.len()).saturating_add(2));
     let mut lines = Vec::new();
+    // The line that the tail's start cuts in two says nothing.
+    let tail = tail.split_once('\n').map_or(tail, |(_, tail)| tail);
     for line in start.lines().chain(tail.lines()) {
         let line = line.trim();
         if line.is_empty() {
