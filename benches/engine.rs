@@ -83,6 +83,7 @@ fn median(worker: &mut Worker<'_>, file: &str, data: Vec<u8>) -> Duration {
             path: file.to_owned(),
             name: Some(Name::of(file)),
             data: data.clone(),
+            facts: Vec::new(),
             context: Context::default(),
         };
         let start = Instant::now();

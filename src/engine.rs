@@ -29,6 +29,44 @@ pub struct Engine {
     pub thresholds: Thresholds,
 }
 
+impl Engine {
+    /// The report on an input whose scan was given up from outside, because it hung or broke down as a whole:
+    /// nothing below the input itself is known. `id` is the finding that says so.
+    pub fn unfinished(&self, input: &Input, id: &'static str, why: &str, since: Instant) -> Report {
+        let root = root_of(
+            input.clone(),
+            identify::Identity::certain(crate::model::Kind::Data),
+        );
+        let mut findings = Findings::new(&self.knowledge.catalogue);
+        findings.report(Found::new(id, why));
+        self.report(&input.path, vec![root], findings, since)
+    }
+
+    fn report(
+        &self,
+        path: &str,
+        tree: Vec<Artifact>,
+        findings: Findings<'_>,
+        started: Instant,
+    ) -> Report {
+        let (findings, iocs, incomplete) = findings.finish();
+        let verdict = score::judge(&tree, &findings, &self.knowledge.catalogue, self.thresholds);
+        Report {
+            path: crate::text::safe(path),
+            level: verdict.level,
+            score: verdict.score,
+            complete: !incomplete,
+            artifacts: tree,
+            findings,
+            raised: verdict.raised,
+            iocs,
+            rules: self.rules.digest().to_owned(),
+            version: env!("CARGO_PKG_VERSION"),
+            elapsed_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
 /// One thing to scan.
 #[derive(Debug, Clone, Default)]
 pub struct Input {
@@ -38,6 +76,8 @@ pub struct Input {
     pub name: Option<Name>,
     /// The bytes.
     pub data: Bytes,
+    /// What its source saw of it, such as that only the head of it was read.
+    pub facts: Vec<Fact>,
     /// What else is known.
     pub context: Context,
 }
@@ -76,30 +116,11 @@ impl<'e> Worker<'e> {
             .deadline
             .or_else(|| started.checked_add(limits.timeout));
         let budget = Budget::new(limits.clone(), deadline);
-        let path = crate::text::safe(&input.path);
+        let path = input.path.clone();
         let mut tree = unpack(root(input, &budget), &budget);
         let mut findings = Findings::new(&self.engine.knowledge.catalogue);
         self.analyze(&mut tree, &budget, &mut findings);
-        let (findings, iocs, incomplete) = findings.finish();
-        let verdict = score::judge(
-            &tree,
-            &findings,
-            &self.engine.knowledge.catalogue,
-            self.engine.thresholds,
-        );
-        Report {
-            path,
-            level: verdict.level,
-            score: verdict.score,
-            complete: !incomplete,
-            artifacts: tree,
-            findings,
-            raised: verdict.raised,
-            iocs,
-            rules: self.engine.rules.digest().to_owned(),
-            version: env!("CARGO_PKG_VERSION"),
-            elapsed_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-        }
+        self.engine.report(&path, tree, findings, started)
     }
 
     /// Rules and content analyzers artifact by artifact, then what depends on the place, on the whole tree.
@@ -222,6 +243,12 @@ fn root(input: Input, budget: &Budget) -> Artifact {
             Some(crash),
         ),
     };
+    let mut root = root_of(input, identity);
+    root.facts.extend(crash);
+    root
+}
+
+fn root_of(input: Input, identity: identify::Identity) -> Artifact {
     Artifact {
         id: 0,
         parent: None,
@@ -236,7 +263,7 @@ fn root(input: Input, budget: &Budget) -> Artifact {
         declared: None,
         same_as: None,
         mail: None,
-        facts: identity.facts.into_iter().chain(crash).collect(),
+        facts: identity.facts.into_iter().chain(input.facts).collect(),
         data: input.data,
     }
 }

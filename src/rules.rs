@@ -84,7 +84,8 @@ pub struct RuleInfo {
 }
 
 impl Rules {
-    /// Compiles sources; with [`Strictness::Strict`] the first rule that does not compile is the error.
+    /// Compiles sources; with [`Strictness::Strict`] the first rule that does not compile is the error, with
+    /// [`Strictness::Lenient`] all of them are in [`Rules::skipped`] and the good ones of the same source are kept.
     pub fn compile(
         sources: impl IntoIterator<Item = RuleSource>,
         strictness: Strictness,
@@ -109,18 +110,17 @@ impl Rules {
             .define_global("depth", 0_i64)
             .map_err(|error| bad(&error))?;
         let mut hash = Sha256::new();
-        let mut skipped = Vec::new();
         for source in sources {
             hash.update(source.text.as_bytes());
             hash.update([0]);
             let code = SourceCode::from(source.text.as_str()).with_origin(source.origin.as_str());
-            if let Err(error) = compiler.add_source(code) {
-                match strictness {
-                    Strictness::Strict => return Err(bad(&error)),
-                    Strictness::Lenient => skipped.push(bad(&error)),
-                }
+            if let Err(error) = compiler.add_source(code)
+                && strictness == Strictness::Strict
+            {
+                return Err(bad(&error));
             }
         }
+        let skipped = compiler.errors().iter().map(|error| bad(error)).collect();
         Ok(Self {
             compiled: compiler.build(),
             digest: crate::model::hex(&hash.finalize()),

@@ -166,9 +166,11 @@ pub(super) fn identify(data: &[u8], budget: &Budget) -> Option<Identity> {
         return Some(identity);
     }
     let head = data.get(..JUNK).unwrap_or(data);
-    memchr::memmem::find_iter(head, b"PK\x03\x04")
-        .any(|at| zip::is_local(data, at))
-        .then(|| walked(data, budget))?
+    let local = memchr::memmem::find_iter(head, b"PK\x03\x04").any(|at| zip::is_local(data, at));
+    if local || zip::ends_as_zip(data) {
+        return walked(data, budget);
+    }
+    None
 }
 
 /// Offset and identity of a zip that ends where `data` ends, or nearly: behind a picture, a program, a PDF.
@@ -250,7 +252,7 @@ impl<'m, 'a> Tell<'m, 'a> {
             b"classes.dex" | b"resources.arsc" => self.dex = true,
             b"appxmanifest.xml" | b"appxmetadata/appxbundlemanifest.xml" => self.appx = true,
             b"install.rdf" | b"meta-inf/mozilla.rsa" | b"meta-inf/cose.sig" => {
-                self.extension = true
+                self.extension = true;
             }
             name => {
                 self.macros |= name.ends_with(b"vbaproject.bin");

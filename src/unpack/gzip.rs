@@ -180,3 +180,80 @@ fn zero_ended<'a>(reader: &mut Reader<'a>, field: &'static str) -> Result<&'a [u
     reader.skip(field, 1)?;
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::super::Seen;
+    use super::super::zip::tests::{artifact, budget};
+    use super::*;
+    use crate::limits::Halt;
+    use crate::model::Kind;
+
+    fn gzip(content: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::GzBuilder::new()
+            .filename("報告.xls")
+            .write(Vec::new(), flate2::Compression::default());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn open(data: &[u8]) -> (Vec<Artifact>, Vec<Fact>, Result<(), Trouble>) {
+        let budget = budget();
+        let artifact = artifact(data, Kind::Gz);
+        let mut seen = Seen::new();
+        let mut nest = Nest::new(&budget, &mut seen, &artifact, 1);
+        let ended = run(&artifact, &mut nest);
+        (nest.children, nest.facts, ended)
+    }
+
+    #[test]
+    fn members_in_a_row_are_one_content_with_the_first_name() {
+        let (children, facts, ended) = open(&[gzip(b"one "), gzip(b"two")].concat());
+        assert_eq!(ended, Ok(()));
+        assert_eq!(facts, []);
+        assert_eq!(children.len(), 1);
+        assert_eq!(children[0].data.as_ref(), b"one two");
+        assert_eq!(children[0].label(), "報告.xls");
+    }
+
+    #[test]
+    fn a_cut_stream_gives_what_is_there_and_says_so() {
+        let content: Vec<u8> = (0u32..9000)
+            .flat_map(|n| n.wrapping_mul(n).to_le_bytes())
+            .collect();
+        let whole = gzip(&content);
+        let (children, facts, _) = open(&whole[..whole.len() / 2]);
+        assert!(content.starts_with(&children[0].data));
+        assert!(children[0].data.len() > 1000);
+        assert!(
+            matches!(facts.as_slice(), [Fact::Unread { .. }]),
+            "{facts:?}"
+        );
+        let (_, _, ended) = open(&whole[..5]);
+        assert!(matches!(ended, Err(Trouble::Broken(_))), "{ended:?}");
+    }
+
+    #[test]
+    fn a_wrong_trailer_and_bytes_behind_are_told_and_looked_at() {
+        let mut data = gzip(b"content");
+        let at = data.len() - 8;
+        data[at] ^= 1;
+        data.extend([b'x'; 100]);
+        let (children, facts, _) = open(&data);
+        assert_eq!(children[0].data.as_ref(), b"content");
+        assert_eq!(children[1].data.as_ref(), [b'x'; 100]);
+        let told = facts
+            .iter()
+            .filter(|fact| matches!(fact, Fact::Deviation { .. }));
+        assert_eq!(told.count(), 2, "{facts:?}");
+    }
+
+    #[test]
+    fn a_bomb_stops_at_the_ratio() {
+        let (children, _, ended) = open(&gzip(&vec![0; 128 << 20]));
+        assert_eq!(ended, Err(Trouble::TooMuch(Halt::Ratio)));
+        assert!(children[0].data.len() < 40 << 20);
+    }
+}

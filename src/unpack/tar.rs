@@ -114,3 +114,89 @@ fn push(
     nest.push(Child::new("tar-member", data).named(name).at(range))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Seen;
+    use super::super::zip::tests::{artifact, budget};
+    use super::*;
+    use crate::model::{Fact, Kind};
+
+    fn sample() -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        let long = format!("{}/報告.xls", "folder".repeat(40));
+        for (name, content) in [("a.txt", "first"), (long.as_str(), "second")] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(length(content.len()));
+            builder
+                .append_data(&mut header, name, content.as_bytes())
+                .unwrap();
+        }
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_size(0);
+        builder
+            .append_link(&mut header, "link", "/etc/passwd")
+            .unwrap();
+        builder.into_inner().unwrap()
+    }
+
+    fn open(data: &[u8]) -> (Vec<Artifact>, Vec<Fact>, Result<(), Trouble>) {
+        let budget = budget();
+        let artifact = artifact(data, Kind::Tar);
+        let mut seen = Seen::new();
+        let mut nest = Nest::new(&budget, &mut seen, &artifact, 1);
+        let ended = run(&artifact, &mut nest);
+        (nest.children, nest.facts, ended)
+    }
+
+    #[test]
+    fn files_have_their_long_names_and_links_are_told() {
+        let (children, facts, ended) = open(&sample());
+        assert_eq!(ended, Ok(()));
+        let contents: Vec<&[u8]> = children.iter().map(|child| child.data.as_ref()).collect();
+        assert_eq!(contents, [b"first".as_slice(), b"second"]);
+        assert!(children[1].label().ends_with("folder/報告.xls"));
+        assert!(
+            matches!(facts.as_slice(), [Fact::Deviation { what, .. }] if what == "link: link to /etc/passwd"),
+            "{facts:?}"
+        );
+    }
+
+    #[test]
+    fn a_cut_member_gives_what_is_there() {
+        let data = sample();
+        let (children, facts, _) = open(&data[..514]);
+        assert_eq!(children[0].data.as_ref(), b"fi");
+        assert!(
+            facts.iter().any(|fact| matches!(fact, Fact::Unread { .. })),
+            "{facts:?}"
+        );
+    }
+
+    #[test]
+    fn a_lying_size_allocates_nothing() {
+        let mut header = tar::Header::new_gnu();
+        header.set_path("a.txt").unwrap();
+        header.set_size(1 << 33);
+        header.set_cksum();
+        let (children, facts, _) = open(&[header.as_bytes().as_slice(), b"short"].concat());
+        assert_eq!(children[0].data.as_ref(), b"short");
+        assert!(
+            facts.iter().any(|fact| matches!(fact, Fact::Unread { .. })),
+            "{facts:?}"
+        );
+    }
+
+    #[test]
+    fn a_broken_header_in_the_middle_is_told() {
+        let mut data = sample();
+        data[1024] ^= 0xff;
+        let (children, facts, _) = open(&data);
+        assert_eq!(children[0].data.as_ref(), b"first");
+        assert!(
+            facts.iter().any(|fact| matches!(fact, Fact::Unread { .. })),
+            "{facts:?}"
+        );
+    }
+}

@@ -5,6 +5,8 @@
 //! both readings are decoded. Locked members are told, not opened.
 
 mod method;
+#[cfg(test)]
+pub(super) mod tests;
 
 use std::collections::BTreeSet;
 
@@ -61,7 +63,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
                 format!("{}: more than one member of this name", name.text),
             );
         }
-        let taken = open(data, member, name, nest)?;
+        let taken = open(data, member, &name, nest)?;
         claimed = claimed.saturating_add(taken);
         if claimed > length(data.len()).saturating_mul(OVERLAP) {
             return Err(Trouble::TooMuch(Halt::Ceiling("members share their data")));
@@ -103,7 +105,7 @@ impl Outcome {
 fn open(
     data: &Bytes,
     member: &Member<'_>,
-    name: Name,
+    name: &Name,
     nest: &mut Nest<'_>,
 ) -> Result<u64, Trouble> {
     let label = name.text.clone();
@@ -169,7 +171,7 @@ fn open(
         } else {
             Told::Nothing
         };
-        push(data, outcome, &name, told, nest)?;
+        push(data, outcome, name, told, nest)?;
     }
     Ok(taken)
 }

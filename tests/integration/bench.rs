@@ -29,6 +29,7 @@ pub(crate) fn scan(worker: &mut Worker<'_>, path: &str, data: Vec<u8>) -> Report
         path: path.to_owned(),
         name: Some(Name::of(name)),
         data: data.into(),
+        facts: Vec::new(),
         context: Context::default(),
     })
 }

@@ -12,7 +12,7 @@ use super::header::{CENTRAL, View};
 
 /// Signature of an end record.
 pub(super) const END: &[u8; 4] = b"PK\x05\x06";
-const END_LEN: usize = 22;
+pub(super) const END_LEN: usize = 22;
 const ZIP64_END: &[u8; 4] = b"PK\x06\x06";
 const ZIP64_END_LEN: usize = 56;
 const ZIP64_LOCATOR: &[u8; 4] = b"PK\x06\x07";
@@ -88,6 +88,11 @@ impl End {
         })
     }
 
+    /// Members that it claims.
+    pub(super) fn entries(&self) -> u64 {
+        self.claims.first().map_or(0, |claim| claim.entries)
+    }
+
     /// Offset at which the archive of this record starts: what stands in front of it is not counted in its offsets.
     pub(super) fn base(&self) -> usize {
         self.claims
@@ -145,6 +150,8 @@ pub(super) struct Directory<'a> {
     pub(super) deviations: Vec<Deviation>,
     /// What of a directory could not be read.
     pub(super) unread: Vec<Deviation>,
+    /// End record whose directory is not all there, and the members that it claims.
+    pub(super) broken: Option<(usize, u64)>,
     /// Offset of an encrypted directory.
     pub(super) locked: Option<usize>,
     /// Offsets of headers read: however many end records there are, no header is read twice.
@@ -178,6 +185,7 @@ impl<'a> Directory<'a> {
             return Ok(());
         };
         if found.is_empty() && (claim.entries > 0 || claim.size > 0) && self.locked.is_none() {
+            self.broken = self.broken.or(Some((end.at, claim.entries)));
             self.deviations.push(Deviation::new(
                 end.at,
                 format!(
@@ -229,6 +237,7 @@ impl<'a> Directory<'a> {
             ));
         }
         if stop != end.top && slice(data, stop, 4) != Some(DIGITAL_SIGNATURE) {
+            self.broken = self.broken.or(Some((end.at, claim.entries)));
             self.deviations.push(Deviation::new(
                 stop,
                 format!(

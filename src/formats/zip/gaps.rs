@@ -106,7 +106,7 @@ fn extent(data: &[u8], local: &View<'_>, to: usize) -> Option<usize> {
         let mut wide = local.clone();
         wide.widen();
         let end = local.end.checked_add(index(wide.compressed))?;
-        let tail = local.descriptor_len(data, end.min(data.len()), wide.compressed);
+        let tail = local.descriptor_len(data, end.min(data.len()), wide.compressed, wide.size);
         let end = end.saturating_add(tail);
         let closed = end == to || slice(data, end, 2) == Some(b"PK");
         return (end <= to && closed).then_some(end);

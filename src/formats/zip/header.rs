@@ -252,23 +252,26 @@ impl<'a> View<'a> {
         method && name && flags
     }
 
-    /// Length of the data descriptor at `at` behind the data, 0 where there is none.
-    pub(super) fn descriptor_len(&self, data: &[u8], at: usize, compressed: u64) -> usize {
+    /// Length of the data descriptor at `at` behind `compressed` bytes of data that make `size`; 0 where there is none.
+    pub(super) fn descriptor_len(
+        &self,
+        data: &[u8],
+        at: usize,
+        compressed: u64,
+        size: u64,
+    ) -> usize {
         let signed = slice(data, at, 4) == Some(DESCRIPTOR);
         if !signed && !self.is_described() {
             return 0;
         }
-        let fields = if signed { at.saturating_add(4) } else { at };
-        let marked = if signed { 4 } else { 0 };
-        let first = fields.saturating_add(4);
-        if u32_at(data, first).map(u64::from) == Some(compressed) {
-            // Small numbers: the 64-bit form has zeros where the 32-bit form has the content's length.
-            let wide = u64_at(data, first) == Some(compressed)
-                && self.size != 0
-                && u64_at(data, first.saturating_add(8)) == Some(self.size);
-            marked + if wide { 20 } else { 12 }
-        } else if signed {
-            marked + 12
+        let mark = if signed { 4 } else { 0 };
+        let lengths = at.saturating_add(mark).saturating_add(4);
+        let wide = [lengths, lengths.saturating_add(8)].map(|at| u64_at(data, at));
+        let narrow = u32_at(data, lengths).map(u64::from);
+        if wide == [Some(compressed), Some(size)] && size != 0 {
+            mark + 20
+        } else if signed || narrow == Some(compressed) {
+            mark + 12
         } else {
             0
         }
@@ -277,15 +280,11 @@ impl<'a> View<'a> {
 
 /// Whether the bytes at `at` are a data descriptor whose compressed length leads back to `start`.
 pub(super) fn closes(data: &[u8], at: usize, start: usize) -> bool {
-    let length = index_len(at.saturating_sub(start));
+    let length = crate::bytes::length(at.saturating_sub(start));
     let field = at.saturating_add(8);
     slice(data, at, 4) == Some(DESCRIPTOR)
         && (u32_at(data, field).map(u64::from) == Some(length)
             || u64_at(data, field) == Some(length))
-}
-
-fn index_len(len: usize) -> u64 {
-    crate::bytes::length(len)
 }
 
 /// The extra field of an id; the first of several.

@@ -96,6 +96,14 @@ pub fn is_local(data: &[u8], at: usize) -> bool {
     slice(data, at, 4) == Some(LOCAL) && View::local(data, at).is_ok_and(|view| view.is_plausible())
 }
 
+/// Whether the file ends with an end record that claims members, though nothing may be where it points.
+pub fn ends_as_zip(data: &[u8]) -> bool {
+    data.len()
+        .checked_sub(directory::END_LEN)
+        .and_then(|at| End::read(data, at))
+        .is_some_and(|end| end.end == data.len() && end.entries() > 0)
+}
+
 /// Offset of the archive that ends within the last 64 KiB and a comment of the file and whose directory is where it
 /// should be. Looks at nothing else: for files of another kind with a zip behind.
 pub fn appended(data: &[u8], budget: &Budget) -> Result<Option<usize>, Halt> {
@@ -209,7 +217,7 @@ impl<'a> Walk<'a> {
             };
             let end = local.end.saturating_add(index(claimed));
             let end = end.min(self.data.len());
-            let tail = local.descriptor_len(self.data, end, claimed);
+            let tail = local.descriptor_len(self.data, end, claimed, central.size);
             covered.push((local.at, end.saturating_add(tail)));
         }
         covered.sort_unstable();
@@ -301,9 +309,18 @@ impl<'a> Walk<'a> {
         if ends.is_empty() {
             self.note(0, "expected an end record, found none");
         }
-        for at in hidden {
-            if !ends.is_empty() {
+        /// Unlisted members told one by one, at the most.
+        const TOLD: usize = 16;
+        if !ends.is_empty() {
+            for at in hidden.iter().take(TOLD) {
                 self.note(*at, "local header that no central directory names");
+            }
+            if let Some(at) = hidden.get(TOLD) {
+                let more = hidden.len().saturating_sub(TOLD);
+                self.note(
+                    *at,
+                    format!("{more} more local headers that no central directory names"),
+                );
             }
         }
         let mut reached = 0usize;
@@ -353,6 +370,17 @@ impl<'a> Walk<'a> {
         for member in &mut self.members {
             member.compare(endless);
         }
+        let found = crate::bytes::length(self.members.len());
+        if let Some((at, expected)) = self
+            .directory
+            .broken
+            .filter(|(_, expected)| *expected > found)
+        {
+            self.directory.unread.push(Deviation::new(
+                at,
+                format!("central directory is damaged: expected {expected} members, found {found}"),
+            ));
+        }
         Archive {
             members: self.members,
             deviations: self.directory.deviations,
@@ -362,8 +390,10 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// Whether any of the offsets, which are in order, lies in a range.
 fn hidden_between(hidden: &[usize], from: usize, to: usize) -> bool {
-    hidden.iter().any(|at| (from..to).contains(at))
+    let at = hidden.partition_point(|at| *at < from);
+    hidden.get(at).is_some_and(|at| *at < to)
 }
 
 /// Where the local header of a central one lies, and what is odd about that: counted from the start of its archive,
@@ -413,20 +443,16 @@ impl<'a> Member<'a> {
             .map_or(&[], |view| view.name)
     }
 
-    /// Every plausible reading of its name, the likeliest first, those of the local header last.
+    /// Every plausible reading of its name, the likeliest first, those of the local header last; some may be equal.
     pub fn name_readings(&self) -> Vec<String> {
-        let views = self.central.iter().chain(&self.local);
-        let mut readings: Vec<String> = Vec::new();
-        let mut last: Option<&View<'_>> = None;
-        for view in views {
-            if last.is_none_or(|last| (last.name, last.extra) != (view.name, view.extra)) {
-                for reading in view.name_readings() {
-                    if !readings.contains(&reading) {
-                        readings.push(reading);
-                    }
-                }
-            }
-            last = Some(view);
+        let mut readings = match self.central.as_ref().or(self.local.as_ref()) {
+            Some(view) => view.name_readings(),
+            None => Vec::new(),
+        };
+        if let (Some(central), Some(local)) = (&self.central, &self.local)
+            && (central.name, central.flags) != (local.name, local.flags)
+        {
+            readings.extend(local.name_readings());
         }
         readings
     }
