@@ -321,9 +321,9 @@ fn open(artifact: &Artifact, budget: &Budget, seen: &mut Seen, next: usize) -> O
             Err(crash) => nest.note(crash),
         }
     }
-    if UNSUPPORTED.contains(&artifact.kind) {
+    for kind in UNSUPPORTED.iter().filter(|kind| artifact.reads_as(**kind)) {
         nest.note(Fact::NoReader {
-            what: format!("no reader for {}", artifact.kind.describe()),
+            what: format!("no reader for {}", kind.describe()),
         });
     }
     Opened {

@@ -10,16 +10,16 @@
 )]
 
 pub mod base64;
-pub mod ole;
-pub mod opc;
-pub mod ovba;
-pub mod tar;
-pub mod vba;
 pub mod header;
 pub mod header_words;
 pub mod mbox;
 pub mod mime;
+pub mod ole;
+pub mod opc;
+pub mod ovba;
 pub mod quoted_printable;
+pub mod tar;
 pub mod uuencode;
+pub mod vba;
 pub mod yenc;
 pub mod zip;
