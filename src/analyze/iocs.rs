@@ -2,18 +2,27 @@
 
 use std::collections::BTreeSet;
 
-use super::{Findings, Look};
+use super::{Analyzer, Findings, Look, Sees};
 use crate::formats::encoded::{self, Meaning};
 use crate::formats::indicators::{self, IndicatorKind, Lists};
 use crate::formats::vba::{Event, Module, TokenKind, fold};
 use crate::knowledge::IndicatorLists;
-use crate::model::IocType;
+use crate::model::{IocType, Kind};
+
+/// Its row in the table.
+pub(super) const ROW: Analyzer = Analyzer {
+    name: "iocs",
+    kinds: &[Kind::VbaSource],
+    sees: Sees::Content,
+    findings: &[],
+    run,
+};
 
 /// Indicators kept of one module.
 const KEPT: usize = 200;
 
 /// Keeps indicators; finds nothing.
-pub(super) fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
+fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let module = Module::read(&look.artifact.data);
     let mut collector = Collector {
         lists: &look.knowledge.indicators,
@@ -87,19 +96,15 @@ impl Collector<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing;
+    use super::super::tests as testing;
     use super::*;
-    use crate::model::Kind;
 
     #[test]
     fn indicators_come_from_texts_and_what_they_decode_to_not_from_comments() {
         let source = "Attribute VB_Name = \"http://attribute.invalid\"\r\n' http://comment.invalid/\r\nSub a()\r\n\
             x = \"ht\" & \"tp://example.invalid/\" & \"a.bin\"\r\ny = f(\"aHR0cDovL2VuY29kZWQuaW52YWxpZC8=\")\r\n\
             n = \"http://schemas.openxmlformats.org/x\"\r\nEnd Sub";
-        let (_, iocs) = testing::run(
-            run,
-            &[testing::artifact(Kind::VbaSource, source.as_bytes())],
-        );
+        let (_, iocs) = testing::run(run, &[testing::holding(Kind::VbaSource, source.as_bytes())]);
         let urls: Vec<_> = iocs
             .iter()
             .filter(|one| one.r#type == IocType::Url)

@@ -1,14 +1,23 @@
 //! Macros in a file whose name or claimed type says that it has none.
 
-use super::{Findings, Found, Look};
+use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::knowledge::Disguise;
 use crate::model::{Artifact, Fact, Family, Kind};
+
+/// Its row in the table.
+pub(super) const ROW: Analyzer = Analyzer {
+    name: "macro_disguise",
+    kinds: &[],
+    sees: Sees::Place,
+    findings: &["macro-in-disguise"],
+    run,
+};
 
 /// Reports `macro-in-disguise` on the document, at every place where it stands.
 ///
 /// Asked of each storage for macros: the first artifact from it upwards whose name claims no macros is in disguise; a
 /// document on the way whose name is honest ends the search, so that what embeds it is not blamed.
-pub(super) fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
+fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let stored = |fact: &Fact| matches!(fact, Fact::VbaStorage { modules, .. } if *modules > 0);
     if !look.artifact.facts.iter().any(stored) || look.artifact.same_as.is_some() {
         return;
@@ -79,15 +88,15 @@ fn is_outside(artifact: &Artifact) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing;
+    use super::super::tests as testing;
     use super::*;
     use crate::model::Name;
 
     fn document(kind: Kind, name: Option<&str>, declared: Option<&str>) -> Vec<(u32, String)> {
-        let mut outer = testing::artifact(kind, b"");
+        let mut outer = testing::holding(kind, b"");
         outer.name = name.map(Name::of);
         outer.declared = declared.map(str::to_owned);
-        let mut project = testing::artifact(Kind::VbaProject, b"");
+        let mut project = testing::holding(Kind::VbaProject, b"");
         (project.id, project.parent, project.via) = (1, Some(0), Some("zip-member"));
         project.name = Some(Name::of("word/vbaProject.bin"));
         project.facts.push(Fact::VbaStorage {

@@ -2,9 +2,14 @@
 //!
 //! A new analyzer is one file here, its `mod` line and its row in [`ANALYZERS`].
 
+mod containers;
+mod encrypted;
+mod executables;
 mod findings;
 mod iocs;
 mod macro_disguise;
+mod mail;
+mod names;
 mod vba;
 mod vba_autoexec;
 mod vba_calls;
@@ -67,69 +72,45 @@ impl<'a> Look<'a> {
         std::iter::successors(self.parent(), move |artifact| look.above(artifact))
     }
 
-    /// The children of this artifact.
-    pub fn children(&self) -> impl Iterator<Item = &'a Artifact> {
-        let id = self.artifact.id;
-        self.tree
-            .iter()
-            .filter(move |artifact| artifact.parent == Some(id))
+    /// The children of this artifact. They stand together: containers are opened in the order of the tree, so
+    /// that the parents' ids never decrease along it.
+    pub fn children(&self) -> &'a [Artifact] {
+        let id = Some(self.artifact.id);
+        let start = self.tree.partition_point(|artifact| artifact.parent < id);
+        let end = self.tree.partition_point(|artifact| artifact.parent <= id);
+        self.tree.get(start..end).unwrap_or_default()
     }
 }
 
 /// Every analyzer, in the order in which their findings are listed.
 pub const ANALYZERS: &[Analyzer] = &[
     Analyzer {
-        name: "vba",
-        kinds: &[],
-        sees: Sees::Content,
-        findings: &["vba-macro"],
-        run: vba::run,
-    },
-    Analyzer {
-        name: "vba_autoexec",
-        kinds: &[Kind::VbaSource],
-        sees: Sees::Content,
-        findings: &["vba-autoexec"],
-        run: vba_autoexec::run,
-    },
-    Analyzer {
-        name: "vba_calls",
-        kinds: &[Kind::VbaSource],
-        sees: Sees::Content,
-        findings: &["vba-suspicious-call"],
-        run: vba_calls::run,
-    },
-    Analyzer {
-        name: "vba_obfuscation",
-        kinds: &[Kind::VbaSource],
-        sees: Sees::Content,
-        findings: &["vba-obfuscated"],
-        run: vba_obfuscation::run,
-    },
-    Analyzer {
-        name: "macro_disguise",
-        kinds: &[],
+        name: "mail",
+        kinds: &[Kind::Eml, Kind::Mht, Kind::Emlx, Kind::Mbox],
         sees: Sees::Place,
-        findings: &["macro-in-disguise"],
-        run: macro_disguise::run,
+        findings: mail::FINDINGS,
+        run: mail::run,
     },
-    Analyzer {
-        name: "iocs",
-        kinds: &[Kind::VbaSource],
-        sees: Sees::Content,
-        findings: &[],
-        run: iocs::run,
-    },
+    vba::ROW,
+    vba_autoexec::ROW,
+    vba_calls::ROW,
+    vba_obfuscation::ROW,
+    macro_disguise::ROW,
+    iocs::ROW,
+    names::ROW,
+    executables::ROW,
+    // Last: they judge the facts that the others may still add to.
+    encrypted::ROW,
+    containers::ROW,
 ];
 
-/// Artifacts and runs for the tests of analyzers.
 #[cfg(test)]
-pub(super) mod testing {
+pub(crate) mod tests {
     use super::*;
-    use crate::model::{Finding, Ioc};
+    use crate::model::{Finding, Ioc, Severity};
 
-    /// An artifact of some bytes that stands alone.
-    pub(super) fn artifact(kind: Kind, data: &[u8]) -> Artifact {
+    /// An artifact of a kind, without name, place and bytes.
+    pub(crate) fn artifact(kind: Kind) -> Artifact {
         Artifact {
             id: 0,
             parent: None,
@@ -145,7 +126,39 @@ pub(super) mod testing {
             same_as: None,
             mail: None,
             facts: Vec::new(),
+            data: bytes::Bytes::new(),
+        }
+    }
+
+    /// What one analyzer finds on the last artifact of a tree: ids with severities.
+    pub(crate) fn findings_of(name: &str, tree: &[Artifact]) -> Vec<(String, &'static str)> {
+        let knowledge = Knowledge::embedded().unwrap();
+        let analyzer = ANALYZERS
+            .iter()
+            .find(|analyzer| analyzer.name == name)
+            .unwrap();
+        let mut findings = Findings::new(&knowledge.catalogue);
+        let artifact = tree.last().unwrap();
+        findings.turn_to(artifact.id);
+        (analyzer.run)(
+            &Look {
+                tree,
+                artifact,
+                knowledge: &knowledge,
+            },
+            &mut findings,
+        );
+        let (list, _, _) = findings.finish();
+        list.into_iter()
+            .map(|finding| (finding.id.into_owned(), Severity::as_str(finding.severity)))
+            .collect()
+    }
+
+    /// An artifact of a kind with bytes, else as [`artifact`].
+    pub(super) fn holding(kind: Kind, data: &[u8]) -> Artifact {
+        Artifact {
             data: bytes::Bytes::copy_from_slice(data),
+            ..artifact(kind)
         }
     }
 

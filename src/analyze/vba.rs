@@ -1,11 +1,20 @@
 //! Whether an artifact is a storage for macros with code in it. A storage without code is no finding: a third of
 //! the business files that have a storage hold none.
 
-use super::{Findings, Found, Look};
+use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::model::Fact;
 
+/// Its row in the table.
+pub(super) const ROW: Analyzer = Analyzer {
+    name: "vba",
+    kinds: &[],
+    sees: Sees::Content,
+    findings: &["vba-macro"],
+    run,
+};
+
 /// Reports `vba-macro`.
-pub(super) fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
+fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let with_code = look.artifact.facts.iter().map(|fact| match fact {
         Fact::VbaStorage { with_code, .. } => *with_code,
         _ => 0,
@@ -22,13 +31,13 @@ pub(super) fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing;
+    use super::super::tests as testing;
     use super::*;
     use crate::model::Kind;
 
     #[test]
     fn storage_counts_only_with_code_in_it() {
-        let mut project = testing::artifact(Kind::VbaProject, b"");
+        let mut project = testing::holding(Kind::VbaProject, b"");
         project.facts.push(Fact::VbaStorage {
             modules: 3,
             with_code: 2,

@@ -1,11 +1,21 @@
 //! Which procedures of a module run by themselves.
 
-use super::{Findings, Found, Look};
+use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::vba::{Module, TokenKind};
+use crate::model::Kind;
+
+/// Its row in the table.
+pub(super) const ROW: Analyzer = Analyzer {
+    name: "vba_autoexec",
+    kinds: &[Kind::VbaSource],
+    sees: Sees::Content,
+    findings: &["vba-autoexec"],
+    run,
+};
 
 /// Reports `vba-autoexec`: the name of the procedure and where it stands. An empty procedure counts too: what it does
 /// may stand in the compiled code alone.
-pub(super) fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
+fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let module = Module::read(&look.artifact.data);
     let vba = &look.knowledge.vba;
     let main_starts = module_name(&module).is_some_and(|name| vba.module_starts_by_itself(&name));
@@ -38,14 +48,13 @@ fn module_name(module: &Module<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing;
+    use super::super::tests as testing;
     use super::*;
-    use crate::model::Kind;
 
     #[test]
     fn procedures_that_start_by_themselves_are_named_with_their_place() {
         let source = b"Attribute VB_Name = \"ThisDocument\"\r\nSub AutoOpen()\r\nEnd Sub\r\nprivate sub document_CLOSE\r\nend sub\r\n";
-        let (found, _) = testing::run(run, &[testing::artifact(Kind::VbaSource, source)]);
+        let (found, _) = testing::run(run, &[testing::holding(Kind::VbaSource, source)]);
         let shown: Vec<_> = found
             .iter()
             .map(|one| (one.evidence.text.as_str(), one.evidence.offset))

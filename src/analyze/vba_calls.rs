@@ -4,16 +4,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::{Findings, Found, Look};
+use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::encoded::{self, Meaning};
 use crate::formats::vba::{Argument, Call, Declared, Event, Module, Receiver, Text, Value, fold};
 use crate::knowledge::{Api, CallRule, VbaKnowledge, Weight, When};
+use crate::model::Kind;
+
+/// Its row in the table.
+pub(super) const ROW: Analyzer = Analyzer {
+    name: "vba_calls",
+    kinds: &[Kind::VbaSource],
+    sees: Sees::Content,
+    findings: &["vba-suspicious-call"],
+    run,
+};
 
 /// Most objects that are followed from where they were made to where they are used.
 const OBJECTS: usize = 256;
 
 /// Reports `vba-suspicious-call`.
-pub(super) fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
+fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let module = Module::read(&look.artifact.data);
     let vba = &look.knowledge.vba;
     let mut judge = Judge {
@@ -358,9 +368,8 @@ fn revealed(arguments: &[Argument], source: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing;
+    use super::super::tests as testing;
     use super::*;
-    use crate::model::Kind;
 
     fn found(source: &str) -> Vec<(String, Option<String>)> {
         testing::in_module(run, source)
@@ -474,11 +483,11 @@ mod tests {
     fn japanese_macros_in_code_page_932_are_read() {
         let source = "Private Sub 集計ボタン_Click()\r\n Dim 売上表 As Worksheet ' 表示ソ Shell\r\n Set 売上表 = Worksheets(\"売上表\")\r\n 売上表.Range(\"A1\").Value = \"合計：\" & Format(合計, \"#,##0円\")\r\n MsgBox \"処理が完了しました。能\"\r\nEnd Sub\r\n";
         let (bytes, _, _) = encoding_rs::SHIFT_JIS.encode(source);
-        let module = testing::artifact(Kind::VbaSource, &bytes);
+        let module = testing::holding(Kind::VbaSource, &bytes);
         assert!(testing::run(run, &[module]).0.is_empty());
         let source = "Sub 実行()\r\n 命令 = \"cmd /c echo \" & \"完了\"\r\n Shell 命令\r\nEnd Sub";
         let (bytes, _, _) = encoding_rs::SHIFT_JIS.encode(source);
-        let (found, _) = testing::run(run, &[testing::artifact(Kind::VbaSource, &bytes)]);
+        let (found, _) = testing::run(run, &[testing::holding(Kind::VbaSource, &bytes)]);
         let evidence = &found.first().unwrap().evidence;
         assert_eq!(evidence.text, "Shell 命令");
         assert_eq!(evidence.decoded.as_deref(), Some("cmd /c echo 完了"));

@@ -4,10 +4,20 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::{Findings, Found, Look};
+use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::encoded::{self, Meaning};
 use crate::formats::vba::{Call, Event, Module, Receiver, Text, TokenKind, fold};
 use crate::knowledge::VbaKnowledge;
+use crate::model::Kind;
+
+/// Its row in the table.
+pub(super) const ROW: Analyzer = Analyzer {
+    name: "vba_obfuscation",
+    kinds: &[Kind::VbaSource],
+    sees: Sees::Content,
+    findings: &["vba-obfuscated"],
+    run,
+};
 
 /// Letters, digits and signs given one by one by their numbers from which a text counts as hidden whatever it says.
 const CHARACTERS: u32 = 8;
@@ -20,7 +30,7 @@ const DIFFERENT: usize = 40;
 const ENCODED: usize = 4;
 
 /// Reports `vba-obfuscated`.
-pub(super) fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
+fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let module = Module::read(&look.artifact.data);
     let vba = &look.knowledge.vba;
     let mut judge = Judge {
@@ -169,7 +179,7 @@ impl Judge<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing;
+    use super::super::tests as testing;
     use super::*;
 
     fn found(source: &str) -> Vec<(String, Option<String>)> {

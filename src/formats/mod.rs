@@ -11,5 +11,17 @@
 
 pub mod base64;
 pub mod encoded;
+pub mod header;
+pub mod header_words;
 pub mod indicators;
+pub mod mbox;
+pub mod mime;
+pub mod ole;
+pub mod opc;
+pub mod ovba;
+pub mod quoted_printable;
+pub mod tar;
+pub mod uuencode;
 pub mod vba;
+pub mod yenc;
+pub mod zip;

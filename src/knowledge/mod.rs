@@ -3,11 +3,15 @@
 //! All of it is embedded in the binary. Knowledge is data; code names only ids.
 
 mod catalogue;
+mod extensions;
 mod indicators;
+mod scripts;
 mod vba;
 
 pub use catalogue::{Catalogue, Combination, Entry, Language, Scope, Text, Variant};
+pub use extensions::{Extension, Extensions, Match};
 pub use indicators::IndicatorLists;
+pub use scripts::{Feature, Language as ScriptLanguage, Meaning, Scripts, scripts};
 pub use vba::{Api, AssignmentRule, CallRule, Commands, Disguise, VbaKnowledge, Weight, When};
 
 use thiserror::Error;
@@ -31,11 +35,15 @@ pub struct Knowledge {
     pub vba: VbaKnowledge,
     /// Lists for indicators.
     pub indicators: IndicatorLists,
+    /// What extensions claim.
+    pub extensions: Extensions,
 }
 
 impl Knowledge {
     /// The knowledge embedded in the binary.
     pub fn embedded() -> Result<Self, BadSignatures> {
+        // Used through [`scripts`], which has nobody to complain to.
+        parse("scripts.toml", scripts::SOURCE, Scripts::parse)?;
         Ok(Self {
             catalogue: parse(
                 "findings.toml",
@@ -51,6 +59,11 @@ impl Knowledge {
                 "indicators.toml",
                 include_str!("../../signatures/indicators.toml"),
                 IndicatorLists::parse,
+            )?,
+            extensions: parse(
+                "extensions.toml",
+                include_str!("../../signatures/extensions.toml"),
+                Extensions::parse,
             )?,
         })
     }

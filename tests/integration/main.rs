@@ -1,0 +1,30 @@
+//! The product as its users meet it: one binary, so that it links once.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `cli` | arguments and files → standard output, standard error, exit code |
+//! | `corpus` | real files with labels, where they are there |
+//! | `mutate` | damaged files: no panic, no hang, always a report |
+//! | `rules` | every embedded rule has a hit and a near miss |
+//! | `shape` | layers, tables, catalogue, sizes: the shape of the code |
+//! | `bench`, `build`, `support` | the engine and dice, builders of fixtures, running the program |
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::excessive_nesting,
+    clippy::string_slice,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test reports by panicking, and starts the program"
+)]
+
+mod bench;
+mod cli;
+mod corpus;
+mod mutate;
+mod rules;
+mod shape;
+mod support;
