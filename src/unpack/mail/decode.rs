@@ -121,7 +121,7 @@ fn base64_readings(raw: &Bytes) -> Vec<Reading> {
     if decoded.after_padding.is_some() {
         odd = Some("base64 goes on behind its padding".to_owned());
     }
-    let mostly_junk = decoded.junk.saturating_mul(10) > raw.len()
+    let mostly_junk = decoded.junk >= 8 && decoded.junk.saturating_mul(10) > raw.len()
         || raw
             .split(|byte| *byte == b'\n')
             .next()

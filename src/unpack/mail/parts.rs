@@ -203,7 +203,8 @@ impl Readings {
                 family,
                 Some(Family::Text | Family::Web | Family::Mail | Family::Data) | None
             );
-        Ok(!blank && !body_text)
+        let closed_multipart = media_type.starts_with("multipart/");
+        Ok(!blank && !body_text && !closed_multipart)
     }
 
     /// Looks into preambles and epilogues: parts that no boundary encloses, and texts longer than the usual notices.
