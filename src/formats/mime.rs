@@ -602,7 +602,7 @@ mod tests {
             .parts
             .iter()
             .filter(|part| part.role == Role::Entity && !part.opened)
-            .map(|part| data[part.body.clone()].to_owned())
+            .map(|part| data.get(part.body.clone()).unwrap().to_owned())
             .collect();
         (leaves, structure.doubts)
     }

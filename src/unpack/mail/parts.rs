@@ -243,7 +243,7 @@ impl Readings {
     }
 
     /// Parts outside of all boundaries, opened as a message of their own.
-    fn push_outside(&mut self, range: Range<usize>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    fn push_outside(&self, range: Range<usize>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
         let outside = self.data.slice(range.clone());
         let parts = mime::read(&outside, 0, mime::Style::default(), nest.budget()).parts;
         let attachment = parts.iter().any(|part| {

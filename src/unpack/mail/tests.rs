@@ -262,7 +262,10 @@ fn rows() -> Option<(std::path::PathBuf, Vec<Row>)> {
 }
 
 /// Attachments whose label says otherwise than the mail: name of the file and start of the digest.
-const DISPUTED: &[(&str, &str)] = &[];
+const DISPUTED: &[(&str, &str)] = &[
+    // Base64 one character too long: the judge gives the text undecoded, we decode it.
+    ("james-mime4j__twopart.msg.eml", "be815a5a"),
+];
 
 #[test]
 fn real_mails_show_every_attachment() {
