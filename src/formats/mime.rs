@@ -326,7 +326,7 @@ impl Scan<'_> {
         let finder = memchr::memmem::Finder::new(b"--");
         let mut at = from;
         // Ends because `at` moves on in each round.
-        while !self.open.is_empty()
+        while !(self.open.is_empty() && self.closed.is_empty())
             && let Some(found) = finder.find(self.data.get(at..self.limit).unwrap_or_default())
         {
             budget.tick()?;
@@ -602,7 +602,7 @@ mod tests {
             .parts
             .iter()
             .filter(|part| part.role == Role::Entity && !part.opened)
-            .map(|part| data[part.body.clone()].to_owned())
+            .map(|part| data.get(part.body.clone()).unwrap().to_owned())
             .collect();
         (leaves, structure.doubts)
     }

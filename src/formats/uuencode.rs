@@ -164,7 +164,7 @@ mod tests {
         let block = next(text, 0).unwrap();
         assert_eq!(block.data, b"Cat");
         assert_eq!(block.name, b"cat.txt");
-        assert_eq!((block.range, block.cut), (14..45, false));
+        assert_eq!((block.range, block.cut), (14..44, false));
     }
 
     #[test]

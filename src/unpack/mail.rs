@@ -11,6 +11,8 @@ mod names;
 mod parts;
 mod summary;
 
+use std::borrow::Cow;
+
 use mail_parser::{Message, MessageParser, PartType};
 
 use super::{Child, Nest};
@@ -52,7 +54,12 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         }
         readings.add(leaves(&other), what, nest)?;
     }
-    let parsed = MessageParser::default().parse(data.get(start..).unwrap_or_default());
+    let rest = data.get(start..).unwrap_or_default();
+    let text = match style.breaks {
+        Breaks::Lf => Cow::Borrowed(rest),
+        Breaks::Cr => Cow::Owned(with_line_feeds(rest, nest)?),
+    };
+    let parsed = MessageParser::default().parse(&*text);
     if let Some(message) = &parsed {
         readings.add(crate_leaves(message, start), parts::BY_CRATE, nest)?;
     }
@@ -63,6 +70,21 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     let summary = summary::summary(data, &first, parsed.as_ref());
     nest.set_mail(summary);
     Ok(())
+}
+
+/// A copy of the same length with every bare CR as LF: the crate knows no other line end.
+fn with_line_feeds(text: &[u8], nest: &Nest<'_>) -> Result<Vec<u8>, Trouble> {
+    nest.budget().spend(text.len())?;
+    let mut copy = text.to_vec();
+    let mut following = None;
+    for byte in copy.iter_mut().rev() {
+        let before = *byte;
+        if before == b'\r' && following != Some(b'\n') {
+            *byte = b'\n';
+        }
+        following = Some(before);
+    }
+    Ok(copy)
 }
 
 /// Opens an emlx: a line with the length of the message, the message, a property list.
