@@ -10,5 +10,6 @@
 )]
 
 pub mod base64;
+pub mod offcrypto;
 pub mod ole;
 pub mod ovba;

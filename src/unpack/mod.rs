@@ -3,6 +3,8 @@
 //! A new container is one file here, its `mod` line and its row in [`UNPACKERS`].
 
 mod nest;
+mod ole;
+mod vba;
 
 pub use nest::{Child, Nest, Payload, Seen};
 
@@ -20,7 +22,19 @@ pub struct Unpacker {
 }
 
 /// Every unpacker, in the order in which they are tried on an artifact of several readings.
-pub const UNPACKERS: &[Unpacker] = &[];
+pub const UNPACKERS: &[Unpacker] = &[
+    // Sources before streams: a file with more streams than the budget admits must not hide its macros.
+    Unpacker {
+        name: "vba",
+        kinds: ole::KINDS,
+        run: vba::run,
+    },
+    Unpacker {
+        name: "ole",
+        kinds: ole::KINDS,
+        run: ole::run,
+    },
+];
 
 /// Kinds that may hold other files and that no unpacker here opens: never silently clean.
 pub const UNSUPPORTED: &[Kind] = &[];
