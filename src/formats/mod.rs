@@ -13,3 +13,4 @@ pub mod base64;
 pub mod offcrypto;
 pub mod ole;
 pub mod ovba;
+pub mod ppt;

@@ -2,8 +2,11 @@
 //!
 //! A new container is one file here, its `mod` line and its row in [`UNPACKERS`].
 
+mod activemime;
 mod nest;
+mod office_xml;
 mod ole;
+mod ppt;
 mod vba;
 
 pub use nest::{Child, Nest, Payload, Seen};
@@ -30,9 +33,24 @@ pub const UNPACKERS: &[Unpacker] = &[
         run: vba::run,
     },
     Unpacker {
+        name: "ppt",
+        kinds: &[Kind::Ppt],
+        run: ppt::run,
+    },
+    Unpacker {
         name: "ole",
         kinds: ole::KINDS,
         run: ole::run,
+    },
+    Unpacker {
+        name: "activemime",
+        kinds: &[Kind::ActiveMime],
+        run: activemime::run,
+    },
+    Unpacker {
+        name: "office_xml",
+        kinds: &[Kind::FlatOpc, Kind::Word2003Xml, Kind::Excel2003Xml],
+        run: office_xml::run,
     },
 ];
 

@@ -365,8 +365,10 @@ fn looks_like_entry(raw: &[u8]) -> bool {
             .is_some_and(|name| name.chunks_exact(2).all(|unit| unit != [0, 0]))
 }
 
-/// Whether 128 bytes are an entry not in use: no name, no type.
+/// Whether 128 bytes are an entry not in use: no name, no type. Some writers give it the length of an empty name.
 fn is_unused(raw: &[u8]) -> bool {
-    raw.get(..67)
-        .is_some_and(|head| head.iter().all(|&byte| byte == 0))
+    raw.get(66) == Some(&0)
+        && raw
+            .get(..64)
+            .is_some_and(|name| name.iter().all(|&byte| byte == 0))
 }
