@@ -394,16 +394,4 @@ fn has_code(source: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn attributes_and_blank_lines_are_no_code() {
-        assert!(!has_code(
-            b"Attribute VB_Name = \"a\"\r\n\r\nattribute VB_Base = \"b\"\r\n"
-        ));
-        assert!(has_code(b"Attribute VB_Name = \"a\"\r\nSub a()\r\n"));
-        assert!(has_code(b"x"));
-        assert!(!has_code(b""));
-    }
-}
+mod tests;
