@@ -58,3 +58,87 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     nest.push_decoded(child, decoded.fault, &format!("ActiveMime at {at}"))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::limits::{Budget, Limits};
+    use crate::model::{Fact, Kind};
+    use crate::unpack::Seen;
+
+    fn unpack(data: Vec<u8>) -> Result<Vec<Vec<u8>>, Trouble> {
+        let artifact = Artifact {
+            id: 0,
+            parent: None,
+            via: None,
+            index: 0,
+            at: None,
+            depth: 0,
+            kind: Kind::ActiveMime,
+            readings: Vec::new(),
+            sha256: [0; 32],
+            name: None,
+            declared: None,
+            same_as: None,
+            mail: None,
+            facts: Vec::<Fact>::new(),
+            data: data.into(),
+        };
+        let budget = Budget::new(Limits::default(), None);
+        let mut seen = Seen::default();
+        let mut nest = Nest::new(&budget, &mut seen, &artifact, 1);
+        run(&artifact, &mut nest)?;
+        Ok(nest
+            .children
+            .iter()
+            .map(|child| child.data.to_vec())
+            .collect())
+    }
+
+    fn packed(data: &[u8]) -> Vec<u8> {
+        let mut encoder =
+            flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// A wrapper with the stream at `offset`.
+    fn wrapped(offset: usize, data: &[u8]) -> Vec<u8> {
+        let mut out = b"ActiveMime".to_vec();
+        out.resize(offset, 0);
+        out.extend(packed(data));
+        out
+    }
+
+    fn ole() -> Vec<u8> {
+        let mut ole = crate::formats::ole::SIGNATURE.to_vec();
+        ole.extend([0; 600]);
+        ole
+    }
+
+    #[test]
+    fn the_compound_file_is_found_at_any_offset() {
+        for offset in [0x32, 0x22a, 0x3e, 100] {
+            assert_eq!(unpack(wrapped(offset, &ole())), Ok(vec![ole()]), "{offset}");
+        }
+    }
+
+    #[test]
+    fn a_decoy_before_the_compound_file_does_not_hide_it() {
+        let mut data = wrapped(0x32, b"decoy");
+        data.extend(packed(&ole()));
+        assert_eq!(unpack(data), Ok(vec![ole()]));
+    }
+
+    #[test]
+    fn a_cut_stream_gives_what_is_there_and_none_is_trouble() {
+        let whole = wrapped(0x32, &ole());
+        assert!(unpack(whole[..whole.len() - 4].to_vec()).unwrap()[0].starts_with(&ole()));
+        assert!(matches!(
+            unpack(b"ActiveMime and nothing".to_vec()),
+            Err(Trouble::Broken(_))
+        ));
+    }
+}

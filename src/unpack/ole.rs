@@ -166,3 +166,126 @@ fn head<'a>(ole: &mut Ole<'a>, name: &str) -> Result<Cow<'a, [u8]>, Halt> {
         None => Ok(Cow::Borrowed(&[])),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use super::*;
+    use crate::limits::{Budget, Limits};
+    use crate::unpack::Seen;
+
+    fn file(streams: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new())).unwrap();
+        file.create_storage("/Sub").unwrap();
+        for (path, data) in streams {
+            file.create_stream(path).unwrap().write_all(data).unwrap();
+        }
+        file.flush().unwrap();
+        file.into_inner().into_inner()
+    }
+
+    /// Names, kinds and sizes of the children, and the facts.
+    fn unpack(
+        data: Vec<u8>,
+        limits: Limits,
+    ) -> Result<(Vec<(String, Kind, usize)>, Vec<Fact>), Trouble> {
+        let artifact = Artifact {
+            id: 0,
+            parent: None,
+            via: None,
+            index: 0,
+            at: None,
+            depth: 0,
+            kind: Kind::Ole,
+            readings: Vec::new(),
+            sha256: [0; 32],
+            name: None,
+            declared: None,
+            same_as: None,
+            mail: None,
+            facts: Vec::new(),
+            data: data.into(),
+        };
+        let budget = Budget::new(limits, None);
+        let mut seen = Seen::default();
+        let mut nest = Nest::new(&budget, &mut seen, &artifact, 1);
+        run(&artifact, &mut nest)?;
+        for child in &nest.children {
+            if let Some(range) = child.at.clone() {
+                assert_eq!(artifact.data.get(range), Some(child.data.as_ref()));
+            }
+        }
+        let children = nest.children.iter();
+        let told = children.map(|child| (child.label().to_owned(), child.kind, child.data.len()));
+        Ok((told.collect(), nest.facts))
+    }
+
+    const BINARY: [u8; 5000] = [1; 5000];
+
+    #[test]
+    fn every_stream_is_a_child_under_its_path() {
+        let data = file(&[
+            ("/\u{1}Ole", &BINARY),
+            ("/Sub/Inner", &BINARY[..20]),
+            ("/Empty", b""),
+        ]);
+        let (mut children, facts) = unpack(data, Limits::default()).unwrap();
+        children.sort();
+        assert_eq!(
+            children,
+            [
+                ("Sub/Inner".to_owned(), Kind::OleStream, 20),
+                ("\\u{1}Ole".to_owned(), Kind::OleStream, 5000),
+            ]
+        );
+        assert_eq!(facts, []);
+    }
+
+    #[test]
+    fn a_cut_file_gives_what_is_there_and_is_unread() {
+        let data = file(&[("/Large", &BINARY)]);
+        let (children, facts) =
+            unpack(data[..data.len() - 700].to_vec(), Limits::default()).unwrap();
+        assert_eq!(children.len(), 1);
+        assert!(children[0].2 < 5000);
+        assert!(facts.iter().any(|fact| matches!(fact, Fact::Unread { .. })));
+        let header = unpack(data[..40].to_vec(), Limits::default());
+        assert!(matches!(header, Err(Trouble::Broken(_))));
+    }
+
+    #[test]
+    fn locks_are_told_by_the_streams_of_the_root() {
+        let locked =
+            |streams: &[(&str, &[u8])]| unpack(file(streams), Limits::default()).unwrap().1;
+        let info = [3, 0, 3, 0, 0, 0, 0, 0];
+        let scheme = |scheme: &str| Fact::Locked {
+            scheme: scheme.to_owned(),
+            what: None,
+        };
+        assert_eq!(
+            locked(&[("/EncryptedPackage", &BINARY), ("/EncryptionInfo", &info)]),
+            [scheme("extensible encryption")]
+        );
+        assert_eq!(locked(&[("/Sub/EncryptedPackage", &BINARY)]), []);
+        let book = [9, 8, 4, 0, 0, 6, 5, 0, 0x2f, 0, 2, 0, 0, 0];
+        assert_eq!(locked(&[("/Workbook", &book)]), [scheme("XOR obfuscation")]);
+    }
+
+    #[test]
+    fn more_streams_than_the_budget_admits_end_it() {
+        let streams: Vec<(String, [u8; 4])> = (0..50u32)
+            .map(|number| (format!("/s{number}"), number.to_le_bytes()))
+            .collect();
+        let streams: Vec<(&str, &[u8])> = streams
+            .iter()
+            .map(|(name, data)| (name.as_str(), data.as_slice()))
+            .collect();
+        let limits = Limits {
+            max_artifacts: 10,
+            ..Limits::default()
+        };
+        let ended = unpack(file(&streams), limits);
+        assert_eq!(ended.unwrap_err(), Trouble::TooMuch(Halt::Artifacts));
+    }
+}

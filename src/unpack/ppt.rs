@@ -119,3 +119,109 @@ fn empty(body: &[u8], place: &str, found: Found, nest: &mut Nest<'_>) -> Result<
     }
     Ok(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use super::*;
+    use crate::limits::{Budget, Limits};
+    use crate::model::Kind;
+    use crate::unpack::Seen;
+
+    fn record(version: u16, body: &[u8]) -> Vec<u8> {
+        let mut out = version.to_le_bytes().to_vec();
+        out.extend(0x1011u16.to_le_bytes());
+        out.extend(u32::try_from(body.len()).unwrap().to_le_bytes());
+        out.extend(body);
+        out
+    }
+
+    fn packed(data: &[u8]) -> Vec<u8> {
+        let mut encoder =
+            flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(data).unwrap();
+        let mut out = u32::try_from(data.len()).unwrap().to_le_bytes().to_vec();
+        out.extend(encoder.finish().unwrap());
+        out
+    }
+
+    fn ole(fill: u8) -> Vec<u8> {
+        let mut ole = crate::formats::ole::SIGNATURE.to_vec();
+        ole.extend([fill; 600]);
+        ole
+    }
+
+    /// Children and facts of a presentation whose document stream is `document`.
+    fn unpack(document: &[u8], token: u32) -> (Vec<Vec<u8>>, Vec<Fact>) {
+        let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new())).unwrap();
+        let mut user = vec![0; 12];
+        user.extend(token.to_le_bytes());
+        user.extend([0; 4]);
+        for (name, data) in [("PowerPoint Document", document), ("Current User", &user)] {
+            file.create_stream(name).unwrap().write_all(data).unwrap();
+        }
+        file.flush().unwrap();
+        let artifact = Artifact {
+            id: 0,
+            parent: None,
+            via: None,
+            index: 0,
+            at: None,
+            depth: 0,
+            kind: Kind::Ppt,
+            readings: Vec::new(),
+            sha256: [0; 32],
+            name: None,
+            declared: None,
+            same_as: None,
+            mail: None,
+            facts: Vec::new(),
+            data: file.into_inner().into_inner().into(),
+        };
+        let budget = Budget::new(Limits::default(), None);
+        let mut seen = Seen::default();
+        let mut nest = Nest::new(&budget, &mut seen, &artifact, 1);
+        run(&artifact, &mut nest).unwrap();
+        let children = nest.children.iter().map(|child| child.data.to_vec());
+        (children.collect(), nest.facts)
+    }
+
+    const PLAIN: u32 = 0xe391_c05f;
+
+    #[test]
+    fn objects_are_children_compressed_or_not() {
+        let document = [record(0x10, &packed(&ole(1))), record(0, &ole(2))].concat();
+        assert_eq!(unpack(&document, PLAIN), (vec![ole(1), ole(2)], vec![]));
+    }
+
+    #[test]
+    fn one_bad_object_does_not_hide_the_rest() {
+        let document = [
+            record(0x10, b"\x05\0\0\0rubbish"),
+            record(0x10, &packed(&ole(1))),
+        ]
+        .concat();
+        let (children, facts) = unpack(&document, PLAIN);
+        assert_eq!(children, [ole(1)]);
+        assert!(matches!(facts.as_slice(), [Fact::Unread { .. }]));
+    }
+
+    #[test]
+    fn a_cut_object_gives_what_is_there_and_is_unread() {
+        let noise: Vec<u8> = (0..4000u32)
+            .flat_map(|n| n.wrapping_mul(0x9e37_79b9).to_le_bytes())
+            .collect();
+        let whole = [ole(1), noise].concat();
+        let document = record(0x10, &packed(&whole));
+        let (children, facts) = unpack(&document[..document.len() - 900], PLAIN);
+        assert!(whole.starts_with(&children[0]) && children[0].len() > 4000);
+        assert!(facts.iter().any(|fact| matches!(fact, Fact::Unread { .. })));
+    }
+
+    #[test]
+    fn an_encrypted_presentation_is_left_alone() {
+        let document = record(0x10, b"\x05\0\0\0encrypted");
+        assert_eq!(unpack(&document, 0xf3d1_c4df), (vec![], vec![]));
+    }
+}

@@ -226,8 +226,16 @@ impl Finder {
             return Ok(());
         };
         let path = ole.path(position);
-        let stream = ole.stream(position)?;
         let declared = module.offset.map_or(0, index);
+        if self.taken.contains(&(position, declared)) {
+            let what = format!("{path}: VBA module {name} has the source of another");
+            nest.note(Fact::Deviation {
+                at: None,
+                what: crate::text::excerpt(&what),
+            });
+            return Ok(());
+        }
+        let stream = ole.stream(position)?;
         let source = Source {
             stream: position,
             path: &path,
