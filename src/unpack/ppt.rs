@@ -147,7 +147,7 @@ mod tests {
     }
 
     fn ole(fill: u8) -> Vec<u8> {
-        let mut ole = crate::formats::ole::SIGNATURE.to_vec();
+        let mut ole = ole::SIGNATURE.to_vec();
         ole.extend([fill; 600]);
         ole
     }

@@ -228,10 +228,11 @@ fn a_fat_longer_than_the_file_is_surplus() {
     let mut data = file(cfb::Version::V3);
     // Two more FAT sectors listed than there is anything for.
     let first = crate::bytes::u32_at(&data, 76).unwrap();
-    let used = crate::bytes::u32_at(&data, 44).unwrap() as usize;
+    let declared = crate::bytes::u32_at(&data, 44).unwrap();
+    let used = usize::try_from(declared).unwrap();
     put(&mut data, 76 + 4 * used, &first.to_le_bytes());
     put(&mut data, 80 + 4 * used, &first.to_le_bytes());
-    put(&mut data, 44, &(used as u32 + 2).to_le_bytes());
+    put(&mut data, 44, &(declared + 2).to_le_bytes());
     let mut ole = Ole::open(&data, &budget()).unwrap();
     assert_eq!(read(&mut ole, "Large"), big());
     assert_eq!(told(&ole), ["FAT: 2 sectors more than the file needs"]);

@@ -179,7 +179,7 @@ fn a_project_in_a_storage_of_any_name_is_found_and_so_is_a_second_one() {
 #[test]
 fn a_module_that_project_does_not_list_is_told() {
     let streams = change("PROJECT", |data| {
-        *data = b"Document=Sheet1/&H0\r\n".to_vec()
+        *data = b"Document=Sheet1/&H0\r\n".to_vec();
     });
     let mut streams = streams;
     streams[2].1 = vec![0xcc, 0x61];
@@ -194,7 +194,7 @@ fn a_module_that_project_does_not_list_is_told() {
 #[test]
 fn a_dir_that_lies_about_the_offset_is_corrected() {
     let streams = change("VBA/dir", |data| {
-        *data = dir(&[("Module1", 2), ("Sheet1", 9)])
+        *data = dir(&[("Module1", 2), ("Sheet1", 9)]);
     });
     let (sources, facts) = unpack(file(&streams));
     assert_eq!(sources, expected());
@@ -234,7 +234,7 @@ fn a_source_that_dir_does_not_name_is_found() {
 #[test]
 fn a_module_without_a_stream_is_unread_and_the_others_are_there() {
     let streams = change("VBA/dir", |data| {
-        *data = dir(&[("Gone", 9), ("Module1", 9), ("Sheet1", 9)])
+        *data = dir(&[("Gone", 9), ("Module1", 9), ("Sheet1", 9)]);
     });
     let (sources, facts) = unpack(file(&streams));
     assert_eq!(sources, expected());
