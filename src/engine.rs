@@ -29,6 +29,43 @@ pub struct Engine {
     pub thresholds: Thresholds,
 }
 
+impl Engine {
+    /// The report on an input whose scan was given up from outside, because it hung or broke down as a whole:
+    /// nothing below the input itself is known. `id` is the finding that says so.
+    pub fn unfinished(&self, input: &Input, id: &'static str, why: &str, since: Instant) -> Report {
+        let path = crate::text::safe(&input.path);
+        let identity = identify::Identity::certain(crate::model::Kind::Data);
+        let root = root_of(input.clone(), identity);
+        let mut findings = Findings::new(&self.knowledge.catalogue);
+        findings.report(Found::new(id, why));
+        self.report(path, vec![root], findings, since)
+    }
+
+    fn report(
+        &self,
+        path: String,
+        tree: Vec<Artifact>,
+        findings: Findings<'_>,
+        started: Instant,
+    ) -> Report {
+        let (findings, iocs, incomplete) = findings.finish();
+        let verdict = score::judge(&tree, &findings, &self.knowledge.catalogue, self.thresholds);
+        Report {
+            path,
+            level: verdict.level,
+            score: verdict.score,
+            complete: !incomplete,
+            artifacts: tree,
+            findings,
+            raised: verdict.raised,
+            iocs,
+            rules: self.rules.digest().to_owned(),
+            version: env!("CARGO_PKG_VERSION"),
+            elapsed_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
 /// One thing to scan.
 #[derive(Debug, Clone, Default)]
 pub struct Input {
@@ -38,6 +75,8 @@ pub struct Input {
     pub name: Option<Name>,
     /// The bytes.
     pub data: Bytes,
+    /// What its source saw of it, such as that only the head of it was read.
+    pub facts: Vec<Fact>,
     /// What else is known.
     pub context: Context,
 }
@@ -76,29 +115,11 @@ impl<'e> Worker<'e> {
             .deadline
             .or_else(|| started.checked_add(limits.timeout));
         let budget = Budget::new(limits.clone(), deadline);
-        let mut tree = unpack(root(&input, &budget), &budget);
+        let path = input.path.clone();
+        let mut tree = unpack(root(input, &budget), &budget);
         let mut findings = Findings::new(&self.engine.knowledge.catalogue);
         self.analyze(&mut tree, &budget, &mut findings);
-        let (findings, iocs, incomplete) = findings.finish();
-        let verdict = score::judge(
-            &tree,
-            &findings,
-            &self.engine.knowledge.catalogue,
-            self.engine.thresholds,
-        );
-        Report {
-            path: crate::text::safe(&input.path),
-            level: verdict.level,
-            score: verdict.score,
-            complete: !incomplete,
-            artifacts: tree,
-            findings,
-            raised: verdict.raised,
-            iocs,
-            rules: self.engine.rules.digest().to_owned(),
-            version: env!("CARGO_PKG_VERSION"),
-            elapsed_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-        }
+        self.engine.report(path, tree, findings, started)
     }
 
     /// Rules and content analyzers artifact by artifact, then what depends on the place, on the whole tree.
@@ -208,7 +229,7 @@ impl<'e> Worker<'e> {
     }
 }
 
-fn root(input: &Input, budget: &Budget) -> Artifact {
+fn root(input: Input, budget: &Budget) -> Artifact {
     let identity = guarded("identify", || Ok(identify::identify(&input.data, budget)));
     let (identity, crash) = match identity {
         Ok(Ok(identity)) => (identity, None),
@@ -221,6 +242,12 @@ fn root(input: &Input, budget: &Budget) -> Artifact {
             Some(crash),
         ),
     };
+    let mut root = root_of(input, identity);
+    root.facts.extend(crash);
+    root
+}
+
+fn root_of(input: Input, identity: identify::Identity) -> Artifact {
     Artifact {
         id: 0,
         parent: None,
@@ -231,12 +258,12 @@ fn root(input: &Input, budget: &Budget) -> Artifact {
         kind: identity.kind,
         readings: identity.readings,
         sha256: Sha256::digest(&input.data).into(),
-        name: input.name.clone(),
+        name: input.name,
         declared: None,
         same_as: None,
         mail: None,
-        facts: identity.facts.into_iter().chain(crash).collect(),
-        data: input.data.clone(),
+        facts: identity.facts.into_iter().chain(input.facts).collect(),
+        data: input.data,
     }
 }
 
@@ -248,7 +275,7 @@ fn unpack(root: Artifact, budget: &Budget) -> Vec<Artifact> {
     // Ends because the budget bounds the artifacts.
     while let Some(artifact) = tree.get(at) {
         if artifact.same_as.is_none() {
-            let opened = open(artifact.clone(), budget, &mut seen, tree.len());
+            let opened = open(&artifact.clone(), budget, &mut seen, tree.len());
             if let Some(artifact) = tree.get_mut(at) {
                 artifact.facts.extend(opened.facts);
                 artifact.mail = artifact.mail.take().or(opened.mail);
@@ -274,13 +301,13 @@ struct Opened {
     halt: Option<Halt>,
 }
 
-fn open(artifact: Artifact, budget: &Budget, seen: &mut Seen, next: usize) -> Opened {
+fn open(artifact: &Artifact, budget: &Budget, seen: &mut Seen, next: usize) -> Opened {
     let next = u32::try_from(next).unwrap_or(u32::MAX);
-    let mut nest = Nest::new(budget, seen, &artifact, next);
+    let mut nest = Nest::new(budget, seen, artifact, next);
     let fitting = |unpacker: &&Unpacker| unpacker.kinds.iter().any(|kind| artifact.reads_as(*kind));
     let mut halt = None;
     for unpacker in UNPACKERS.iter().filter(fitting) {
-        let ended = guarded(unpacker.name, || (unpacker.run)(&artifact, &mut nest));
+        let ended = guarded(unpacker.name, || (unpacker.run)(artifact, &mut nest));
         match ended {
             Ok(Ok(())) => {}
             Ok(Err(Trouble::TooMuch(
@@ -294,9 +321,9 @@ fn open(artifact: Artifact, budget: &Budget, seen: &mut Seen, next: usize) -> Op
             Err(crash) => nest.note(crash),
         }
     }
-    if UNSUPPORTED.contains(&artifact.kind) {
+    for kind in UNSUPPORTED.iter().filter(|kind| artifact.reads_as(**kind)) {
         nest.note(Fact::NoReader {
-            what: format!("no reader for {}", artifact.kind.describe()),
+            what: format!("no reader for {}", kind.describe()),
         });
     }
     Opened {
@@ -369,7 +396,7 @@ fn guarded<T>(
 /// The names from the input down to each artifact, joined by slashes.
 fn paths(tree: &[Artifact]) -> Vec<String> {
     /// Longer paths are cut at the front: depth times name length is an attacker's to choose.
-    const LONGEST: usize = 4096;
+    const LONGEST: usize = 512;
     let mut paths: Vec<String> = Vec::with_capacity(tree.len());
     for artifact in tree {
         let above = artifact

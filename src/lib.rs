@@ -13,12 +13,13 @@
 //! | 4 | [`unpack`], [`analyze`], [`rules`] |
 //! | 5 | [`score`] |
 //! | 6 | [`engine`] |
-//! | 7 | [`report`], [`source`] |
+//! | 7 | [`config`], [`report`], [`source`] |
 //! | 12 | [`cli`] |
 
 pub mod analyze;
 pub mod bytes;
 pub mod cli;
+pub mod config;
 pub mod engine;
 pub mod formats;
 pub mod identify;

@@ -28,7 +28,10 @@ pub struct RuleSource {
 }
 
 /// The rule files embedded in the binary, by name.
-pub const EMBEDDED: &[(&str, &str)] = &[];
+pub const EMBEDDED: &[(&str, &str)] = &[
+    ("documents.yar", include_str!("../signatures/documents.yar")),
+    ("scripts.yar", include_str!("../signatures/scripts.yar")),
+];
 
 /// The embedded rules as sources.
 pub fn embedded() -> impl Iterator<Item = RuleSource> {
@@ -81,7 +84,8 @@ pub struct RuleInfo {
 }
 
 impl Rules {
-    /// Compiles sources; with [`Strictness::Strict`] the first rule that does not compile is the error.
+    /// Compiles sources; with [`Strictness::Strict`] the first rule that does not compile is the error, with
+    /// [`Strictness::Lenient`] all of them are in [`Rules::skipped`] and the good ones of the same source are kept.
     pub fn compile(
         sources: impl IntoIterator<Item = RuleSource>,
         strictness: Strictness,
@@ -106,18 +110,17 @@ impl Rules {
             .define_global("depth", 0_i64)
             .map_err(|error| bad(&error))?;
         let mut hash = Sha256::new();
-        let mut skipped = Vec::new();
         for source in sources {
             hash.update(source.text.as_bytes());
             hash.update([0]);
             let code = SourceCode::from(source.text.as_str()).with_origin(source.origin.as_str());
-            if let Err(error) = compiler.add_source(code) {
-                match strictness {
-                    Strictness::Strict => return Err(bad(&error)),
-                    Strictness::Lenient => skipped.push(bad(&error)),
-                }
+            if let Err(error) = compiler.add_source(code)
+                && strictness == Strictness::Strict
+            {
+                return Err(bad(&error));
             }
         }
+        let skipped = compiler.errors().iter().map(|error| bad(error)).collect();
         Ok(Self {
             compiled: compiler.build(),
             digest: crate::model::hex(&hash.finalize()),
@@ -137,7 +140,11 @@ impl Rules {
 
     /// Every compiled rule.
     pub fn list(&self) -> Vec<RuleInfo> {
-        self.compiled.iter().map(|rule| info(&rule)).collect()
+        self.compiled
+            .iter()
+            .filter(|rule| !rule.is_private())
+            .map(|rule| info(&rule))
+            .collect()
     }
 
     /// A scanner for one thread.
@@ -283,7 +290,7 @@ fn info(rule: &Rule<'_, '_>) -> RuleInfo {
     for (key, value) in rule.metadata() {
         match (key, value) {
             ("score", MetaValue::Integer(number)) => {
-                score = u8::try_from(number.clamp(0, 100)).unwrap_or(score)
+                score = u8::try_from(number.clamp(0, 100)).unwrap_or(score);
             }
             ("severity", MetaValue::String(word)) => {
                 let named = Severity::ALL

@@ -10,7 +10,18 @@
 )]
 
 pub mod base64;
+pub mod header;
+pub mod header_words;
+pub mod mbox;
+pub mod mime;
 pub mod offcrypto;
 pub mod ole;
+pub mod opc;
 pub mod ovba;
 pub mod ppt;
+pub mod quoted_printable;
+pub mod tar;
+pub mod uuencode;
+pub mod vba;
+pub mod yenc;
+pub mod zip;

@@ -1,7 +1,29 @@
 //! Bytes → kind and other plausible readings, by structure, never by name.
+//!
+//! A strong mark at byte 0 comes first, then structures whose marks lie elsewhere, then text. What the bytes are
+//! plausible as besides is added at the end, so that both readings are followed.
 
 mod compound;
+#[cfg(test)]
+mod corpus;
+mod crypto;
+mod data_text;
+mod disk;
+mod executable;
+mod ini;
+mod magic;
+mod mail;
+mod markup;
+mod office_xml;
 mod package;
+mod polyglot;
+mod script;
+mod weak;
+mod words;
+
+pub use executable::{embedded as embedded_program, pe_length};
+
+pub use mail::{MailStart, mail_start};
 
 use crate::limits::Budget;
 use crate::model::{Fact, Kind};
@@ -33,14 +55,187 @@ pub fn identify(data: &[u8], budget: &Budget) -> Identity {
     if data.is_empty() {
         return Identity::certain(Kind::Empty);
     }
-    if let Some(identity) =
-        compound::identify(data, budget).or_else(|| package::identify(data, budget))
+    let mut identity = first_reading(data, budget);
+    polyglot::add_readings(&mut identity, data, budget);
+    note_details(&mut identity, data);
+    identity
+}
+
+fn first_reading(data: &[u8], budget: &Budget) -> Identity {
+    if let Some(identity) = compound::identify(data, budget) {
+        return identity;
+    }
+    if data.starts_with(b"PK")
+        && let Some(identity) = package::identify(data, budget)
     {
         return identity;
     }
-    Identity::certain(if crate::text::sniff(data).is_some() {
+    let kind = by_mark(data);
+    if let Some(kind) = kind {
+        return Identity::certain(kind);
+    }
+    if is_rich_text(data) {
+        return Identity::certain(Kind::Rtf);
+    }
+    if polyglot::pdf_at(data).is_some_and(|at| at == 0) {
+        return Identity::certain(Kind::Pdf);
+    }
+    // Mails stand here: their header is text, and what follows it may look like anything.
+    if let Some(identity) = mail::identify(data) {
+        return identity;
+    }
+    let words = words::Words::new(data);
+    if let Some(kind) = words.as_ref().and_then(words::identify) {
+        return Identity::certain(kind);
+    }
+    if polyglot::pdf_at(data).is_some() {
+        return Identity::certain(Kind::Pdf);
+    }
+    // A zip behind junk, whatever the junk is.
+    if let Some(identity) = package::identify(data, budget) {
+        return identity;
+    }
+    if let Some(kind) = disk::by_far_mark(data) {
+        return Identity::certain(kind);
+    }
+    Identity::certain(if words.is_some() {
         Kind::Text
     } else {
         Kind::Data
     })
+}
+
+/// Kinds with a mark or a structure at a fixed place.
+fn by_mark(data: &[u8]) -> Option<Kind> {
+    executable::identify(data)
+        .or_else(|| magic::identify(data))
+        .or_else(|| disk::by_boot_sector(data))
+        .or_else(|| crypto::identify(data))
+        .or_else(|| behind_prefix(data))
+}
+
+/// Help files are opened with anything in front of them that is not too long.
+fn behind_prefix(data: &[u8]) -> Option<Kind> {
+    let head = data.get(..512)?;
+    let at = memchr::memmem::find(head, b"ITSF")?;
+    let version = crate::bytes::u32_at(data, at.checked_add(4)?)?;
+    (matches!(version, 2..=4) && crate::bytes::u32_at(data, at.checked_add(8)?)? >= 0x58)
+        .then_some(Kind::Chm)
+}
+
+/// Word needs no more than these four characters, and passes over blanks in front of them.
+fn is_rich_text(data: &[u8]) -> bool {
+    let data = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
+    let blank = |byte: &&u8| byte.is_ascii_whitespace() || **byte == 0;
+    let blanks = data.iter().take(1024).take_while(blank).count();
+    data.get(blanks..).unwrap_or_default().starts_with(b"{\\rt")
+}
+
+/// What else the unpackers and analyzers should know that is cheap to see here.
+fn note_details(identity: &mut Identity, data: &[u8]) {
+    if identity.kind == Kind::Vbe {
+        identity.readings.push(Kind::Jse);
+    }
+    let pdf = identity.kind == Kind::Pdf || identity.readings.contains(&Kind::Pdf);
+    if pdf && let Some(at) = memchr::memmem::find(data, b"/EmbeddedFile") {
+        identity.facts.push(Fact::NoReader {
+            what: format!("files embedded in a PDF, named at offset {at}"),
+        });
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    pub(crate) use super::executable::tests::pe;
+
+    pub(crate) fn kind(data: &[u8]) -> Kind {
+        full(data).kind
+    }
+
+    fn full(data: &[u8]) -> Identity {
+        identify(data, &Budget::new(Limits::default(), None))
+    }
+
+    #[test]
+    fn marks_count_before_text_and_text_before_nothing() {
+        assert_eq!(kind(b""), Kind::Empty);
+        assert_eq!(kind(b"hello, this is a letter"), Kind::Text);
+        assert_eq!(kind(&[0, 1, 2, 3, 200, 201]), Kind::Data);
+        assert_eq!(kind(&pe()), Kind::Pe);
+    }
+
+    #[test]
+    fn structures_are_found_where_their_readers_tolerate_them() {
+        assert_eq!(kind(b"\r\n {\\rt and anything"), Kind::Rtf);
+        assert_eq!(kind(b"{\\r tf"), Kind::Text);
+        assert_eq!(
+            kind(&[b"junk\n".to_vec(), b"%PDF-1.4\n%%EOF".to_vec()].concat()),
+            Kind::Pdf
+        );
+        assert_eq!(
+            kind(&[vec![b'x'; 2000], b"%PDF-1.4\n".to_vec()].concat()),
+            Kind::Text
+        );
+        let mut help = vec![0x90; 600];
+        help[100..112].copy_from_slice(b"ITSF\x03\0\0\0\x60\0\0\0");
+        assert_eq!(kind(&help), Kind::Chm);
+    }
+
+    #[test]
+    fn both_readings_are_told() {
+        let picture = [
+            b"GIF89a".to_vec(),
+            vec![0; 100],
+            b"%PDF-1.5".to_vec(),
+            vec![0; 100],
+        ]
+        .concat();
+        let identity = full(&picture);
+        assert_eq!(
+            (identity.kind, identity.readings),
+            (Kind::Gif, vec![Kind::Pdf])
+        );
+        assert_eq!(
+            identity.facts,
+            [Fact::Polyglot {
+                kind: Kind::Pdf,
+                at: 106
+            }]
+        );
+        let archive =
+            b"%PDF-1.4\nobj\nMIME-Version: 1.0\nContent-Type: multipart/related; boundary=x\n"
+                .to_vec();
+        assert_eq!(full(&archive).readings, [Kind::Mht]);
+        let application = [
+            b"\x89PNG\r\n\x1a\n".to_vec(),
+            vec![0; 60],
+            b"<HTA:Application id=a><script>1</script>".to_vec(),
+        ]
+        .concat();
+        assert_eq!(full(&application).readings, [Kind::Hta]);
+        // A program that is a disk image too: followed, not noted.
+        let mut program = pe();
+        program.resize(40_000, 0);
+        program[32_768..32_774].copy_from_slice(b"\x01CD001");
+        let identity = full(&program);
+        assert_eq!(
+            (identity.readings, identity.facts),
+            (vec![Kind::Iso], vec![])
+        );
+        assert!(full(b"%PDF-1.4\nnothing else\n%%EOF").readings.is_empty());
+    }
+
+    #[test]
+    fn embedded_files_of_a_pdf_are_not_passed_over_in_silence() {
+        let identity = full(b"%PDF-1.4\n1 0 obj <</Type /EmbeddedFile>> stream\n%%EOF");
+        assert!(matches!(identity.facts.as_slice(), [Fact::NoReader { .. }]));
+    }
+
+    #[test]
+    fn an_encoded_script_may_be_of_either_language() {
+        assert_eq!(full(b"#@~^EgAAAA==abc^#~@").readings, [Kind::Jse]);
+    }
 }

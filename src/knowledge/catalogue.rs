@@ -158,6 +158,18 @@ impl Catalogue {
         self.order.iter().filter_map(|id| self.entries.get(id))
     }
 
+    /// Gives a finding another severity, in every variant. Answers whether the id is known.
+    pub fn set_severity(&mut self, id: &str, severity: Severity) -> bool {
+        let Some(entry) = self.entries.get_mut(id) else {
+            return false;
+        };
+        entry.severity = severity;
+        for variant in entry.variants.values_mut() {
+            variant.severity = severity;
+        }
+        true
+    }
+
     /// All combinations in the order of the file.
     pub fn combinations(&self) -> &[Combination] {
         &self.combinations

@@ -3,8 +3,12 @@
 //! All of it is embedded in the binary. Knowledge is data; code names only ids.
 
 mod catalogue;
+mod extensions;
+mod scripts;
 
 pub use catalogue::{Catalogue, Combination, Entry, Language, Scope, Text, Variant};
+pub use extensions::{Extension, Extensions, Match};
+pub use scripts::{Feature, Language as ScriptLanguage, Meaning, Scripts, scripts};
 
 use thiserror::Error;
 
@@ -23,16 +27,25 @@ pub struct BadSignatures {
 pub struct Knowledge {
     /// What is said about each finding.
     pub catalogue: Catalogue,
+    /// What extensions claim.
+    pub extensions: Extensions,
 }
 
 impl Knowledge {
     /// The knowledge embedded in the binary.
     pub fn embedded() -> Result<Self, BadSignatures> {
+        // Used through [`scripts`], which has nobody to complain to.
+        parse("scripts.toml", scripts::SOURCE, Scripts::parse)?;
         Ok(Self {
             catalogue: parse(
                 "findings.toml",
                 include_str!("../../signatures/findings.toml"),
                 Catalogue::parse,
+            )?,
+            extensions: parse(
+                "extensions.toml",
+                include_str!("../../signatures/extensions.toml"),
+                Extensions::parse,
             )?,
         })
     }

@@ -88,7 +88,7 @@ kinds! {
         Vsd "vsd" "Visio drawing", Pub "pub" "Publisher document", Mpp "mpp" "Project plan", Hwp "hwp" "Hangul document",
         Xls4 "xls4" "Excel 2-4 sheet", Works "works" "Works document", Mdb "mdb" "Access database", Accdb "accdb" "Access 2007 database",
         Ichitaro "ichitaro" "Ichitaro document", OleWord "ole-word" "Word document before 97",
-        OoxmlEncrypted "ooxml-encrypted" "encrypted Office Open XML document", Ole "ole" "compound file", OleStream "ole-stream" "stream of a compound file";
+        OoxmlEncrypted "ooxml-encrypted" "encrypted Office Open XML document", Ole "ole" "compound file";
     Ooxml: Docx "docx" "Word document", Docm "docm" "Word document with macros", Dotx "dotx" "Word template",
         Dotm "dotm" "Word template with macros", Xlsx "xlsx" "Excel workbook", Xlsm "xlsm" "Excel workbook with macros",
         Xltx "xltx" "Excel template", Xltm "xltm" "Excel template with macros", Xlam "xlam" "Excel add-in",
@@ -141,7 +141,7 @@ kinds! {
         Flac "flac" "FLAC sound", Mkv "mkv" "Matroska video", Wmv "wmv" "Windows media", Swf "swf" "Flash movie", Midi "midi" "MIDI sound";
     Font: Ttf "ttf" "font", Woff "woff" "web font";
     Crypto: P7s "p7s" "signature", P7m "p7m" "S/MIME message", Pgp "pgp" "PGP data", Cert "cert" "certificate";
-    Data: Sqlite "sqlite" "SQLite database", Empty "empty" "no bytes", Data "data" "unknown data";
+    Data: OleStream "ole-stream" "stream of a compound file", Sqlite "sqlite" "SQLite database", Empty "empty" "no bytes", Data "data" "unknown data";
 }
 
 impl Kind {

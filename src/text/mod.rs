@@ -5,10 +5,12 @@
 mod charset;
 mod cp437;
 mod name;
+mod path;
 
 pub use charset::{Charset, decode, encoding, sniff, to_utf8};
 pub use cp437::cp437;
 pub use name::{name_readings, raw_readings};
+pub use path::{path, path_lossless};
 
 /// Longest text that is quoted as evidence, in characters.
 pub const EXCERPT: usize = 300;

@@ -3,11 +3,19 @@
 //! A new container is one file here, its `mod` line and its row in [`UNPACKERS`].
 
 mod activemime;
+mod carve;
+mod encoded;
+mod gzip;
+mod mail;
+mod mbox;
 mod nest;
 mod office_xml;
 mod ole;
 mod ppt;
+mod tar;
+mod uuencoded;
 mod vba;
+mod zip;
 
 pub use nest::{Child, Nest, Payload, Seen};
 
@@ -26,6 +34,41 @@ pub struct Unpacker {
 
 /// Every unpacker, in the order in which they are tried on an artifact of several readings.
 pub const UNPACKERS: &[Unpacker] = &[
+    Unpacker {
+        name: "mail",
+        kinds: &[Kind::Eml, Kind::Mht],
+        run: mail::run,
+    },
+    Unpacker {
+        name: "mail",
+        kinds: &[Kind::Emlx],
+        run: mail::run_emlx,
+    },
+    Unpacker {
+        name: "mbox",
+        kinds: &[Kind::Mbox],
+        run: mbox::run,
+    },
+    Unpacker {
+        name: "uuencoded",
+        kinds: &[Kind::Text, Kind::Uue, Kind::Email, Kind::Html, Kind::Csv],
+        run: uuencoded::run,
+    },
+    Unpacker {
+        name: "zip",
+        kinds: ZIP_BASED,
+        run: zip::run,
+    },
+    Unpacker {
+        name: "gzip",
+        kinds: &[Kind::Gz],
+        run: gzip::run,
+    },
+    Unpacker {
+        name: "tar",
+        kinds: &[Kind::Tar],
+        run: tar::run,
+    },
     // Sources before streams: a file with more streams than the budget admits must not hide its macros.
     Unpacker {
         name: "vba",
@@ -52,7 +95,117 @@ pub const UNPACKERS: &[Unpacker] = &[
         kinds: &[Kind::FlatOpc, Kind::Word2003Xml, Kind::Excel2003Xml],
         run: office_xml::run,
     },
+    // Behind the readers of containers: what those opened is not looked for a second time.
+    Unpacker {
+        name: "carve",
+        kinds: carve::KINDS,
+        run: carve::run,
+    },
+    Unpacker {
+        name: "encoded",
+        kinds: encoded::KINDS,
+        run: encoded::run,
+    },
+];
+
+/// Kinds that are a zip with agreed members.
+const ZIP_BASED: &[Kind] = &[
+    Kind::Zip,
+    Kind::Docx,
+    Kind::Docm,
+    Kind::Dotx,
+    Kind::Dotm,
+    Kind::Xlsx,
+    Kind::Xlsm,
+    Kind::Xltx,
+    Kind::Xltm,
+    Kind::Xlam,
+    Kind::Xlsb,
+    Kind::Pptx,
+    Kind::Pptm,
+    Kind::Potx,
+    Kind::Potm,
+    Kind::Ppsx,
+    Kind::Ppsm,
+    Kind::Ppam,
+    Kind::Sldx,
+    Kind::Sldm,
+    Kind::Thmx,
+    Kind::Vsdx,
+    Kind::Vsdm,
+    Kind::Vssx,
+    Kind::Vssm,
+    Kind::Vstx,
+    Kind::Vstm,
+    Kind::Ooxml,
+    Kind::Xps,
+    Kind::Hwpx,
+    Kind::Odt,
+    Kind::Ott,
+    Kind::Ods,
+    Kind::Ots,
+    Kind::Odp,
+    Kind::Odg,
+    Kind::Odf,
+    Kind::Epub,
+    Kind::Jar,
+    Kind::Apk,
+    Kind::Appx,
+    Kind::Xpi,
 ];
 
 /// Kinds that may hold other files and that no unpacker here opens: never silently clean.
-pub const UNSUPPORTED: &[Kind] = &[];
+#[rustfmt::skip]
+pub const UNSUPPORTED: &[Kind] = &[
+    Kind::SevenZip, Kind::Rar, Kind::Cab, Kind::Arj, Kind::Lzh, Kind::Ace, Kind::Arc, Kind::Zoo, Kind::Cpio, Kind::Ar, Kind::Xar, Kind::Chm, Kind::Alz,
+    Kind::Egg, Kind::Wim, Kind::BinHex, Kind::StuffIt, Kind::Deb, Kind::Rpm, Kind::Crx,
+    Kind::Bz2, Kind::Xz, Kind::Lzma, Kind::Zst, Kind::Lz4, Kind::Z, Kind::Szdd, Kind::Kwaj, Kind::Lzip,
+    Kind::Iso, Kind::Udf, Kind::Img, Kind::Vhd, Kind::Vhdx, Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Ntfs,
+    Kind::Tnef, Kind::Pst, Kind::Dbx, Kind::One, Kind::Onetoc2, Kind::Mdb, Kind::Accdb, Kind::P7m, Kind::Pgp,
+];
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::identify;
+    use crate::limits::{Budget, Limits};
+    use crate::model::Fact;
+
+    pub(crate) use crate::identify::tests::pe;
+
+    /// The children and facts that one unpacker makes of bytes.
+    pub(crate) fn opened(name: &str, data: &[u8]) -> (Vec<Artifact>, Vec<Fact>) {
+        let budget = Budget::new(Limits::default(), None);
+        let identity = identify::identify(data, &budget);
+        let unpacker = UNPACKERS
+            .iter()
+            .find(|unpacker| unpacker.name == name)
+            .unwrap();
+        let artifact = Artifact {
+            id: 0,
+            parent: None,
+            via: None,
+            index: 0,
+            at: None,
+            depth: 0,
+            kind: identity.kind,
+            readings: identity.readings,
+            sha256: [0; 32],
+            name: None,
+            declared: None,
+            same_as: None,
+            mail: None,
+            facts: identity.facts,
+            data: bytes::Bytes::copy_from_slice(data),
+        };
+        assert!(
+            unpacker.kinds.iter().any(|kind| artifact.reads_as(*kind)),
+            "{name} does not open {}",
+            artifact.kind
+        );
+        let mut seen = Seen::new();
+        let mut nest = Nest::new(&budget, &mut seen, &artifact, 1);
+        (unpacker.run)(&artifact, &mut nest).unwrap();
+        (nest.children, nest.facts)
+    }
+}

@@ -1,17 +1,32 @@
-//! The product's tests: one binary, this file is its table of contents.
+//! The product as its users meet it: one binary, so that it links once.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `cli` | arguments and files → standard output, standard error, exit code |
+//! | `compound` | compound files against an independent reader, macros and locks against labels |
+//! | `corpus` | real files with labels, where they are there |
+//! | `mutate` | damaged files: no panic, no hang, always a report |
+//! | `rules` | every embedded rule has a hit and a near miss |
+//! | `shape` | layers, tables, catalogue, sizes: the shape of the code |
+//! | `bench`, `build`, `support` | the engine and dice, builders of fixtures, running the program |
 #![allow(
-    missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    clippy::string_slice,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::excessive_nesting,
-    reason = "a test reports by panicking and by printing"
+    clippy::string_slice,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test reports by panicking, and starts the program"
 )]
 
-/// Compound files against an independent reader, macros and locks against labels.
+mod bench;
+mod cli;
 mod compound;
+mod corpus;
+mod mutate;
+mod rules;
+mod shape;
+mod support;

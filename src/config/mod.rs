@@ -1,0 +1,417 @@
+//! TOML → checked [`Config`]: unknown keys and values that do not hold are refused with file and line.
+//!
+//! Every command works without a configuration. The tables of parts that do not exist yet (the gateway's) are
+//! unknown here on purpose: a setting that has no effect must not look as if it had one.
+
+mod size;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use thiserror::Error;
+use toml::Spanned;
+
+use crate::knowledge::Catalogue;
+use crate::limits::Limits;
+use crate::model::Severity;
+use crate::score::Thresholds;
+use crate::text;
+
+pub use size::Size;
+
+/// Where the configuration lies when nothing names it.
+pub const DEFAULT_PATH: &str = "/etc/sekisho/sekisho.toml";
+
+/// The environment variable that names it.
+pub const ENVIRONMENT: &str = "SEKISHO_CONFIG";
+
+/// The settings of a run, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The file they came from, if any.
+    pub origin: Option<PathBuf>,
+    /// Limits of a scan.
+    pub limits: Limits,
+    /// Scan threads; none: one for each core.
+    pub threads: Option<usize>,
+    /// Scores from which an input is suspicious and malicious.
+    pub thresholds: Thresholds,
+    /// Severities of findings by id, where they differ from the catalogue's.
+    pub severities: BTreeMap<String, Severity>,
+    /// Files and folders of rules beside the embedded ones.
+    pub rule_paths: Vec<PathBuf>,
+    /// Whether the embedded rules are used.
+    pub default_rules: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            origin: None,
+            limits: Limits::default(),
+            threads: None,
+            thresholds: Thresholds::default(),
+            severities: BTreeMap::new(),
+            rule_paths: Vec::new(),
+            default_rules: true,
+        }
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, Error)]
+pub enum BadConfig {
+    /// The file could not be read.
+    #[error("cannot read the configuration {path}: {source}")]
+    Unreadable {
+        /// The file, safe to show.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Something in the file does not hold.
+    #[error("{path}:{line}: {reason}")]
+    Invalid {
+        /// The file, safe to show.
+        path: String,
+        /// The line, counted from 1; 0 where none is known.
+        line: usize,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    scan: ScanTable,
+    score: ScoreTable,
+    rules: RulesTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ScanTable {
+    /// Seconds for one input.
+    timeout: Option<Spanned<u64>>,
+    /// Containers within containers.
+    max_depth: Option<u32>,
+    /// Artifacts of one input.
+    max_artifacts: Option<u32>,
+    /// Bytes unpacked from one input.
+    max_unpacked: Option<Size>,
+    /// Bytes read of one input.
+    max_file: Option<Size>,
+    /// Bytes out for one byte in.
+    max_ratio: Option<Spanned<u64>>,
+    /// Inputs scanned at the same time.
+    threads: Option<Spanned<usize>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ScoreTable {
+    /// Score from which an input is suspicious.
+    suspicious: Option<Spanned<u8>>,
+    /// Score from which it is malicious.
+    malicious: Option<Spanned<u8>>,
+    /// Severities by finding.
+    severity: BTreeMap<Spanned<String>, Severity>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RulesTable {
+    /// Files and folders of rules; relative ones lie beside the configuration.
+    paths: Vec<PathBuf>,
+    /// Whether the embedded rules are used.
+    default_rules: Option<bool>,
+}
+
+impl Config {
+    /// The file to read: the one `given`, else the one the environment names, else the one in the system's place
+    /// if there is one.
+    pub fn locate(given: Option<&Path>, environment: Option<OsString>) -> Option<PathBuf> {
+        given
+            .map(Path::to_path_buf)
+            .or_else(|| {
+                environment
+                    .filter(|path| !path.is_empty())
+                    .map(PathBuf::from)
+            })
+            .or_else(|| Some(PathBuf::from(DEFAULT_PATH)).filter(|path| path.exists()))
+    }
+
+    /// Reads and checks a file.
+    pub fn read(path: &Path, catalogue: &Catalogue) -> Result<Self, BadConfig> {
+        let text = std::fs::read_to_string(path).map_err(|source| BadConfig::Unreadable {
+            path: text::path(path),
+            source,
+        })?;
+        Self::parse(&text, path, catalogue)
+    }
+
+    /// Checks the text of the file at `path`.
+    pub fn parse(text: &str, path: &Path, catalogue: &Catalogue) -> Result<Self, BadConfig> {
+        let invalid = |offset: Option<usize>, reason: String| BadConfig::Invalid {
+            path: text::path(path),
+            line: offset.map_or(0, |offset| line(text, offset)),
+            reason,
+        };
+        let file: File = toml::from_str(text).map_err(|error| {
+            invalid(
+                error.span().map(|span| span.start),
+                text::safe(error.message()),
+            )
+        })?;
+        let mut config = Self {
+            origin: Some(path.to_path_buf()),
+            default_rules: file.rules.default_rules.unwrap_or(true),
+            ..Self::default()
+        };
+        config
+            .take_scan(file.scan)
+            .and_then(|()| config.take_score(file.score, catalogue))
+            .map_err(|(offset, reason)| invalid(Some(offset), reason))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        config.rule_paths = file
+            .rules
+            .paths
+            .iter()
+            .map(|rules| folder.join(rules))
+            .collect();
+        Ok(config)
+    }
+
+    fn take_scan(&mut self, table: ScanTable) -> Result<(), (usize, String)> {
+        let limits = &mut self.limits;
+        if let Some(seconds) = table.timeout {
+            limits.timeout =
+                Duration::from_secs(above_zero("timeout", &seconds, *seconds.get_ref())?);
+        }
+        if let Some(ratio) = table.max_ratio {
+            limits.max_ratio = above_zero("max_ratio", &ratio, *ratio.get_ref())?;
+        }
+        if let Some(threads) = table.threads {
+            self.threads = Some(above_zero("threads", &threads, *threads.get_ref())?);
+        }
+        limits.max_depth = table.max_depth.unwrap_or(limits.max_depth);
+        limits.max_artifacts = table.max_artifacts.unwrap_or(limits.max_artifacts);
+        limits.max_unpacked = table
+            .max_unpacked
+            .map_or(limits.max_unpacked, |size| size.0);
+        limits.max_file = table.max_file.map_or(limits.max_file, |size| size.0);
+        Ok(())
+    }
+
+    fn take_score(
+        &mut self,
+        table: ScoreTable,
+        catalogue: &Catalogue,
+    ) -> Result<(), (usize, String)> {
+        for (name, score) in [
+            ("suspicious", &table.suspicious),
+            ("malicious", &table.malicious),
+        ] {
+            if let Some(score) = score
+                && !(1..=100).contains(score.get_ref())
+            {
+                let reason = format!("score.{name} = {}: must be 1 to 100", score.get_ref());
+                return Err((score.span().start, reason));
+            }
+        }
+        let thresholds = &mut self.thresholds;
+        let offset = table
+            .malicious
+            .as_ref()
+            .or(table.suspicious.as_ref())
+            .map_or(0, |score| score.span().start);
+        thresholds.suspicious = table
+            .suspicious
+            .map_or(thresholds.suspicious, Spanned::into_inner);
+        thresholds.malicious = table
+            .malicious
+            .map_or(thresholds.malicious, Spanned::into_inner);
+        if thresholds.suspicious > thresholds.malicious {
+            let reason = format!(
+                "score.suspicious = {} is above score.malicious = {}",
+                thresholds.suspicious, thresholds.malicious
+            );
+            return Err((offset, reason));
+        }
+        for (id, severity) in table.severity {
+            if catalogue.entry(id.get_ref()).is_none() {
+                let reason = format!(
+                    "score.severity: no finding {:?}; `sekisho findings` lists them",
+                    id.get_ref()
+                );
+                return Err((id.span().start, reason));
+            }
+            self.severities.insert(id.into_inner(), severity);
+        }
+        Ok(())
+    }
+
+    /// The settings as the text of a configuration file, defaults spelled out.
+    pub fn to_toml(&self) -> String {
+        let limits = &self.limits;
+        let mut out = String::new();
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            out,
+            "[scan]\ntimeout = {}\nmax_depth = {}\nmax_artifacts = {}\nmax_unpacked = \"{}\"\nmax_file = \"{}\"\nmax_ratio = {}",
+            limits.timeout.as_secs(),
+            limits.max_depth,
+            limits.max_artifacts,
+            Size(limits.max_unpacked),
+            Size(limits.max_file),
+            limits.max_ratio
+        );
+        if let Some(threads) = self.threads {
+            let _ = writeln!(out, "threads = {threads}");
+        }
+        let _ = writeln!(
+            out,
+            "\n[score]\nsuspicious = {}\nmalicious = {}",
+            self.thresholds.suspicious, self.thresholds.malicious
+        );
+        for (id, severity) in &self.severities {
+            let _ = writeln!(out, "severity.{id} = \"{}\"", severity.as_str());
+        }
+        let paths = self
+            .rule_paths
+            .iter()
+            .map(|path| toml::Value::String(path.to_string_lossy().into_owned()));
+        let _ = writeln!(
+            out,
+            "\n[rules]\npaths = {}\ndefault_rules = {}",
+            toml::Value::Array(paths.collect()),
+            self.default_rules
+        );
+        out
+    }
+}
+
+fn above_zero<T: Default + PartialEq>(
+    name: &str,
+    spanned: &Spanned<T>,
+    number: T,
+) -> Result<T, (usize, String)> {
+    if number == T::default() {
+        return Err((
+            spanned.span().start,
+            format!("scan.{name} = 0: must be at least 1"),
+        ));
+    }
+    Ok(number)
+}
+
+/// The line of an offset, counted from 1.
+fn line(text: &str, offset: usize) -> usize {
+    let before = text.as_bytes().get(..offset).unwrap_or_default();
+    memchr::memchr_iter(b'\n', before).count().saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::knowledge::Knowledge;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        let catalogue = Knowledge::embedded().unwrap().catalogue;
+        Config::parse(text, Path::new("conf/sekisho.toml"), &catalogue)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_empty_file_gives_the_defaults() {
+        let config = parse("").unwrap();
+        assert_eq!(
+            Config {
+                origin: None,
+                ..config
+            },
+            Config::default()
+        );
+    }
+
+    #[test]
+    fn every_setting_is_taken() {
+        let config = parse(
+            "[scan]\ntimeout = 5\nmax_depth = 3\nmax_artifacts = 7\nmax_unpacked = \"1MiB\"\nmax_file = 4096\n\
+             max_ratio = 9\nthreads = 2\n[score]\nsuspicious = 40\nmalicious = 90\nseverity.vba-macro = \"medium\"\n\
+             [rules]\npaths = [\"mine\", \"/abs\"]\ndefault_rules = false\n",
+        )
+        .unwrap();
+        assert_eq!(config.limits.timeout, Duration::from_secs(5));
+        assert_eq!(config.limits.max_unpacked, 1 << 20);
+        assert_eq!(config.limits.max_file, 4096);
+        assert_eq!(
+            (config.limits.max_depth, config.limits.max_artifacts),
+            (3, 7)
+        );
+        assert_eq!((config.limits.max_ratio, config.threads), (9, Some(2)));
+        assert_eq!(config.thresholds.malicious, 90);
+        assert_eq!(config.severities.get("vba-macro"), Some(&Severity::Medium));
+        assert_eq!(
+            config.rule_paths,
+            [PathBuf::from("conf/mine"), PathBuf::from("/abs")]
+        );
+        assert!(!config.default_rules);
+        let again = Config::parse(
+            &config.to_toml(),
+            Path::new("sekisho.toml"),
+            &Knowledge::embedded().unwrap().catalogue,
+        );
+        assert_eq!(
+            again.unwrap(),
+            Config {
+                origin: Some("sekisho.toml".into()),
+                ..config
+            }
+        );
+    }
+
+    #[test]
+    fn what_does_not_hold_is_refused_with_its_line() {
+        let cases = [
+            (
+                "[scan]\n\ntimeot = 1\n",
+                "conf/sekisho.toml:3: unknown field `timeot`",
+            ),
+            ("[milter]\n", "conf/sekisho.toml:1: unknown field `milter`"),
+            (
+                "[scan]\ntimeout = 0\n",
+                "conf/sekisho.toml:2: scan.timeout = 0: must be at least 1",
+            ),
+            (
+                "[scan]\nmax_file = \"2 pounds\"\n",
+                "conf/sekisho.toml:2: \"2 pounds\" is no size",
+            ),
+            (
+                "[score]\nmalicious = 101\n",
+                "conf/sekisho.toml:2: score.malicious = 101: must be 1 to 100",
+            ),
+            (
+                "[score]\nmalicious = 20\n",
+                "conf/sekisho.toml:2: score.suspicious = 30 is above score.malicious = 20",
+            ),
+            (
+                "[score]\n\nseverity.vba-makro = \"low\"\n",
+                "conf/sekisho.toml:3: score.severity: no finding \"vba-makro\"",
+            ),
+            (
+                "[score]\nseverity.vba-macro = \"awful\"\n",
+                "conf/sekisho.toml:2: unknown variant `awful`",
+            ),
+        ];
+        for (text, expected) in cases {
+            let error = parse(text).unwrap_err();
+            assert!(error.starts_with(expected), "{error}\nis not\n{expected}");
+        }
+    }
+}

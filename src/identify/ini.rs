@@ -1,0 +1,185 @@
+//! Small files of sections and keys that start or fetch something: shortcuts of several desktops, themes, remote
+//! desktop connections, setup information, registry entries.
+
+use crate::model::Kind;
+
+/// Bytes of the head in which the deciding section must begin.
+const LOOKED_AT: usize = 16 * 1024;
+
+/// Tells which kind of section file a text is.
+pub(super) fn identify(start: &str) -> Option<Kind> {
+    let head = start
+        .get(..start.floor_char_boundary(LOOKED_AT))
+        .unwrap_or(start);
+    // A file of sections begins with one, or with comments.
+    let first = head
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with([';', '#']))?;
+    if let Some(kind) = registry(first) {
+        return Some(kind);
+    }
+    if first.starts_with('[') && first.contains(']') {
+        return by_sections(head);
+    }
+    remote_desktop(head).or_else(|| internet_shortcut_behind_junk(head))
+}
+
+fn registry(first: &str) -> Option<Kind> {
+    let first = first.to_ascii_lowercase();
+    (first.starts_with("windows registry editor version") || first == "regedit4")
+        .then_some(Kind::Reg)
+}
+
+fn by_sections(head: &str) -> Option<Kind> {
+    let sections: Vec<String> = head
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with('['))
+        .filter_map(|line| line.get(1..line.find(']')?))
+        .map(str::to_ascii_lowercase)
+        .collect();
+    let has = |name: &str| sections.iter().any(|section| section == name);
+    let key = |name: &str| keys(head).any(|key| key.eq_ignore_ascii_case(name));
+    if has("internetshortcut") || has("internetshortcut.a") || has("internetshortcut.w") {
+        // The section of a site pinned to the task bar.
+        let pinned = has("{5cbf2787-48cf-4208-b90e-ee5e5d420294}");
+        return Some(if pinned { Kind::Website } else { Kind::Url });
+    }
+    if has("desktop entry") {
+        return Some(Kind::Desktop);
+    }
+    if has("shell") && (key("command") || key("iconfile")) {
+        return Some(Kind::Scf);
+    }
+    if has("theme") && (has("control panel\\desktop") || has("visualstyles") || has("mastertheme"))
+    {
+        return Some(Kind::Theme);
+    }
+    if has("version") && key("signature") {
+        return Some(Kind::Inf);
+    }
+    None
+}
+
+fn keys(head: &str) -> impl Iterator<Item = &str> {
+    head.lines()
+        .filter_map(|line| Some(line.split_once('=')?.0.trim()))
+}
+
+/// Windows reads the section wherever it stands.
+fn internet_shortcut_behind_junk(head: &str) -> Option<Kind> {
+    let mut lines = head.lines().map(str::trim);
+    let found = lines.any(|line| line.eq_ignore_ascii_case("[InternetShortcut]"));
+    let mut next = lines.filter(|line| !line.is_empty());
+    let address = next.next().and_then(|line| line.split_once('='));
+    let named = address.is_some_and(|(key, _)| {
+        [
+            "url",
+            "iconfile",
+            "iconindex",
+            "idlist",
+            "workingdirectory",
+            "hotkey",
+            "showcommand",
+            "modified",
+        ]
+        .iter()
+        .any(|name| key.trim().eq_ignore_ascii_case(name))
+    });
+    (found && named).then_some(Kind::Url)
+}
+
+/// Lines of `name:type:value`, among them the address.
+fn remote_desktop(head: &str) -> Option<Kind> {
+    let mut settings = 0;
+    let mut address = false;
+    for line in head
+        .lines()
+        .take(400)
+        .filter(|line| !line.trim().is_empty())
+    {
+        let mut parts = line.splitn(3, ':');
+        let (name, kind) = (
+            parts.next()?.trim(),
+            parts.next().unwrap_or_default().trim(),
+        );
+        let plain = !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        if plain && matches!(kind, "s" | "i" | "b") && parts.next().is_some() {
+            settings += 1;
+            address |= name.eq_ignore_ascii_case("full address")
+                || name.eq_ignore_ascii_case("alternate full address")
+                || name.eq_ignore_ascii_case("remoteapplicationprogram");
+        } else {
+            return None;
+        }
+    }
+    (address || settings >= 4).then_some(Kind::Rdp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_tell_the_kind() {
+        for (text, kind) in [
+            (
+                "[InternetShortcut]\r\nURL=https://example.com/\r\n",
+                Kind::Url,
+            ),
+            (
+                "[{000214A0-0000-0000-C000-000000000046}]\nProp3=19,2\n[InternetShortcut]\nURL=x",
+                Kind::Url,
+            ),
+            (
+                "[{5CBF2787-48CF-4208-B90E-EE5E5D420294}]\nProp1=1\n[InternetShortcut]\nURL=x",
+                Kind::Website,
+            ),
+            (
+                "#!/usr/bin/env xdg-open\n[Desktop Entry]\nExec=sh -c id\n",
+                Kind::Desktop,
+            ),
+            ("[Shell]\nCommand=2\nIconFile=\\\\192.0.2.1\\a\n", Kind::Scf),
+            (
+                "; a theme\n[Theme]\nDisplayName=x\n[Control Panel\\Desktop]\nWallpaper=\\\\h\\a",
+                Kind::Theme,
+            ),
+            (
+                "[Version]\nSignature=\"$Windows NT$\"\n[DefaultInstall]\n",
+                Kind::Inf,
+            ),
+            (
+                "Windows Registry Editor Version 5.00\r\n\r\n[HKEY_CURRENT_USER\\Software]\r\n",
+                Kind::Reg,
+            ),
+            ("REGEDIT4\r\n[HKEY_CURRENT_USER]\r\n", Kind::Reg),
+            (
+                "screen mode id:i:2\nfull address:s:192.0.2.1\nprompt for credentials:i:0\n",
+                Kind::Rdp,
+            ),
+            (
+                "junk\r\n[InternetShortcut]\r\nURL=file://h/a.exe",
+                Kind::Url,
+            ),
+        ] {
+            assert_eq!(identify(text), Some(kind), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_sections_and_prose_are_text() {
+        for text in [
+            "[settings]\ncolor=blue\n",
+            "[Version]\nnumber=3\n",
+            "A shortcut has the section\n[InternetShortcut]\nwhich names the page.\n",
+            "Note: this is prose.\nfull address: unknown\n",
+            "[1] A footnote [2] and another.",
+        ] {
+            assert_eq!(identify(text), None, "{text}");
+        }
+    }
+}

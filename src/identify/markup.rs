@@ -1,0 +1,432 @@
+//! Everything in angle brackets: HTML, SVG, and the kinds of XML that Windows and Office act on.
+//!
+//! The first element decides. A browser also renders what stands behind junk: see [`behind_junk`].
+
+use crate::model::Kind;
+
+use super::office_xml;
+use super::words::Words;
+
+/// The first element of a document, in lower case.
+pub(super) struct Root<'a> {
+    /// Its namespace prefix, or an empty text.
+    pub(super) prefix: &'a str,
+    /// Its name without the prefix.
+    pub(super) local: &'a str,
+    /// Everything up to the end of its tag.
+    pub(super) attributes: &'a str,
+    /// What follows the tag.
+    rest: &'a str,
+}
+
+/// Elements that a browser takes as the start of a page.
+const HTML: &[&str] = &[
+    "html",
+    "head",
+    "body",
+    "title",
+    "meta",
+    "link",
+    "base",
+    "style",
+    "script",
+    "noscript",
+    "iframe",
+    "frameset",
+    "frame",
+    "table",
+    "tbody",
+    "div",
+    "span",
+    "p",
+    "a",
+    "b",
+    "i",
+    "u",
+    "br",
+    "hr",
+    "img",
+    "font",
+    "center",
+    "form",
+    "input",
+    "button",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "ul",
+    "ol",
+    "li",
+    "pre",
+    "section",
+    "article",
+    "header",
+    "footer",
+    "main",
+    "nav",
+    "object",
+    "embed",
+    "applet",
+    "marquee",
+    "video",
+    "audio",
+    "canvas",
+    "template",
+    "blockquote",
+    "strong",
+    "em",
+    "small",
+    "textarea",
+    "select",
+    "area",
+    "map",
+    "bgsound",
+    "dialog",
+    "details",
+];
+
+/// What may stand in front of the first element, at most: comments and declarations.
+const PREAMBLES: usize = 64;
+
+/// Tells what a text is whose first character that counts is an angle bracket.
+pub(super) fn by_root(words: &Words<'_>) -> Option<Kind> {
+    let start = words.start();
+    if !start.starts_with('<') {
+        return None;
+    }
+    let lower = start.to_ascii_lowercase();
+    let declared = lower.starts_with("<?xml");
+    if lower.starts_with("<?php")
+        || lower.starts_with("<?=")
+        || lower.starts_with("<?\n")
+        || lower.starts_with("<?\r")
+    {
+        return Some(Kind::Php);
+    }
+    let Some((root, html)) = root(&lower) else {
+        return declared
+            .then_some(Kind::Xml)
+            .or_else(|| html_by_declaration(&lower));
+    };
+    if let Some(kind) = office_xml::identify(&root).or_else(|| windows(&root, &lower)) {
+        return Some(kind);
+    }
+    let tail = words.tail.to_ascii_lowercase();
+    if html || root.prefix.is_empty() && HTML.contains(&root.local) || root.prefix == "hta" {
+        return Some(page(&lower, &tail));
+    }
+    if root.prefix == "xhtml" || root.prefix == "html" && root.local == "html" {
+        return Some(Kind::Html);
+    }
+    let well_formed =
+        declared || root.attributes.contains("xmlns") || tail.contains("</") || closes(&root);
+    // A page may start with an element of no meaning to a browser.
+    if !declared && looks_like_page(&lower) {
+        return Some(page(&lower, &tail));
+    }
+    well_formed.then_some(Kind::Xml)
+}
+
+fn closes(root: &Root<'_>) -> bool {
+    let end = if root.prefix.is_empty() {
+        format!("</{}", root.local)
+    } else {
+        format!("</{}:{}", root.prefix, root.local)
+    };
+    root.attributes.ends_with('/') || root.rest.contains(&end)
+}
+
+/// HTML, or an HTML application where it says so.
+fn page(lower: &str, tail: &str) -> Kind {
+    let application = lower.contains("<hta:application") || tail.contains("<hta:application");
+    let data_source =
+        lower.contains("urn:schemas-microsoft-com:office:odc") && lower.contains("<odc:");
+    match (application, data_source) {
+        (true, _) => Kind::Hta,
+        (_, true) => Kind::Odc,
+        _ => Kind::Html,
+    }
+}
+
+fn html_by_declaration(lower: &str) -> Option<Kind> {
+    lower.starts_with("<!doctype html").then_some(Kind::Html)
+}
+
+/// The first element and whether a document type in front of it says HTML. Passes over declarations, processing
+/// instructions and comments, an open comment to its end.
+fn root(lower: &str) -> Option<(Root<'_>, bool)> {
+    let mut rest = lower;
+    let mut html = false;
+    for _ in 0..PREAMBLES {
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+        if let Some(comment) = rest.strip_prefix("<!--") {
+            rest = comment.split_once("-->")?.1;
+        } else if let Some(doctype) = rest.strip_prefix("<!doctype") {
+            html |= doctype.trim_start().starts_with("html");
+            rest = end_of_doctype(doctype)?;
+        } else if rest.starts_with("<?") {
+            rest = rest.split_once('>')?.1;
+        } else if rest.starts_with("<!") {
+            rest = rest.split_once('>')?.1;
+        } else {
+            break;
+        }
+    }
+    let tag = rest.strip_prefix('<')?;
+    let (attributes, after) = tag.split_once('>').unwrap_or((tag, ""));
+    let name = attributes
+        .split(|c: char| c.is_whitespace() || matches!(c, '/' | '<'))
+        .next()?;
+    let (prefix, local) = name.split_once(':').unwrap_or(("", name));
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let named =
+        local.starts_with(|c: char| c.is_alphabetic() || c == '_') && local.chars().all(plain);
+    named.then_some((
+        Root {
+            prefix,
+            local,
+            attributes,
+            rest: after,
+        },
+        html,
+    ))
+}
+
+/// Behind a document type, whose own brackets may hold declarations.
+fn end_of_doctype(doctype: &str) -> Option<&str> {
+    let close = doctype.find('>')?;
+    let open = doctype.find('[').filter(|open| *open < close);
+    match open {
+        None => Some(doctype.split_once('>')?.1),
+        Some(_) => Some(doctype.split_once("]")?.1.split_once('>')?.1),
+    }
+}
+
+/// XML that Windows acts on when it is opened.
+fn windows(root: &Root<'_>, lower: &str) -> Option<Kind> {
+    let names = |text: &str| root.attributes.contains(text);
+    let holds = |text: &str| lower.contains(text);
+    let kind = match root.local {
+        "svg" => Kind::Svg,
+        "project" if names("schemas.microsoft.com/developer/msbuild") || is_build(lower, root) => {
+            Kind::MsBuild
+        }
+        "mmc_consolefile" => Kind::Msc,
+        "job" | "package" if holds("<script") => Kind::Wsf,
+        "scriptlet" | "component"
+            if holds("<script") || holds("<registration") || holds("<implements") =>
+        {
+            Kind::Sct
+        }
+        "pcsettings" => Kind::SettingContentMs,
+        "searchconnectordescription" => Kind::SearchConnectorMs,
+        "librarydescription" => Kind::LibraryMs,
+        "persistedquery" => Kind::SearchMs,
+        "assembly"
+            if holds("<deployment") || holds("<entrypoint") || holds("deploymentprovider") =>
+        {
+            Kind::ClickOnce
+        }
+        "appinstaller" => Kind::AppInstaller,
+        "jnlp" => Kind::Jnlp,
+        "officedatabaseconnection" | "odc" => Kind::Odc,
+        "application" if root.prefix == "hta" => Kind::Hta,
+        _ => return None,
+    };
+    Some(kind)
+}
+
+fn is_build(lower: &str, root: &Root<'_>) -> bool {
+    let attribute = [
+        "sdk=",
+        "toolsversion=",
+        "defaulttargets=",
+        "initialtargets=",
+    ];
+    let inner = [
+        "<propertygroup",
+        "<itemgroup",
+        "<target ",
+        "<usingtask",
+        "<import project",
+    ];
+    attribute.iter().any(|name| root.attributes.contains(name))
+        || inner.iter().any(|name| lower.contains(name))
+}
+
+/// At least three different elements of a page, one of them its frame.
+fn looks_like_page(lower: &str) -> bool {
+    const FRAME: &[&str] = &["<html", "<body", "<head>", "<script", "<hta:application"];
+    const PIECES: &[&str] = &[
+        "</html>",
+        "</body>",
+        "</head>",
+        "</script>",
+        "<title",
+        "<meta ",
+        "<div",
+        "<p>",
+        "<a href",
+        "<img ",
+        "<table",
+        "<form",
+        "<iframe",
+        "<br",
+    ];
+    let frame = FRAME.iter().filter(|tag| lower.contains(**tag)).count();
+    let pieces = PIECES.iter().filter(|tag| lower.contains(**tag)).count();
+    frame >= 1 && frame.saturating_add(pieces) >= 3
+}
+
+/// A page behind junk: browsers and the HTML application host render what follows all the same. Prose that quotes
+/// tags is none: there the junk is most of the text, or the page has no frame of its own.
+pub(super) fn behind_junk(words: &Words<'_>) -> Option<Kind> {
+    let lower = words.head.to_ascii_lowercase();
+    let tail = words.tail.to_ascii_lowercase();
+    let application = lower.contains("<hta:application") || tail.contains("<hta:application");
+    let script = lower.contains("<script") || tail.contains("<script");
+    if application && script {
+        return Some(Kind::Hta);
+    }
+    let opening = ["<!doctype html", "<html", "<script"]
+        .iter()
+        .filter_map(|tag| lower.find(tag))
+        .min()?;
+    let line_start = lower
+        .get(..opening)?
+        .trim_end_matches([' ', '\t'])
+        .ends_with('\n');
+    let near = opening <= lower.len() / 2;
+    let closed = lower.contains("</html") || lower.contains("</script") || tail.contains("</html");
+    let fenced = lower.contains("```");
+    ((line_start || opening < 256) && near && closed && !fenced && looks_like_page(&lower))
+        .then(|| page(&lower, &tail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(text: &str) -> Option<Kind> {
+        let words = Words::new(text.as_bytes()).unwrap();
+        by_root(&words).or_else(|| behind_junk(&words))
+    }
+
+    #[test]
+    fn the_first_element_tells_the_kind() {
+        for (text, expected) in [
+            ("<!DOCTYPE html><p>hi", Kind::Html),
+            (
+                "\u{feff}  <!-- saved -->\n<HTML><body>x</body></HTML>",
+                Kind::Html,
+            ),
+            ("<script>alert(1)</script>", Kind::Html),
+            (
+                "<html><head><HTA:APPLICATION id=x></head><script>1</script></html>",
+                Kind::Hta,
+            ),
+            (
+                "<?xml version=\"1.0\"?><svg xmlns=\"http://www.w3.org/2000/svg\"/>",
+                Kind::Svg,
+            ),
+            (
+                "<!DOCTYPE svg PUBLIC \"-//W3C//DTD SVG 1.1//EN\" \"x\" [<!ENTITY a \"b\">]><svg:svg/>",
+                Kind::Svg,
+            ),
+            (
+                "<Project ToolsVersion=\"4.0\"><Target Name=\"a\"/></Project>",
+                Kind::MsBuild,
+            ),
+            (
+                "<?xml version='1.0'?>\n<MMC_ConsoleFile ConsoleVersion=\"3.0\">",
+                Kind::Msc,
+            ),
+            (
+                "<job id=\"a\"><script language=\"VBScript\">x</script></job>",
+                Kind::Wsf,
+            ),
+            (
+                "<?XML version=\"1.0\"?><scriptlet><registration progid=\"a\"/></scriptlet>",
+                Kind::Sct,
+            ),
+            (
+                "<PCSettings><SearchableContent/></PCSettings>",
+                Kind::SettingContentMs,
+            ),
+            (
+                "<searchConnectorDescription xmlns=\"x\"/>",
+                Kind::SearchConnectorMs,
+            ),
+            ("<libraryDescription xmlns=\"x\"/>", Kind::LibraryMs),
+            ("<persistedQuery version=\"1.0\"/>", Kind::SearchMs),
+            (
+                "<asmv1:assembly xmlns=\"urn:schemas-microsoft-com:asm.v2\"><deployment install=\"true\"/></asmv1:assembly>",
+                Kind::ClickOnce,
+            ),
+            ("<AppInstaller Uri=\"x\"/>", Kind::AppInstaller),
+            ("<jnlp spec=\"1.0+\"/>", Kind::Jnlp),
+            (
+                "<html xmlns:odc=\"urn:schemas-microsoft-com:office:odc\"><xml><odc:OfficeDataConnection/></xml></html>",
+                Kind::Odc,
+            ),
+            (
+                "<?xml version=\"1.0\"?><?mso-application progid=\"Word.Document\"?><pkg:package xmlns:pkg=\"http://schemas.microsoft.com/office/2006/xmlPackage\"/>",
+                Kind::FlatOpc,
+            ),
+            (
+                "<w:wordDocument xmlns:w=\"http://schemas.microsoft.com/office/word/2003/wordml\"/>",
+                Kind::Word2003Xml,
+            ),
+            (
+                "<?xml version=\"1.0\"?><Workbook xmlns=\"urn:schemas-microsoft-com:office:spreadsheet\"/>",
+                Kind::Excel2003Xml,
+            ),
+            (
+                "<office:document xmlns:office=\"urn:oasis:names:tc:opendocument:xmlns:office:1.0\"/>",
+                Kind::FlatOdf,
+            ),
+            ("<?xml version=\"1.0\"?><order/>", Kind::Xml),
+            ("<order><item/></order>", Kind::Xml),
+            ("<?php echo 1;", Kind::Php),
+            (
+                "some junk in front\n<html><body><script>x</script></body></html>",
+                Kind::Html,
+            ),
+            (
+                "junk <hta:application id=a> more <script>x</script>",
+                Kind::Hta,
+            ),
+        ] {
+            assert_eq!(kind(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn prose_and_programs_that_mention_tags_are_no_pages() {
+        for text in [
+            "< 5 is smaller than six",
+            "<alice@example.com> wrote:\n> hello",
+            "To make text bold, put <b> in front of it and </b> behind. A page starts with <html>.",
+            "# How to\n\nA page:\n```html\n<html><body><script>1</script></body></html>\n```\nThat is all, and now some more prose follows.",
+        ] {
+            assert_eq!(kind(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_plain_package_of_xml_is_no_script() {
+        assert_eq!(
+            kind("<?xml version=\"1.0\"?><package><name>a</name></package>"),
+            Some(Kind::Xml)
+        );
+        assert_eq!(
+            kind("<?xml version=\"1.0\"?><assembly><trustInfo/></assembly>"),
+            Some(Kind::Xml)
+        );
+        assert_eq!(
+            kind("<?xml version=\"1.0\"?><project><modelVersion>4</modelVersion></project>"),
+            Some(Kind::Xml)
+        );
+    }
+}

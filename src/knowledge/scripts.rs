@@ -1,0 +1,214 @@
+//! `signatures/scripts.toml`: what programs in text look like, language by language.
+//!
+//! One automaton finds the features of all languages in one pass over a text in which each line begins with a line
+//! feed, is trimmed and in lower case.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use serde::Deserialize;
+
+use crate::model::Kind;
+
+/// The text of the file.
+pub(super) const SOURCE: &str = include_str!("../../signatures/scripts.toml");
+
+static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts::parse(SOURCE).unwrap_or_default());
+
+/// The embedded features; a test holds that they parse.
+pub fn scripts() -> &'static Scripts {
+    &SCRIPTS
+}
+
+/// One language.
+#[derive(Debug, Clone)]
+pub struct Language {
+    /// What a text in it is.
+    pub kind: Kind,
+    /// What a line that is a comment starts with, in lower case.
+    pub comment: Vec<String>,
+    /// What opens a comment of several lines, and what closes it.
+    pub block: Vec<(String, String)>,
+    /// Sum of the weights of different features from which a text is in this language.
+    pub weight: u32,
+    /// Different features that it takes at least.
+    pub distinct: u32,
+    /// Lines with a feature, of a hundred lines that are no comment, at least.
+    pub share: usize,
+    /// Lines of prose, of a hundred lines that are no comment, at most.
+    pub prose: usize,
+}
+
+/// What a feature says about one language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meaning {
+    /// Index among the languages.
+    pub language: usize,
+    /// Number of the feature within the language, below 128.
+    pub bit: u32,
+    /// How much it says; 0: the language cannot have it.
+    pub weight: u32,
+    /// Whether it stands at a line's start or end.
+    pub anchored: bool,
+}
+
+/// One feature found in a text.
+#[derive(Debug, Clone, Copy)]
+pub struct Feature<'a> {
+    /// Offset in bytes; of the line feed where the feature begins a line.
+    pub at: usize,
+    /// What it says.
+    pub meanings: &'a [Meaning],
+}
+
+/// The features of all languages.
+#[derive(Debug, Default)]
+pub struct Scripts {
+    languages: Vec<Language>,
+    automaton: Option<AhoCorasick>,
+    meanings: Vec<Vec<Meaning>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    language: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    kind: Kind,
+    #[serde(default)]
+    comment: Vec<String>,
+    #[serde(default)]
+    block: Vec<(String, String)>,
+    weight: u32,
+    distinct: u32,
+    share: usize,
+    prose: usize,
+    strong: Vec<String>,
+    weak: Vec<String>,
+    #[serde(default)]
+    never: Vec<String>,
+}
+
+/// Weight of a feature that says much, and of one that says little.
+const STRONG: u32 = 3;
+const WEAK: u32 = 1;
+
+impl Scripts {
+    /// Reads the text of the file; the error says what does not hold.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+        let mut languages = Vec::new();
+        let mut patterns: BTreeMap<String, Vec<Meaning>> = BTreeMap::new();
+        for (language, row) in file.language.into_iter().enumerate() {
+            let weighted = [(&row.strong, STRONG), (&row.weak, WEAK), (&row.never, 0)];
+            let features = weighted
+                .into_iter()
+                .flat_map(|(list, weight)| list.iter().map(move |feature| (feature, weight)));
+            for (bit, (feature, weight)) in (0u32..).zip(features) {
+                if bit >= 128 {
+                    return Err(format!("{}: more than 128 features", row.kind));
+                }
+                let (pattern, anchored) = pattern(feature)?;
+                let meaning = Meaning {
+                    language,
+                    bit,
+                    weight,
+                    anchored,
+                };
+                patterns.entry(pattern).or_default().push(meaning);
+            }
+            languages.push(Language {
+                kind: row.kind,
+                comment: row.comment,
+                block: row.block,
+                weight: row.weight,
+                distinct: row.distinct,
+                share: row.share,
+                prose: row.prose,
+            });
+        }
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::Standard)
+            // A table of all states would be found in less time a byte, but takes ten times as long to make.
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .build(patterns.keys())
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            languages,
+            automaton: Some(automaton),
+            meanings: patterns.into_values().collect(),
+        })
+    }
+
+    /// The languages, in the order of the file.
+    pub fn languages(&self) -> &[Language] {
+        &self.languages
+    }
+
+    /// The features in a text of the form described above, in the order in which they end.
+    pub fn find<'a>(&'a self, text: &'a str) -> impl Iterator<Item = Feature<'a>> {
+        let found = self
+            .automaton
+            .iter()
+            .flat_map(move |automaton| automaton.find_overlapping_iter(text));
+        found.map(|found| Feature {
+            at: found.start(),
+            meanings: self
+                .meanings
+                .get(found.pattern().as_usize())
+                .map(Vec::as_slice)
+                .unwrap_or_default(),
+        })
+    }
+}
+
+/// The text to look for: `^` in front is a line's start, `$$` behind a line's end.
+fn pattern(feature: &str) -> Result<(String, bool), String> {
+    if feature.to_ascii_lowercase() != *feature {
+        return Err(format!("{feature:?} is not in lower case"));
+    }
+    let (feature, start) = feature
+        .strip_prefix('^')
+        .map_or((feature, ""), |feature| (feature, "\n"));
+    let (feature, end) = feature
+        .strip_suffix("$$")
+        .map_or((feature, ""), |feature| (feature, "\n"));
+    if feature.len() < 2 && start.is_empty() && end.is_empty() {
+        return Err(format!("{feature:?} is too short"));
+    }
+    Ok((
+        format!("{start}{feature}{end}"),
+        !start.is_empty() || !end.is_empty(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_file_holds() {
+        let scripts = Scripts::parse(SOURCE).unwrap();
+        assert!(scripts.languages().len() > 8);
+    }
+
+    #[test]
+    fn a_feature_is_found_at_its_anchor_only() {
+        let text = "[[language]]\nkind = \"vbs\"\nweight = 1\ndistinct = 1\nshare = 1\nprose = 1\nstrong = [\"^dim \"]\nweak = [\"then$$\"]\n";
+        let scripts = Scripts::parse(text).unwrap();
+        let found = |text: &str| {
+            scripts
+                .find(text)
+                .map(|feature| feature.at)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(found("\ndim a\nx then\nadim b then\n"), [0, 9, 21]);
+        assert!(Scripts::parse(&text.replace("^dim ", "DIM ")).is_err());
+        assert!(Scripts::parse(&text.replace("vbs", "no-such-kind")).is_err());
+    }
+}

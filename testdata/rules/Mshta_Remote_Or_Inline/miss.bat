@@ -1,0 +1,2 @@
+rem asks for the department
+mshta.exe "%~dp0dialog.hta"

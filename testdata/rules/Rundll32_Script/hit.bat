@@ -1,0 +1,1 @@
+rundll32.exe javascript:"\..\mshtml,RunHTMLApplication ";alert(1)

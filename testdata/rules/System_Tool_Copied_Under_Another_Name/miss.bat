@@ -1,0 +1,1 @@
+copy /y \\server\tools\report.exe %TEMP%\report.exe
