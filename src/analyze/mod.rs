@@ -6,8 +6,14 @@ mod containers;
 mod encrypted;
 mod executables;
 mod findings;
+mod iocs;
+mod macro_disguise;
 mod mail;
 mod names;
+mod vba;
+mod vba_autoexec;
+mod vba_calls;
+mod vba_obfuscation;
 
 pub use findings::{Findings, Found};
 
@@ -85,6 +91,12 @@ pub const ANALYZERS: &[Analyzer] = &[
         findings: mail::FINDINGS,
         run: mail::run,
     },
+    vba::ROW,
+    vba_autoexec::ROW,
+    vba_calls::ROW,
+    vba_obfuscation::ROW,
+    macro_disguise::ROW,
+    iocs::ROW,
     names::ROW,
     executables::ROW,
     // Last: they judge the facts that the others may still add to.
@@ -95,7 +107,7 @@ pub const ANALYZERS: &[Analyzer] = &[
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::model::Severity;
+    use crate::model::{Finding, Ioc, Severity};
 
     /// An artifact of a kind, without name, place and bytes.
     pub(crate) fn artifact(kind: Kind) -> Artifact {
@@ -139,6 +151,48 @@ pub(crate) mod tests {
         let (list, _, _) = findings.finish();
         list.into_iter()
             .map(|finding| (finding.id.into_owned(), Severity::as_str(finding.severity)))
+            .collect()
+    }
+
+    /// An artifact of a kind with bytes, else as [`artifact`].
+    pub(super) fn holding(kind: Kind, data: &[u8]) -> Artifact {
+        Artifact {
+            data: bytes::Bytes::copy_from_slice(data),
+            ..artifact(kind)
+        }
+    }
+
+    /// What an analyzer finds in a tree, run on each of its artifacts.
+    pub(super) fn run(
+        run: fn(&Look<'_>, &mut Findings<'_>),
+        tree: &[Artifact],
+    ) -> (Vec<Finding>, Vec<Ioc>) {
+        let knowledge = Knowledge::embedded().unwrap();
+        let mut findings = Findings::new(&knowledge.catalogue);
+        for artifact in tree {
+            findings.turn_to(artifact.id);
+            run(
+                &Look {
+                    tree,
+                    artifact,
+                    knowledge: &knowledge,
+                },
+                &mut findings,
+            );
+        }
+        let (findings, iocs, _) = findings.finish();
+        (findings, iocs)
+    }
+
+    /// What an analyzer finds in a module: texts and what they decode to.
+    pub(super) fn in_module(
+        analyzer: fn(&Look<'_>, &mut Findings<'_>),
+        source: &str,
+    ) -> Vec<(String, Option<String>)> {
+        let (findings, _) = run(analyzer, &[artifact(Kind::VbaSource, source.as_bytes())]);
+        findings
+            .into_iter()
+            .map(|finding| (finding.evidence.text, finding.evidence.decoded))
             .collect()
     }
 }

@@ -10,8 +10,10 @@
 )]
 
 pub mod base64;
+pub mod encoded;
 pub mod header;
 pub mod header_words;
+pub mod indicators;
 pub mod mbox;
 pub mod mime;
 pub mod offcrypto;

@@ -4,11 +4,15 @@
 
 mod catalogue;
 mod extensions;
+mod indicators;
 mod scripts;
+mod vba;
 
 pub use catalogue::{Catalogue, Combination, Entry, Language, Scope, Text, Variant};
 pub use extensions::{Extension, Extensions, Match};
+pub use indicators::IndicatorLists;
 pub use scripts::{Feature, Language as ScriptLanguage, Meaning, Scripts, scripts};
+pub use vba::{Api, AssignmentRule, CallRule, Commands, Disguise, VbaKnowledge, Weight, When};
 
 use thiserror::Error;
 
@@ -27,6 +31,10 @@ pub struct BadSignatures {
 pub struct Knowledge {
     /// What is said about each finding.
     pub catalogue: Catalogue,
+    /// What VBA does by itself and what it can do.
+    pub vba: VbaKnowledge,
+    /// Lists for indicators.
+    pub indicators: IndicatorLists,
     /// What extensions claim.
     pub extensions: Extensions,
 }
@@ -41,6 +49,16 @@ impl Knowledge {
                 "findings.toml",
                 include_str!("../../signatures/findings.toml"),
                 Catalogue::parse,
+            )?,
+            vba: parse(
+                "vba.toml",
+                include_str!("../../signatures/vba.toml"),
+                VbaKnowledge::parse,
+            )?,
+            indicators: parse(
+                "indicators.toml",
+                include_str!("../../signatures/indicators.toml"),
+                IndicatorLists::parse,
             )?,
             extensions: parse(
                 "extensions.toml",

@@ -112,7 +112,7 @@ pub(super) fn call(machine: &Machine<'_, '_>, name: &str, arguments: &[Argument]
             None => None,
         },
         "choose" => whole(0).and_then(|at| argument(arguments, usize::try_from(at).ok()?).cloned()),
-        "environ" => Some(environment(argument(arguments, 0))),
+        "environ" => Some(environment(machine, argument(arguments, 0))),
         "createobject" => text(0).map(|id| Value::object(id.as_str())),
         "getobject" => arguments
             .iter()
@@ -132,6 +132,7 @@ pub(super) fn coerce(value: &Value) -> Option<Text> {
     match value {
         Value::Text(text) => Some(text.clone()),
         Value::Number(number) => Some(Text::literal(number.to_string(), 0)),
+        Value::Empty => Some(Text::literal(String::new(), 0)),
         Value::Unknown | Value::Object(_) | Value::Array(_) => None,
     }
 }
@@ -344,9 +345,11 @@ fn find(machine: &Machine<'_, '_>, arguments: &[Argument]) -> Option<Value> {
     length(start.saturating_add(before).saturating_add(1))
 }
 
-fn environment(name: Option<&Value>) -> Value {
-    match name.and_then(coerce) {
-        Some(name) => Value::Text(name.derive(format!("%{}%", name.as_str()), Built::default())),
-        None => Value::Unknown,
-    }
+fn environment(machine: &Machine<'_, '_>, name: Option<&Value>) -> Value {
+    let Some(name) = name.and_then(coerce) else {
+        return Value::Unknown;
+    };
+    let shown = format!("%{}%", name.as_str());
+    let plain = name.plain() | (machine.mark)(&shown);
+    Value::Text(Text::new(shown, plain, name.built()))
 }

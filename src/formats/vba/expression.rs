@@ -209,12 +209,14 @@ impl Machine<'_, '_> {
         match operator {
             Operator::Concatenate => self.concatenate(left, right),
             Operator::Add if texts && !numbers => self.concatenate(left, right),
-            Operator::Equal | Operator::Unequal if texts && !numbers => match (left.0, right.0) {
-                (Value::Text(a), Value::Text(b)) if !a.is_partial() && !b.is_partial() => {
-                    Value::of_bool((a.as_str() == b.as_str()) == (operator == Operator::Equal))
+            Operator::Equal | Operator::Unequal if texts && !numbers => {
+                match (builtins::coerce(&left.0), builtins::coerce(&right.0)) {
+                    (Some(a), Some(b)) if !a.is_partial() && !b.is_partial() => {
+                        Value::of_bool((a.as_str() == b.as_str()) == (operator == Operator::Equal))
+                    }
+                    _ => Value::Unknown,
                 }
-                _ => Value::Unknown,
-            },
+            }
             _ => match (left.0.as_number(), right.0.as_number()) {
                 (Some(a), Some(b)) => arithmetic(operator, a, b),
                 _ => Value::Unknown,
@@ -404,7 +406,11 @@ impl Machine<'_, '_> {
                 (Value::Array(items), Some(at)) => element(&items, at),
                 (value, None) => value,
                 (
-                    Value::Object(_) | Value::Text(_) | Value::Number(_) | Value::Unknown,
+                    Value::Object(_)
+                    | Value::Text(_)
+                    | Value::Number(_)
+                    | Value::Empty
+                    | Value::Unknown,
                     Some(_),
                 ) => Value::Unknown,
             };
@@ -461,7 +467,9 @@ impl Machine<'_, '_> {
                 let first = arguments.first().and_then(|one| one.value.as_text());
                 value = value.member(name, first.map(Text::as_str));
             } else if self.sign() == b"(" && self.bare_from != Some(self.at) {
-                self.arguments();
+                if self.arguments().is_none() {
+                    break;
+                }
                 value = if matches!(value, Value::Object(_)) {
                     value
                 } else {
@@ -531,13 +539,14 @@ impl Machine<'_, '_> {
             let before = self.at;
             let value = self.expression(0);
             self.show(&value);
-            found.push(Argument { name, value });
-            if matches!(self.sign(), b"," | b";") {
-                self.step();
-            } else if self.sign() != b")" && self.at == before {
-                if self.depth >= DEEPEST {
-                    break;
-                }
+            let separated = matches!(self.sign(), b"," | b";");
+            if self.at > before || separated {
+                found.push(Argument { name, value });
+            } else if self.depth.saturating_add(1) >= DEEPEST {
+                // Too deep: what follows is read by those above, which have taken a token each.
+                break;
+            }
+            if separated || self.at == before {
                 self.step();
             }
         }

@@ -196,11 +196,11 @@ impl Machine<'_, '_> {
                 }
                 continue;
             }
-            if let Some(token) = token.filter(|token| token.kind == TokenKind::Name) {
-                if !matches!(self.word(), "byval" | "byref" | "optional" | "paramarray") {
-                    self.locals.insert(token.symbol, Value::Unknown);
-                    names.push(token.symbol);
-                }
+            if let Some(token) = token.filter(|token| token.kind == TokenKind::Name)
+                && !matches!(self.word(), "byval" | "byref" | "optional" | "paramarray")
+            {
+                self.locals.insert(token.symbol, Value::Unknown);
+                names.push(token.symbol);
             }
             self.step();
         }
@@ -339,16 +339,25 @@ impl Machine<'_, '_> {
 
     /// One declared name: its bounds, type and value.
     fn declared_name(&mut self, symbol: Symbol, constant: bool, inside: bool) {
+        // A variable of the module may be set by any procedure, here or elsewhere.
+        let unset = if inside { Value::Empty } else { Value::Unknown };
+        let mut value = unset.clone();
+        let mut bounds = None;
         if self.sign() == b"(" {
             self.step();
-            self.list();
+            bounds = Some(self.list());
             self.take_sign(b")");
         }
-        let mut value = Value::Unknown;
         if self.take_word("as") {
             self.take_word("new");
             let class = self.type_name();
-            value = typed_value(&class);
+            value = match typed_value(&class) {
+                Value::Unknown => unset,
+                object => object,
+            };
+        }
+        if let Some(bounds) = bounds {
+            value = self.empty_array(&bounds);
         }
         if constant && self.take_sign(b"=") {
             value = self.expression(0);
@@ -364,7 +373,6 @@ impl Machine<'_, '_> {
 
     /// `Declare [PtrSafe] Function name Lib "library" [Alias "function"]` ([MS-VBAL] 5.2.3.5).
     fn declare(&mut self) {
-        let module = self.module;
         let mut name = String::new();
         let mut library = String::new();
         let mut alias = None;
@@ -374,20 +382,14 @@ impl Machine<'_, '_> {
                     self.step();
                     name = self.word().to_owned();
                 }
-                "lib" | "alias" => {
-                    let is_library = self.word() == "lib";
+                word @ ("lib" | "alias") => {
+                    let is_library = word == "lib";
                     self.step();
-                    if let Some(token) = module
-                        .tokens()
-                        .get(self.at)
-                        .filter(|one| one.kind == TokenKind::Text)
-                    {
-                        let text = module.literal(token).into_owned();
-                        if is_library {
-                            library = text;
-                        } else {
-                            alias = Some(text);
-                        }
+                    let text = self.text_here().unwrap_or_default();
+                    if is_library {
+                        library = text;
+                    } else {
+                        alias = Some(text);
                     }
                 }
                 _ => {}
@@ -402,6 +404,12 @@ impl Machine<'_, '_> {
                 statement: self.statement.clone(),
             }));
         }
+    }
+
+    /// The literal here, if it is one.
+    fn text_here(&self) -> Option<String> {
+        let token = self.module.tokens().get(self.at)?;
+        (token.kind == TokenKind::Text).then(|| self.module.literal(token).into_owned())
     }
 
     /// An assignment to what stands on the left of the first `=`, or a call.
@@ -513,11 +521,20 @@ impl Machine<'_, '_> {
             .get(self.at)
             .is_some_and(|token| token.kind == TokenKind::Name && token.symbol == symbol);
         let joins = matches!(module.sign(self.at.saturating_add(1)), b"&" | b"+");
-        let held = if own && joins {
-            self.take(symbol)
-        } else {
-            None
-        };
+        let mut held = None;
+        if own && joins {
+            // What no statement declares or sets is empty where the first one adds to it.
+            let known = self.locals.contains_key(&symbol) || self.globals.contains_key(&symbol);
+            held = if known {
+                self.take(symbol)
+            } else {
+                Some(Value::Empty)
+            };
+            if matches!(held, Some(Value::Empty)) && module.sign(self.at.saturating_add(1)) == b"&"
+            {
+                held = Some(Value::Text(Text::literal(String::new(), 0)));
+            }
+        }
         if let Some(Value::Text(mut text)) = held {
             self.at = self.at.saturating_add(2);
             let value = self.appended();
@@ -641,6 +658,28 @@ impl Machine<'_, '_> {
                 *item = value;
                 self.set(symbol, Value::Array(items));
             }
+        }
+    }
+}
+
+/// Most elements of an array that is made by its declaration.
+const ELEMENTS: usize = 1 << 16;
+
+impl Machine<'_, '_> {
+    /// An array of one dimension with a known upper bound, nothing in it.
+    fn empty_array(&self, bounds: &[Argument]) -> Value {
+        let [bound] = bounds else {
+            return Value::Unknown;
+        };
+        let len = bound
+            .value
+            .as_whole()
+            .and_then(|bound| usize::try_from(bound).ok());
+        match len.map(|bound| bound.saturating_add(1)) {
+            Some(len) if len <= ELEMENTS && self.pay(len).is_some() => {
+                Value::Array(std::rc::Rc::new(vec![Value::Empty; len]))
+            }
+            _ => Value::Unknown,
         }
     }
 }

