@@ -3,6 +3,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::engine::{Engine, Input, Worker};
+use crate::formats::mime;
 use crate::knowledge::Knowledge;
 use crate::limits::Limits;
 use crate::model::{Artifact, Kind, Name, Report};
@@ -89,7 +90,7 @@ fn parts_are_children_with_their_ranges_and_the_mail_has_a_summary() {
     assert_eq!(summary.date.as_deref(), Some("2009-06-09T23:58:45-04:00"));
     let program = named(&report, "a.exe");
     assert_eq!(program.data, PROGRAM_BYTES);
-    assert_eq!(&mail[program.at.clone().unwrap()], PROGRAM);
+    assert_eq!(mail.get(program.at.clone().unwrap()), Some(PROGRAM));
     assert_eq!(
         program.declared.as_deref(),
         Some("application/octet-stream")
@@ -335,6 +336,60 @@ fn speed() {
             mail.len() as f64 / 1e6 / seconds
         );
     }
+    let budget = crate::limits::Budget::new(Limits::default(), None);
+    let timed = |what: &str, step: &dyn Fn()| {
+        let started = std::time::Instant::now();
+        step();
+        let seconds = started.elapsed().as_secs_f64();
+        eprintln!("{what}: {:.0} MB/s", mail.len() as f64 / 1e6 / seconds);
+    };
+    timed("structure", &|| {
+        std::hint::black_box(mime::read(&mail, 0, mime::Style::default(), &budget));
+    });
+    timed("mail-parser", &|| {
+        std::hint::black_box(mail_parser::MessageParser::default().parse(&*mail));
+    });
+    timed("base64", &|| {
+        std::hint::black_box(crate::formats::base64::decode(&mail));
+    });
+    timed("sha256", &|| {
+        std::hint::black_box(<sha2::Sha256 as sha2::Digest>::digest(&mail));
+    });
+    let started = std::time::Instant::now();
+    for _ in 0..1000 {
+        scan_with(&mut worker, "hello world");
+    }
+    eprintln!("a small text: {} us", started.elapsed().as_micros() / 1000);
+    let small: Bytes = mixed(&format!(
+        "--b\r\n\r\nHi\r\n--b\r\n{}--b--\r\n",
+        attachment()
+    ))
+    .into();
+    let started = std::time::Instant::now();
+    for _ in 0..1000 {
+        scan_with(&mut worker, small.clone());
+    }
+    eprintln!("a small mail: {} us", started.elapsed().as_micros() / 1000);
+    let started = std::time::Instant::now();
+    for _ in 0..1000 {
+        let small: &[u8] = &small;
+        std::hint::black_box(mail_parser::MessageParser::default().parse(small));
+    }
+    eprintln!(
+        "mail-parser on it: {} ns",
+        started.elapsed().as_nanos() / 1000
+    );
+    let started = std::time::Instant::now();
+    for _ in 0..1000 {
+        std::hint::black_box(mime::read(&small, 0, mime::Style::default(), &budget));
+    }
+    eprintln!(
+        "structure of it: {} ns",
+        started.elapsed().as_nanos() / 1000
+    );
+    timed("identify", &|| {
+        std::hint::black_box(crate::identify::identify(&mail, &budget));
+    });
     let Some((folder, rows)) = rows() else { return };
     let mails: Vec<Bytes> = rows
         .iter()
