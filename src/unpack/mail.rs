@@ -12,7 +12,7 @@ mod parts;
 mod shortened;
 mod summary;
 
-use mail_parser::{Message, MessageParser, PartType};
+use mail_parser::{HeaderName, Message, MessageParser, PartType};
 
 use super::{Child, Nest};
 use crate::formats::header::{Breaks, Doubtful};
@@ -55,7 +55,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         readings.add(leaves(&other), what, nest)?;
     }
     let short = Shortened::new(data, start, style.breaks, &first, nest)?;
-    let parsed = MessageParser::default().parse(short.text());
+    let parsed = parser().parse(short.text());
     if let Some(message) = &parsed {
         readings.add(crate_leaves(message, &short), parts::BY_CRATE, nest)?;
     }
@@ -66,6 +66,17 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     let summary = summary::summary(data, &first, parsed.as_ref());
     nest.set_mail(summary);
     Ok(())
+}
+
+/// The crate's reader of structure, with the few fields that the summary takes from it.
+fn parser() -> MessageParser {
+    MessageParser::new()
+        .with_mime_headers()
+        .header_date(HeaderName::Date)
+        .header_address(HeaderName::From)
+        .header_address(HeaderName::To)
+        .header_address(HeaderName::Cc)
+        .default_header_ignore()
 }
 
 /// Opens an emlx: a line with the length of the message, the message, a property list.

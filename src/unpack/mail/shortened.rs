@@ -11,10 +11,10 @@ use crate::model::Trouble;
 use crate::unpack::Nest;
 
 /// Bodies up to this many bytes stay whole.
-const WHOLE: usize = 8 * 1024;
+const WHOLE: usize = 4 * 1024;
 
 /// Bytes kept at either end of a body that is cut.
-const KEPT: usize = 1024;
+const KEPT: usize = 512;
 
 /// A mail, perhaps shortened.
 #[derive(Debug)]
