@@ -51,7 +51,15 @@ pub const UNPACKERS: &[Unpacker] = &[
     },
     Unpacker {
         name: "uuencoded",
-        kinds: &[Kind::Text, Kind::Uue, Kind::Email, Kind::Html, Kind::Csv],
+        kinds: &[
+            Kind::Text,
+            Kind::Uue,
+            Kind::Email,
+            Kind::Html,
+            Kind::Csv,
+            // yEnc makes text look like no text.
+            Kind::Data,
+        ],
         run: uuencoded::run,
     },
     Unpacker {

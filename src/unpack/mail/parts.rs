@@ -131,10 +131,13 @@ impl Readings {
             {
                 self.note_oddity(&reading, leaf, nest);
                 let certain = first && at == 0 && pushed == 0;
-                if !self.is_news(&reading.data) && !certain {
+                if !certain && !self.is_news(&reading.data) {
                     continue;
                 }
                 attachment |= self.push_reading(leaf, &header, &media_type, reading, nest)?;
+                if let Some(child) = nest.children.last() {
+                    self.digests.insert(child.sha256);
+                }
                 pushed = pushed.saturating_add(1);
             }
         }
