@@ -88,7 +88,7 @@ fn real_files_are_what_their_labels_say() {
             None => {
                 *others
                     .entry(format!("{format} -> {}", identity.kind))
-                    .or_default() += 1
+                    .or_default() += 1;
             }
         }
     }
