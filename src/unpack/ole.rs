@@ -186,10 +186,9 @@ mod tests {
     }
 
     /// Names, kinds and sizes of the children, and the facts.
-    fn unpack(
-        data: Vec<u8>,
-        limits: Limits,
-    ) -> Result<(Vec<(String, Kind, usize)>, Vec<Fact>), Trouble> {
+    type Unpacked = (Vec<(String, Kind, usize)>, Vec<Fact>);
+
+    fn unpack(data: Vec<u8>, limits: Limits) -> Result<Unpacked, Trouble> {
         let artifact = Artifact {
             id: 0,
             parent: None,
