@@ -49,9 +49,11 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         .filter_map(|file| Some((second_extension(file, extensions)?, file)));
     match double.max_by_key(|(double, _)| *double) {
         Some((Double::LastRuns, file)) => {
-            findings.report(Found::new("double-extension", file).variant("last-one-runs"))
+            findings.report(Found::new("double-extension", file).variant("last-one-runs"));
         }
-        Some((Double::Known, file)) => findings.report(Found::new("double-extension", file)),
+        Some((Double::Known, file)) => {
+            findings.report(Found::new("double-extension", file));
+        }
         None => {}
     }
     mismatch(artifact, name.extensions(), extensions, findings);

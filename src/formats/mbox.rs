@@ -115,7 +115,7 @@ mod tests {
 
     fn messages(data: &str) -> Vec<&str> {
         Messages::new(data.as_bytes())
-            .map(|range| &data[range])
+            .map(|range| data.get(range).unwrap())
             .collect()
     }
 

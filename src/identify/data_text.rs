@@ -272,6 +272,15 @@ pub(super) fn by_table(words: &Words<'_>) -> Option<Kind> {
 /// Lines counted, at most.
 const RECORDS: usize = 200;
 
+/// Lines after which prose is told from a table with a title.
+const EARLY: usize = 8;
+
+/// Whether fewer than half of the lines have the most delimiters.
+fn uneven(counts: &[usize]) -> bool {
+    let most = counts.iter().max();
+    counts.iter().filter(|count| Some(*count) == most).count() * 2 < counts.len()
+}
+
 fn is_table(text: &str, delimiter: char, whole: bool) -> bool {
     let mut counts: Vec<usize> = Vec::new();
     let mut longest = 0usize;
@@ -289,7 +298,7 @@ fn is_table(text: &str, delimiter: char, whole: bool) -> bool {
                 }
                 (count, blank) = (0, true);
                 (longest, letters) = (longest.max(letters), 0);
-                if counts.len() >= RECORDS {
+                if counts.len() >= RECORDS || counts.len() == EARLY && uneven(&counts) {
                     break;
                 }
             }

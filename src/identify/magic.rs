@@ -85,6 +85,8 @@ const TABLE: &[Row] = &[
     row(0, &[0x78, 0x9f, 0x3e, 0x22], Kind::Tnef),
     row(0, b"ActiveMime", Kind::ActiveMime),
     // Documents and databases.
+    // The comment that usually follows the header, where the header was lost: most readers mend that.
+    row(0, b"%\xe2\xe3\xcf\xd3", Kind::Pdf),
     row(0, b"%!PS", Kind::Ps),
     row(0, &[0xc5, 0xd0, 0xd3, 0xc6], Kind::Ps),
     row(0, b"\x1b%-12345X@PJL", Kind::Ps),

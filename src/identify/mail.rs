@@ -141,7 +141,7 @@ pub(super) fn identify(data: &[u8]) -> Option<Identity> {
         return Some(Identity::certain(Kind::Eml));
     }
     let fields = fields(head, at);
-    if !fields.is_mail() || lead == Some(JUNK) && fields.mail_only == 0 {
+    if !fields.is_mail() || lead == Some(JUNK) && !fields.multipart {
         return None;
     }
     Some(Identity::certain(if fields.is_archive() {
@@ -174,7 +174,8 @@ pub fn mail_start(data: &[u8]) -> MailStart {
         at,
         lead,
     };
-    if starts_header(head, at) {
+    let rest = head.get(at..).unwrap_or_default();
+    if rest.starts_with(b"From ") || name_at(head, at).is_some() {
         return here;
     }
     let mut junk = at;
@@ -195,12 +196,6 @@ pub fn mail_start(data: &[u8]) -> MailStart {
         at: if line_break { at } else { mark },
         lead,
     }
-}
-
-fn starts_header(head: &[u8], at: usize) -> bool {
-    let rest = head.get(at..).unwrap_or_default();
-    rest.starts_with(b"From ")
-        || name_at(head, at).is_some_and(|name| is_of(MAIL_ONLY, &name) || is_of(COMMON, &name))
 }
 
 /// The lower-case name of the field at `at`, where the line is one.

@@ -165,9 +165,7 @@ fn root(lower: &str) -> Option<(Root<'_>, bool)> {
         } else if let Some(doctype) = rest.strip_prefix("<!doctype") {
             html |= doctype.trim_start().starts_with("html");
             rest = end_of_doctype(doctype)?;
-        } else if rest.starts_with("<?") {
-            rest = rest.split_once('>')?.1;
-        } else if rest.starts_with("<!") {
+        } else if rest.starts_with("<?") || rest.starts_with("<!") {
             rest = rest.split_once('>')?.1;
         } else {
             break;

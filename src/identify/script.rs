@@ -87,13 +87,8 @@ pub(super) fn by_features(words: &Words<'_>) -> Option<Kind> {
         return Some(Kind::Js);
     }
     let table = scripts();
-    let (text, lines) = canonical(start, &words.tail);
+    let text = canonical(start, &words.tail);
     let mut counts = [Count::default(); LANGUAGES];
-    for (line, (raw, prose)) in lines.iter().enumerate() {
-        for (count, language) in counts.iter_mut().zip(table.languages()) {
-            note_line(count, language, raw, *prose, line);
-        }
-    }
     let mut line = 0usize;
     let mut newlines = memchr::memchr_iter(b'\n', text.as_bytes()).peekable();
     for found in table.find(&text) {
@@ -107,10 +102,25 @@ pub(super) fn by_features(words: &Words<'_>) -> Option<Kind> {
             }
         }
     }
-    let total = lines.len();
-    let best = counts
-        .iter()
+    // Lines are looked at one by one only for the languages that are left, which for most texts are none.
+    let mut candidates: Vec<(Count, &Language)> = counts
+        .into_iter()
         .zip(table.languages())
+        .filter(|(count, language)| count.has_features(language))
+        .collect();
+    if candidates.is_empty() {
+        return None;
+    }
+    let mut total = 0usize;
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        let prose = is_prose(line);
+        for (count, language) in &mut candidates {
+            note_line(count, language, line, prose);
+        }
+        total = total.saturating_add(1);
+    }
+    let best = candidates
+        .iter()
         .filter(|(count, language)| count.suffices(language, total))
         .max_by_key(|(count, _)| count.weight);
     best.map(|(_, language)| language.kind)
@@ -134,22 +144,25 @@ impl Count {
         }
     }
 
+    /// Whether enough different features were seen, and none that the language cannot have.
+    fn has_features(&self, language: &Language) -> bool {
+        !self.refused
+            && self.weight >= language.weight
+            && self.seen.count_ones() >= language.distinct
+            && self.anchored >= 1
+    }
+
+    /// Whether the lines without a feature are few enough, and those of prose.
     fn suffices(&self, language: &Language, total: usize) -> bool {
         let code = total.saturating_sub(self.comments).max(1);
         let share = self.lines.saturating_mul(100) / code;
         let prose = self.prose.saturating_mul(100) / code;
-        let distinct = self.seen.count_ones();
-        !self.refused
-            && self.weight >= language.weight
-            && distinct >= language.distinct
-            && self.anchored >= 1
-            && share >= language.share
-            && prose <= language.prose
+        share >= language.share && prose <= language.prose
     }
 }
 
 /// Counts a line as comment or prose of a language.
-fn note_line(count: &mut Count, language: &Language, line: &str, prose: bool, number: usize) {
+fn note_line(count: &mut Count, language: &Language, line: &str, prose: bool) {
     let opened = language
         .block
         .iter()
@@ -175,30 +188,29 @@ fn note_line(count: &mut Count, language: &Language, line: &str, prose: bool, nu
         .any(|mark| line.starts_with(mark.as_str()))
     {
         count.comments = count.comments.saturating_add(1);
-    } else if prose && !(number == 0 && language.comment.is_empty()) {
+    } else if prose {
         count.prose = count.prose.saturating_add(1);
     }
 }
 
-/// The text in lower case with blanks at both ends of each line dropped and a line feed in front of each, and its
-/// lines that are not empty, each with whether it reads as prose.
-fn canonical(start: &str, tail: &str) -> (String, Vec<(String, bool)>) {
+/// The text in lower case with blanks at both ends of each line dropped, empty lines too, and a line feed in front of
+/// each line and at the end.
+fn canonical(start: &str, tail: &str) -> String {
     let mut text = String::with_capacity(start.len().saturating_add(tail.len()).saturating_add(2));
-    let mut lines = Vec::new();
     // The line that the tail's start cuts in two says nothing.
     let tail = tail.split_once('\n').map_or(tail, |(_, tail)| tail);
-    for line in start.lines().chain(tail.lines()) {
-        let line = line.trim();
-        if line.is_empty() {
-            continue;
-        }
-        let lower = line.to_ascii_lowercase();
+    for line in start
+        .lines()
+        .chain(tail.lines())
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+    {
         text.push('\n');
-        text.push_str(&lower);
-        lines.push((lower, is_prose(line)));
+        text.push_str(line);
     }
     text.push('\n');
-    (text, lines)
+    text.make_ascii_lowercase();
+    text
 }
 
 /// A sentence: several words of letters alone between blanks and none of the marks that code is made of, or a run of

@@ -96,6 +96,11 @@ pub enum Fact {
         /// Modules with at least one line that is neither an attribute nor blank.
         with_code: usize,
     },
+    /// The Windows code page that its text is in, as its container says.
+    CodePage {
+        /// Its number, such as 932.
+        number: u16,
+    },
     /// Something outside that the document names.
     External {
         /// How it is reached.

@@ -336,7 +336,9 @@ mod tests {
 
     use crate::unpack::tests::{opened, pe};
 
-    fn children(data: &[u8]) -> Vec<(Option<&'static str>, Kind, Option<Range<usize>>)> {
+    type Seen = (Option<&'static str>, Kind, Option<Range<usize>>);
+
+    fn children(data: &[u8]) -> Vec<Seen> {
         let (children, _) = opened("carve", data);
         children
             .into_iter()
@@ -433,7 +435,7 @@ mod tests {
 
     #[test]
     fn a_host_full_of_marks_is_capped_and_said() {
-        let mut small = vec![0; 160];
+        let mut small = [0; 160];
         small[..2].copy_from_slice(b"MZ");
         small[0x3c] = 0x40;
         small[0x40..0x44].copy_from_slice(b"PE\0\0");

@@ -675,7 +675,7 @@ mod tests {
                 kinds(&format!("x = \"{text}\"")),
                 [Kind::Pe],
                 "{}",
-                &text[..60]
+                text.get(..60).unwrap_or_default()
             );
         }
     }

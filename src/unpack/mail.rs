@@ -9,9 +9,10 @@
 mod decode;
 mod names;
 mod parts;
+mod shortened;
 mod summary;
 
-use mail_parser::{Message, MessageParser, PartType};
+use mail_parser::{HeaderName, Message, MessageParser, PartType};
 
 use super::{Child, Nest};
 use crate::formats::header::{Breaks, Doubtful};
@@ -19,6 +20,7 @@ use crate::formats::mime::{self, Boundaries, Closing, Delimiters, Doubts, Struct
 use crate::identify::{MailStart, mail_start};
 use crate::model::{Artifact, Fact, Hides, Kind, Trouble};
 use parts::{Leaf, Readings};
+use shortened::Shortened;
 
 /// Further readings beside the first.
 const READINGS: usize = 10;
@@ -52,9 +54,10 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         }
         readings.add(leaves(&other), what, nest)?;
     }
-    let parsed = MessageParser::default().parse(data.get(start..).unwrap_or_default());
+    let short = Shortened::new(data, start, style.breaks, &first, nest)?;
+    let parsed = parser().parse(short.text());
     if let Some(message) = &parsed {
-        readings.add(crate_leaves(message, start), parts::BY_CRATE, nest)?;
+        readings.add(crate_leaves(message, &short), parts::BY_CRATE, nest)?;
     }
     if let Some(lead) = lead {
         note_lead(lead, readings.has_attachment(), start, artifact.kind, nest);
@@ -63,6 +66,17 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     let summary = summary::summary(data, &first, parsed.as_ref());
     nest.set_mail(summary);
     Ok(())
+}
+
+/// The crate's reader of structure, with the few fields that the summary takes from it.
+fn parser() -> MessageParser {
+    MessageParser::new()
+        .with_mime_headers()
+        .header_date(HeaderName::Date)
+        .header_address(HeaderName::From)
+        .header_address(HeaderName::To)
+        .header_address(HeaderName::Cc)
+        .default_header_ignore()
 }
 
 /// Opens an emlx: a line with the length of the message, the message, a property list.
@@ -185,8 +199,8 @@ fn leaves(structure: &Structure) -> Vec<Leaf> {
 }
 
 /// The leaves as the mail-parser crate sees them; offsets of its own decoded copies are never used.
-fn crate_leaves(message: &Message<'_>, base: usize) -> Vec<Leaf> {
-    let offset = |offset: u32| base.saturating_add(crate::bytes::index(offset));
+fn crate_leaves(message: &Message<'_>, short: &Shortened<'_>) -> Vec<Leaf> {
+    let offset = |offset: u32| short.offset(crate::bytes::index(offset));
     let opened =
         |body: &PartType<'_>| matches!(body, PartType::Multipart(parts) if !parts.is_empty());
     message

@@ -2,14 +2,19 @@
 //!
 //! A new container is one file here, its `mod` line and its row in [`UNPACKERS`].
 
+mod activemime;
 mod carve;
 mod encoded;
 mod gzip;
 mod mail;
 mod mbox;
 mod nest;
+mod office_xml;
+mod ole;
+mod ppt;
 mod tar;
 mod uuencoded;
+mod vba;
 mod zip;
 
 pub use nest::{Child, Nest, Payload, Seen};
@@ -46,7 +51,15 @@ pub const UNPACKERS: &[Unpacker] = &[
     },
     Unpacker {
         name: "uuencoded",
-        kinds: &[Kind::Text, Kind::Uue, Kind::Email, Kind::Html, Kind::Csv],
+        kinds: &[
+            Kind::Text,
+            Kind::Uue,
+            Kind::Email,
+            Kind::Html,
+            Kind::Csv,
+            // yEnc makes text look like no text.
+            Kind::Data,
+        ],
         run: uuencoded::run,
     },
     Unpacker {
@@ -63,6 +76,32 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "tar",
         kinds: &[Kind::Tar],
         run: tar::run,
+    },
+    // Sources before streams: a file with more streams than the budget admits must not hide its macros.
+    Unpacker {
+        name: "vba",
+        kinds: ole::KINDS,
+        run: vba::run,
+    },
+    Unpacker {
+        name: "ppt",
+        kinds: &[Kind::Ppt],
+        run: ppt::run,
+    },
+    Unpacker {
+        name: "ole",
+        kinds: ole::KINDS,
+        run: ole::run,
+    },
+    Unpacker {
+        name: "activemime",
+        kinds: &[Kind::ActiveMime],
+        run: activemime::run,
+    },
+    Unpacker {
+        name: "office_xml",
+        kinds: &[Kind::FlatOpc, Kind::Word2003Xml, Kind::Excel2003Xml],
+        run: office_xml::run,
     },
     // Behind the readers of containers: what those opened is not looked for a second time.
     Unpacker {

@@ -41,6 +41,7 @@ pub struct Child {
     declared: Option<String>,
     at: Option<Range<usize>>,
     kind: Option<Kind>,
+    unknown: Option<Kind>,
     mail: Option<MailSummary>,
     facts: Vec<Fact>,
 }
@@ -55,6 +56,7 @@ impl Child {
             declared: None,
             at: None,
             kind: None,
+            unknown: None,
             mail: None,
             facts: Vec::new(),
         }
@@ -85,6 +87,13 @@ impl Child {
     #[must_use]
     pub fn of_kind(mut self, kind: Kind) -> Self {
         self.kind = Some(kind);
+        self
+    }
+
+    /// Says what it is where its bytes are of no known structure.
+    #[must_use]
+    pub fn else_kind(mut self, kind: Kind) -> Self {
+        self.unknown = Some(kind);
         self
     }
 
@@ -271,10 +280,13 @@ impl<'a> Nest<'a> {
         if same_as.is_none() {
             self.seen.insert(sha256, id);
         }
-        let identity = match child.kind {
+        let mut identity = match child.kind {
             Some(kind) => identify::Identity::certain(kind),
             None => identify::identify(&data, self.budget),
         };
+        if let Some(kind) = child.unknown.filter(|_| identity.kind == Kind::Data) {
+            identity.kind = kind;
+        }
         let index = u32::try_from(self.children.len()).unwrap_or(u32::MAX);
         self.children.push(Artifact {
             id,

@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `cli` | arguments and files → standard output, standard error, exit code |
+//! | `compound` | compound files against an independent reader, macros and locks against labels |
 //! | `corpus` | real files with labels, where they are there |
 //! | `mutate` | damaged files: no panic, no hang, always a report |
 //! | `rules` | every embedded rule has a hit and a near miss |
@@ -23,6 +24,7 @@
 
 mod bench;
 mod cli;
+mod compound;
 mod corpus;
 mod mutate;
 mod rules;

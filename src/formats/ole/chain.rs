@@ -140,11 +140,20 @@ impl Table {
         for (ordinal, &sector) in listed.iter().enumerate() {
             budget.tick()?;
             if next.len() >= index(count) {
-                let surplus = listed.len().saturating_sub(ordinal);
-                deviations.push(Deviation::new(
-                    76,
-                    format!("FAT: {surplus} sectors more than the file needs"),
-                ));
+                // Office lists room for more; anything but free marks there is odd.
+                let rest = listed.get(ordinal..).unwrap_or_default();
+                let free = |sector: &u32| {
+                    sectors
+                        .bytes(*sector)
+                        .is_none_or(|bytes| bytes.iter().all(|&byte| byte == 0xff))
+                };
+                let surplus = rest.iter().filter(|sector| !free(sector)).count();
+                if surplus > 0 {
+                    deviations.push(Deviation::new(
+                        76,
+                        format!("FAT: {surplus} sectors more than the file needs"),
+                    ));
+                }
                 break;
             }
             let bytes = sectors.bytes(sector).unwrap_or_default();

@@ -130,67 +130,23 @@ impl Directory {
     }
 
     /// Gives every entry its storage: first those reached from the root, then those of storages that nothing leads
-    /// to. Says whether a link leads to an entry that is not there.
+    /// to. Says whether a link leads out of the directory.
     fn build_tree(
         &mut self,
         ids: &[Option<usize>],
         budget: &Budget,
         notes: &mut Vec<Deviation>,
     ) -> Result<bool, Halt> {
-        let mut lost = false;
-        let mut visited = vec![false; self.entries.len()];
+        let mut walk = Walk {
+            ids,
+            visited: vec![false; self.entries.len()],
+            lost: false,
+        };
         let tops = self.root.into_iter().chain(0..self.entries.len());
         for top in tops.collect::<Vec<_>>() {
-            let Some(entry) = self.entries.get(top) else {
-                continue;
-            };
-            let seen = visited.get(top).copied().unwrap_or(true);
-            if entry.object_type == ObjectType::Stream || seen {
-                continue;
-            }
-            if let Some(seen) = visited.get_mut(top) {
-                *seen = true;
-            }
-            // An explicit stack of (entry id, its storage). Ends because every entry is entered once.
-            let reach = entry.reach;
-            let mut open = vec![(entry.child, top)];
-            while let Some((id, storage)) = open.pop() {
-                budget.tick()?;
-                if id == NONE {
-                    continue;
-                }
-                let Some(Some(position)) = ids.get(index(id)).copied() else {
-                    lost = lost || index(id) >= ids.len();
-                    let at = self.entries.get(storage).map_or(0, |entry| entry.at);
-                    notes.push(Deviation::new(
-                        at,
-                        format!("directory: link to entry {id}, which is not in use"),
-                    ));
-                    continue;
-                };
-                let seen = visited.get_mut(position);
-                let Some(entry) = self.entries.get_mut(position) else {
-                    continue;
-                };
-                match seen {
-                    Some(seen) if !*seen => *seen = true,
-                    _ => {
-                        // Orphaned storages come in the order of the directory, so a child may have been a top.
-                        if reach == Reach::Tree {
-                            notes.push(Deviation::new(
-                                entry.at,
-                                format!("directory: entry {id} is linked twice"),
-                            ));
-                        }
-                        continue;
-                    }
-                }
-                entry.parent = Some(storage);
-                entry.reach = reach;
-                open.extend([(entry.right, storage), (entry.left, storage)]);
-                if entry.object_type != ObjectType::Stream {
-                    open.push((entry.child, position));
-                }
+            let storage = self.entries.get(top);
+            if storage.is_some_and(|entry| entry.object_type != ObjectType::Stream) {
+                walk.below(top, &mut self.entries, budget, notes)?;
             }
         }
         for entry in self
@@ -203,7 +159,7 @@ impl Directory {
                 format!("directory: nothing leads to {:?}", entry.name),
             ));
         }
-        Ok(lost)
+        Ok(walk.lost)
     }
 
     /// Looks for directory entries in all sectors that the directory's chain did not reach.
@@ -269,6 +225,74 @@ impl Directory {
         }
         names.reverse();
         names.join("/")
+    }
+}
+
+/// The way through siblings and children.
+struct Walk<'a> {
+    /// Entry id to position.
+    ids: &'a [Option<usize>],
+    visited: Vec<bool>,
+    /// Whether a link led out of the directory.
+    lost: bool,
+}
+
+impl Walk<'_> {
+    /// Goes through everything below a storage that was not visited yet.
+    fn below(
+        &mut self,
+        top: usize,
+        entries: &mut [Entry],
+        budget: &Budget,
+        notes: &mut Vec<Deviation>,
+    ) -> Result<(), Halt> {
+        let Some(first) = entries.get(top).map(|entry| entry.child) else {
+            return Ok(());
+        };
+        if !self.enter(top) {
+            return Ok(());
+        }
+        let reach = entries.get(top).map_or(Reach::Orphan, |entry| entry.reach);
+        // An explicit stack of (entry id, its storage). Ends because every entry is entered once.
+        let mut open = vec![(first, top)];
+        while let Some((id, storage)) = open.pop() {
+            budget.tick()?;
+            if id == NONE {
+                continue;
+            }
+            let position = self.ids.get(index(id)).copied().flatten();
+            let Some(entry) = position.and_then(|position| entries.get_mut(position)) else {
+                self.lost = self.lost || index(id) >= self.ids.len();
+                let at = entries.get(storage).map_or(0, |entry| entry.at);
+                let what = format!("directory: link to entry {id}, which is not in use");
+                notes.push(Deviation::new(at, what));
+                continue;
+            };
+            let position = position.unwrap_or_default();
+            if !self.enter(position) {
+                // Storages that nothing leads to come in the order of the directory: a child may have come first.
+                if reach == Reach::Tree {
+                    let what = format!("directory: entry {id} is linked twice");
+                    notes.push(Deviation::new(entry.at, what));
+                }
+                continue;
+            }
+            entry.parent = Some(storage);
+            entry.reach = reach;
+            open.extend([(entry.right, storage), (entry.left, storage)]);
+            if entry.object_type != ObjectType::Stream {
+                open.push((entry.child, position));
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks an entry; false where it was marked before.
+    fn enter(&mut self, position: usize) -> bool {
+        match self.visited.get_mut(position) {
+            Some(visited) => !std::mem::replace(visited, true),
+            None => false,
+        }
     }
 }
 
@@ -365,8 +389,10 @@ fn looks_like_entry(raw: &[u8]) -> bool {
             .is_some_and(|name| name.chunks_exact(2).all(|unit| unit != [0, 0]))
 }
 
-/// Whether 128 bytes are an entry not in use: no name, no type.
+/// Whether 128 bytes are an entry not in use: no name, no type. Some writers give it the length of an empty name.
 fn is_unused(raw: &[u8]) -> bool {
-    raw.get(..67)
-        .is_some_and(|head| head.iter().all(|&byte| byte == 0))
+    raw.get(66) == Some(&0)
+        && raw
+            .get(..64)
+            .is_some_and(|name| name.iter().all(|&byte| byte == 0))
 }

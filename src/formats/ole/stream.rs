@@ -98,7 +98,7 @@ impl<'a> Ole<'a> {
     }
 
     /// The mini stream is the root's stream. Its chain is read to its end: the root's size may lie.
-    fn open_mini(&mut self) -> Mini {
+    fn open_mini(&self) -> Mini {
         let start = self
             .directory
             .root

@@ -12,6 +12,9 @@ const PROJECT_VERSION: u16 = 0x0009;
 /// Longest name of a module or stream in bytes that a search accepts.
 const LONGEST_NAME: usize = 1024;
 
+/// Modules read at the most: PROJECTMODULES counts them in 16 bits (2.3.4.2.3).
+const MOST_MODULES: usize = 0xffff;
+
 /// What a `dir` stream says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Dir {
@@ -94,6 +97,11 @@ pub fn parse(data: &[u8], budget: &Budget) -> Result<Dir, Halt> {
     // Ends because every round moves on by at least one byte.
     while at < data.len() {
         budget.tick()?;
+        if dir.modules.len() >= MOST_MODULES {
+            let what = format!("modules: more than {MOST_MODULES}, the rest is not read");
+            dir.deviations.push(Deviation::new(at, what));
+            break;
+        }
         let Some(record) = Record::at(data, at) else {
             let next = resume(data, at, budget)?;
             let what = match next {

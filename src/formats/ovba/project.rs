@@ -1,5 +1,7 @@
 //! The `PROJECT` stream ([MS-OVBA] 2.3.1): the modules that the editor lists, and how the project is protected.
 
+use std::collections::BTreeSet;
+
 use crate::bytes::u32_at;
 
 /// A module as the editor lists it.
@@ -34,13 +36,14 @@ pub struct Project {
     pub protection: Option<Protection>,
     /// Whether `DPB` holds a password or its hash.
     pub password: bool,
+    /// Names of the modules in lower case, to be looked up.
+    names: BTreeSet<Vec<u8>>,
 }
 
 impl Project {
     /// Whether the editor lists a module of this name, upper and lower case alike in ASCII.
     pub fn lists(&self, name: &[u8]) -> bool {
-        let mut listed = self.modules.iter();
-        listed.any(|module| module.name.eq_ignore_ascii_case(name))
+        self.names.contains(&name.to_ascii_lowercase())
     }
 }
 
@@ -62,6 +65,7 @@ pub fn parse(data: &[u8]) -> Project {
             "document" | "module" | "class" | "baseclass" => {
                 // A document's name is followed by its type library version: `ThisDocument/&H00000000`.
                 let name = value.split(|&byte| byte == b'/').next().unwrap_or_default();
+                project.names.insert(name.to_ascii_lowercase());
                 project.modules.push(Listed {
                     name: name.to_vec(),
                     kind: key,

@@ -61,7 +61,7 @@ pub(super) fn encodings(data: &[u8], header: &Header) -> Vec<Encoding> {
 fn encoding(value: &[u8]) -> Encoding {
     let value = String::from_utf8_lossy(value.get(..200).unwrap_or(value)).to_ascii_lowercase();
     // Quotes, comments, parameters and misspellings around the word are tolerated.
-    if value.contains("base64") || value.contains("base-64") || value.contains("gzip64") {
+    if value.contains("base64") || value.contains("base-64") {
         Encoding::Base64
     } else if value.contains("quoted") {
         Encoding::QuotedPrintable
@@ -88,6 +88,7 @@ pub(super) fn readings(parent: &Bytes, range: Range<usize>, encoding: Encoding) 
             }],
             None => vec![Reading::of(raw)],
         },
+        // `x-gzip64` and the like: base64 of something compressed.
         Encoding::Unknown => {
             let mut readings = vec![Reading::of(raw.clone())];
             if looks_like_base64(&raw) {
@@ -121,7 +122,7 @@ fn base64_readings(raw: &Bytes) -> Vec<Reading> {
     if decoded.after_padding.is_some() {
         odd = Some("base64 goes on behind its padding".to_owned());
     }
-    let mostly_junk = decoded.junk.saturating_mul(10) > raw.len()
+    let mostly_junk = decoded.junk >= 8 && decoded.junk.saturating_mul(10) > raw.len()
         || raw
             .split(|byte| *byte == b'\n')
             .next()

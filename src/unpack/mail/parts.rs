@@ -131,10 +131,13 @@ impl Readings {
             {
                 self.note_oddity(&reading, leaf, nest);
                 let certain = first && at == 0 && pushed == 0;
-                if !self.is_news(&reading.data) && !certain {
+                if !certain && !self.is_news(&reading.data) {
                     continue;
                 }
                 attachment |= self.push_reading(leaf, &header, &media_type, reading, nest)?;
+                if let Some(child) = nest.children.last() {
+                    self.digests.insert(child.sha256);
+                }
                 pushed = pushed.saturating_add(1);
             }
         }
@@ -203,7 +206,8 @@ impl Readings {
                 family,
                 Some(Family::Text | Family::Web | Family::Mail | Family::Data) | None
             );
-        Ok(!blank && !body_text)
+        let closed_multipart = media_type.starts_with("multipart/");
+        Ok(!blank && !body_text && !closed_multipart)
     }
 
     /// Looks into preambles and epilogues: parts that no boundary encloses, and texts longer than the usual notices.
@@ -242,7 +246,7 @@ impl Readings {
     }
 
     /// Parts outside of all boundaries, opened as a message of their own.
-    fn push_outside(&mut self, range: Range<usize>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    fn push_outside(&self, range: Range<usize>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
         let outside = self.data.slice(range.clone());
         let parts = mime::read(&outside, 0, mime::Style::default(), nest.budget()).parts;
         let attachment = parts.iter().any(|part| {

@@ -3,6 +3,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::engine::{Engine, Input, Worker};
+use crate::formats::mime;
 use crate::knowledge::Knowledge;
 use crate::limits::Limits;
 use crate::model::{Artifact, Kind, Name, Report};
@@ -89,7 +90,7 @@ fn parts_are_children_with_their_ranges_and_the_mail_has_a_summary() {
     assert_eq!(summary.date.as_deref(), Some("2009-06-09T23:58:45-04:00"));
     let program = named(&report, "a.exe");
     assert_eq!(program.data, PROGRAM_BYTES);
-    assert_eq!(&mail[program.at.clone().unwrap()], PROGRAM);
+    assert_eq!(mail.get(program.at.clone().unwrap()), Some(PROGRAM));
     assert_eq!(
         program.declared.as_deref(),
         Some("application/octet-stream")
@@ -233,6 +234,132 @@ fn deep_and_long_mails_end() {
     scan(mixed(&boundaries));
 }
 
+#[test]
+fn the_same_boundary_nested_and_parts_behind_bare_returns_are_found() {
+    let inner = format!(
+        "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHi\r\n--b--\r\n--b\r\n{}--b--\r\n",
+        attachment()
+    );
+    assert!(has(&scan(mixed(&format!("--b\r\n{inner}"))), PROGRAM_BYTES));
+    let bare = format!("--b\r\n\r\nHi\r--b\r{}", attachment().replace("\r\n", "\r"));
+    assert!(has(&scan(mixed(&bare)), PROGRAM_BYTES));
+}
+
+#[test]
+fn yenc_in_text_is_opened() {
+    let mut mail =
+        mixed("--b\r\nContent-Type: text/plain\r\n\r\n=ybegin line=128 size=3 name=cat.bin\r\n")
+            .into_bytes();
+    mail.extend_from_slice(b"m\x8b\x9e\r\n=yend size=3\r\n--b--\r\n");
+    let report = scan(mail);
+    assert_eq!(named(&report, "cat.bin").data, b"Cat".as_slice());
+    assert_eq!(named(&report, "cat.bin").via, Some("yenc"));
+}
+
+#[test]
+fn emlx_and_mailboxes_are_opened() {
+    let mail = mixed(&format!("--b\r\n{}--b--\r\n", attachment()));
+    let emlx = format!("{}\n{mail}<?xml version=\"1.0\"?><plist/>", mail.len());
+    let report = scan(emlx);
+    assert_eq!(report.artifacts[0].kind, Kind::Emlx);
+    assert!(has(&report, PROGRAM_BYTES) && has(&report, mail.as_bytes()));
+    let mailbox = format!(
+        "From a Mon Jun 01 10:00:00 2009\r\n{HEAD}\r\nHi\r\n\r\nFrom b Mon Jun 01 10:00:00 2009\r\n{mail}"
+    );
+    let report = scan(mailbox);
+    assert_eq!(report.artifacts[0].kind, Kind::Mbox);
+    assert_eq!(
+        report
+            .artifacts
+            .iter()
+            .filter(|one| one.via == Some("mbox-message"))
+            .count(),
+        2
+    );
+    assert!(has(&report, PROGRAM_BYTES));
+}
+
+#[test]
+fn a_multipart_that_is_encoded_as_a_whole_is_opened() {
+    let parts = format!(
+        "--b\r\n{}--b--\r\n",
+        attachment().replace("octet-stream", "x-dosexec")
+    );
+    let encoded: String = parts
+        .bytes()
+        .map(|byte| format!("={byte:02X}=\r\n"))
+        .collect();
+    let mail = format!(
+        "{HEAD}Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{encoded}"
+    );
+    assert!(has(&scan(mail), PROGRAM_BYTES));
+}
+
+#[test]
+fn hostile_patterns_take_no_more_than_their_share_of_time() {
+    let engine = Engine {
+        limits: Limits {
+            timeout: std::time::Duration::from_secs(10),
+            ..Limits::default()
+        },
+        ..engine()
+    };
+    let mut worker = Worker::new(&engine);
+    let head = "From: a\nTo: b\nSubject: c\n";
+    for pattern in [
+        "--",
+        "--b\n",
+        "-- ",
+        "\nFrom ",
+        "\nFrom a 10:00\nA: b\n",
+        "=?",
+        "=?utf-8?q?=41",
+        "begin 644 x\n",
+        "\rbegin 644 x",
+        "begin-base64 644 x\n!",
+        "=ybegin line=1 name=\n",
+        "A:\n ",
+        "(",
+        "\\\"",
+        ";",
+        "\r",
+        " \n",
+        "rubbish\n",
+        "--b\nContent-Type: multipart/mixed\n",
+        "--b\nContent-Type: multipart/mixed; boundary=b\n\n",
+        "--x\nContent-Type: a/b; boundary=b\n\n--b--\n",
+        "<a@b>,",
+        "\"",
+        "--b\nContent-Type: message/rfc822\n\n",
+        "Content-Type: multipart/mixed; boundary=\n",
+    ] {
+        let many = pattern.repeat(400_000 / pattern.len());
+        for mail in [
+            format!("{head}Content-Type: multipart/mixed; boundary=b\n\n--b\n\n{many}\n--b--"),
+            format!("{head}Content-Type: multipart/mixed; boundary=\"{many}\n\nx"),
+            format!("{head}X: {many}\n\nx"),
+            format!("To: {many}\n{head}Content-Disposition: attachment; filename={many}\n\nx"),
+            format!("From a\n{head}\n{many}"),
+        ] {
+            let report = scan_with(&mut worker, mail);
+            let late = report
+                .findings
+                .iter()
+                .any(|found| found.evidence.text.contains("timeout"));
+            let crashed = report
+                .findings
+                .iter()
+                .any(|found| found.id == "scanner-crashed");
+            let slow = report.elapsed_us > 2_000_000;
+            assert!(
+                !late && !crashed && !slow,
+                "{pattern:?}: {} us",
+                report.elapsed_us
+            );
+        }
+    }
+}
+
 /// One row of the labels: file, labels, attachments.
 type Row = (String, Vec<String>, Vec<String>);
 
@@ -262,7 +389,10 @@ fn rows() -> Option<(std::path::PathBuf, Vec<Row>)> {
 }
 
 /// Attachments whose label says otherwise than the mail: name of the file and start of the digest.
-const DISPUTED: &[(&str, &str)] = &[];
+const DISPUTED: &[(&str, &str)] = &[
+    // Base64 one character too long: the judge gives the text undecoded, we decode it.
+    ("james-mime4j__twopart.msg.eml", "be815a5a"),
+];
 
 #[test]
 fn real_mails_show_every_attachment() {
@@ -275,17 +405,17 @@ fn real_mails_show_every_attachment() {
         let report = scan_with(&mut worker, std::fs::read(folder.join(&file)).unwrap());
         let digests: Vec<String> = report.artifacts.iter().map(Artifact::sha256_hex).collect();
         let kind = report.artifacts[0].kind;
-        assert!(
-            matches!(kind, Kind::Eml | Kind::Mbox | Kind::Mht),
-            "{file}: {kind}"
-        );
+        // One file is too far from a mail: a single known field, and no end of the header.
+        let no_mail = file.ends_with("mail-mime-parser__basic-2.eml");
+        if !no_mail && !matches!(kind, Kind::Eml | Kind::Mbox | Kind::Mht) {
+            missed.push(format!("{file}: {kind}"));
+        }
         for finding in &report.findings {
             assert_ne!(finding.id, "scanner-crashed", "{file}");
             let clean = labels.iter().any(|label| label == "clean");
-            assert!(
-                !(clean && finding.id.starts_with("mime-") && finding.score > 0),
-                "{file}: {finding:?}"
-            );
+            if clean && finding.score > 0 {
+                missed.push(format!("{file}: {finding:?}"));
+            }
             if clean || finding.score > 0 {
                 eprintln!(
                     "{file}: {} {} {}",
@@ -332,6 +462,60 @@ fn speed() {
             mail.len() as f64 / 1e6 / seconds
         );
     }
+    let budget = crate::limits::Budget::new(Limits::default(), None);
+    let timed = |what: &str, step: &dyn Fn()| {
+        let started = std::time::Instant::now();
+        step();
+        let seconds = started.elapsed().as_secs_f64();
+        eprintln!("{what}: {:.0} MB/s", mail.len() as f64 / 1e6 / seconds);
+    };
+    timed("structure", &|| {
+        std::hint::black_box(mime::read(&mail, 0, mime::Style::default(), &budget));
+    });
+    timed("mail-parser", &|| {
+        std::hint::black_box(mail_parser::MessageParser::default().parse(&*mail));
+    });
+    timed("base64", &|| {
+        std::hint::black_box(crate::formats::base64::decode(&mail));
+    });
+    timed("sha256", &|| {
+        std::hint::black_box(<sha2::Sha256 as sha2::Digest>::digest(&mail));
+    });
+    let started = std::time::Instant::now();
+    for _ in 0..1000 {
+        scan_with(&mut worker, "hello world");
+    }
+    eprintln!("a small text: {} us", started.elapsed().as_micros() / 1000);
+    let small: Bytes = mixed(&format!(
+        "--b\r\n\r\nHi\r\n--b\r\n{}--b--\r\n",
+        attachment()
+    ))
+    .into();
+    let started = std::time::Instant::now();
+    for _ in 0..1000 {
+        scan_with(&mut worker, small.clone());
+    }
+    eprintln!("a small mail: {} us", started.elapsed().as_micros() / 1000);
+    let started = std::time::Instant::now();
+    for _ in 0..1000 {
+        let small: &[u8] = &small;
+        std::hint::black_box(mail_parser::MessageParser::default().parse(small));
+    }
+    eprintln!(
+        "mail-parser on it: {} ns",
+        started.elapsed().as_nanos() / 1000
+    );
+    let started = std::time::Instant::now();
+    for _ in 0..1000 {
+        std::hint::black_box(mime::read(&small, 0, mime::Style::default(), &budget));
+    }
+    eprintln!(
+        "structure of it: {} ns",
+        started.elapsed().as_nanos() / 1000
+    );
+    timed("identify", &|| {
+        std::hint::black_box(crate::identify::identify(&mail, &budget));
+    });
     let Some((folder, rows)) = rows() else { return };
     let mails: Vec<Bytes> = rows
         .iter()

@@ -1,0 +1,405 @@
+//! VBA projects in compound files ([MS-OVBA]): every module's source is a child.
+//!
+//! A project is a storage with a stream `dir`, wherever it hides. What `dir` does not tell is recovered from the
+//! streams themselves: a container of source has a look of its own, and every stream is searched for it, also
+//! those that nothing leads to. P-code is not read here.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::bytes::index;
+use crate::formats::ole::{ObjectType, Ole, Reach, Stream};
+use crate::formats::ovba::{self, Decompressed, Dir, Module, Project, Tail};
+use crate::limits::{Account, Fault, Halt};
+use crate::model::{Artifact, Fact, Kind, Name, Trouble};
+
+use super::{Child, Nest, Payload};
+
+/// The code page where a project names none.
+const WESTERN: u16 = 1252;
+
+/// Pushes the source of every module of every project.
+pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let mut ole = super::ole::open(artifact, nest)?;
+    let storages = Storages::of(&ole, nest)?;
+    let mut finder = Finder {
+        account: Account::new(crate::bytes::length(artifact.data.len())),
+        taken: BTreeSet::new(),
+        modules: 0,
+        with_code: 0,
+        projects: 0,
+    };
+    for (storage, dir) in storages.named("dir") {
+        match finder.project(&mut ole, &storages, storage, dir, nest) {
+            Err(Trouble::TooMuch(halt @ Halt::Ceiling(_))) => {
+                nest.note(Fact::Limit {
+                    halt,
+                    what: "VBA project".to_owned(),
+                });
+            }
+            other => other?,
+        }
+    }
+    match finder.rest(&mut ole, &storages, nest) {
+        Err(Trouble::TooMuch(halt @ Halt::Ceiling(_))) => {
+            nest.note(Fact::Limit {
+                halt,
+                what: "VBA sources".to_owned(),
+            });
+        }
+        other => other?,
+    }
+    if finder.projects > 0 || finder.modules > 0 || storages.has("_vba_project") {
+        nest.note(Fact::VbaStorage {
+            modules: finder.modules,
+            with_code: finder.with_code,
+        });
+    }
+    Ok(())
+}
+
+/// Streams by their storage and lower-case name, those of the tree before others of the same name.
+struct Storages {
+    streams: BTreeMap<(Option<usize>, String), usize>,
+}
+
+impl Storages {
+    fn of(ole: &Ole<'_>, nest: &Nest<'_>) -> Result<Self, Halt> {
+        let mut streams = BTreeMap::new();
+        for reach in [Reach::Tree, Reach::Orphan, Reach::Carved] {
+            for (position, entry) in ole.entries().iter().enumerate() {
+                nest.tick()?;
+                if entry.object_type == ObjectType::Stream && entry.reach == reach {
+                    let key = (entry.parent, entry.name.to_lowercase());
+                    streams.entry(key).or_insert(position);
+                }
+            }
+        }
+        Ok(Self { streams })
+    }
+
+    fn find(&self, storage: Option<usize>, name: &str) -> Option<usize> {
+        self.streams.get(&(storage, name.to_lowercase())).copied()
+    }
+
+    /// Storages that hold a stream of this lower-case name, with that stream, in the order of the directory.
+    fn named(&self, name: &str) -> Vec<(Option<usize>, usize)> {
+        let all = self.streams.iter().filter(|((_, found), _)| found == name);
+        let mut all: Vec<_> = all
+            .map(|((storage, _), stream)| (*storage, *stream))
+            .collect();
+        all.sort_by_key(|(_, stream)| *stream);
+        all
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.streams.keys().any(|(_, found)| found == name)
+    }
+}
+
+struct Finder {
+    account: Account,
+    /// Containers that were read: stream and offset.
+    taken: BTreeSet<(usize, usize)>,
+    modules: usize,
+    with_code: usize,
+    projects: usize,
+}
+
+/// A module's source and where it was found.
+struct Source<'s> {
+    stream: usize,
+    path: &'s str,
+    offset: usize,
+    name: String,
+    code_page: u16,
+    /// Why it is no ordinary module, where it is none.
+    odd: Option<String>,
+}
+
+impl Finder {
+    /// Reads the project whose `dir` stream is at `dir`, in `storage`.
+    fn project(
+        &mut self,
+        ole: &mut Ole<'_>,
+        storages: &Storages,
+        storage: Option<usize>,
+        dir: usize,
+        nest: &mut Nest<'_>,
+    ) -> Result<(), Trouble> {
+        let path = ole.path(dir);
+        let stream = ole.stream(dir)?;
+        let Some(parsed) = self.dir(&stream.data, &path, nest)? else {
+            // Other programs name streams like this too; a project is told by its other streams then.
+            if storages.find(storage, "_vba_project").is_some() {
+                self.projects = self.projects.saturating_add(1);
+                nest.unread(0, format!("{path}: no compressed dir stream"));
+            }
+            return Ok(());
+        };
+        if parsed.modules.is_empty() && storages.find(storage, "_vba_project").is_none() {
+            return Ok(());
+        }
+        self.projects = self.projects.saturating_add(1);
+        for deviation in &parsed.deviations {
+            nest.deviation(deviation.at, format!("{path}: {}", deviation.what));
+        }
+        let page = parsed.code_page.unwrap_or(WESTERN);
+        let listed = self.listed(ole, storages, storage)?;
+        for module in &parsed.modules {
+            nest.tick()?;
+            let hidden = listed
+                .as_ref()
+                .filter(|project| !project.lists(&module.name));
+            if hidden.is_some() {
+                nest.note(Fact::Deviation {
+                    at: None,
+                    what: crate::text::excerpt(&format!(
+                        "{path}: module {} is not listed in PROJECT",
+                        module.name(page)
+                    )),
+                });
+            }
+            self.module(ole, storages, storage, module, page, nest)?;
+        }
+        Ok(())
+    }
+
+    /// Decompresses and reads a `dir` stream: at its start, or wherever a container starts in it.
+    fn dir(
+        &mut self,
+        stream: &[u8],
+        path: &str,
+        nest: &mut Nest<'_>,
+    ) -> Result<Option<Dir>, Trouble> {
+        let Some(start) = memchr::memchr(1, stream) else {
+            return Ok(None);
+        };
+        let body = stream.get(start..).unwrap_or_default();
+        let Some(got) = ovba::decompress(body, Tail::Follow, nest.budget(), &mut self.account)
+        else {
+            return Ok(None);
+        };
+        if start > 0 {
+            nest.deviation(0, format!("{path}: starts {start} bytes late"));
+        }
+        note(&got, path, nest);
+        halted(got.fault.as_ref(), path, nest)?;
+        Ok(Some(ovba::parse_dir(&got.data, nest.budget())?))
+    }
+
+    /// The `PROJECT` stream beside or above the storage, where there is one.
+    fn listed(
+        &self,
+        ole: &mut Ole<'_>,
+        storages: &Storages,
+        storage: Option<usize>,
+    ) -> Result<Option<Project>, Halt> {
+        let above = storage
+            .and_then(|storage| ole.entries().get(storage))
+            .and_then(|entry| entry.parent);
+        let stream = storages.find(above, "project");
+        let Some(stream) = stream.or_else(|| storages.find(storage, "project")) else {
+            return Ok(None);
+        };
+        Ok(Some(ovba::parse_project(&ole.stream(stream)?.data)))
+    }
+
+    /// Pushes the source of a module that `dir` names.
+    fn module(
+        &mut self,
+        ole: &mut Ole<'_>,
+        storages: &Storages,
+        storage: Option<usize>,
+        module: &Module,
+        page: u16,
+        nest: &mut Nest<'_>,
+    ) -> Result<(), Trouble> {
+        let name = module.name(page);
+        let names = module.stream_names(page);
+        let found = names.iter().find_map(|name| storages.find(storage, name));
+        let Some(position) = found else {
+            nest.unread(
+                0,
+                crate::text::excerpt(&format!("VBA module {name}: its stream is missing")),
+            );
+            return Ok(());
+        };
+        let path = ole.path(position);
+        let declared = module.offset.map_or(0, index);
+        if self.taken.contains(&(position, declared)) {
+            let what = format!("{path}: VBA module {name} has the source of another");
+            nest.note(Fact::Deviation {
+                at: None,
+                what: crate::text::excerpt(&what),
+            });
+            return Ok(());
+        }
+        let stream = ole.stream(position)?;
+        let source = Source {
+            stream: position,
+            path: &path,
+            offset: declared,
+            name,
+            code_page: page,
+            odd: None,
+        };
+        if self.container(&stream, &source, Tail::Follow, nest)? {
+            return Ok(());
+        }
+        // The offset leads to no container: the first one of the right look is taken.
+        let elsewhere = ovba::find_containers(&stream.data).next();
+        let what = match elsewhere {
+            Some(offset) => format!("{path}: expected source at {declared}, found at {offset}"),
+            None => format!("{path}: no source at {declared}"),
+        };
+        if let Some(offset) = elsewhere {
+            let source = Source {
+                offset,
+                odd: Some(what),
+                ..source
+            };
+            self.container(&stream, &source, Tail::Follow, nest)?;
+        } else if stream.missing > 0 || declared < stream.data.len() {
+            nest.unread(0, crate::text::excerpt(&what));
+        } else {
+            nest.note(Fact::Deviation {
+                at: None,
+                what: crate::text::excerpt(&what),
+            });
+        }
+        Ok(())
+    }
+
+    /// Searches all streams for sources that no project names.
+    fn rest(
+        &mut self,
+        ole: &mut Ole<'_>,
+        storages: &Storages,
+        nest: &mut Nest<'_>,
+    ) -> Result<(), Trouble> {
+        for position in 0..ole.entries().len() {
+            nest.tick()?;
+            let Some(entry) = ole.entries().get(position) else {
+                break;
+            };
+            if entry.object_type != ObjectType::Stream || entry.size == 0 {
+                continue;
+            }
+            let (name, storage) = (entry.name.clone(), entry.parent);
+            let stream = ole.stream(position)?;
+            let offsets: Vec<usize> = ovba::find_containers(&stream.data)
+                .filter(|offset| !self.taken.contains(&(position, *offset)))
+                .collect();
+            if offsets.is_empty() {
+                continue;
+            }
+            let path = ole.path(position);
+            let known = storages.find(storage, "dir").is_some();
+            let mut read_to = 0;
+            for offset in offsets {
+                nest.tick()?;
+                // A container inside another that was just read is text, not source.
+                if offset < read_to {
+                    continue;
+                }
+                let why = if known {
+                    "dir does not name it"
+                } else {
+                    "there is no dir stream"
+                };
+                let source = Source {
+                    stream: position,
+                    path: &path,
+                    offset,
+                    name: name.clone(),
+                    code_page: WESTERN,
+                    odd: Some(format!("{path}: source at {offset}, {why}")),
+                };
+                if self.container(&stream, &source, Tail::Stop, nest)? {
+                    read_to = offset.saturating_add(1);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Decompresses one container and pushes its source; false where there is none.
+    fn container(
+        &mut self,
+        stream: &Stream<'_>,
+        source: &Source<'_>,
+        tail: Tail,
+        nest: &mut Nest<'_>,
+    ) -> Result<bool, Trouble> {
+        let body = stream.data.get(source.offset..).unwrap_or_default();
+        let got = ovba::decompress(body, tail, nest.budget(), &mut self.account);
+        let Some(got) = got else { return Ok(false) };
+        self.taken.insert((source.stream, source.offset));
+        if let Some(odd) = &source.odd {
+            nest.note(Fact::Deviation {
+                at: None,
+                what: crate::text::excerpt(odd),
+            });
+        }
+        note(&got, source.path, nest);
+        self.modules = self.modules.saturating_add(1);
+        self.with_code = self
+            .with_code
+            .saturating_add(usize::from(has_code(&got.data)));
+        let child = Child::new("vba-module", Payload::Paid(got.data.into()))
+            .named(Name::of(source.name.clone()))
+            .of_kind(Kind::VbaSource)
+            .with_fact(Fact::CodePage {
+                number: source.code_page,
+            });
+        nest.push(child)?;
+        halted(got.fault.as_ref(), source.path, nest)?;
+        Ok(true)
+    }
+}
+
+/// Tells what was odd about a container.
+fn note(got: &Decompressed, path: &str, nest: &mut Nest<'_>) {
+    let told = |what: &str| crate::text::excerpt(&format!("{path}: {what}"));
+    for deviation in &got.deviations {
+        nest.note(Fact::Deviation {
+            at: None,
+            what: told(&deviation.what),
+        });
+    }
+    for missing in &got.missing {
+        nest.note(Fact::Unread {
+            at: None,
+            what: told(&missing.what),
+        });
+    }
+}
+
+/// A limit of the whole scan ends the unpacking; any other is noted.
+fn halted(fault: Option<&Fault>, path: &str, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    match fault {
+        None => Ok(()),
+        Some(Fault::Halt(halt @ (Halt::OutOfTime | Halt::Unpacked | Halt::Ratio))) => {
+            Err(Trouble::TooMuch(*halt))
+        }
+        Some(fault) => {
+            nest.note(Trouble::from(fault.clone()).into_fact(path));
+            Ok(())
+        }
+    }
+}
+
+/// Whether any line is neither blank nor an attribute. Line ends and `Attribute` are ASCII in every code page.
+fn has_code(source: &[u8]) -> bool {
+    let text: Cow<'_, [u8]> = Cow::Borrowed(source);
+    text.split(|&byte| byte == b'\n' || byte == b'\r')
+        .any(|line| {
+            let line = line.trim_ascii();
+            let word = line.get(..9).unwrap_or(line);
+            !line.is_empty() && !word.eq_ignore_ascii_case(b"Attribute")
+        })
+}
+
+#[cfg(test)]
+mod tests;
