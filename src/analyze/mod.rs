@@ -189,7 +189,7 @@ pub(crate) mod tests {
         analyzer: fn(&Look<'_>, &mut Findings<'_>),
         source: &str,
     ) -> Vec<(String, Option<String>)> {
-        let (findings, _) = run(analyzer, &[artifact(Kind::VbaSource, source.as_bytes())]);
+        let (findings, _) = run(analyzer, &[holding(Kind::VbaSource, source.as_bytes())]);
         findings
             .into_iter()
             .map(|finding| (finding.evidence.text, finding.evidence.decoded))
