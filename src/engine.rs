@@ -115,7 +115,7 @@ impl<'e> Worker<'e> {
             .deadline
             .or_else(|| started.checked_add(limits.timeout));
         let budget = Budget::new(limits.clone(), deadline);
-        let path = input.path.clone();
+        let path = crate::text::safe(&input.path);
         let mut tree = unpack(root(input, &budget), &budget);
         let mut findings = Findings::new(&self.engine.knowledge.catalogue);
         self.analyze(&mut tree, &budget, &mut findings);

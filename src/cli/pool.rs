@@ -408,7 +408,7 @@ mod tests {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
         let walk = Walk::new(&[root.join("Cargo.toml"), root.join("Cargo.lock")]);
         let mut sink = Collected(Vec::new());
-        let mut pool = pool(said, Duration::from_millis(1));
+        let mut pool = pool(said, Duration::from_millis(700));
         pool.threads = 1;
         assert!(pool.run(walk, &mut sink).is_ok());
         assert_eq!(sink.0, ["true false", "false true"]);

@@ -136,6 +136,15 @@ fn note_details(identity: &mut Identity, data: &[u8]) {
     if identity.kind == Kind::Vbe {
         identity.readings.push(Kind::Jse);
     }
+    // A signature stands beside what it signs; a message holds what cannot be read without its key.
+    if identity.kind == Kind::Pgp
+        && memchr::memmem::find(data, b"-----BEGIN PGP MESSAGE-----").is_some()
+    {
+        identity.facts.push(Fact::Locked {
+            scheme: "OpenPGP".to_owned(),
+            what: None,
+        });
+    }
     let pdf = identity.kind == Kind::Pdf || identity.readings.contains(&Kind::Pdf);
     if pdf && let Some(at) = memchr::memmem::find(data, b"/EmbeddedFile") {
         identity.facts.push(Fact::NoReader {

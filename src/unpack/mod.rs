@@ -169,7 +169,7 @@ pub const UNSUPPORTED: &[Kind] = &[
     Kind::Egg, Kind::Wim, Kind::BinHex, Kind::StuffIt, Kind::Deb, Kind::Rpm, Kind::Crx,
     Kind::Bz2, Kind::Xz, Kind::Lzma, Kind::Zst, Kind::Lz4, Kind::Z, Kind::Szdd, Kind::Kwaj, Kind::Lzip,
     Kind::Iso, Kind::Udf, Kind::Img, Kind::Vhd, Kind::Vhdx, Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Ntfs,
-    Kind::Tnef, Kind::Pst, Kind::Dbx, Kind::One, Kind::Onetoc2, Kind::Mdb, Kind::Accdb, Kind::P7m, Kind::Pgp,
+    Kind::Tnef, Kind::Pst, Kind::Dbx, Kind::One, Kind::Onetoc2, Kind::Mdb, Kind::Accdb, Kind::P7m,
 ];
 
 #[cfg(test)]
