@@ -78,7 +78,7 @@ pub fn to_utf8(bytes: &[u8]) -> Cow<'_, str> {
 /// Control characters that no text has. Written so that the compiler counts many at a time.
 fn controls(head: &[u8]) -> usize {
     let is_control = |byte: u8| {
-        let blank = (byte >= 9) & (byte <= 13) | (byte == 27);
+        let blank = (byte.wrapping_sub(9) < 5) | (byte == 27);
         (byte < 32) & !blank | (byte == 127)
     };
     // A chunk is short enough for its count to fit a byte.
