@@ -132,7 +132,7 @@ impl PasswordArguments {
             passwords.extend(lines.filter(|line| !line.is_empty()).map(str::to_owned));
         }
         if !passwords.is_empty() {
-            super::say(
+            say(
                 "locked content is recognised but not opened in this version: the passwords are not tried",
             );
         }
