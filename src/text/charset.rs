@@ -7,6 +7,9 @@ use encoding_rs::{Encoding, ISO_2022_JP, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, W
 /// The bytes looked at when a charset is guessed.
 const SNIFFED: usize = 64 * 1024;
 
+/// The bytes looked at by the guess among eight-bit charsets.
+const GUESSED: usize = 4 * 1024;
+
 /// What a text is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Charset {
@@ -109,7 +112,10 @@ fn guess(head: &[u8]) -> &'static Encoding {
         Err(_) => {}
     }
     let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Allow);
-    detector.feed(head, true);
+    // The detector is slow and needs little: it gets what follows the first byte that tells anything.
+    let telling = head.iter().position(|byte| !byte.is_ascii()).unwrap_or(0);
+    let window = head.get(telling..).unwrap_or_default();
+    detector.feed(window.get(..GUESSED).unwrap_or(window), true);
     detector.guess(Some(b"jp"), chardetng::Utf8Detection::Allow)
 }
 
