@@ -3,7 +3,10 @@
 //! Harmless throughout: programs have no code, macros name hosts that cannot exist. Fixtures of independent writers
 //! are not here; `testdata/README.md` says how they were made.
 
-use std::io::Write;
+use std::io::{Cursor, Write};
+
+use zip::CompressionMethod;
+use zip::write::SimpleFileOptions;
 
 use crate::build::{Part, attachment, base64, docm, docx, mail, module, program, zip};
 
@@ -235,7 +238,7 @@ fn programs() -> Vec<Fixture> {
 /// A Word document with another member.
 fn holding(member: &[u8]) -> Vec<u8> {
     let package = docx("Report");
-    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(package)).unwrap();
+    let mut archive = zip::ZipArchive::new(Cursor::new(package)).unwrap();
     let mut parts = Vec::new();
     for index in 0..archive.len() {
         let mut file = archive.by_index(index).unwrap();
@@ -282,6 +285,28 @@ fn patched(mut archive: Vec<u8>, local: usize, central: usize, value: u16) -> Ve
     archive
 }
 
+/// A zip with a comment on the whole archive.
+fn with_comment(mut archive: Vec<u8>) -> Vec<u8> {
+    let comment = b"sent by the office";
+    let len = u16::try_from(comment.len()).unwrap();
+    let at = archive.len() - 2;
+    archive[at..].copy_from_slice(&len.to_le_bytes());
+    archive.extend_from_slice(comment);
+    archive
+}
+
+/// A zip of texts compressed by methods.
+fn by_method(methods: &[CompressionMethod]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for method in methods {
+        let options = SimpleFileOptions::default().compression_method(*method);
+        writer.start_file(format!("{method}.txt"), options).unwrap();
+        let text = format!("Compressed by {method}.\r\n").repeat(8);
+        writer.write_all(text.as_bytes()).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
 /// A picture of one dot, written by hand.
 fn picture() -> Vec<u8> {
     let mut out = b"\x89PNG\r\n\x1a\n".to_vec();
@@ -320,13 +345,19 @@ fn containers() -> Vec<Fixture> {
         ("findings/limit-exceeded/hit.zip", nested(26)),
         ("findings/limit-exceeded/miss.zip", nested(12)),
         ("findings/malformed-container/hit.zip", damaged),
-        ("findings/malformed-container/miss.zip", plain()),
+        (
+            "findings/malformed-container/miss.zip",
+            patched(plain(), 6, 8, 1),
+        ),
         // Says that it is encrypted, and is not.
         (
             "findings/container-irregular/hit.zip",
             patched(plain(), 6, 8, 1),
         ),
-        ("findings/container-irregular/miss.zip", plain()),
+        (
+            "findings/container-irregular/miss.zip",
+            with_comment(plain()),
+        ),
         (
             "findings/encrypted-archive/miss-flag-lies.zip",
             patched(plain(), 6, 8, 1),
@@ -336,7 +367,14 @@ fn containers() -> Vec<Fixture> {
             "findings/unsupported-container/hit.zip",
             patched(plain(), 8, 10, 96),
         ),
-        ("findings/unsupported-container/miss.zip", plain()),
+        (
+            "findings/unsupported-container/miss.zip",
+            by_method(&[
+                CompressionMethod::Stored,
+                CompressionMethod::Bzip2,
+                CompressionMethod::Zstd,
+            ]),
+        ),
         ("findings/polyglot/hit.png", both),
         ("findings/polyglot/miss.png", padded),
     ]
