@@ -3,9 +3,10 @@
 //! `cargo bench` runs all; `cargo bench -- zip` those of one name.
 #![allow(
     missing_docs,
-    clippy::unwrap_used,
     dead_code,
-    reason = "a bench reports by panicking and uses some builders"
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench prints, reports by panicking and uses some of the builders"
 )]
 
 use std::time::{Duration, Instant};

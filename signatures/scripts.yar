@@ -15,7 +15,7 @@ rule PowerShell_Encoded_Command {
         severity = "high"
         attack = "T1059.001,T1027.010"
     strings:
-        $command = /powershell[^\r\n]{1,60}[-\/]e[a-z]{0,14}\s{1,4}["']?[A-Za-z0-9+\/]{40}/ nocase ascii wide
+        $command = /powershell[^\r\n]{1,60}[-\/]e[a-z]{0,14}\s{1,4}["']?[A-Za-z0-9+\/]{24}/ nocase ascii wide
     condition:
         is_script and $command
 }
@@ -172,13 +172,16 @@ rule Security_Software_Switched_Off {
         severity = "critical"
         attack = "T1562.001"
     strings:
-        $defender1 = /Set-MpPreference[^\r\n]{0,60}-Disable[A-Za-z]{4}/ nocase
-        $defender2 = /Add-MpPreference[^\r\n]{0,60}-Exclusion(Path|Process|Extension)/ nocase
+        $set = "Set-MpPreference" nocase
+        $disable = "-Disable" nocase
+        $add = "Add-MpPreference" nocase
+        $exclusion = "-Exclusion" nocase
         $shadow = /vssadmin[^\r\n]{1,10}delete\s{1,4}shadows/ nocase
         $amsi = "AmsiUtils" nocase
-        $office = /\\Security\\(VBAWarnings|AccessVBOM)/ nocase
+        $office1 = "\\Security\\VBAWarnings" nocase
+        $office2 = "\\Security\\AccessVBOM" nocase
     condition:
-        is_script and any of them
+        is_script and (($set and $disable) or ($add and $exclusion) or $shadow or $amsi or any of ($office*))
 }
 
 rule Script_Installs_Itself_For_Logon {
@@ -188,8 +191,14 @@ rule Script_Installs_Itself_For_Logon {
         severity = "high"
         attack = "T1547.001,T1053.005"
     strings:
-        $task = /schtasks[^\r\n]{1,20}\/create\s[^\r\n]{1,80}\/tr\s/ nocase
-        $run = /(reg(\.exe)?\s{1,4}add|RegWrite|Set-ItemProperty|New-ItemProperty)[^\r\n]{1,80}CurrentVersion\\Run/ nocase
+        $task = "schtasks" nocase
+        $create = "/create" nocase
+        $start = "/tr " nocase
+        $run = "CurrentVersion\\Run" nocase
+        $write1 = "reg add" nocase
+        $write2 = "RegWrite" nocase
+        $write3 = "Set-ItemProperty" nocase
+        $write4 = "New-ItemProperty" nocase
     condition:
-        is_script and any of them
+        is_script and (all of ($task, $create, $start) or ($run and any of ($write*)))
 }

@@ -203,6 +203,8 @@ mod tests {
                 "b = Array({})\r\nFor i = 0 To UBound(b)\r\nx = x & Chr(b(i) Xor 7)\r\nNext i\r\ng x",
                 list.join(",")
             ),
+            "Dim p(2) As String\r\np(0) = \"ht\"\r\np(1) = \"tp:/\"\r\np(2) = \"/example.invalid/\"\r\nx = Join(p, \"\")".to_owned(),
+            "x = h(\"687474703A2F2F6578616D706C652E696E76616C69642F\")\r\nEnd Sub\r\nFunction h(ByVal s As String) As String\r\nDim i As Long, r As String\r\nFor i = 1 To Len(s) Step 2\r\nIf Mid(s, i, 2) = \"00\" Then Exit For\r\nr = r & Chr(CLng(\"&H\" & Mid(s, i, 2)))\r\nNext i\r\nh = r\r\nEnd Function\r\nSub b()".to_owned(),
             format!(
                 "x = d(\"{}\")\r\nEnd Sub\r\nFunction d(s)\r\nDim i\r\nFor i = 1 To Len(s) Step 1\r\nd = d & Chr(Asc(Mid(s, i, 1)) - 1)\r\nNext\r\nEnd Function\r\nSub b()",
                 url.bytes()
@@ -248,6 +250,12 @@ mod tests {
         ] {
             assert_eq!(found(source), [], "{source}");
         }
+    }
+
+    #[test]
+    fn loops_of_ordinary_macros_are_not_run_and_exhaust_nothing() {
+        let one = "For i = 1 To 60000\r\nCells(i, 1) = i * 2\r\nx = x + 1\r\nNext i\r\n";
+        assert_eq!(found(&one.repeat(200)), []);
     }
 
     #[test]

@@ -61,10 +61,10 @@ enum Command {
     ///
     /// expected.toml names the samples that rules hit:
     ///
-    ///   [[sample]]
-    ///   file = "vba/run-key.bas"          # below DIR
-    ///   hits = ["autostart_run_key"]      # must match
-    ///   allowed = ["suspicious_strings"]  # may match
+    ///     [[sample]]
+    ///     file = "vba/run-key.bas"          # below DIR
+    ///     hits = ["autostart_run_key"]      # must match
+    ///     allowed = ["suspicious_strings"]  # may match
     ///
     /// Every other rule must miss, and files that are not named must be missed by all rules. Exit status: 0 all as
     /// expected, 1 not, 2 something could not be read.

@@ -131,6 +131,11 @@ impl PasswordArguments {
             let lines = lines.split('\n').map(|line| line.trim_end_matches('\r'));
             passwords.extend(lines.filter(|line| !line.is_empty()).map(str::to_owned));
         }
+        if !passwords.is_empty() {
+            say(
+                "locked content is recognised but not opened in this version: the passwords are not tried",
+            );
+        }
         Ok(passwords)
     }
 }

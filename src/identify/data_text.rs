@@ -263,7 +263,7 @@ fn is_declaration(declaration: &str) -> bool {
 /// A table: the same number of delimiters on every line. Two columns need more lines than three, since prose may
 /// have one comma a line by chance.
 pub(super) fn by_table(words: &Words<'_>) -> Option<Kind> {
-    [',', ';', '\t', '|']
+    [b',', b';', b'\t', b'|']
         .into_iter()
         .any(|delimiter| is_table(&words.head, delimiter, words.whole))
         .then_some(Kind::Csv)
@@ -275,13 +275,17 @@ const RECORDS: usize = 200;
 /// Lines after which prose is told from a table with a title.
 const EARLY: usize = 8;
 
-/// Whether fewer than half of the lines have the most delimiters.
+/// Whether no line has a delimiter, or fewer than half of the lines have the most of them.
 fn uneven(counts: &[usize]) -> bool {
     let most = counts.iter().max();
-    counts.iter().filter(|count| Some(*count) == most).count() * 2 < counts.len()
+    most == Some(&0)
+        || counts.iter().filter(|count| Some(*count) == most).count() * 2 < counts.len()
 }
 
-fn is_table(text: &str, delimiter: char, whole: bool) -> bool {
+fn is_table(text: &str, delimiter: u8, whole: bool) -> bool {
+    if memchr::memchr(delimiter, text.as_bytes()).is_none() {
+        return false;
+    }
     let mut counts: Vec<usize> = Vec::new();
     let mut longest = 0usize;
     let mut fields = 0usize;
@@ -289,10 +293,10 @@ fn is_table(text: &str, delimiter: char, whole: bool) -> bool {
     let mut count = 0usize;
     let mut blank = true;
     let mut letters = 0usize;
-    for c in text.chars() {
-        match c {
-            '"' => (quoted, blank) = (!quoted, false),
-            '\n' if !quoted => {
+    for byte in text.bytes() {
+        match byte {
+            b'"' => (quoted, blank) = (!quoted, false),
+            b'\n' if !quoted => {
                 if !blank {
                     counts.push(count);
                 }
@@ -302,17 +306,17 @@ fn is_table(text: &str, delimiter: char, whole: bool) -> bool {
                     break;
                 }
             }
-            '\r' => {}
-            c if c == delimiter && !quoted => {
+            b'\r' => {}
+            byte if byte == delimiter && !quoted => {
                 count = count.saturating_add(1);
                 fields = fields.saturating_add(1);
                 blank = false;
                 (longest, letters) = (longest.max(letters), 0);
             }
-            c => {
-                blank &= c.is_whitespace();
+            byte => {
+                blank &= byte.is_ascii_whitespace();
                 // A field of many unquoted words is prose.
-                letters = letters.saturating_add(usize::from(!quoted && c == ' '));
+                letters = letters.saturating_add(usize::from(!quoted && byte == b' '));
             }
         }
     }

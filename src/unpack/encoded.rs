@@ -392,7 +392,69 @@ const STARTS_OF_NUMBERS: &[[u8; 2]] = &[
 
 /// Runs of numbers, each at least [`SHORTEST`] characters and 32 bytes. Ends because each run is passed over whole.
 fn number_runs(text: &[u8], sink: &mut Sink<'_, '_>) -> Result<(), Trouble> {
-    let mut at = 0usize;
+    let mut from = 0usize;
+    while let Some(stretch) = next_stretch(text, from) {
+        from = stretch.end.saturating_add(1);
+        runs_within(text.get(..stretch.end).unwrap_or(text), stretch.start, sink)?;
+    }
+    Ok(())
+}
+
+/// Whether a byte may stand in a run of numbers in any notation: digits, prefixes, separators.
+const OF_NUMBERS: [bool; 256] = of_numbers();
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "constants, evaluated at compile time"
+)]
+const fn of_numbers() -> [bool; 256] {
+    let members = b"0123456789abcdefABCDEFxXhH\\&%$ \t\r\n,;:-\"'+_|.";
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < members.len() {
+        table[members[at] as usize] = true;
+        at += 1;
+    }
+    table
+}
+
+/// The next stretch of at least [`SHORTEST`] bytes that may all stand in a run of numbers. Ordinary text is passed
+/// over by probing every [`SHORTEST`]th byte, since a stretch that long must cover one.
+fn next_stretch(text: &[u8], mut at: usize) -> Option<Range<usize>> {
+    let fits = |byte: &u8| {
+        OF_NUMBERS
+            .get(usize::from(*byte))
+            .copied()
+            .unwrap_or_default()
+    };
+    loop {
+        let probe = at.checked_add(SHORTEST - 1)?;
+        if !fits(text.get(probe)?) {
+            at = probe.checked_add(1)?;
+            continue;
+        }
+        let back = text
+            .get(at..probe)?
+            .iter()
+            .rev()
+            .take_while(|byte| fits(byte))
+            .count();
+        let ahead = text
+            .get(probe..)?
+            .iter()
+            .take_while(|byte| fits(byte))
+            .count();
+        let stretch = probe.saturating_sub(back)..probe.saturating_add(ahead);
+        if stretch.len() >= SHORTEST {
+            return Some(stretch);
+        }
+        at = stretch.end.checked_add(1)?;
+    }
+}
+
+/// The runs of a stretch, which ends where `text` does.
+fn runs_within(text: &[u8], from: usize, sink: &mut Sink<'_, '_>) -> Result<(), Trouble> {
+    let mut at = from;
     while let Some(start) = next_number(text, at) {
         sink.nest.tick()?;
         at = start.saturating_add(1);

@@ -75,7 +75,11 @@ pub(super) fn call(machine: &Machine<'_, '_>, name: &str, arguments: &[Argument]
             };
             Some(Value::Text(text.derive(changed, Built::default())))
         }),
-        "cstr" | "str" | "cvar" | "strconv" => text(0).map(Value::Text),
+        "strconv" => match argument(arguments, 0) {
+            Some(Value::Array(bytes)) => from_bytes(machine, bytes),
+            _ => text(0).map(Value::Text),
+        },
+        "cstr" | "str" | "cvar" => text(0).map(Value::Text),
         "len" | "lenb" => text(0)
             .filter(|text| !text.is_partial())
             .and_then(|text| length(text.as_str().chars().count())),
@@ -319,6 +323,18 @@ fn join(machine: &Machine<'_, '_>, arguments: &[Argument]) -> Option<Value> {
         }
     }
     Some(Value::Text(made))
+}
+
+/// A text from an array of bytes, each a character.
+fn from_bytes(machine: &Machine<'_, '_>, bytes: &[Value]) -> Option<Value> {
+    machine.pay(bytes.len())?;
+    let character = |value: &Value| u8::try_from(value.as_whole()?).ok().map(char::from);
+    let text: Option<String> = bytes.iter().map(character).collect();
+    Some(Value::Text(Text::new(
+        text?,
+        0,
+        Built::default().rearranged(),
+    )))
 }
 
 fn find(machine: &Machine<'_, '_>, arguments: &[Argument]) -> Option<Value> {

@@ -48,6 +48,8 @@ pub(super) struct Machine<'m, 's> {
     pub(super) bare_from: Option<usize>,
     pub(super) depth: u32,
     pub(super) calls: u32,
+    /// Statements that runs of loops and functions may still execute.
+    pub(super) runs: u32,
     pub(super) globals: BTreeMap<Symbol, Value>,
     pub(super) locals: BTreeMap<Symbol, Value>,
     pub(super) withs: Vec<Value>,

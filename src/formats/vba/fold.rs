@@ -113,6 +113,7 @@ pub fn fold(module: &Module<'_>, mark: &dyn Fn(&str) -> u128, sink: &mut dyn FnM
         bare_from: None,
         depth: 0,
         calls: 0,
+        runs: super::interpreter::runs_of_source(module.data().len()),
         globals: BTreeMap::new(),
         locals: BTreeMap::new(),
         withs: Vec::new(),

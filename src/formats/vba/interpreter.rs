@@ -14,10 +14,35 @@ use super::procedures::ProcedureKind;
 use super::value::Value;
 
 /// Most statements of one run.
-const STATEMENTS: u32 = 200_000;
+const STATEMENTS: u32 = 20_000;
 
-/// Steps that one statement of a run costs: the work of a run is paid as the bytes it makes.
-const STATEMENT_COST: usize = 8;
+/// Functions and operators without which nothing is decoded: loops that use none of them are not worth a run.
+const DECODING: &[&str] = &[
+    "chr",
+    "chrw",
+    "chrb",
+    "asc",
+    "ascw",
+    "ascb",
+    "mid",
+    "midb",
+    "xor",
+    "strreverse",
+    "replace",
+    "split",
+    "join",
+    "left",
+    "right",
+    "strconv",
+    "array",
+];
+
+/// Statements that all runs of a module of `len` bytes may execute together.
+pub(super) fn runs_of_source(len: usize) -> u32 {
+    u32::try_from(len / 16)
+        .unwrap_or(u32::MAX)
+        .saturating_add(60_000)
+}
 
 /// Calls of functions within functions.
 const CALLS: u32 = 8;
@@ -81,7 +106,7 @@ impl Machine<'_, '_> {
                 .iter()
                 .all(|one| one.name.is_none() && one.value.is_known())
             && self.calls < CALLS
-            && self.pay(64).is_some();
+            && self.decodes(&procedure.statements);
         if !runnable {
             return Value::Unknown;
         }
@@ -128,9 +153,11 @@ impl Machine<'_, '_> {
         if !matches!(first, "for" | "do" | "while") || self.locals.is_empty() {
             return None;
         }
-        // A loop over something unknown ends at its header, before anything is copied.
-        self.pay(16_usize.saturating_add(self.locals.len().saturating_mul(4)))?;
         let last = self.block_end(ordinal)?;
+        if !self.decodes(&(ordinal..last)) {
+            return None;
+        }
+        self.pay(self.locals.len())?;
         let before = self.locals.clone();
         let saved = self.save();
         let mut left = STATEMENTS;
@@ -138,6 +165,32 @@ impl Machine<'_, '_> {
         self.restore(saved);
         let after = std::mem::replace(&mut self.locals, before);
         ended.is_ok().then_some((last, after))
+    }
+
+    /// Counts a statement of a run, which ends where there are none left for it or for the module.
+    fn count(&mut self, left: &mut u32) -> Result<(), Stopped> {
+        *left = left.checked_sub(1).ok_or(Stopped)?;
+        self.runs = self.runs.checked_sub(1).ok_or(Stopped)?;
+        Ok(())
+    }
+
+    /// Whether statements use something by which texts are decoded; paid from the statements of runs.
+    fn decodes(&mut self, statements: &Range<usize>) -> bool {
+        let module = self.module;
+        let edge = |at: usize| module.statements().get(at).map(|one| one.tokens.clone());
+        let (Some(first), Some(last)) = (
+            edge(statements.start),
+            edge(statements.end.saturating_sub(1)),
+        ) else {
+            return false;
+        };
+        let mut tokens = first.start..last.end;
+        let price = u32::try_from(tokens.len() / 64).unwrap_or(u32::MAX);
+        let Some(rest) = self.runs.checked_sub(price) else {
+            return false;
+        };
+        self.runs = rest;
+        tokens.any(|at| DECODING.contains(&module.word(at)))
     }
 
     /// The statement that closes the block opened at `ordinal`; paid by the statements passed.
@@ -194,8 +247,7 @@ impl Machine<'_, '_> {
         let module = self.module;
         let mut at = range.start;
         while at < range.end {
-            *left = left.checked_sub(1).ok_or(Stopped)?;
-            self.pay(STATEMENT_COST).ok_or(Stopped)?;
+            self.count(left)?;
             let statement = module.statements().get(at).ok_or(Stopped)?;
             let start = statement.tokens.start;
             self.enter_statement(at);
@@ -282,8 +334,7 @@ impl Machine<'_, '_> {
             Box::new(counted(from, to, by))
         };
         for value in values {
-            *left = left.checked_sub(1).ok_or(Stopped)?;
-            self.pay(STATEMENT_COST).ok_or(Stopped)?;
+            self.count(left)?;
             self.set(variable, value);
             match self.run(
                 header.saturating_add(1)..last,
@@ -323,8 +374,7 @@ impl Machine<'_, '_> {
             Ok(truth != until)
         };
         while goes_on(self, header)? {
-            *left = left.checked_sub(1).ok_or(Stopped)?;
-            self.pay(STATEMENT_COST).ok_or(Stopped)?;
+            self.count(left)?;
             match self.run(
                 header.saturating_add(1)..last,
                 left,

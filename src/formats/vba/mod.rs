@@ -1,7 +1,7 @@
 //! VBA source text: tokens, statements, procedures, and what its constant expressions come to ([MS-VBAL]).
 //!
 //! Everything works on the module's bytes, so that an offset in a finding is an offset in the artifact. Nothing here
-//! says what is bad: [`fold`] tells which calls a module makes with which values, an analyzer judges.
+//! says what is bad: [`fold()`] tells which calls a module makes with which values, an analyzer judges.
 
 mod builtins;
 mod expression;

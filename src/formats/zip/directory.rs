@@ -1,4 +1,4 @@
-//! End records ([APPNOTE] 4.3.14 to 4.3.16) and the central directories that they point at.
+//! End records (APPNOTE 4.3.14 to 4.3.16) and the central directories that they point at.
 //!
 //! An end record is a claim: the directory is looked for where its size says it starts and where its offset says,
 //! and its headers are followed as long as their signature goes on, whatever the count claims.

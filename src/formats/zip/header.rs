@@ -1,4 +1,4 @@
-//! One central or local header ([APPNOTE] 4.3.7, 4.3.12) with its extra fields: zip64 sizes (4.5.3), AES (the
+//! One central or local header (APPNOTE 4.3.7, 4.3.12) with its extra fields: zip64 sizes (4.5.3), AES (the
 //! AE-x specification), Info-ZIP Unicode path (4.6.9).
 
 use crate::bytes::{Deviation, Reader, Short, index, slice, u16_at, u32_at, u64_at};

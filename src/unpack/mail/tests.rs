@@ -3,7 +3,6 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::engine::{Engine, Input, Worker};
-use crate::formats::mime;
 use crate::knowledge::Knowledge;
 use crate::limits::Limits;
 use crate::model::{Artifact, Kind, Name, Report};
@@ -444,101 +443,4 @@ fn real_mails_show_every_attachment() {
     eprintln!("{found} of {wanted} attachments");
     assert_eq!(missed, Vec::<String>::new());
     assert!(wanted > 50);
-}
-
-#[test]
-#[ignore = "a measurement"]
-fn speed() {
-    let engine = engine();
-    let mut worker = Worker::new(&engine);
-    let line = "TVqQAAMAAAAEAAAA//8AALgAAAAAAAAAQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n";
-    let part = format!(
-        "Content-Type: application/octet-stream; name=\"a.exe\"\r\nContent-Transfer-Encoding: base64\r\n\r\n{}",
-        line.repeat(20 << 20 >> 6)
-    );
-    let mail: Bytes = mixed(&format!("--b\r\n\r\nHi\r\n--b\r\n{part}--b--\r\n")).into();
-    for _ in 0..3 {
-        let started = std::time::Instant::now();
-        scan_with(&mut worker, mail.clone());
-        let seconds = started.elapsed().as_secs_f64();
-        eprintln!(
-            "{} MB: {:.0} MB/s",
-            mail.len() >> 20,
-            mail.len() as f64 / 1e6 / seconds
-        );
-    }
-    let budget = crate::limits::Budget::new(Limits::default(), None);
-    let timed = |what: &str, step: &dyn Fn()| {
-        let started = std::time::Instant::now();
-        step();
-        let seconds = started.elapsed().as_secs_f64();
-        eprintln!("{what}: {:.0} MB/s", mail.len() as f64 / 1e6 / seconds);
-    };
-    timed("structure", &|| {
-        std::hint::black_box(mime::read(&mail, 0, mime::Style::default(), &budget));
-    });
-    timed("mail-parser", &|| {
-        std::hint::black_box(mail_parser::MessageParser::default().parse(&*mail));
-    });
-    timed("base64", &|| {
-        std::hint::black_box(crate::formats::base64::decode(&mail));
-    });
-    timed("sha256", &|| {
-        std::hint::black_box(<sha2::Sha256 as sha2::Digest>::digest(&mail));
-    });
-    let started = std::time::Instant::now();
-    for _ in 0..1000 {
-        scan_with(&mut worker, "hello world");
-    }
-    eprintln!("a small text: {} us", started.elapsed().as_micros() / 1000);
-    let small: Bytes = mixed(&format!(
-        "--b\r\n\r\nHi\r\n--b\r\n{}--b--\r\n",
-        attachment()
-    ))
-    .into();
-    let started = std::time::Instant::now();
-    for _ in 0..1000 {
-        scan_with(&mut worker, small.clone());
-    }
-    eprintln!("a small mail: {} us", started.elapsed().as_micros() / 1000);
-    let started = std::time::Instant::now();
-    for _ in 0..1000 {
-        let small: &[u8] = &small;
-        std::hint::black_box(mail_parser::MessageParser::default().parse(small));
-    }
-    eprintln!(
-        "mail-parser on it: {} ns",
-        started.elapsed().as_nanos() / 1000
-    );
-    let started = std::time::Instant::now();
-    for _ in 0..1000 {
-        std::hint::black_box(mime::read(&small, 0, mime::Style::default(), &budget));
-    }
-    eprintln!(
-        "structure of it: {} ns",
-        started.elapsed().as_nanos() / 1000
-    );
-    timed("identify", &|| {
-        std::hint::black_box(crate::identify::identify(&mail, &budget));
-    });
-    let Some((folder, rows)) = rows() else { return };
-    let mails: Vec<Bytes> = rows
-        .iter()
-        .filter(|(file, ..)| file.starts_with("mail/ham"))
-        .map(|(file, ..)| std::fs::read(folder.join(file)).unwrap().into())
-        .collect();
-    let bytes: usize = mails.iter().map(Bytes::len).sum();
-    let started = std::time::Instant::now();
-    for _ in 0..20 {
-        for mail in &mails {
-            scan_with(&mut worker, mail.clone());
-        }
-    }
-    let seconds = started.elapsed().as_secs_f64() / 20.0;
-    eprintln!(
-        "ham: {} mails, {bytes} bytes: {:.1} MB/s, {:.3} ms a mail",
-        mails.len(),
-        bytes as f64 / 1e6 / seconds,
-        seconds * 1e3 / mails.len() as f64
-    );
 }
