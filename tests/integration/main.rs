@@ -5,10 +5,12 @@
 //! | `cli` | arguments and files → standard output, standard error, exit code |
 //! | `compound` | compound files against an independent reader, macros and locks against labels |
 //! | `corpus` | real files with labels, where they are there |
+//! | `findings` | every id an analyzer may find has a hit and a near miss |
+//! | `golden` | whole reports, file by file |
 //! | `mutate` | damaged files: no panic, no hang, always a report |
 //! | `rules` | every embedded rule has a hit and a near miss |
 //! | `shape` | layers, tables, catalogue, sizes: the shape of the code |
-//! | `bench`, `build`, `support` | the engine and dice, builders of fixtures, running the program |
+//! | `bench`, `build`, `fixtures`, `support` | the engine and dice, builders, what they build, running the program |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -23,9 +25,13 @@
 )]
 
 mod bench;
+mod build;
 mod cli;
 mod compound;
 mod corpus;
+mod findings;
+mod fixtures;
+mod golden;
 mod mutate;
 mod rules;
 mod shape;
