@@ -5,7 +5,9 @@
 //! | `cli` | arguments and files → standard output, standard error, exit code |
 //! | `compound` | compound files against an independent reader, macros and locks against labels |
 //! | `corpus` | real files with labels, where they are there |
+//! | `hostile` | inputs of hostile size: linear time, bounded memory, every limit said |
 //! | `mutate` | damaged files: no panic, no hang, always a report |
+//! | `parsers` | every fuzz target under seeded mutations |
 //! | `rules` | every embedded rule has a hit and a near miss |
 //! | `shape` | layers, tables, catalogue, sizes: the shape of the code |
 //! | `bench`, `build`, `support` | the engine and dice, builders of fixtures, running the program |
@@ -23,10 +25,13 @@
 )]
 
 mod bench;
+mod build;
 mod cli;
 mod compound;
 mod corpus;
+mod hostile;
 mod mutate;
+mod parsers;
 mod rules;
 mod shape;
 mod support;
