@@ -294,7 +294,7 @@ fn hostile_mails_stay_linear() {
     bears("words.eml", 100_000, |n| {
         mail_head(&format!("Subject: {}\r\n", "=?utf-8?B?44GC?= ".repeat(n))).into_bytes()
     });
-    let report = bears("nested.eml", 10_000, |n| {
+    let report = bears("nested.eml", 40_000, |n| {
         let mut out = mail_head("Content-Type: multipart/mixed; boundary=b0\r\n");
         for at in 1..n {
             write!(
