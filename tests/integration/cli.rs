@@ -464,7 +464,7 @@ fn what_may_not_be_read_is_said_and_the_others_go_on() {
     use std::os::unix::fs::PermissionsExt;
     let folder = samples();
     let path = folder.file("in/locked.txt", "text");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o0)).unwrap();
     if std::fs::File::open(&path).is_ok() {
         eprintln!("skipped: this user may read everything");
         return;

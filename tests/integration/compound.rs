@@ -127,7 +127,7 @@ fn streams_are_what_an_independent_reader_gives() {
         files += 1;
         let walk = judge
             .walk()
-            .filter(|entry| entry.is_stream() && entry.len() > 0);
+            .filter(|entry| entry.is_stream() && !entry.is_empty());
         let paths: Vec<PathBuf> = walk.map(|entry| entry.path().to_path_buf()).collect();
         for path in paths {
             let mut expected = Vec::new();

@@ -395,7 +395,7 @@ fn hostile_macros_stay_linear() {
     });
     bears("strings.docm", 100_000, |n| {
         let mut code = "Sub A()\n".to_owned();
-        (0..n).for_each(|at| write!(code, "x = x & \"s{at}\"\n").unwrap());
+        (0..n).for_each(|at| writeln!(code, "x = x & \"s{at}\"").unwrap());
         vba(&code)
     });
     bears("blocks.docm", 50_000, |n| {
@@ -412,7 +412,7 @@ fn hostile_macros_stay_linear() {
                 "Function F{at}(a)\nF{at} = F{}(a & \"x\")\nEnd Function\n",
                 at + 1
             )
-            .unwrap()
+            .unwrap();
         });
         vba(&code)
     });
@@ -531,9 +531,9 @@ fn memory_is_the_input_and_what_came_out_of_it() {
     // Text that packs well, but not as well as a bomb.
     let mut text = String::new();
     while text.len() < 200 << 20 {
-        write!(
+        writeln!(
             text,
-            "{:x} {}\n",
+            "{:x} {}",
             dice.roll(),
             "the same words in every line of it, ".repeat(24)
         )

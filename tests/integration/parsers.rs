@@ -10,6 +10,11 @@ use crate::bench::Dice;
 use crate::build;
 use crate::mutate::{fixtures, mutate, number};
 
+#[allow(
+    clippy::semicolon_if_nothing_returned,
+    clippy::type_complexity,
+    reason = "a table of short closures"
+)]
 #[path = "../../fuzz/targets.rs"]
 mod targets;
 
