@@ -1,7 +1,7 @@
 //! Findings → combinations, score, level.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::knowledge::{Catalogue, Combination, Scope};
 use crate::model::{Artifact, Family, Finding, Id, Kind, Level, Raised};
@@ -42,11 +42,11 @@ pub fn judge(
     catalogue: &Catalogue,
     thresholds: Thresholds,
 ) -> Verdict {
-    let places = Places::new(tree);
+    let places = Places::new(tree, findings);
     let raised: Vec<Raised> = catalogue
         .combinations()
         .iter()
-        .flat_map(|combination| places.met(combination, findings))
+        .flat_map(|combination| places.met(combination))
         .collect();
     let highest = findings
         .iter()
@@ -84,6 +84,10 @@ const FILES_BY_THEMSELVES: &[&str] = &[
 struct Places<'a> {
     tree: &'a [Artifact],
     children: Vec<Vec<Id>>,
+    findings: &'a [Finding],
+    /// Numbers of the findings on each artifact, in their order: many findings on many artifacts must not cost their
+    /// product.
+    on: BTreeMap<Id, Vec<usize>>,
     /// Steps left for following copies: many copies of one large container would else cost their product.
     steps: Cell<u32>,
 }
@@ -92,7 +96,11 @@ struct Places<'a> {
 const STEPS: u32 = 2_000_000;
 
 impl<'a> Places<'a> {
-    fn new(tree: &'a [Artifact]) -> Self {
+    fn new(tree: &'a [Artifact], findings: &'a [Finding]) -> Self {
+        let mut on: BTreeMap<Id, Vec<usize>> = BTreeMap::new();
+        for (number, finding) in findings.iter().enumerate() {
+            on.entry(finding.artifact).or_default().push(number);
+        }
         let mut children = vec![Vec::new(); tree.len()];
         for artifact in tree {
             let above = artifact
@@ -105,6 +113,8 @@ impl<'a> Places<'a> {
         Self {
             tree,
             children,
+            findings,
+            on,
             steps: Cell::new(STEPS),
         }
     }
@@ -154,17 +164,25 @@ impl<'a> Places<'a> {
         found
     }
 
-    fn met(&self, combination: &Combination, findings: &[Finding]) -> Vec<Raised> {
+    /// The findings on an artifact with their numbers.
+    fn findings_on(&self, id: Id) -> impl Iterator<Item = (usize, &'a Finding)> + '_ {
+        let numbers = self.on.get(&id).into_iter().flatten();
+        numbers.filter_map(|number| Some((*number, self.findings.get(*number)?)))
+    }
+
+    fn met(&self, combination: &Combination) -> Vec<Raised> {
         let wanted =
             |finding: &Finding| combination.all.iter().flatten().any(|id| *id == finding.id);
-        if !combination
-            .all
-            .iter()
-            .all(|any| findings.iter().any(|f| any.iter().any(|id| *id == f.id)))
-        {
+        let possible = combination.all.iter().all(|any| {
+            self.findings
+                .iter()
+                .any(|finding| any.iter().any(|id| *id == finding.id))
+        });
+        if !possible {
             return Vec::new();
         }
         let mut raised: Vec<Raised> = Vec::new();
+        let mut known: BTreeSet<Vec<usize>> = BTreeSet::new();
         // What is true of equal bytes is said at the first of them.
         for root in self
             .tree
@@ -176,35 +194,53 @@ impl<'a> Places<'a> {
                     BTreeSet::from_iter([Some(root.id), root.same_as].into_iter().flatten())
                 }
                 Scope::Document if self.is_file(root) => self.below(root.id, Reach::OneFile),
-                Scope::Below if is_above(combination, root, findings) => {
+                Scope::Below if self.is_above(combination, root) => {
                     let mut artifacts = self.below(root.id, Reach::Everything);
                     artifacts.remove(&root.id);
                     artifacts
                 }
                 Scope::Document | Scope::Below => continue,
             };
-            let here = |finding: &Finding| artifacts.contains(&finding.artifact);
+            let here: Vec<(usize, &Finding)> = artifacts
+                .iter()
+                .flat_map(|id| self.findings_on(*id))
+                .filter(|(_, finding)| wanted(finding))
+                .collect();
             let met = combination.all.iter().all(|any| {
-                findings
-                    .iter()
-                    .any(|finding| here(finding) && any.iter().any(|id| *id == finding.id))
+                here.iter()
+                    .any(|(_, finding)| any.iter().any(|id| *id == finding.id))
             });
-            if met {
-                let numbered = findings
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, finding)| here(finding) && wanted(finding));
-                let met = Raised {
+            if !met {
+                continue;
+            }
+            let mut numbers: Vec<usize> = here.iter().map(|(number, _)| *number).collect();
+            numbers.sort_unstable();
+            if known.insert(numbers.clone()) {
+                raised.push(Raised {
                     by: combination.id.clone(),
                     score: combination.score,
-                    findings: numbered.map(|(number, _)| number).collect(),
-                };
-                if !raised.contains(&met) {
-                    raised.push(met);
-                }
+                    findings: numbers,
+                });
             }
         }
         raised
+    }
+
+    /// Whether what lies below the artifact counts for the combination.
+    fn is_above(&self, combination: &Combination, artifact: &Artifact) -> bool {
+        let family = match artifact.kind.family() {
+            _ if artifact.kind == Kind::Rtf => "rtf",
+            Family::Ole => "ole",
+            Family::Ooxml => "ooxml",
+            Family::Odf => "odf",
+            Family::Pdf => "pdf",
+            Family::OneNote => "onenote",
+            _ => "",
+        };
+        let anchored =
+            |(_, finding): (usize, &Finding)| combination.anchor.iter().any(|id| *id == finding.id);
+        combination.families.iter().any(|named| named == family)
+            || self.findings_on(artifact.id).any(anchored)
     }
 }
 
@@ -224,20 +260,4 @@ fn is_document(artifact: &Artifact) -> bool {
         Family::OneNote,
     ];
     families.contains(&artifact.kind.family()) || artifact.kind == Kind::Rtf
-}
-
-fn is_above(combination: &Combination, artifact: &Artifact, findings: &[Finding]) -> bool {
-    let family = match artifact.kind.family() {
-        _ if artifact.kind == Kind::Rtf => "rtf",
-        Family::Ole => "ole",
-        Family::Ooxml => "ooxml",
-        Family::Odf => "odf",
-        Family::Pdf => "pdf",
-        Family::OneNote => "onenote",
-        _ => "",
-    };
-    let anchored = |finding: &Finding| {
-        finding.artifact == artifact.id && combination.anchor.iter().any(|id| *id == finding.id)
-    };
-    combination.families.iter().any(|named| named == family) || findings.iter().any(anchored)
 }

@@ -7,7 +7,9 @@
 //! | `corpus` | real files with labels, where they are there |
 //! | `findings` | every id an analyzer may find has a hit and a near miss |
 //! | `golden` | whole reports, file by file |
+//! | `hostile` | inputs of hostile size: linear time, bounded memory, every limit said |
 //! | `mutate` | damaged files: no panic, no hang, always a report |
+//! | `parsers` | every fuzz target under seeded mutations |
 //! | `rules` | every embedded rule has a hit and a near miss |
 //! | `shape` | layers, tables, catalogue, sizes: the shape of the code |
 //! | `bench`, `build`, `fixtures`, `support` | the engine and dice, builders, what they build, running the program |
@@ -32,7 +34,9 @@ mod corpus;
 mod findings;
 mod fixtures;
 mod golden;
+mod hostile;
 mod mutate;
+mod parsers;
 mod rules;
 mod shape;
 mod support;

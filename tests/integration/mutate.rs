@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(12);
 /// Larger files only slow the round down.
 const LARGEST: u64 = 400_000;
 
-fn fixtures() -> Vec<PathBuf> {
+pub(crate) fn fixtures() -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut waiting = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")];
     waiting.extend(corpus::folder());
@@ -32,6 +32,11 @@ fn fixtures() -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// A number in the environment.
+pub(crate) fn number(variable: &str) -> Option<usize> {
+    std::env::var(variable).ok()?.parse().ok()
 }
 
 /// Damages `data` in one of the ways in which attackers, disks and networks do.
@@ -91,7 +96,8 @@ pub(crate) fn mutate(data: &mut Vec<u8>, other: &[u8], dice: &mut Dice) {
 #[test]
 fn damaged_files_end_in_time_with_a_report() {
     let full = std::env::var_os("SEKISHO_TEST_FULL").is_some();
-    let rounds = if full { 60 } else { 2 };
+    let rounds = number("SEKISHO_FUZZ_ROUNDS").unwrap_or(if full { 60 } else { 2 });
+    let seed = number("SEKISHO_FUZZ_SEED").unwrap_or(0);
     let files = fixtures();
     assert!(files.len() > 20, "only {} fixtures", files.len());
     let limits = Limits {
@@ -119,7 +125,9 @@ fn damaged_files_end_in_time_with_a_report() {
                 for at in (part * slice)..((part + 1) * slice).min(files.len()) {
                     for round in 0..rounds {
                         current.store(u64::try_from(at).unwrap(), Ordering::Relaxed);
-                        let mut dice = Dice::new(u64::try_from(at * 1000 + round).unwrap() + 7);
+                        let mut dice = Dice::new(
+                            u64::try_from(at * 1000 + round + seed * 1_000_000).unwrap() + 7,
+                        );
                         let mut data = contents[at].clone();
                         let other = &contents[dice.below(contents.len())];
                         for _ in 0..=dice.below(3) {

@@ -12,6 +12,7 @@ use crate::formats::header::{self, Breaks, Doubtful, Header};
 use crate::formats::header_words::parameters;
 use crate::formats::mime::{self, Role, Structure};
 use crate::identify;
+use crate::limits::Halt;
 use crate::model::{Artifact, Fact, Family, Hides, Kind, Trouble};
 use crate::text;
 use crate::unpack::{Child, Nest};
@@ -57,6 +58,8 @@ pub(super) struct Readings {
     digests: BTreeSet<[u8; 32]>,
     names: Vec<&'static str>,
     odd: usize,
+    /// Whether a multipart too deep in others was left closed.
+    deep: bool,
 }
 
 impl Readings {
@@ -69,6 +72,7 @@ impl Readings {
             digests: BTreeSet::new(),
             names: Vec::new(),
             odd: 0,
+            deep: false,
         }
     }
 
@@ -106,11 +110,26 @@ impl Readings {
         Ok(())
     }
 
+    /// Leaves a multipart closed that only another reading shows too deep in others: opened as messages of their own
+    /// in every reading, their rests would multiply at each depth.
+    fn leave_deep(&mut self, nest: &mut Nest<'_>) {
+        if !std::mem::replace(&mut self.deep, true) {
+            nest.note(Fact::Limit {
+                halt: Halt::Ceiling("multiparts within multiparts"),
+                what: "in another reading of the mail".to_owned(),
+            });
+        }
+    }
+
     /// Decodes a leaf in every reading and pushes what is new.
     fn push(&mut self, leaf: &Leaf, first: bool, nest: &mut Nest<'_>) -> Result<(), Trouble> {
         let data = self.data.clone();
         let header = header_of(&data, leaf);
         if leaf.too_deep {
+            if !first {
+                self.leave_deep(nest);
+                return Ok(());
+            }
             let range = leaf.start..leaf.body.end;
             let child = Child::new("mime-part", data.slice(range.clone())).of_kind(Kind::Eml);
             nest.push(child.at(range))?;

@@ -1,0 +1,346 @@
+//! What the fuzzer and the mutation test drive: one line for every parser that meets bytes of a stranger.
+//!
+//! Stands in one place: `tests/integration/parsers.rs` runs the table with seeded mutations on stable Rust, each file
+//! of `fuzz_targets/` hands one row to libFuzzer. A target may do anything but panic, hang or grow without bound.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use sekisho::analyze::{ANALYZERS, Findings, Look, Sees};
+use sekisho::engine::{Engine, Input, Worker};
+use sekisho::formats::header::{Breaks, Doubtful};
+use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
+use sekisho::formats::{
+    base64, encoded, header, header_words, indicators, mbox, mime, offcrypto, ole, opc, ovba, ppt,
+    quoted_printable, uuencode, vba, yenc, zip,
+};
+use sekisho::identify::identify;
+use sekisho::knowledge::Knowledge;
+use sekisho::limits::{Account, Budget, Limits};
+use sekisho::model::{Artifact, Kind};
+use sekisho::rules::{Rules, Strictness, embedded};
+use sekisho::score::Thresholds;
+use sekisho::text;
+use sekisho::unpack::{Nest, Seen, UNPACKERS};
+
+/// Every target by its name.
+pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
+    ("activemime", |data| {
+        unpack("activemime", Kind::ActiveMime, data)
+    }),
+    ("base64", |data| drop(base64::decode(data))),
+    ("carve", |data| unpack("carve", Kind::Data, data)),
+    ("encoded", encoded_text),
+    ("encoded_runs", |data| unpack("encoded", Kind::Text, data)),
+    ("gzip", |data| unpack("gzip", Kind::Gz, data)),
+    ("header", header_blocks),
+    ("header_words", words),
+    ("identify", |data| drop(identify(data, &budget()))),
+    ("indicators", |data| {
+        let _ = found_indicators(data);
+    }),
+    ("mail", |data| unpack("mail", Kind::Eml, data)),
+    ("mbox", |data| {
+        let _ = mbox::Messages::new(data).count();
+    }),
+    ("mime", |data| {
+        styles().for_each(|style| drop(mime::read(data, 0, style, &budget())))
+    }),
+    ("offcrypto", locks),
+    ("office_xml", |data| {
+        unpack("office_xml", Kind::FlatOpc, data)
+    }),
+    ("ole", compound),
+    ("ole_unpack", |data| unpack("ole", Kind::Doc, data)),
+    ("opc", packages),
+    ("ovba_compression", decompressed),
+    ("ovba_dir", |data| drop(ovba::parse_dir(data, &budget()))),
+    ("ovba_project", |data| drop(ovba::parse_project(data))),
+    ("ppt", |data| drop(ppt::storages(data, &budget()))),
+    ("quoted_printable", |data| {
+        drop(quoted_printable::decode(data))
+    }),
+    ("scan", scan),
+    ("scripts", |data| {
+        [Kind::Bat, Kind::Js, Kind::Ps1]
+            .iter()
+            .for_each(|kind| analyze(*kind, data))
+    }),
+    ("tar", |data| unpack("tar", Kind::Tar, data)),
+    ("text", texts),
+    ("uuencode", |data| {
+        follow(data, |at| {
+            uuencode::next(data, at).map(|block| block.range.end)
+        })
+    }),
+    ("vba", |data| {
+        vba::fold(&vba::Module::read(data), &|_| 1, &mut |_| {})
+    }),
+    ("vba_analyzers", |data| analyze(Kind::VbaSource, data)),
+    ("vba_unpack", |data| unpack("vba", Kind::VbaProject, data)),
+    ("yenc", |data| {
+        follow(data, |at| yenc::next(data, at).map(|block| block.range.end))
+    }),
+    ("zip", members),
+    ("zip_unpack", |data| unpack("zip", Kind::Zip, data)),
+];
+
+/// Runs one target by its name; unknown names panic, so that a misspelt file of `fuzz_targets/` fails at once.
+#[allow(
+    dead_code,
+    reason = "the fuzzer's entry; the mutation test goes over the table"
+)]
+pub(crate) fn run(name: &str, data: &[u8]) {
+    let row = TARGETS.iter().find(|(known, _)| *known == name);
+    let (_, target) = row.unwrap_or_else(|| panic!("no target {name}"));
+    target(data);
+}
+
+fn limits() -> Limits {
+    Limits {
+        timeout: Duration::from_secs(10),
+        max_depth: 6,
+        max_artifacts: 500,
+        max_unpacked: 32 << 20,
+        ..Limits::default()
+    }
+}
+
+fn budget() -> Budget {
+    Budget::new(
+        limits(),
+        Instant::now().checked_add(Duration::from_secs(10)),
+    )
+}
+
+fn knowledge() -> &'static Knowledge {
+    static KNOWLEDGE: OnceLock<Knowledge> = OnceLock::new();
+    KNOWLEDGE.get_or_init(|| Knowledge::embedded().unwrap())
+}
+
+fn artifact(kind: Kind, data: &[u8]) -> Artifact {
+    Artifact {
+        id: 0,
+        parent: None,
+        via: None,
+        index: 0,
+        at: None,
+        depth: 0,
+        kind,
+        readings: Vec::new(),
+        sha256: [0; 32],
+        name: None,
+        declared: None,
+        same_as: None,
+        mail: None,
+        facts: Vec::new(),
+        data: data.to_vec().into(),
+    }
+}
+
+/// One unpacker over bytes that are taken for `kind`, whatever they are.
+fn unpack(name: &str, kind: Kind, data: &[u8]) {
+    let artifact = artifact(kind, data);
+    let (budget, mut seen) = (budget(), Seen::new());
+    for row in UNPACKERS
+        .iter()
+        .filter(|row| row.name == name && row.kinds.contains(&kind))
+    {
+        let mut nest = Nest::new(&budget, &mut seen, &artifact, 1);
+        drop((row.run)(&artifact, &mut nest));
+    }
+}
+
+/// Every analyzer of contents over bytes that are taken for `kind`.
+fn analyze(kind: Kind, data: &[u8]) {
+    let tree = [artifact(kind, data)];
+    let mut findings = Findings::new(&knowledge().catalogue);
+    let look = Look {
+        tree: &tree,
+        artifact: &tree[0],
+        knowledge: knowledge(),
+    };
+    let fitting = ANALYZERS.iter().filter(|row| row.sees == Sees::Content);
+    for row in fitting.filter(|row| row.kinds.is_empty() || row.kinds.contains(&kind)) {
+        (row.run)(&look, &mut findings);
+    }
+}
+
+fn scan(data: &[u8]) {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    let engine = ENGINE.get_or_init(|| Engine {
+        rules: Rules::compile(embedded(), Strictness::Strict).unwrap(),
+        knowledge: Knowledge::embedded().unwrap(),
+        limits: limits(),
+        thresholds: Thresholds::default(),
+    });
+    let input = Input {
+        path: "fuzz".to_owned(),
+        data: data.to_vec().into(),
+        ..Input::default()
+    };
+    let report = Worker::new(engine).scan(input);
+    // The engine catches what its steps throw: here it must not be lost.
+    let crash = report
+        .findings
+        .iter()
+        .find(|finding| finding.id == "scanner-crashed");
+    assert!(crash.is_none(), "{crash:?}");
+    assert!(report.complete || report.score > 0, "incomplete and silent");
+}
+
+fn header_blocks(data: &[u8]) {
+    for breaks in [Breaks::Lf, Breaks::Cr] {
+        for doubtful in [Doubtful::ByContext, Doubtful::Contrary] {
+            let header = header::read(data, 0, data.len(), breaks, doubtful);
+            for field in &header.fields {
+                drop(header::unfold(&data[field.value.clone()]));
+            }
+        }
+    }
+}
+
+fn words(data: &[u8]) {
+    drop((header_words::readings(data), header_words::likeliest(data)));
+    let parameters = header_words::parameters(data);
+    for name in ["name", "filename", "boundary"] {
+        drop((parameters.values(name), parameters.tokens(name)));
+    }
+}
+
+/// Each choice of a style by itself, and all of them together.
+fn styles() -> impl Iterator<Item = Style> {
+    let plain = Style::default();
+    let wild = Style {
+        pick: 1,
+        delimiters: Delimiters::Anywhere,
+        closing: Closing::Delimits,
+        boundaries: Boundaries::Guessed,
+        doubtful: Doubtful::Contrary,
+        breaks: Breaks::Cr,
+    };
+    [
+        plain,
+        wild,
+        Style { pick: 1, ..plain },
+        Style {
+            delimiters: Delimiters::Prefixes,
+            ..plain
+        },
+        Style {
+            delimiters: Delimiters::Anywhere,
+            ..plain
+        },
+        Style {
+            closing: Closing::Delimits,
+            ..plain
+        },
+        Style {
+            boundaries: Boundaries::Guessed,
+            ..plain
+        },
+        Style {
+            doubtful: Doubtful::Contrary,
+            ..plain
+        },
+        Style {
+            breaks: Breaks::Cr,
+            ..plain
+        },
+    ]
+    .into_iter()
+}
+
+fn encoded_text(data: &[u8]) {
+    let text = text::to_utf8(data);
+    drop((encoded::whole(&text), encoded::within(&text)));
+    let _ = encoded::looks_encoded(&text);
+}
+
+fn found_indicators(data: &[u8]) -> usize {
+    let known = &knowledge().indicators;
+    let lists = indicators::Lists {
+        namespaces: &known.namespaces,
+        executable_extensions: &known.executable_extensions,
+        commands: &known.commands,
+    };
+    let text = text::to_utf8(data);
+    let found = indicators::find(&text, lists);
+    // A span that does not lie on characters of the text would panic here.
+    found.iter().map(|one| text[one.span.clone()].len()).sum()
+}
+
+fn texts(data: &[u8]) {
+    let text = text::to_utf8(data);
+    drop((
+        text::safe(&text),
+        text::excerpt(&text),
+        text::name_readings(data),
+    ));
+    let label = data.get(..8).unwrap_or(data);
+    drop(text::decode(label, data));
+}
+
+fn locks(data: &[u8]) {
+    drop(offcrypto::encryption_info(data));
+    drop(offcrypto::workbook(data, &budget()));
+    drop(offcrypto::word(data, |_| data));
+    drop(offcrypto::presentation(data, data));
+}
+
+fn compound(data: &[u8]) {
+    let Ok(mut ole) = ole::Ole::open(data, &budget()) else {
+        return;
+    };
+    for at in 0..ole.entries().len() {
+        drop(ole.path(at));
+        if let Ok(stream) = ole.stream(at) {
+            for range in &stream.ranges {
+                assert!(
+                    data.get(range.clone()).is_some(),
+                    "a range outside the file"
+                );
+            }
+        }
+    }
+}
+
+fn packages(data: &[u8]) {
+    drop(opc::ContentTypes::read(data, &budget()));
+    if let Ok(relationships) = opc::Relationships::read(data, &budget()) {
+        for one in &relationships.list {
+            drop(opc::resolve("/word/document.xml", &one.target));
+        }
+    }
+}
+
+fn decompressed(data: &[u8]) {
+    let mut account = Account::new(u64::try_from(data.len()).unwrap());
+    for tail in [ovba::Tail::Follow, ovba::Tail::Stop] {
+        drop(ovba::decompress(data, tail, &budget(), &mut account));
+    }
+    let _ = ovba::find_containers(data).count();
+}
+
+fn members(data: &[u8]) {
+    let _ = zip::ends_as_zip(data);
+    let _ = zip::appended(data, &budget());
+    let Ok(Some(archive)) = zip::walk(data, &budget()) else {
+        return;
+    };
+    for member in &archive.members {
+        drop((member.name_readings(), member.is_folder()));
+        for reading in member.readings(data) {
+            assert!(data.get(reading.data).is_some(), "data outside the file");
+        }
+    }
+}
+
+/// Goes from block to block; each must end behind where it was looked for.
+fn follow(data: &[u8], next: impl Fn(usize) -> Option<usize>) {
+    let mut at = 0;
+    while let Some(end) = next(at) {
+        assert!(end > at && end <= data.len(), "from {at} to {end}");
+        at = end;
+    }
+}
