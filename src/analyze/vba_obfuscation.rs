@@ -114,10 +114,10 @@ impl Judge<'_, '_> {
     fn decode(&mut self, text: &str, statement: &Range<usize>) {
         match encoded::whole(text) {
             Some(Meaning::Text(meaning)) if self.vba.mark(&meaning) != 0 => {
-                self.report(statement, &meaning)
+                self.report(statement, &meaning);
             }
             Some(Meaning::Program(len)) => {
-                self.report(statement, &format!("program of {len} bytes"))
+                self.report(statement, &format!("program of {len} bytes"));
             }
             Some(Meaning::Text(_)) | None => {}
         }
