@@ -189,6 +189,13 @@ impl<'j> Judge<'j, '_> {
     fn names_executable(&self, text: &str) -> bool {
         let text = text.trim().trim_end_matches('"').to_lowercase();
         let path = text.split(['?', '#']).next().unwrap_or_default();
+        // A host is no file, whatever its last label is.
+        let host_only = path
+            .split_once("://")
+            .is_some_and(|(_, rest)| !rest.contains('/'));
+        if host_only {
+            return false;
+        }
         let file = path.rsplit(['/', '\\']).next().unwrap_or_default();
         file.rsplit_once('.').is_some_and(|(stem, extension)| {
             !stem.is_empty()
@@ -405,6 +412,9 @@ mod tests {
             "Sub a()\r\nCreateObject(\"Shell.Application\").ShellExecute \"calc.invalid\"\r\nEnd Sub",
             "Public o\r\nSub a()\r\nSet o = CreateObject(\"WScript.Shell\")\r\nEnd Sub",
             "Sub a()\r\nhelper.Run cmdline, 0, True\r\nEnd Sub",
+            "Sub a()\r\nCreateObject(\"Shell.Application\").Open \"C:\\a\\b.exe\"\r\nEnd Sub",
+            "Sub a()\r\nSet s = CreateObject(\"MSScriptControl.ScriptControl\")\r\ns.ExecuteStatement \"CreateObject(\"\"x\"\")\"\r\nEnd Sub",
+            "Sub a()\r\nie.Navigate \"http://example.com/a.exe\"\r\nEnd Sub",
         ] {
             assert_eq!(found(source).len(), 1, "{source}");
         }
@@ -435,6 +445,8 @@ mod tests {
     #[test]
     fn the_words_in_comments_texts_and_names_are_not_calls() {
         for source in [
+            "Sub a()\r\nie.Navigate \"https://www.example.com\"\r\nie.Navigate \"https://example.com?a\"\r\nEnd Sub",
+            "Sub a()\r\ns.AddCode \"function parse(t){return eval('('+t+')')}\"\r\nEnd Sub",
             "' Shell \"cmd.exe\"\r\nSub a()\r\nRem CreateObject(\"WScript.Shell\").Run x\r\nEnd Sub",
             "Sub a()\r\nMsgBox \"Shell \"\"cmd.exe /c\"\" is not used\"\r\nEnd Sub",
             "Sub Shell(x)\r\nEnd Sub\r\nSub a()\r\nShell \"cmd\"\r\nEnd Sub",

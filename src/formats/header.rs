@@ -22,10 +22,11 @@ pub enum Breaks {
 /// How doubtful lines of a header block are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Doubtful {
-    /// By what follows: a blank-only line or a line that is no field ends the header unless fields follow it.
+    /// By what follows: a blank-only line or a line that is no field ends the header unless fields follow it. A field
+    /// with blanks before its colon is one.
     #[default]
     ByContext,
-    /// The other way round.
+    /// The other way round, and blanks before its colon make a field unknown.
     Contrary,
 }
 
@@ -129,7 +130,8 @@ pub fn read(data: &[u8], start: usize, limit: usize, breaks: Breaks, doubtful: D
             extend_last(&mut header, end);
         } else if !blank && let Some((name, colon)) = field_name(line) {
             header.blank_before_colon |= name != colon;
-            if header.fields.len() < FIELDS {
+            let unknown = name != colon && doubtful == Doubtful::Contrary;
+            if !unknown && header.fields.len() < FIELDS {
                 header.fields.push(Field {
                     name: at..at.saturating_add(name),
                     value: at.saturating_add(colon).saturating_add(1)..end,

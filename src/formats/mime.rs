@@ -89,7 +89,7 @@ pub struct Doubts {
     pub reopened: bool,
     /// A declared boundary never occurs.
     pub unmatched: bool,
-    /// A header has doubtful lines.
+    /// A header has doubtful lines, or blanks before a colon.
     pub headers: bool,
 }
 
@@ -218,7 +218,7 @@ impl Scan<'_> {
             self.style.breaks,
             self.style.doubtful,
         );
-        self.out.doubts.headers |= header.doubtful;
+        self.out.doubts.headers |= header.doubtful || header.blank_before_colon;
         self.note_header(&header, start);
         let options = options(self.data, &header);
         self.out.doubts.picks = self.out.doubts.picks.max(options.len());

@@ -230,12 +230,25 @@ fn forwards(text: &[u8], pieces: &[Range<usize>], sink: &mut Sink<'_, '_>) -> Re
         }
         let range =
             run.first().map_or(0, |piece| piece.start)..run.last().map_or(0, |piece| piece.end);
-        if sink.offer(base64::decode(&joined).data, range)? {
+        if sink.offer(without_words_behind(base64::decode(&joined)), range)? {
             break;
         }
         first = first.saturating_add(1);
     }
     Ok(())
+}
+
+/// What was decoded, without a word of the text around it that followed the padding on a line of its own.
+fn without_words_behind(decoded: base64::Base64) -> Vec<u8> {
+    /// What decodes from a line at the most: longer, and the padding stands between parts of one content.
+    const LINE: usize = 48;
+    let mut data = decoded.data;
+    if let Some(end) = decoded.after_padding
+        && data.len().saturating_sub(end) <= LINE
+    {
+        data.truncate(end);
+    }
+    data
 }
 
 /// A run that was turned around: its padding, if any, stands in front.
@@ -629,6 +642,14 @@ fn digit(byte: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn words_behind_the_padding_are_no_content() {
+        let cut = |text: &[u8]| super::without_words_behind(super::base64::decode(text));
+        assert_eq!(cut(b"TVqQAA==bye"), b"MZ\x90\0");
+        let parts = [b"TVqQAA==".as_slice(), &[b'A'; 80]].concat();
+        assert_eq!(cut(&parts).len(), 64);
+    }
+
     use super::*;
     use crate::unpack::tests::{opened, pe};
 

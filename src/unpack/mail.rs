@@ -151,7 +151,7 @@ fn styles(base: Style, doubts: Doubts, data: &[u8]) -> Vec<(Style, &'static str)
         let doubtful = Doubtful::Contrary;
         styles.push((
             Style { doubtful, ..base },
-            "lines in a header that are no field",
+            "lines in a header that not every program takes for a field",
         ));
     }
     if base.breaks == Breaks::Lf && has_bare_cr(data) {

@@ -41,6 +41,10 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     for deviation in ole.deviations().to_vec() {
         nest.deviation(deviation.at, deviation.what);
     }
+    if ole.root().is_none() {
+        // Cut before its directory, mostly: whatever it held is not found by what is left.
+        nest.unread(0, "the directory of the compound file is not there");
+    }
     lock(&mut ole, nest)?;
     for position in 0..ole.entries().len() {
         nest.tick()?;
@@ -221,6 +225,14 @@ mod tests {
     }
 
     const BINARY: [u8; 5000] = [1; 5000];
+
+    #[test]
+    fn a_file_cut_before_its_directory_is_unread() {
+        let data = vec![crate::formats::ole::SIGNATURE.as_slice(), &[0; 900]].concat();
+        let (_, facts) = unpack(data, Limits::default()).unwrap();
+        let unread = |fact: &Fact| matches!(fact, Fact::Unread { .. });
+        assert!(facts.iter().any(unread), "{facts:?}");
+    }
 
     #[test]
     fn every_stream_is_a_child_under_its_path() {

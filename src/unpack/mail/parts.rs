@@ -256,6 +256,10 @@ impl Readings {
                     Role::Preamble | Role::Entity => "mime-preamble",
                 };
                 nest.push(Child::new(via, self.data.slice(body.clone())).at(body.clone()))?;
+                let opened = nest.children.last();
+                if !childless && opened.is_some_and(|child| child.kind == Kind::Eml) {
+                    note_outside(gap, nest);
+                }
             }
             if childless && let Some(above) = above {
                 self.push_encoded_multipart(&above.header, body, nest)?;
@@ -267,16 +271,7 @@ impl Readings {
     /// Parts outside of all boundaries, opened as a message of their own.
     fn push_outside(&self, range: Range<usize>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
         let outside = self.data.slice(range.clone());
-        let parts = mime::read(&outside, 0, mime::Style::default(), nest.budget()).parts;
-        let attachment = parts.iter().any(|part| {
-            part.role == Role::Entity
-                && !part.opened
-                && !matches!(part.media_type.as_str(), "" | "text/plain" | "text/html")
-        });
-        nest.note(Fact::MimeAmbiguous {
-            what: "parts outside of the declared boundaries".to_owned(),
-            hides: hides(attachment),
-        });
+        note_outside(&outside, nest);
         let child = Child::new("mime-part", outside)
             .at(range)
             .of_kind(Kind::Eml);
@@ -327,6 +322,20 @@ impl Readings {
     }
 }
 
+/// Says that a preamble or epilogue holds parts, which a program that skips it does not show.
+fn note_outside(outside: &[u8], nest: &mut Nest<'_>) {
+    let parts = mime::read(outside, 0, mime::Style::default(), nest.budget()).parts;
+    let attachment = parts.iter().any(|part| {
+        part.role == Role::Entity
+            && !part.opened
+            && !matches!(part.media_type.as_str(), "" | "text/plain" | "text/html")
+    });
+    nest.note(Fact::MimeAmbiguous {
+        what: "parts outside of the declared boundaries".to_owned(),
+        hides: hides(attachment),
+    });
+}
+
 fn hides(attachment: bool) -> Hides {
     if attachment {
         Hides::Attachment
@@ -335,8 +344,13 @@ fn hides(attachment: bool) -> Hides {
     }
 }
 
-/// Whether text holds a block of uuencode or yEnc.
+/// Whether text holds a block of uuencode or yEnc, or the header of an attachment.
 fn has_block(text: &[u8]) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let field = |name: &[u8]| memchr::memmem::find(&lower, name).is_some();
+    if field(b"content-transfer-encoding") || field(b"content-disposition") {
+        return true;
+    }
     memchr::memmem::find(text, b"begin ").is_some()
         || memchr::memmem::find(text, b"=ybegin ").is_some()
 }

@@ -115,6 +115,35 @@ fn what_a_boundary_in_mid_line_hides_is_found_and_told() {
 }
 
 #[test]
+fn blanks_before_the_colon_of_a_content_type_are_told() {
+    let body = format!("--b\r\n\r\nHi\r\n--b\r\n{}--b--\r\n", attachment());
+    let report = scan(format!(
+        "{HEAD}Content-Type : multipart/mixed; boundary=b\r\n\r\n{body}"
+    ));
+    assert!(has(&report, PROGRAM_BYTES));
+    assert_eq!(ambiguous(&report), [30]);
+    let report = scan(format!(
+        "Comments : x\r\n{HEAD}Content-Type: multipart/mixed; boundary=b\r\n\r\n{body}"
+    ));
+    assert!(ambiguous(&report).is_empty());
+}
+
+#[test]
+fn an_attachment_in_a_preamble_or_epilogue_is_told() {
+    for mail in [
+        mixed(&format!("{}--b\r\n\r\nHi\r\n--b--\r\n", attachment())),
+        mixed(&format!("--b\r\n\r\nHi\r\n--b--\r\n{}", attachment())),
+    ] {
+        let report = scan(mail);
+        assert!(has(&report, PROGRAM_BYTES));
+        assert_eq!(ambiguous(&report), [30]);
+    }
+    let notice = "This is a multi-part message in MIME format.\r\n";
+    let report = scan(mixed(&format!("{notice}--b\r\n\r\nHi\r\n--b--\r\n")));
+    assert!(ambiguous(&report).is_empty());
+}
+
+#[test]
 fn each_of_two_boundaries_is_looked_at() {
     let mail = format!(
         "{HEAD}Content-Type: multipart/mixed; boundary=a\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--a\r\n\r\nHi\r\n--a--\r\n--b\r\n{}--b--\r\n",

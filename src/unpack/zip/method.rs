@@ -63,7 +63,8 @@ pub(super) fn decode(data: &Bytes, reading: Reading, nest: &mut Nest<'_>) -> Out
         let taken = usize::try_from(meter.get()).unwrap_or(raw.len());
         return outcome(reading, Payload::Paid(data.into()), fault, taken);
     }
-    let Decoded { data, fault } = by_crate(raw, &reading, nest);
+    let Decoded { data, fault } =
+        to_its_mark(raw, &reading, nest).unwrap_or_else(|| by_crate(raw, &reading, nest));
     outcome(reading, Payload::Paid(data.into()), fault, raw.len())
 }
 
@@ -86,6 +87,27 @@ fn outcome(reading: Reading, payload: Payload, fault: Option<Fault>, taken: usiz
     outcome
 }
 
+/// Decodes an LZMA member that ends at its own mark (5.8.9, bit 1), whatever its claimed size; `None` where it does not
+/// come to that mark.
+fn to_its_mark(raw: &[u8], reading: &Reading, nest: &mut Nest<'_>) -> Option<Decoded> {
+    /// Version, length of the properties, properties (5.8.8).
+    const HEADER: usize = 9;
+    if reading.method != LZMA || reading.flags & 2 == 0 {
+        return None;
+    }
+    let &[_, _, 5, 0, properties, a, b, c, d] = raw.get(..HEADER)? else {
+        return None;
+    };
+    let dictionary = u32::from_le_bytes([a, b, c, d]).min(LZMA_DICTIONARY);
+    let body = raw.get(HEADER..)?;
+    let mut decoder =
+        lzma_rust2::LzmaReader::new_with_props(body, u64::MAX, properties, dictionary, None)
+            .ok()?;
+    let expected = reading.size.unwrap_or_default();
+    let decoded = nest.read(&mut decoder, raw.len(), expected);
+    (!matches!(decoded.fault, Some(Fault::Broken(_)))).then_some(decoded)
+}
+
 /// Decodes by the zip crate, over an archive with nothing but this member.
 fn by_crate(raw: &[u8], reading: &Reading, nest: &mut Nest<'_>) -> Decoded {
     let broken = |error: &dyn std::fmt::Display| Decoded {
@@ -95,8 +117,7 @@ fn by_crate(raw: &[u8], reading: &Reading, nest: &mut Nest<'_>) -> Decoded {
     let claimed = reading
         .size
         .unwrap_or_else(|| length(raw.len()).saturating_mul(LEGACY_RATIO));
-    let described_end = reading.method == LZMA && reading.flags & 2 != 0;
-    let unbounded = SELF_ENDING.contains(&reading.method) || described_end;
+    let unbounded = SELF_ENDING.contains(&reading.method);
     let ceiling = length(raw.len())
         .saturating_mul(LEGACY_RATIO)
         .max(LEGACY_FLOOR);

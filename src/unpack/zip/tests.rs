@@ -440,6 +440,31 @@ fn every_method_of_the_crate_is_decoded() {
     }
 }
 
+/// Made with Python's zipfile, which writes an end mark into LZMA members.
+const MARKED_LZMA: &[u8] = b"PK\x03\x04?\x00\x02\x00\x0e\x00\x00\x00!X\xaf\x1d\xa2\xa9+\x00\x00\x00\xa8\x02\x00\x00\x05\x00\x00\
+    \x00a.txt\x09\x04\x05\x00]\x00\x00\x80\x00\x00:\x1b\xc0\x06A\xb9w\x09\xe3\xa2\x03\xa0\x06qb\xa8z\x9e\
+    kB2\x09\x06\xfaS\x02L\xff\xff\xfcE0\x00PK\x01\x02?\x03?\x00\x02\x00\x0e\x00\x00\x00!X\xaf\x1d\xa2\
+    \xa9+\x00\x00\x00\xa8\x02\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x01\x00\x00\
+    \x00\x00a.txtPK\x05\x06\x00\x00\x00\x00\x01\x00\x01\x003\x00\x00\x00N\x00\x00\x00\x00\x00";
+
+#[test]
+fn lzma_members_end_at_their_mark() {
+    let opened = open(MARKED_LZMA);
+    assert_eq!(opened.contents(), [b"to the end mark, ".repeat(40)]);
+    assert_eq!(opened.lost().len(), 0);
+    let mut lying = MARKED_LZMA.to_vec();
+    let local = find(&lying, b"PK\x03\x04").strict_add(22);
+    let central = find(&lying, b"PK\x01\x02").strict_add(24);
+    for at in [local, central] {
+        lying[at..at + 4].copy_from_slice(&17u32.to_le_bytes());
+    }
+    assert!(
+        open(&lying)
+            .contents()
+            .contains(&b"to the end mark, ".repeat(40).as_slice())
+    );
+}
+
 #[test]
 fn bytes_behind_compressed_data_are_looked_at() {
     let mut data = sample();
