@@ -26,6 +26,7 @@ fn scan(folder: &Folder, arguments: &[&str]) -> Run {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 fn arguments_and_files_give_output_and_exit_code() {
     struct Case {
         arguments: &'static [&'static str],
