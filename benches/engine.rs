@@ -2,6 +2,7 @@
 //!
 //! `cargo bench` runs all; `cargo bench -- zip` those of one name.
 #![allow(
+    clippy::print_stdout,
     missing_docs,
     dead_code,
     clippy::unwrap_used,

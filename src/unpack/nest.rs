@@ -1,7 +1,7 @@
 //! The only door to a child: sized, hashed, identified, named and paid from the budget.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -124,6 +124,8 @@ pub struct Nest<'a> {
     depth: u32,
     next: Id,
     account: Account,
+    /// Digests of the children.
+    held: BTreeSet<[u8; 32]>,
     /// Children pushed so far.
     pub(crate) children: Vec<Artifact>,
     /// Facts about the artifact itself.
@@ -142,6 +144,7 @@ impl<'a> Nest<'a> {
             depth: parent.depth,
             next,
             account: Account::new(u64::try_from(parent.data.len()).unwrap_or(u64::MAX)),
+            held: BTreeSet::new(),
             children: Vec::new(),
             facts: Vec::new(),
             mail: None,
@@ -186,11 +189,12 @@ impl<'a> Nest<'a> {
 
     /// Adds a fact to a child that was pushed before.
     pub fn note_on(&mut self, child: Id, fact: Fact) {
-        if let Some(child) = self
-            .children
-            .iter_mut()
-            .find(|artifact| artifact.id == child)
-        {
+        // Ids of children are consecutive.
+        let first = self.children.first().map_or(child, |first| first.id);
+        let at = child
+            .checked_sub(first)
+            .and_then(|at| usize::try_from(at).ok());
+        if let Some(child) = at.and_then(|at| self.children.get_mut(at)) {
             child.facts.push(fact);
         }
     }
@@ -208,7 +212,7 @@ impl<'a> Nest<'a> {
     /// Whether bytes of this digest are in the tree already: for second readings, which add only what the first lacks.
     pub fn holds(&self, data: &[u8]) -> bool {
         let digest: [u8; 32] = Sha256::digest(data).into();
-        self.children.iter().any(|child| child.sha256 == digest)
+        self.held.contains(&digest)
     }
 
     /// Reads a decoder over `source` to its end within the budget; ratios count against this artifact.
@@ -276,6 +280,7 @@ impl<'a> Nest<'a> {
         let id = self.next;
         self.next = self.next.saturating_add(1);
         let sha256: [u8; 32] = Sha256::digest(&data).into();
+        self.held.insert(sha256);
         let same_as = self.seen.get(&sha256).copied();
         if same_as.is_none() {
             self.seen.insert(sha256, id);

@@ -286,7 +286,7 @@ fn hostile_mails_stay_linear() {
     bears("types.eml", 50_000, |n| {
         mail_head(&"Content-Type: multipart/mixed; boundary=b\r\n".repeat(n)).into_bytes()
     });
-    bears("parameters.eml", 100_000, |n| {
+    bears("parameters.eml", 400_000, |n| {
         let mut out = "Content-Type: multipart/mixed".to_owned();
         (0..n).for_each(|at| write!(out, ";\r\n boundary*{at}=x").unwrap());
         mail_head(&format!("{out}\r\n")).into_bytes()

