@@ -6,7 +6,6 @@
     missing_docs,
     dead_code,
     clippy::unwrap_used,
-    clippy::print_stdout,
     reason = "a bench prints, reports by panicking and uses some of the builders"
 )]
 

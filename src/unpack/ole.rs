@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_file_cut_before_its_directory_is_unread() {
-        let data = vec![crate::formats::ole::SIGNATURE.as_slice(), &[0; 900]].concat();
+        let data = [crate::formats::ole::SIGNATURE.as_slice(), &[0; 900]].concat();
         let (_, facts) = unpack(data, Limits::default()).unwrap();
         let unread = |fact: &Fact| matches!(fact, Fact::Unread { .. });
         assert!(facts.iter().any(unread), "{facts:?}");
