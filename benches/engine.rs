@@ -175,10 +175,10 @@ fn zip_members(count: usize) -> (&'static str, Vec<u8>, usize) {
 
 fn ole_bytes(len: usize) -> (&'static str, Vec<u8>, usize) {
     let data = build::compound(&[
-        ("WordDocument".to_owned(), prose(len / 2).into_bytes()),
-        ("1Table".to_owned(), prose(len / 2).into_bytes()),
+        ("Figures".to_owned(), prose(len / 2).into_bytes()),
+        ("Notes".to_owned(), prose(len / 2).into_bytes()),
     ]);
-    ("large.doc", data, len)
+    ("large.ole", data, len)
 }
 
 fn ole_streams(count: usize) -> (&'static str, Vec<u8>, usize) {

@@ -14,7 +14,7 @@ use crate::limits::{Budget, Halt, Limits};
 use crate::model::{Artifact, Fact, Name, Report, Trouble};
 use crate::rules::{Globals, RuleScanner, RuleTrouble, Rules};
 use crate::score::{self, Thresholds};
-use crate::unpack::{Nest, Seen, UNPACKERS, UNSUPPORTED, Unpacker};
+use crate::unpack::{MESSAGE, Nest, Seen, UNPACKERS, UNSUPPORTED, Unpacker};
 
 /// One immutable generation of rules, knowledge and limits; a reload makes a new one.
 #[derive(Debug)]
@@ -116,19 +116,23 @@ impl<'e> Worker<'e> {
             .or_else(|| started.checked_add(limits.timeout));
         let budget = Budget::new(limits.clone(), deadline);
         let path = crate::text::safe(&input.path);
-        let mut tree = unpack(root(input, &budget), &budget);
+        let root = root(input, &budget);
+        let mut accounts = Accounts::new(budget);
+        let mut tree = unpack(root, &mut accounts);
         let mut findings = Findings::new(&self.engine.knowledge.catalogue);
-        self.analyze(&mut tree, &budget, &mut findings);
+        self.analyze(&mut tree, &accounts, &mut findings);
         self.engine.report(path, tree, findings, started)
     }
 
     /// Rules and content analyzers artifact by artifact, then what depends on the place, on the whole tree.
-    fn analyze(&mut self, tree: &mut [Artifact], budget: &Budget, findings: &mut Findings<'_>) {
+    fn analyze(&mut self, tree: &mut [Artifact], accounts: &Accounts, findings: &mut Findings<'_>) {
         let paths = paths(tree);
         for (at, path) in paths.iter().enumerate() {
             let Some(artifact) = tree.get(at) else { break };
             findings.turn_to(artifact.id);
-            let fact = self.match_rules(tree, artifact, path, budget, findings);
+            let fact = accounts
+                .of(at)
+                .spending(|budget| self.match_rules(tree, artifact, path, budget, findings));
             run_analyzers(
                 tree,
                 artifact,
@@ -267,26 +271,134 @@ fn root_of(input: Input, identity: identify::Identity) -> Artifact {
     }
 }
 
+/// The budgets of one scan: one for the input, and one for each message of a mailbox with all that is in it.
+struct Accounts {
+    input: Account,
+    messages: Vec<Account>,
+    /// The account of each artifact of the tree: 0 is the input's, a message's is one more than its place in the list.
+    owners: Vec<usize>,
+}
+
+/// One budget, whose clock runs only while something is done on it.
+struct Account {
+    budget: Budget,
+    /// The limit that ended it, and how many of its artifacts were left closed.
+    ended: Option<(Halt, usize)>,
+    /// The artifact that it was opened for.
+    first: usize,
+}
+
+impl Account {
+    fn new(budget: Budget, first: usize) -> Self {
+        budget.stop();
+        Self {
+            budget,
+            ended: None,
+            first,
+        }
+    }
+
+    /// Says how much stayed closed when a limit ended the unpacking.
+    fn say_unopened(&self, tree: &mut [Artifact]) {
+        if let Some((halt, closed)) = self.ended
+            && closed > 0
+            && let Some(first) = tree.get_mut(self.first)
+        {
+            let what = format!("{closed} artifacts were not opened");
+            first.facts.push(Fact::Limit { halt, what });
+        }
+    }
+
+    fn spending<T>(&self, step: impl FnOnce(&Budget) -> T) -> T {
+        self.budget.resume();
+        let done = step(&self.budget);
+        self.budget.stop();
+        done
+    }
+}
+
+impl Accounts {
+    fn new(budget: Budget) -> Self {
+        Self {
+            input: Account::new(budget, 0),
+            messages: Vec::new(),
+            owners: vec![0],
+        }
+    }
+
+    /// The account of an artifact.
+    fn of(&self, artifact: usize) -> &Account {
+        let owner = self.owners.get(artifact).copied().unwrap_or_default();
+        self.messages
+            .get(owner.wrapping_sub(1))
+            .unwrap_or(&self.input)
+    }
+
+    fn of_mut(&mut self, artifact: usize) -> &mut Account {
+        let owner = self.owners.get(artifact).copied().unwrap_or_default();
+        self.messages
+            .get_mut(owner.wrapping_sub(1))
+            .unwrap_or(&mut self.input)
+    }
+
+    /// Ends the account of an artifact: nothing more of it is opened.
+    fn end(&mut self, artifact: usize, halt: Halt) {
+        self.of_mut(artifact).ended = Some((halt, 0));
+    }
+
+    /// Counts an artifact that stays closed.
+    fn leave_closed(&mut self, artifact: usize) {
+        if let Some((_, closed)) = &mut self.of_mut(artifact).ended {
+            *closed = closed.saturating_add(1);
+        }
+    }
+
+    /// Enters the children of an artifact; a message of a mailbox opens an account with the limits of the input.
+    fn enter(&mut self, parent: usize, children: &[Artifact]) {
+        let owner = self.owners.get(parent).copied().unwrap_or_default();
+        for child in children {
+            if child.via == Some(MESSAGE) {
+                let limits = self.of(parent).budget.limits().clone();
+                let deadline = Instant::now().checked_add(limits.timeout);
+                let account = Account::new(Budget::new(limits, deadline), self.owners.len());
+                self.messages.push(account);
+                self.owners.push(self.messages.len());
+            } else {
+                self.owners.push(owner);
+            }
+        }
+    }
+}
+
 /// Opens containers in the order in which they were found until nothing opens.
-fn unpack(root: Artifact, budget: &Budget) -> Vec<Artifact> {
+fn unpack(root: Artifact, accounts: &mut Accounts) -> Vec<Artifact> {
     let mut seen = Seen::from([(root.sha256, root.id)]);
     let mut tree = vec![root];
     let mut at = 0;
-    // Ends because the budget bounds the artifacts.
+    // Ends because the budgets bound the artifacts, and a mailbox its messages.
     while let Some(artifact) = tree.get(at) {
-        if artifact.same_as.is_none() {
-            let opened = open(&artifact.clone(), budget, &mut seen, tree.len());
+        if accounts.of(at).ended.is_some() {
+            accounts.leave_closed(at);
+        } else if artifact.same_as.is_none() {
+            let artifact = artifact.clone();
+            let next = tree.len();
+            let opened = accounts
+                .of(at)
+                .spending(|budget| open(&artifact, budget, &mut seen, next));
             if let Some(artifact) = tree.get_mut(at) {
                 artifact.facts.extend(opened.facts);
                 artifact.mail = artifact.mail.take().or(opened.mail);
             }
+            accounts.enter(at, &opened.children);
             tree.extend(opened.children);
             if let Some(halt) = opened.halt {
-                note_unopened(&mut tree, at, halt);
-                break;
+                accounts.end(at, halt);
             }
         }
         at = at.saturating_add(1);
+    }
+    for account in std::iter::once(&accounts.input).chain(&accounts.messages) {
+        account.say_unopened(&mut tree);
     }
     tree
 }
@@ -331,19 +443,6 @@ fn open(artifact: &Artifact, budget: &Budget, seen: &mut Seen, next: usize) -> O
         facts: nest.facts,
         mail: nest.mail,
         halt,
-    }
-}
-
-/// Says how much stayed closed when a limit ended the unpacking.
-fn note_unopened(tree: &mut [Artifact], at: usize, halt: Halt) {
-    let closed = tree.len().saturating_sub(at).saturating_sub(1);
-    if closed > 0
-        && let Some(root) = tree.first_mut()
-    {
-        root.facts.push(Fact::Limit {
-            halt,
-            what: format!("{closed} artifacts were not opened"),
-        });
     }
 }
 

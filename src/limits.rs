@@ -186,7 +186,9 @@ impl Account {
 #[derive(Debug)]
 pub struct Budget {
     limits: Limits,
-    deadline: Option<Instant>,
+    deadline: Cell<Option<Instant>>,
+    /// Time left while the clock is stopped.
+    stopped: Cell<Option<Duration>>,
     ticks: Cell<u32>,
     expired: Cell<bool>,
     unpacked: Cell<u64>,
@@ -198,11 +200,25 @@ impl Budget {
     pub fn new(limits: Limits, deadline: Option<Instant>) -> Self {
         Self {
             limits,
-            deadline,
+            deadline: Cell::new(deadline),
+            stopped: Cell::new(None),
             ticks: Cell::new(0),
             expired: Cell::new(false),
             unpacked: Cell::new(0),
             artifacts: Cell::new(0),
+        }
+    }
+
+    /// Stops the clock: what follows is done for somebody else.
+    pub fn stop(&self) {
+        self.stopped.set(self.time_left());
+        self.deadline.set(None);
+    }
+
+    /// Lets a stopped clock run on.
+    pub fn resume(&self) {
+        if let Some(left) = self.stopped.take() {
+            self.deadline.set(Instant::now().checked_add(left));
         }
     }
 
@@ -226,6 +242,7 @@ impl Budget {
     pub fn check_time(&self) -> Result<(), Halt> {
         if self
             .deadline
+            .get()
             .is_some_and(|deadline| Instant::now() >= deadline)
         {
             self.expired.set(true);
@@ -244,6 +261,7 @@ impl Budget {
     /// Time left, or `None` where there is no deadline.
     pub fn time_left(&self) -> Option<Duration> {
         self.deadline
+            .get()
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
@@ -255,6 +273,15 @@ impl Budget {
         }
         self.unpacked.set(total);
         Ok(())
+    }
+
+    /// Asks for a message of a mailbox at `depth` containers below the input: it has an account of its own, so only
+    /// depth and time are asked here.
+    pub fn admit_message(&self, depth: u32) -> Result<(), Halt> {
+        if depth > self.limits.max_depth {
+            return Err(Halt::Depth);
+        }
+        self.tick()
     }
 
     /// Pays for one more artifact at `depth` containers below the input.
@@ -373,6 +400,19 @@ mod tests {
             .find(Result::is_err);
         assert_eq!(ended, Some(Err(Halt::OutOfTime)));
         assert_eq!(budget.tick(), Err(Halt::OutOfTime));
+    }
+
+    #[test]
+    fn a_stopped_clock_keeps_what_was_left() {
+        let soon = Instant::now().checked_add(Duration::from_millis(40));
+        let budget = Budget::new(Limits::default(), soon);
+        budget.stop();
+        std::thread::sleep(Duration::from_millis(60));
+        assert_eq!(budget.check_time(), Ok(()));
+        budget.resume();
+        assert_eq!(budget.check_time(), Ok(()));
+        std::thread::sleep(Duration::from_millis(60));
+        assert_eq!(budget.check_time(), Err(Halt::OutOfTime));
     }
 
     #[test]

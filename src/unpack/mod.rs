@@ -17,7 +17,7 @@ mod uuencoded;
 mod vba;
 mod zip;
 
-pub use nest::{Child, Nest, Payload, Seen};
+pub use nest::{Child, MESSAGE, Nest, Payload, Seen};
 
 use crate::model::{Artifact, Kind, Trouble};
 

@@ -112,6 +112,9 @@ impl Child {
     }
 }
 
+/// How a message of a mailbox is reached: inside a mailbox the limits hold per message.
+pub const MESSAGE: &str = "mbox-message";
+
 /// The distinct bytes of a tree: digest to the first artifact that has them.
 pub type Seen = BTreeMap<[u8; 32], Id>;
 
@@ -269,11 +272,19 @@ impl<'a> Nest<'a> {
     /// Makes a child. Fails where a limit of the whole scan is met: the unpacker then returns that trouble.
     pub fn push(&mut self, child: Child) -> Result<Id, Trouble> {
         let depth = self.depth.saturating_add(1);
-        self.budget.admit(depth)?;
+        // A message of a mailbox is paid from an account of its own, which starts when it is opened.
+        let message = child.via == MESSAGE;
+        if message {
+            self.budget.admit_message(depth)?;
+        } else {
+            self.budget.admit(depth)?;
+        }
         let data = match child.payload {
             Payload::Paid(data) => data,
             Payload::Unpaid(data) => {
-                self.budget.spend(data.len())?;
+                if !message {
+                    self.budget.spend(data.len())?;
+                }
                 data
             }
         };

@@ -558,3 +558,46 @@ fn memory_is_the_input_and_what_came_out_of_it() {
         assert!(peak <= allowed, "{file}: peak {peak}, allowed {allowed}");
     }
 }
+
+#[test]
+fn inside_a_mailbox_the_limits_hold_per_message() {
+    let message = |number: usize, attachments: usize| {
+        let parts: Vec<String> = (0..attachments)
+            .map(|part| format!("--b\r\nContent-Type: text/plain; name=\"{number}-{part}.txt\"\r\n\r\ntext {number} {part}\r\n"))
+            .collect();
+        format!(
+            "From a@branch.example Mon Nov  2 09:30:00 2026\r\nFrom: a@branch.example\r\nSubject: {number}\r\n\
+             MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{}--b--\r\n\r\n",
+            parts.concat()
+        )
+    };
+    let limits = Limits {
+        max_artifacts: 10,
+        ..Limits::default()
+    };
+    let engine = engine_within(limits);
+    let mut worker = Worker::new(&engine);
+    // Together they are far more than the limit, each by itself is below it.
+    let mailbox: String = (0..50).map(|number| message(number, 5)).collect();
+    let report = scan(&mut worker, "export.mbox", mailbox.into_bytes());
+    assert!(report.complete, "{:?}", report.findings);
+    assert!(report.artifacts.len() > 250, "{}", report.artifacts.len());
+    // One message over the limit says so, and the others are looked through all the same.
+    let mailbox: String = (0..50)
+        .map(|number| message(number, if number == 7 { 30 } else { 5 }))
+        .collect();
+    let report = scan(&mut worker, "export.mbox", mailbox.into_bytes());
+    let met: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.id == "limit-exceeded")
+        .collect();
+    assert!(!report.complete && !met.is_empty(), "{met:?}");
+    // The eighth message, and no other.
+    assert!(met.iter().all(|finding| finding.artifact == 8), "{met:?}");
+    let last = report
+        .artifacts
+        .iter()
+        .any(|artifact| artifact.label() == "49-4.txt");
+    assert!(last, "what follows the message over its limit is not there");
+}
