@@ -403,6 +403,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "the clock is what is tested")]
     fn a_stopped_clock_keeps_what_was_left() {
         let soon = Instant::now().checked_add(Duration::from_millis(40));
         let budget = Budget::new(Limits::default(), soon);
