@@ -4,16 +4,6 @@ use crate::limits::Halt;
 
 use super::Kind;
 
-/// Where something outside a document lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Target {
-    /// The relation by which it is reached, such as `attachedTemplate`.
-    Relation(String),
-    /// A field code, such as `INCLUDEPICTURE`.
-    Field(String),
-}
-
 /// One thing seen while unpacking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -100,18 +90,6 @@ pub enum Fact {
     CodePage {
         /// Its number, such as 932.
         number: u16,
-    },
-    /// Something outside that the document names.
-    External {
-        /// How it is reached.
-        target: Target,
-        /// The address.
-        address: String,
-    },
-    /// A command line.
-    Command {
-        /// The text of it.
-        line: String,
     },
 }
 
