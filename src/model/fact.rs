@@ -86,11 +86,50 @@ pub enum Fact {
         /// Modules with at least one line that is neither an attribute nor blank.
         with_code: usize,
     },
+    /// Something outside that the document names and that its program fetches or opens.
+    External {
+        /// Offset in the artifact, where one is known.
+        at: Option<usize>,
+        /// What the document uses it as.
+        role: Role,
+        /// The address as written, decoded: a URL, a UNC path, a moniker, a file name.
+        target: String,
+    },
+    /// A dynamic data exchange link: a field, a formula or a link record.
+    Dde {
+        /// Offset in the artifact, where one is known.
+        at: Option<usize>,
+        /// Program, topic and item as one line, decoded and put together, such as `cmd /c calc.exe`.
+        command: String,
+        /// Whether the document asks for it by itself when it is opened (`DDEAUTO`, automatic links).
+        automatic: bool,
+    },
     /// The Windows code page that its text is in, as its container says.
     CodePage {
         /// Its number, such as 932.
         number: u16,
     },
+}
+
+/// What a document uses an external target as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The template that is loaded with the document.
+    Template,
+    /// The data of a linked OLE object.
+    OleObject,
+    /// The content of a frame or frame set.
+    Frame,
+    /// A part of a master document.
+    Subdocument,
+    /// Another workbook whose cells are used.
+    Workbook,
+    /// A picture, sound or video that is shown.
+    Media,
+    /// Text or pictures that a field inserts (`INCLUDETEXT`, `INCLUDEPICTURE`, `IMPORT`).
+    Inclusion,
+    /// Anything else that is fetched; the relationship or field names it.
+    Other,
 }
 
 /// Whether an ambiguity hides something from one of the readings.
