@@ -11,6 +11,7 @@
 //! | `mutate` | damaged files: no panic, no hang, always a report |
 //! | `parsers` | every fuzz target under seeded mutations |
 //! | `rules` | every embedded rule has a hit and a near miss |
+//! | `scoring` | severities, variants and combinations against a table of their own |
 //! | `shape` | layers, tables, catalogue, sizes: the shape of the code |
 //! | `bench`, `build`, `fixtures`, `support` | the engine and dice, builders, what they build, running the program |
 #![allow(
@@ -38,5 +39,6 @@ mod hostile;
 mod mutate;
 mod parsers;
 mod rules;
+mod scoring;
 mod shape;
 mod support;
