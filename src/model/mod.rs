@@ -1,6 +1,8 @@
 //! Plain data that stages hand to each other: artifacts, facts, findings, the report.
 
+mod action;
 mod artifact;
+mod envelope;
 mod fact;
 mod finding;
 mod kind;
@@ -8,8 +10,10 @@ mod name;
 mod report;
 mod trouble;
 
+pub use action::Action;
 pub(crate) use artifact::hex;
 pub use artifact::{Artifact, Id, MailSummary};
+pub use envelope::Envelope;
 pub use fact::{Fact, Hides, Role};
 pub use finding::{Evidence, Finding, Ioc, IocType, Severity};
 pub use kind::{Family, Kind};
