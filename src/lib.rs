@@ -14,6 +14,8 @@
 //! | 5 | [`score`] |
 //! | 6 | [`engine`] |
 //! | 7 | [`config`], [`report`], [`source`] |
+//! | 9 | [`quarantine`] |
+//! | 10 | [`notify`] |
 //! | 12 | [`cli`] |
 
 pub mod analyze;
@@ -26,6 +28,8 @@ pub mod identify;
 pub mod knowledge;
 pub mod limits;
 pub mod model;
+pub mod notify;
+pub mod quarantine;
 pub mod report;
 pub mod rules;
 pub mod score;

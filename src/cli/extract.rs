@@ -5,14 +5,11 @@
 //! `infected` (AES-256), so that a virus scanner of the computer leaves it alone. Exit status: 0 written, 2 failed,
 //! 3 written but something could not be looked through whole.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use zip::write::{SimpleFileOptions, ZipWriter};
-use zip::{AesMode, CompressionMethod};
 
 use crate::model::{Artifact, Report};
 use crate::report::Detail;
@@ -20,12 +17,10 @@ use crate::source::Walk;
 use crate::text;
 
 use super::exit::{Exit, Failure};
+use super::output::{archive, write};
 use super::pool::{Delivery, Outcome, Pool, Sink};
 use super::put;
 use super::settings::{LimitArguments, PasswordArguments, Settings};
-
-/// What everybody who exchanges samples expects.
-const PASSWORD: &str = "infected";
 
 const REPORT: &str = "report.json";
 const ARCHIVE: &str = "artifacts.zip";
@@ -177,39 +172,12 @@ fn make_folder(folder: &Path) -> Result<(), Failure> {
     })
 }
 
-/// Makes a file that was not there before, readable by its owner only.
-fn write(path: &Path, fill: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<(), Failure> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options
-        .open(path)
-        .and_then(|mut file| fill(&mut file))
-        .map_err(|error| Failure::new(format!("cannot write {}: {error}", text::path(path))))
-}
-
 fn write_archive(report: &Report, folder: &Path) -> Result<(), Failure> {
     let json = json(report)?;
-    write(&folder.join(ARCHIVE), |file| {
-        let mut archive = ZipWriter::new(file);
-        let mut member = |name: &str, data: &[u8]| {
-            let options = SimpleFileOptions::default()
-                .compression_method(CompressionMethod::Deflated)
-                .unix_permissions(0o600)
-                .large_file(u32::try_from(data.len()).is_err())
-                .with_aes_encryption(AesMode::Aes256, PASSWORD);
-            archive.start_file(name, options)?;
-            archive.write_all(data)
-        };
-        for artifact in &report.artifacts {
-            member(&file_name(artifact), &artifact.data)?;
-        }
-        member(REPORT, &json)?;
-        archive.finish()?;
-        Ok(())
-    })
+    let artifacts = report.artifacts.iter();
+    let members = artifacts.map(|artifact| (file_name(artifact), &artifact.data[..]));
+    let members: Vec<(String, &[u8])> = members
+        .chain(std::iter::once((REPORT.to_owned(), json.as_slice())))
+        .collect();
+    write(&folder.join(ARCHIVE), |file| archive(file, &members))
 }

@@ -9,7 +9,9 @@ mod exit;
 mod extract;
 mod findings;
 mod man;
+mod output;
 mod pool;
+mod quarantine;
 mod rules;
 mod scan;
 mod settings;
@@ -53,6 +55,8 @@ enum Command {
     Extract(extract::Arguments),
     /// Explain the findings
     Findings(findings::Arguments),
+    /// Work on messages that are held or quarantined
+    Quarantine(quarantine::Arguments),
     /// Check, list and try YARA rules
     Rules(rules::Arguments),
     /// Check and show the configuration
@@ -83,6 +87,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
         Command::Scan(arguments) => scan::run(&settings, &arguments),
         Command::Extract(arguments) => extract::run(&settings, &arguments),
         Command::Findings(arguments) => findings::run(&settings, &arguments),
+        Command::Quarantine(arguments) => quarantine::run(&settings, &arguments),
         Command::Rules(arguments) => rules::run(&settings, arguments),
         Command::Config(arguments) => config::run(&settings, &arguments),
         Command::Completions(arguments) => completions::run(&arguments),

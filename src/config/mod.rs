@@ -3,6 +3,8 @@
 //! Every command works without a configuration. The tables of parts that do not exist yet (the gateway's) are
 //! unknown here on purpose: a setting that has no effect must not look as if it had one.
 
+mod age;
+mod quarantine;
 mod size;
 
 use std::collections::BTreeMap;
@@ -22,7 +24,11 @@ use crate::model::Severity;
 use crate::score::Thresholds;
 use crate::text;
 
+pub use age::Age;
+pub use quarantine::Quarantine;
 pub use size::Size;
+
+use quarantine::{QuarantineTable, ReleaseTable};
 
 /// Where the configuration lies when nothing names it.
 pub const DEFAULT_PATH: &str = "/etc/sekisho/sekisho.toml";
@@ -47,6 +53,8 @@ pub struct Config {
     pub rule_paths: Vec<PathBuf>,
     /// Whether the embedded rules are used.
     pub default_rules: bool,
+    /// Where messages are kept, and where released ones go.
+    pub quarantine: Quarantine,
 }
 
 impl Default for Config {
@@ -59,6 +67,7 @@ impl Default for Config {
             severities: BTreeMap::new(),
             rule_paths: Vec::new(),
             default_rules: true,
+            quarantine: Quarantine::default(),
         }
     }
 }
@@ -96,6 +105,10 @@ struct File {
     score: ScoreTable,
     /// Where rules come from.
     rules: RulesTable,
+    /// Where messages are kept, how long, how many.
+    quarantine: QuarantineTable,
+    /// Where released messages go.
+    release: ReleaseTable,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -179,6 +192,7 @@ impl Config {
                 text::safe(error.message()),
             )
         })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
         let mut config = Self {
             origin: Some(path.to_path_buf()),
             default_rules: file.rules.default_rules.unwrap_or(true),
@@ -187,8 +201,12 @@ impl Config {
         config
             .take_scan(file.scan)
             .and_then(|()| config.take_score(file.score, catalogue))
+            .and_then(|()| {
+                config
+                    .quarantine
+                    .take(file.quarantine, file.release, folder)
+            })
             .map_err(|(offset, reason)| invalid(Some(offset), reason))?;
-        let folder = path.parent().unwrap_or(Path::new(""));
         config.rule_paths = file
             .rules
             .paths
@@ -308,6 +326,7 @@ impl Config {
             toml::Value::Array(paths.collect()),
             self.default_rules
         );
+        self.quarantine.write(&mut out);
         out
     }
 }
@@ -360,7 +379,8 @@ mod tests {
         let config = parse(
             "[scan]\ntimeout = 5\nmax_depth = 3\nmax_artifacts = 7\nmax_unpacked = \"1MiB\"\nmax_file = 4096\n\
              max_ratio = 9\nthreads = 2\n[score]\nsuspicious = 40\nmalicious = 90\nseverity.vba-macro = \"medium\"\n\
-             [rules]\npaths = [\"mine\", \"/abs\"]\ndefault_rules = false\n",
+             [rules]\npaths = [\"mine\", \"/abs\"]\ndefault_rules = false\n\
+             [quarantine]\npath = \"/q\"\nkeep = \"2w\"\nmax_size = \"3GiB\"\n[release]\nnext_hop = \"[::1]:26\"\n",
         )
         .unwrap();
         assert_eq!(config.limits.timeout, Duration::from_secs(5));
@@ -378,6 +398,13 @@ mod tests {
             [PathBuf::from("conf/mine"), PathBuf::from("/abs")]
         );
         assert!(!config.default_rules);
+        let quarantine = Quarantine {
+            path: "/q".into(),
+            keep: Duration::from_secs(14 * 86_400),
+            max_size: 3 << 30,
+            next_hop: "[::1]:26".to_owned(),
+        };
+        assert_eq!(config.quarantine, quarantine);
         let again = Config::parse(
             &config.to_toml(),
             Path::new("sekisho.toml"),
@@ -425,7 +452,29 @@ mod tests {
                 "conf/sekisho.toml:2: unknown variant `awful`",
             ),
         ];
-        for (text, expected) in cases {
+        let more = [
+            (
+                "[quarantine]\n\nkeeep = \"1d\"\n",
+                "conf/sekisho.toml:3: unknown field `keeep`",
+            ),
+            (
+                "[quarantine]\nkeep = \"0d\"\n",
+                "conf/sekisho.toml:2: quarantine.keep: must be longer",
+            ),
+            (
+                "[quarantine]\nkeep = 90\n",
+                "conf/sekisho.toml:2: invalid type",
+            ),
+            (
+                "[quarantine]\nmax_size = \"1K\"\n",
+                "conf/sekisho.toml:2: quarantine.max_size = 1KiB: must be at least 1MiB",
+            ),
+            (
+                "[release]\nnext_hop = \"lmtp\"\n",
+                "conf/sekisho.toml:2: release.next_hop = \"lmtp\": write host:port",
+            ),
+        ];
+        for (text, expected) in cases.into_iter().chain(more) {
             let error = parse(text).unwrap_err();
             assert!(error.starts_with(expected), "{error}\nis not\n{expected}");
         }

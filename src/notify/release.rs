@@ -1,0 +1,68 @@
+//! Releases a stored message to a recipient: straight to the next hop, with a token that lets it pass the gateway
+//! once, should it come by again.
+
+use crate::quarantine::{
+    Because, Claim, RELEASE_HEADER, Released, Repeat, Store, StoreError, Ticket, message_digest,
+};
+
+use super::smtp::{self, Letter, NotSent};
+
+/// What became of a release to one recipient.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase", tag = "result")]
+pub enum Parting {
+    /// The next hop took it.
+    Sent {
+        /// What it said.
+        reply: String,
+    },
+    /// It was released to them before; nothing was sent.
+    Before(Released),
+    /// The next hop did not take it; it can be tried again.
+    Failed {
+        /// Why.
+        reply: String,
+    },
+    /// The connection broke before the answer to the whole message: it may have arrived.
+    Unknown {
+        /// Why.
+        reply: String,
+    },
+}
+
+/// Sends a message as it came, but for line ends that SMTP cannot carry, to one recipient by `next_hop` (host:port),
+/// under its own sender. What became of it stands in the store's audit.
+pub fn release(
+    store: &Store,
+    ticket: Ticket,
+    recipient: &str,
+    next_hop: &str,
+    repeat: Repeat,
+    because: Because<'_>,
+) -> Result<Parting, StoreError> {
+    let entry = store.get(ticket)?;
+    let original = smtp::with_crlf(&store.message(ticket)?);
+    let token = match store.claim(ticket, recipient, &message_digest(&original), repeat)? {
+        Claim::Granted { token } => token,
+        Claim::Before(released) => return Ok(Parting::Before(released)),
+    };
+    let mut message = format!("{RELEASE_HEADER}: {token}\r\n").into_bytes();
+    message.extend_from_slice(&original);
+    let letter = Letter {
+        sender: &entry.envelope.sender,
+        recipient,
+        message: &message,
+    };
+    match smtp::send(next_hop, letter) {
+        Ok(reply) => {
+            store.released(ticket, recipient, &reply, because)?;
+            Ok(Parting::Sent { reply })
+        }
+        Err(NotSent::Unknown(reply)) => Ok(Parting::Unknown { reply }),
+        Err(error) => {
+            let reply = error.to_string();
+            store.not_released(ticket, recipient, &reply, because)?;
+            Ok(Parting::Failed { reply })
+        }
+    }
+}
