@@ -163,31 +163,35 @@ impl Store {
         let _alone = self.files.alone()?;
         let found = &mut verified.mismatches;
         self.settle(mending, found)?;
+        let mut lost = BTreeSet::new();
         for entry in &suspects {
-            self.judge(entry, mending, found)?;
+            if self.judge(entry, mending, found)? {
+                lost.insert(entry.digest);
+            }
         }
-        self.compare_files(mending, found)?;
+        self.compare_files(&lost, mending, found)?;
         if mending == Mending::Done {
             self.take_doomed(None)?;
         }
         Ok(verified)
     }
 
-    /// Looks again at a message whose file was missed or damaged before the lock was held.
+    /// Looks again at a message whose file was missed or damaged before the lock was held. Answers whether its
+    /// bytes are lost.
     fn judge(
         &self,
         before: &Entry,
         mending: Mending,
         found: &mut Vec<Mismatch>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let entry = self.get(before.id)?;
         if !entry.state.is_live() {
-            return Ok(());
+            return Ok(false);
         }
         let about = entry.id.to_string();
         let path = self.files.message(&entry.digest);
         let damage = match self.read_settled(&entry) {
-            Ok(_) if entry.damage.is_none() => return Ok(()),
+            Ok(_) if entry.damage.is_none() => return Ok(false),
             Ok(_) => {
                 found.push(Mismatch::Recovered(about));
                 None
@@ -205,12 +209,9 @@ impl Store {
             }
             Err(Unread::Failed(error)) => return Err(error),
         };
-        if mending == Mending::Told || damage == entry.damage.as_deref() {
-            return Ok(());
-        }
         // Missing after it was set aside as damaged says no more than is known.
-        if damage.is_some() && entry.damage.is_some() {
-            return Ok(());
+        if mending == Mending::Told || (damage.is_some() && entry.damage.is_some()) {
+            return Ok(damage.is_some());
         }
         self.index.write(|transaction| {
             transaction.execute(
@@ -233,11 +234,17 @@ impl Store {
                 what,
                 detail,
             )?)
-        })
+        })?;
+        Ok(damage.is_some())
     }
 
     /// Compares the names of files with the index, both ways.
-    fn compare_files(&self, mending: Mending, found: &mut Vec<Mismatch>) -> Result<(), StoreError> {
+    fn compare_files(
+        &self,
+        lost: &BTreeSet<Digest>,
+        mending: Mending,
+        found: &mut Vec<Mismatch>,
+    ) -> Result<(), StoreError> {
         let doomed = self.digests("SELECT digest FROM doomed")?;
         let needed = self.digests(
             "SELECT DISTINCT digest FROM message WHERE state IN ('held', 'quarantined', 'released')",
@@ -246,7 +253,9 @@ impl Store {
             let name = text::path(&path);
             match digest {
                 Some(digest) if path == self.files.message(&digest) => {
-                    if needed.contains(&digest) {
+                    if lost.contains(&digest) {
+                        // Told already.
+                    } else if needed.contains(&digest) {
                         self.count(&digest, &path, mending, found)?;
                     } else if doomed.contains(&digest) {
                         found.push(Mismatch::Unneeded(name));

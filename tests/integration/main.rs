@@ -10,6 +10,7 @@
 //! | `hostile` | inputs of hostile size: linear time, bounded memory, every limit said |
 //! | `mutate` | damaged files: no panic, no hang, always a report |
 //! | `parsers` | every fuzz target under seeded mutations |
+//! | `quarantine` | held messages: commands, releases, killed writers, a full disk |
 //! | `rules` | every embedded rule has a hit and a near miss |
 //! | `scoring` | severities, variants and combinations against a table of their own |
 //! | `shape` | layers, tables, catalogue, sizes: the shape of the code |
@@ -38,6 +39,7 @@ mod golden;
 mod hostile;
 mod mutate;
 mod parsers;
+mod quarantine;
 mod rules;
 mod scoring;
 mod shape;
