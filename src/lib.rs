@@ -14,6 +14,7 @@
 //! | 5 | [`score`] |
 //! | 6 | [`engine`] |
 //! | 7 | [`config`], [`report`], [`source`] |
+//! | 8 | [`policy`] |
 //! | 12 | [`cli`] |
 
 pub mod analyze;
@@ -26,6 +27,7 @@ pub mod identify;
 pub mod knowledge;
 pub mod limits;
 pub mod model;
+pub mod policy;
 pub mod report;
 pub mod rules;
 pub mod score;

@@ -3,6 +3,7 @@
 //! Every command works without a configuration. The tables of parts that do not exist yet (the gateway's) are
 //! unknown here on purpose: a setting that has no effect must not look as if it had one.
 
+mod policy;
 mod size;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::model::Severity;
 use crate::score::Thresholds;
 use crate::text;
 
+pub use policy::{Actions, Allow, Conditions, Key, PolicySettings, Require, Route, Unscannable};
 pub use size::Size;
 
 /// Where the configuration lies when nothing names it.
@@ -47,6 +49,8 @@ pub struct Config {
     pub rule_paths: Vec<PathBuf>,
     /// Whether the embedded rules are used.
     pub default_rules: bool,
+    /// What is done with what was found.
+    pub policy: PolicySettings,
 }
 
 impl Default for Config {
@@ -59,6 +63,7 @@ impl Default for Config {
             severities: BTreeMap::new(),
             rule_paths: Vec::new(),
             default_rules: true,
+            policy: PolicySettings::default(),
         }
     }
 }
@@ -96,6 +101,13 @@ struct File {
     score: ScoreTable,
     /// Where rules come from.
     rules: RulesTable,
+    /// Ways for mails; the first that matches wins.
+    route: Vec<policy::RouteTable>,
+    /// Findings that are lifted before the policy looks.
+    allow: Vec<policy::AllowTable>,
+    /// Actions that no route and no allowance can weaken.
+    #[schemars(with = "BTreeMap<String, String>")]
+    floor: BTreeMap<Spanned<String>, Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -187,6 +199,10 @@ impl Config {
         config
             .take_scan(file.scan)
             .and_then(|()| config.take_score(file.score, catalogue))
+            .and_then(|()| {
+                config.policy = policy::check(file.route, file.allow, file.floor, catalogue)?;
+                Ok(())
+            })
             .map_err(|(offset, reason)| invalid(Some(offset), reason))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         config.rule_paths = file

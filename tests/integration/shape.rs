@@ -17,6 +17,7 @@ const LAYERS: &[(u32, &[&str])] = &[
     (5, &["score"]),
     (6, &["engine"]),
     (7, &["source", "report", "config"]),
+    (8, &["policy"]),
     (12, &["cli"]),
 ];
 
