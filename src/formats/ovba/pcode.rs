@@ -133,7 +133,13 @@ impl<'a> Pcode<'a> {
     }
 
     fn line(&self, at: usize, len: usize) -> Option<Vec<Instruction<'a>>> {
-        let mut reader = Reader::new(slice(self.code, at, len)?);
+        // A blank line lies nowhere.
+        let code = if len == 0 {
+            Some(&[][..])
+        } else {
+            slice(self.code, at, len)
+        };
+        let mut reader = Reader::new(code?);
         let mut line = Vec::new();
         // Ends because every instruction takes at least two bytes.
         while !reader.is_empty() {
