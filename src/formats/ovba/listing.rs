@@ -349,7 +349,12 @@ impl<'a> Writer<'_, 'a> {
             Form::Variable => self.variable(one),
             Form::Type => {
                 let name = self.name(one);
-                self.say(&[b"Type ", &name]);
+                let word: &[u8] = if one.kind & 2 != 0 {
+                    b"Enum "
+                } else {
+                    b"Type "
+                };
+                self.say(&[word, &name]);
             }
             Form::Redim(on) => {
                 let object = if on == On::Member {
@@ -402,6 +407,10 @@ impl<'a> Writer<'_, 'a> {
                 out.extend_from_slice(&[b"(", bounds.as_slice(), b")"].concat());
             }
         }
+        if let Some(class) = self.class(index(one.number)) {
+            out.extend_from_slice(b" As ");
+            out.extend_from_slice(&class);
+        }
         self.work = self.work.saturating_sub(out.len());
         // In an enumeration or type there is no word before it.
         let out = if self.line.is_empty() {
@@ -411,6 +420,23 @@ impl<'a> Writer<'_, 'a> {
         };
         self.line.extend_from_slice(out);
         self.declares = true;
+    }
+
+    /// The class of a variable, with `New` before it; none for the types of Visual Basic and where it is not known.
+    fn class(&self, at: usize) -> Option<Vec<u8>> {
+        let records = self.pcode.records;
+        let flags = u16_at(records, at)?;
+        // In 64-bit records the place of the type is not known.
+        if self.pcode.names.wide || flags & 0x20 == 0 {
+            return None;
+        }
+        let described = index(u32_at(records, at.checked_add(12)?)?);
+        if u16_at(records, described)? & 2 != 0 {
+            return None;
+        }
+        let name = self.import(u64::from(u16_at(records, described.checked_add(2)?)?));
+        let new: &[u8] = if flags & 0x2000 != 0 { b"New " } else { b"" };
+        Some([new, name].concat())
     }
 
     /// The head of a procedure, with the library of a declared one.
@@ -484,10 +510,12 @@ impl<'a> Writer<'_, 'a> {
         names.join(b", ".as_slice())
     }
 
-    /// The name of an object's class.
-    fn import(&self, at: u64) -> &'a [u8] {
-        let name = index(at & 0xffff).checked_add(6);
-        let name = name.and_then(|at| u16_at(self.pcode.objects, at));
+    /// The class that an object's number means; the table has ten bytes for each.
+    fn import(&self, number: u64) -> &'a [u8] {
+        let name = (index(number & 0xffff) >> 2)
+            .saturating_mul(10)
+            .saturating_add(6);
+        let name = u16_at(self.pcode.objects, name);
         let name = name.and_then(|number| self.pcode.names.name(number));
         name.map_or(b"Object", Identifier::bytes)
     }
