@@ -263,3 +263,6 @@ fn table(stream: &[u8], at: usize) -> &[u8] {
         .and_then(|(len, start)| slice(stream, start, len));
     found.unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;
