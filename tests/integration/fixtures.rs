@@ -23,6 +23,7 @@ pub(crate) fn all() -> Vec<Fixture> {
     all.extend(containers());
     all.extend(combinations());
     all.extend(situations());
+    all.extend(crate::fixtures_programs::all());
     all
 }
 
