@@ -11,8 +11,8 @@ use sekisho::engine::{Engine, Input, Worker};
 use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
-    base64, encoded, header, header_words, indicators, mbox, mime, offcrypto, ole, opc, ovba, ppt,
-    quoted_printable, uuencode, vba, yenc, zip,
+    base64, command_line, encoded, header, header_words, indicators, lnk, mbox, mime, msbuild,
+    offcrypto, ole, opc, ovba, pe_version, ppt, quoted_printable, script, uuencode, vba, yenc, zip,
 };
 use sekisho::identify::identify;
 use sekisho::knowledge::Knowledge;
@@ -39,12 +39,20 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("indicators", |data| {
         let _ = found_indicators(data);
     }),
+    ("lnk", |data| {
+        drop(lnk::read(data));
+        unpack("lnk", Kind::Lnk, data)
+    }),
     ("mail", |data| unpack("mail", Kind::Eml, data)),
     ("mbox", |data| {
         let _ = mbox::Messages::new(data).count();
     }),
     ("mime", |data| {
         styles().for_each(|style| drop(mime::read(data, 0, style, &budget())))
+    }),
+    ("msbuild", |data| {
+        drop(msbuild::read(data, &budget()));
+        analyze(Kind::MsBuild, data)
     }),
     ("offcrypto", locks),
     ("office_xml", |data| {
@@ -57,11 +65,13 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("ovba_dir", |data| drop(ovba::parse_dir(data, &budget()))),
     ("ovba_project", |data| drop(ovba::parse_project(data))),
     ("pcode", compiled),
+    ("pe_version", |data| drop(pe_version::read(data))),
     ("ppt", |data| drop(ppt::storages(data, &budget()))),
     ("quoted_printable", |data| {
         drop(quoted_printable::decode(data))
     }),
     ("scan", scan),
+    ("script_decode", decoded_scripts),
     ("scripts", |data| {
         [Kind::Bat, Kind::Js, Kind::Ps1]
             .iter()
@@ -105,6 +115,23 @@ pub(crate) fn run(name: &str, data: &[u8]) {
     let row = TARGETS.iter().find(|(known, _)| *known == name);
     let (_, target) = row.unwrap_or_else(|| panic!("no target {name}"));
     target(data);
+}
+
+fn decoded_scripts(data: &[u8]) {
+    let source = text::to_utf8(data);
+    for language in [
+        script::Language::Js,
+        script::Language::PowerShell,
+        script::Language::Other,
+    ] {
+        drop(script::fold(&source, language));
+    }
+    drop(script::batch::expand(&source));
+    drop(script::encoded_commands(&source));
+    drop(command_line::commands(&source));
+    for kind in [Kind::Js, Kind::Ps1, Kind::Bat, Kind::Vbs, Kind::MsBuild] {
+        unpack("script", kind, data);
+    }
 }
 
 fn limits() -> Limits {

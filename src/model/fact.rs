@@ -116,6 +116,45 @@ pub enum Fact {
         /// Whether the document asks for it by itself when it is opened (`DDEAUTO`, automatic links).
         automatic: bool,
     },
+    /// What a shortcut starts.
+    Shortcut {
+        /// Where it leads, what Windows prefers first; never empty texts.
+        targets: Vec<String>,
+        /// What stands behind the target on the command line.
+        arguments: String,
+        /// Whether its window does not show: minimized.
+        minimized: bool,
+    },
+    /// What a program calls itself in its version information.
+    Version {
+        /// OriginalFilename.
+        original: Option<String>,
+        /// InternalName.
+        internal: Option<String>,
+        /// ProductName.
+        product: Option<String>,
+    },
+    /// A task of a build project whose program text stands in the project.
+    InlineTask {
+        /// Its name.
+        name: String,
+        /// The factory that compiles it.
+        factory: String,
+        /// The start of the program text.
+        code: String,
+    },
+    /// A command line that a build runs.
+    BuildCommand {
+        /// The element that holds it, as written.
+        element: String,
+        /// The command.
+        line: String,
+    },
+    /// A static function called while a build project is read, such as `$([System.IO.File]::Exists('a'))`.
+    BuildFunction {
+        /// As written.
+        expression: String,
+    },
     /// The Windows code page that its text is in, as its container says.
     CodePage {
         /// Its number, such as 932.

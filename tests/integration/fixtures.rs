@@ -26,6 +26,7 @@ pub(crate) fn all() -> Vec<Fixture> {
     all.extend(combinations());
     all.extend(situations());
     all.extend(stomped::all());
+    all.extend(crate::fixtures_programs::all());
     all
 }
 

@@ -36,6 +36,7 @@ mod compound;
 mod corpus;
 mod findings;
 mod fixtures;
+mod fixtures_programs;
 mod golden;
 mod hostile;
 mod mutate;
