@@ -16,6 +16,7 @@
 //! | 7 | [`config`], [`report`], [`source`] |
 //! | 9 | [`quarantine`] |
 //! | 10 | [`notify`] |
+//! | 8 | [`policy`] |
 //! | 12 | [`cli`] |
 
 pub mod analyze;
@@ -29,6 +30,7 @@ pub mod knowledge;
 pub mod limits;
 pub mod model;
 pub mod notify;
+pub mod policy;
 pub mod quarantine;
 pub mod report;
 pub mod rules;

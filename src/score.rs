@@ -24,6 +24,19 @@ impl Default for Thresholds {
     }
 }
 
+impl Thresholds {
+    /// The level of a score.
+    pub fn level(self, score: u8) -> Level {
+        if score >= self.malicious {
+            Level::Malicious
+        } else if score >= self.suspicious {
+            Level::Suspicious
+        } else {
+            Level::Clean
+        }
+    }
+}
+
 /// What all findings together say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
@@ -54,15 +67,8 @@ pub fn judge(
         .chain(raised.iter().map(|raised| raised.score))
         .max();
     let score = highest.unwrap_or(0);
-    let level = if score >= thresholds.malicious {
-        Level::Malicious
-    } else if score >= thresholds.suspicious {
-        Level::Suspicious
-    } else {
-        Level::Clean
-    };
     Verdict {
-        level,
+        level: thresholds.level(score),
         score,
         raised,
     }

@@ -4,6 +4,7 @@
 //! unknown here on purpose: a setting that has no effect must not look as if it had one.
 
 mod age;
+mod policy;
 mod quarantine;
 mod size;
 
@@ -25,6 +26,7 @@ use crate::score::Thresholds;
 use crate::text;
 
 pub use age::Age;
+pub use policy::{Actions, Allow, Conditions, Key, PolicySettings, Require, Route, Unscannable};
 pub use quarantine::Quarantine;
 pub use size::Size;
 
@@ -55,6 +57,8 @@ pub struct Config {
     pub default_rules: bool,
     /// Where messages are kept, and where released ones go.
     pub quarantine: Quarantine,
+    /// What is done with what was found.
+    pub policy: PolicySettings,
 }
 
 impl Default for Config {
@@ -68,6 +72,7 @@ impl Default for Config {
             rule_paths: Vec::new(),
             default_rules: true,
             quarantine: Quarantine::default(),
+            policy: PolicySettings::default(),
         }
     }
 }
@@ -109,6 +114,13 @@ struct File {
     quarantine: QuarantineTable,
     /// Where released messages go.
     release: ReleaseTable,
+    /// Ways for mails; the first that matches wins.
+    route: Vec<policy::RouteTable>,
+    /// Findings that are lifted before the policy looks.
+    allow: Vec<policy::AllowTable>,
+    /// Actions that no route and no allowance can weaken.
+    #[schemars(with = "BTreeMap<String, String>")]
+    floor: BTreeMap<Spanned<String>, Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -202,9 +214,12 @@ impl Config {
             .take_scan(file.scan)
             .and_then(|()| config.take_score(file.score, catalogue))
             .and_then(|()| {
-                config
-                    .quarantine
-                    .take(file.quarantine, file.release, folder)
+                let quarantine = &mut config.quarantine;
+                quarantine.take(file.quarantine, file.release, folder)
+            })
+            .and_then(|()| {
+                config.policy = policy::check(file.route, file.allow, file.floor, catalogue)?;
+                Ok(())
             })
             .map_err(|(offset, reason)| invalid(Some(offset), reason))?;
         config.rule_paths = file

@@ -10,18 +10,23 @@
 )]
 
 pub mod base64;
+pub mod command_line;
 pub mod encoded;
 pub mod header;
 pub mod header_words;
 pub mod indicators;
+pub mod lnk;
 pub mod mbox;
 pub mod mime;
+pub mod msbuild;
 pub mod offcrypto;
 pub mod ole;
 pub mod opc;
 pub mod ovba;
+pub mod pe_version;
 pub mod ppt;
 pub mod quoted_printable;
+pub mod script;
 pub mod tar;
 pub mod uuencode;
 pub mod vba;

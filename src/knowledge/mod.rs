@@ -2,13 +2,17 @@
 //!
 //! All of it is embedded in the binary. Knowledge is data; code names only ids.
 
+mod behaviour;
 mod catalogue;
+mod commands;
 mod extensions;
 mod indicators;
 mod scripts;
 mod vba;
 
+pub use behaviour::{Behaviours, Deed, Obfuscation};
 pub use catalogue::{Catalogue, Combination, Entry, Language, Scope, Text, Variant};
+pub use commands::{BuildLists, Commands as CommandKnowledge};
 pub use extensions::{Extension, Extensions, Match};
 pub use indicators::IndicatorLists;
 pub use scripts::{Feature, Language as ScriptLanguage, Meaning, Scripts, scripts};
@@ -33,6 +37,10 @@ pub struct Knowledge {
     pub catalogue: Catalogue,
     /// What VBA does by itself and what it can do.
     pub vba: VbaKnowledge,
+    /// What scripts do.
+    pub behaviour: Behaviours,
+    /// Tools of Windows and command lines that misuse them.
+    pub commands: CommandKnowledge,
     /// Lists for indicators.
     pub indicators: IndicatorLists,
     /// What extensions claim.
@@ -54,6 +62,16 @@ impl Knowledge {
                 "vba.toml",
                 include_str!("../../signatures/vba.toml"),
                 VbaKnowledge::parse,
+            )?,
+            behaviour: parse(
+                "behaviour.toml",
+                include_str!("../../signatures/behaviour.toml"),
+                Behaviours::parse,
+            )?,
+            commands: parse(
+                "commands.toml",
+                include_str!("../../signatures/commands.toml"),
+                CommandKnowledge::parse,
             )?,
             indicators: parse(
                 "indicators.toml",

@@ -19,6 +19,7 @@ const LAYERS: &[(u32, &[&str])] = &[
     (7, &["source", "report", "config"]),
     (9, &["quarantine"]),
     (10, &["notify"]),
+    (8, &["policy"]),
     (12, &["cli"]),
 ];
 

@@ -1,0 +1,352 @@
+//! Routes, allowances and floor: a report and an envelope → what is done, recipient by recipient.
+//!
+//! Never sees bytes. Per finding the most specific key decides (its id, its group, the level that its score alone
+//! gives); over all findings the strictest wins. A combination counts as its level wherever its findings stand.
+
+mod failure;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use crate::config::{Actions, Allow, Conditions, Key, PolicySettings, Require, Route};
+use crate::knowledge::Catalogue;
+use crate::model::{Action, Artifact, Envelope, Finding, Id, Level, Report};
+use crate::score::{self, Thresholds};
+
+pub use failure::{Failure, Trouble, on_failure};
+
+/// The name of the route that holds where none is configured or none matches.
+pub const DEFAULT_ROUTE: &str = "default";
+
+/// The rules of one generation of the configuration.
+#[derive(Debug)]
+pub struct Policy {
+    routes: Vec<Arc<Resolved>>,
+    default: Arc<Resolved>,
+    allows: Vec<Allow>,
+    floor: Actions,
+    thresholds: Thresholds,
+}
+
+/// A route with the built-in actions where it says nothing.
+#[derive(Debug)]
+pub struct Resolved {
+    /// Its name, for logs, headers and notices.
+    pub name: String,
+    /// Decide and log only.
+    pub dry_run: bool,
+    conditions: Conditions,
+    actions: Actions,
+}
+
+/// What is done with a mail for one recipient.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// The route that decided.
+    pub route: Arc<Resolved>,
+    /// The strictest action of all findings.
+    pub action: Action,
+    /// Artifacts on which something calls for a change, with the action for each; empty unless the mail is changed.
+    pub parts: BTreeMap<Id, Action>,
+    /// Findings that led to the action, as indexes into the report; empty where a combination alone did.
+    pub because: Vec<usize>,
+    /// Reasons of the allowances that lifted findings.
+    pub allowed: Vec<String>,
+}
+
+impl Policy {
+    /// The policy of a configuration.
+    pub fn new(settings: &PolicySettings, thresholds: Thresholds) -> Self {
+        let resolve = |route: &Route| {
+            Arc::new(Resolved {
+                name: route.name.clone(),
+                dry_run: route.dry_run,
+                conditions: route.conditions.clone(),
+                actions: route.actions.over_built_in(),
+            })
+        };
+        Self {
+            routes: settings.routes.iter().map(resolve).collect(),
+            default: Arc::new(Resolved {
+                name: DEFAULT_ROUTE.to_owned(),
+                dry_run: false,
+                conditions: Conditions::default(),
+                actions: Actions::built_in(),
+            }),
+            allows: settings.allows.clone(),
+            floor: settings.floor.clone(),
+            thresholds,
+        }
+    }
+
+    /// The route of one recipient.
+    pub fn route(&self, envelope: &Envelope, recipient: &str) -> Arc<Resolved> {
+        let found = self
+            .routes
+            .iter()
+            .find(|route| matches(&route.conditions, envelope, recipient));
+        Arc::clone(found.unwrap_or(&self.default))
+    }
+
+    /// What is done for each recipient, in the order of the envelope; `today` ends allowances.
+    pub fn decide(
+        &self,
+        report: &Report,
+        envelope: &Envelope,
+        catalogue: &Catalogue,
+        today: Date,
+    ) -> Vec<Decision> {
+        let decide = |recipient: &String| {
+            let route = self.route(envelope, recipient);
+            let lifted = self.lifted(report, envelope, recipient, today);
+            let mut decision = self.judge(report, &route, &lifted.findings, catalogue);
+            decision.allowed = lifted.reasons;
+            decision
+        };
+        envelope.recipients.iter().map(decide).collect()
+    }
+
+    /// Which findings allowances lift.
+    fn lifted(&self, report: &Report, envelope: &Envelope, recipient: &str, today: Date) -> Lifted {
+        let mut lifted = Lifted::default();
+        for allow in &self.allows {
+            if allow.expires < today || !matches(&allow.conditions, envelope, recipient) {
+                continue;
+            }
+            let within = allow
+                .sha256
+                .as_deref()
+                .map(|hash| under(&report.artifacts, hash));
+            for (number, finding) in report.findings.iter().enumerate() {
+                let place = usize::try_from(finding.artifact).unwrap_or(usize::MAX);
+                let here = within
+                    .as_ref()
+                    .is_none_or(|within| within.get(place) == Some(&true));
+                let named = allow.finding.as_ref().is_none_or(|id| *id == finding.id);
+                if here && named && !lifted.findings.contains(&number) {
+                    lifted.findings.push(number);
+                    if !lifted.reasons.contains(&allow.reason) {
+                        lifted.reasons.push(allow.reason.clone());
+                    }
+                }
+            }
+        }
+        lifted.findings.sort_unstable();
+        lifted
+    }
+
+    fn judge(
+        &self,
+        report: &Report,
+        route: &Arc<Resolved>,
+        lifted: &[usize],
+        catalogue: &Catalogue,
+    ) -> Decision {
+        let mut verdict = Verdict {
+            action: Action::Deliver,
+            parts: BTreeMap::new(),
+            because: Vec::new(),
+        };
+        let kept = |number: &usize| lifted.binary_search(number).is_err();
+        for (number, finding) in report.findings.iter().enumerate() {
+            if kept(&number) {
+                let action = self.action_of(finding, &route.actions, catalogue);
+                verdict.add(action, finding.artifact, number);
+            }
+            // The floor holds against allowances too.
+            if let Some(action) = by_key(finding, &self.floor, catalogue, self.thresholds) {
+                verdict.add(action, finding.artifact, number);
+            }
+        }
+        self.add_combinations(report, route, lifted, catalogue, &mut verdict);
+        if !verdict.action.changes_content() {
+            verdict.parts.clear();
+        }
+        Decision {
+            route: Arc::clone(route),
+            action: verdict.action,
+            parts: verdict.parts,
+            because: verdict.because,
+            allowed: Vec::new(),
+        }
+    }
+
+    fn action_of(&self, finding: &Finding, actions: &Actions, catalogue: &Catalogue) -> Action {
+        by_key(finding, actions, catalogue, self.thresholds).unwrap_or(Action::Deliver)
+    }
+
+    /// Combinations of what was not lifted, by the level of their score; those of everything against the floor.
+    fn add_combinations(
+        &self,
+        report: &Report,
+        route: &Resolved,
+        lifted: &[usize],
+        catalogue: &Catalogue,
+        verdict: &mut Verdict,
+    ) {
+        let remaining: Vec<usize> = (0..report.findings.len())
+            .filter(|number| lifted.binary_search(number).is_err())
+            .collect();
+        let findings: Vec<Finding> = remaining
+            .iter()
+            .filter_map(|number| report.findings.get(*number).cloned())
+            .collect();
+        let raised = if lifted.is_empty() {
+            report.raised.clone()
+        } else {
+            let again = score::judge(&report.artifacts, &findings, catalogue, self.thresholds);
+            let renumber = |mut raised: crate::model::Raised| {
+                raised.findings = raised
+                    .findings
+                    .iter()
+                    .filter_map(|at| remaining.get(*at).copied())
+                    .collect();
+                raised
+            };
+            again.raised.into_iter().map(renumber).collect()
+        };
+        let sets = [(&raised, &route.actions), (&report.raised, &self.floor)];
+        for (raised, actions) in sets {
+            for combination in raised {
+                let key = Key::Level(self.thresholds.level(combination.score));
+                let Some(action) = actions.of.get(&key) else {
+                    continue;
+                };
+                for number in &combination.findings {
+                    if let Some(finding) = report.findings.get(*number) {
+                        verdict.add(*action, finding.artifact, *number);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Resolved {
+    /// What it does with a mail that cannot be scanned.
+    pub fn unscannable(&self) -> crate::config::Unscannable {
+        self.actions
+            .unscannable
+            .unwrap_or(crate::config::Unscannable::Tempfail)
+    }
+}
+
+#[derive(Default)]
+struct Lifted {
+    findings: Vec<usize>,
+    reasons: Vec<String>,
+}
+
+struct Verdict {
+    action: Action,
+    parts: BTreeMap<Id, Action>,
+    because: Vec<usize>,
+}
+
+impl Verdict {
+    fn add(&mut self, action: Action, artifact: Id, finding: usize) {
+        if action > self.action {
+            self.action = action;
+            self.because.clear();
+        }
+        if action == self.action && action > Action::Deliver && !self.because.contains(&finding) {
+            self.because.push(finding);
+        }
+        if action.changes_content() {
+            let part = self.parts.entry(artifact).or_insert(action);
+            *part = (*part).max(action);
+        }
+    }
+}
+
+/// What the most specific key says of a finding; none where no key of the table is about it.
+fn by_key(
+    finding: &Finding,
+    actions: &Actions,
+    catalogue: &Catalogue,
+    thresholds: Thresholds,
+) -> Option<Action> {
+    if let Some(action) = actions.of.get(&Key::Finding(finding.id.to_string())) {
+        return Some(*action);
+    }
+    let entry = catalogue.entry(&finding.id);
+    let incomplete = entry.is_some_and(|entry| {
+        let as_variant = |variant: &crate::knowledge::Variant| {
+            variant.incomplete && variant.severity == finding.severity
+        };
+        entry.incomplete || entry.variants.values().any(as_variant)
+    });
+    let group = entry.map(|entry| entry.group.as_str());
+    // A locked PDF is locked content, whatever group explains it.
+    let locked = (incomplete && finding.id == "pdf-encrypted").then_some("encrypted");
+    let of_group = |group: &str| actions.of.get(&Key::Group(group.to_owned())).copied();
+    if let Some(action) = group
+        .and_then(of_group)
+        .or_else(|| locked.and_then(of_group))
+    {
+        return Some(action);
+    }
+    let level = actions
+        .of
+        .get(&Key::Level(thresholds.level(finding.score)))
+        .copied();
+    let unseen = incomplete
+        .then(|| actions.of.get(&Key::Incomplete).copied())
+        .flatten();
+    level.max(unseen)
+}
+
+/// For each artifact whether it is the file of a hash (lower-case hex) or stands below one.
+fn under(tree: &[Artifact], hash: &str) -> Vec<bool> {
+    let mut within: Vec<bool> = Vec::with_capacity(tree.len());
+    for artifact in tree {
+        let above = artifact
+            .parent
+            .and_then(|id| within.get(usize::try_from(id).ok()?))
+            .copied();
+        within.push(above == Some(true) || artifact.sha256_hex() == hash);
+    }
+    within
+}
+
+fn matches(conditions: &Conditions, envelope: &Envelope, recipient: &str) -> bool {
+    let client = conditions.client.as_ref().is_none_or(|networks| {
+        envelope.client.is_some_and(|address| {
+            let address = address.to_canonical();
+            networks.iter().any(|network| network.contains(&address))
+        })
+    });
+    let user = conditions.user.as_ref().is_none_or(|users| {
+        let same = |user: &String| envelope.user.as_ref().is_some_and(|name| name == user);
+        users.iter().any(same)
+    });
+    let listener = conditions
+        .listener
+        .as_ref()
+        .is_none_or(|listeners| listeners.contains(&envelope.listener));
+    let from = conditions
+        .from
+        .as_ref()
+        .is_none_or(|from| from.contains(&envelope.sender));
+    let to = conditions
+        .to
+        .as_ref()
+        .is_none_or(|to| to.contains(recipient));
+    let proven = match conditions.require {
+        None => true,
+        Some(Require::Spf) => envelope.spf,
+        Some(Require::Dkim) => {
+            let domain = envelope
+                .sender
+                .rsplit_once('@')
+                .map(|(_, domain)| domain.to_ascii_lowercase());
+            domain.is_some_and(|domain| envelope.dkim.contains(&domain))
+        }
+    };
+    client && user && listener && from && to && proven
+}
+
+#[cfg(test)]
+mod tests;
