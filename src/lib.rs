@@ -14,9 +14,10 @@
 //! | 5 | [`score`] |
 //! | 6 | [`engine`] |
 //! | 7 | [`config`], [`report`], [`source`] |
+//! | 8 | [`policy`] |
 //! | 9 | [`quarantine`] |
 //! | 10 | [`notify`] |
-//! | 8 | [`policy`] |
+//! | 11 | [`gateway`] |
 //! | 12 | [`cli`] |
 
 pub mod analyze;
@@ -25,6 +26,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod formats;
+pub mod gateway;
 pub mod identify;
 pub mod knowledge;
 pub mod limits;

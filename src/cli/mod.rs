@@ -14,6 +14,7 @@ mod pool;
 mod quarantine;
 mod rules;
 mod scan;
+mod serve;
 mod settings;
 
 use std::ffi::OsString;
@@ -55,6 +56,8 @@ enum Command {
     Extract(extract::Arguments),
     /// Explain the findings
     Findings(findings::Arguments),
+    /// Run the gateway: milter, metrics
+    Serve(serve::Arguments),
     /// Work on messages that are held or quarantined
     Quarantine(quarantine::Arguments),
     /// Check, list and try YARA rules
@@ -87,6 +90,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
         Command::Scan(arguments) => scan::run(&settings, &arguments),
         Command::Extract(arguments) => extract::run(&settings, &arguments),
         Command::Findings(arguments) => findings::run(&settings, &arguments),
+        Command::Serve(arguments) => serve::run(settings, &arguments),
         Command::Quarantine(arguments) => quarantine::run(&settings, &arguments),
         Command::Rules(arguments) => rules::run(&settings, arguments),
         Command::Config(arguments) => config::run(&settings, &arguments),

@@ -1,10 +1,11 @@
 //! TOML → checked [`Config`]: unknown keys and values that do not hold are refused with file and line.
 //!
-//! Every command works without a configuration. The tables of parts that do not exist yet (the gateway's) are
-//! unknown here on purpose: a setting that has no effect must not look as if it had one.
+//! Every command works without a configuration. The tables of parts that do not exist yet are unknown here on purpose: a setting that has no effect must not look as if it had one.
 
 mod age;
+mod gateway;
 mod policy;
+mod policy_text;
 mod quarantine;
 mod size;
 
@@ -26,10 +27,12 @@ use crate::score::Thresholds;
 use crate::text;
 
 pub use age::Age;
+pub use gateway::{Gateway, Listen, LogFormat};
 pub use policy::{Actions, Allow, Conditions, Key, PolicySettings, Require, Route, Unscannable};
 pub use quarantine::Quarantine;
 pub use size::Size;
 
+use gateway::{Amounts, ListenTable, LogTable};
 use quarantine::{QuarantineTable, ReleaseTable};
 
 /// Where the configuration lies when nothing names it.
@@ -57,6 +60,8 @@ pub struct Config {
     pub default_rules: bool,
     /// Where messages are kept, and where released ones go.
     pub quarantine: Quarantine,
+    /// Where the gateway listens, and how much it takes at once.
+    pub gateway: Gateway,
     /// What is done with what was found.
     pub policy: PolicySettings,
 }
@@ -72,6 +77,7 @@ impl Default for Config {
             rule_paths: Vec::new(),
             default_rules: true,
             quarantine: Quarantine::default(),
+            gateway: Gateway::default(),
             policy: PolicySettings::default(),
         }
     }
@@ -110,6 +116,12 @@ struct File {
     score: ScoreTable,
     /// Where rules come from.
     rules: RulesTable,
+    /// The milter; the table turns it on.
+    milter: Option<ListenTable>,
+    /// Metrics and health; the table turns them on.
+    http: Option<ListenTable>,
+    /// The log of the gateway.
+    log: LogTable,
     /// Where messages are kept, how long, how many.
     quarantine: QuarantineTable,
     /// Where released messages go.
@@ -143,6 +155,15 @@ struct ScanTable {
     /// Inputs scanned at the same time.
     #[schemars(with = "Option<usize>")]
     threads: Option<Spanned<usize>>,
+    /// Memory for the messages that the gateway has at the same time.
+    #[schemars(with = "Option<Size>")]
+    max_memory: Option<Spanned<Size>>,
+    /// Messages that may wait in the gateway for a scan thread.
+    #[schemars(with = "Option<usize>")]
+    max_waiting: Option<Spanned<usize>>,
+    /// Connections of one listener of the gateway.
+    #[schemars(with = "Option<usize>")]
+    max_connections: Option<Spanned<usize>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -208,10 +229,22 @@ impl Config {
         let mut config = Self {
             origin: Some(path.to_path_buf()),
             default_rules: file.rules.default_rules.unwrap_or(true),
+            gateway: Gateway::silent(),
             ..Self::default()
         };
+        let mut scan = file.scan;
+        let amounts = Amounts {
+            max_memory: scan.max_memory.take(),
+            max_waiting: scan.max_waiting.take(),
+            max_connections: scan.max_connections.take(),
+            max_unpacked: scan.max_unpacked.map(|size| size.0),
+        };
         config
-            .take_scan(file.scan)
+            .take_scan(scan)
+            .and_then(|()| {
+                let gateway = &mut config.gateway;
+                gateway.take(file.milter, file.http, &file.log, amounts)
+            })
             .and_then(|()| config.take_score(file.score, catalogue))
             .and_then(|()| {
                 let quarantine = &mut config.quarantine;
@@ -312,14 +345,20 @@ impl Config {
         // Writing to a String cannot fail.
         let _ = writeln!(
             out,
-            "[scan]\ntimeout = {}\nmax_depth = {}\nmax_artifacts = {}\nmax_unpacked = \"{}\"\nmax_file = \"{}\"\nmax_ratio = {}",
+            "[scan]\ntimeout = {}\nmax_depth = {}\nmax_artifacts = {}\nmax_file = \"{}\"\nmax_ratio = {}",
             limits.timeout.as_secs(),
             limits.max_depth,
             limits.max_artifacts,
-            Size(limits.max_unpacked),
             Size(limits.max_file),
             limits.max_ratio
         );
+        let (scan, serve) = (Size(limits.max_unpacked), Size(self.gateway.max_unpacked));
+        let _ = if scan == serve {
+            writeln!(out, "max_unpacked = \"{scan}\"")
+        } else {
+            writeln!(out, "# max_unpacked: \"{scan}\", in serve \"{serve}\"")
+        };
+        self.gateway.write_amounts(&mut out);
         if let Some(threads) = self.threads {
             let _ = writeln!(out, "threads = {threads}");
         }
@@ -341,7 +380,9 @@ impl Config {
             toml::Value::Array(paths.collect()),
             self.default_rules
         );
+        self.gateway.write(&mut out);
         self.quarantine.write(&mut out);
+        policy_text::write(&self.policy, &mut out);
         out
     }
 }
@@ -378,14 +419,17 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_gives_the_defaults() {
+    fn an_empty_file_gives_the_defaults_without_listeners() {
         let config = parse("").unwrap();
+        let mut silent = Config::default();
+        silent.gateway.milter = None;
+        silent.gateway.http = None;
         assert_eq!(
             Config {
                 origin: None,
                 ..config
             },
-            Config::default()
+            silent
         );
     }
 
@@ -395,6 +439,10 @@ mod tests {
             "[scan]\ntimeout = 5\nmax_depth = 3\nmax_artifacts = 7\nmax_unpacked = \"1MiB\"\nmax_file = 4096\n\
              max_ratio = 9\nthreads = 2\n[score]\nsuspicious = 40\nmalicious = 90\nseverity.vba-macro = \"medium\"\n\
              [rules]\npaths = [\"mine\", \"/abs\"]\ndefault_rules = false\n\
+             [milter]\nlisten = \"unix:/run/s.sock\"\n[http]\n[log]\nformat = \"json\"\n\
+             [[route]]\nname = \"a\"\nclient = [\"10.0.0.0/8\"]\nto = [\"*@b\"]\nrequire = \"spf\"\ndry_run = true\n\
+             [route.actions]\nmacros = \"hold\"\nincomplete = \"reject\"\nunscannable = \"tempfail\"\n\
+             [[allow]]\nfinding = \"script\"\nreason = \"why\"\nexpires = 2027-01-31\n[floor]\nmalicious = \"hold\"\n\
              [quarantine]\npath = \"/q\"\nkeep = \"2w\"\nmax_size = \"3GiB\"\n[release]\nnext_hop = \"[::1]:26\"\n",
         )
         .unwrap();
@@ -441,7 +489,18 @@ mod tests {
                 "[scan]\n\ntimeot = 1\n",
                 "conf/sekisho.toml:3: unknown field `timeot`",
             ),
-            ("[milter]\n", "conf/sekisho.toml:1: unknown field `milter`"),
+            (
+                "[milter]\n\nlisen = \"x\"\n",
+                "conf/sekisho.toml:3: unknown field `lisen`",
+            ),
+            (
+                "[milter]\nlisten = \"8891\"\n",
+                "conf/sekisho.toml:2: milter.listen = \"8891\": write host:port",
+            ),
+            (
+                "[scan]\nmax_memory = \"1K\"\n",
+                "conf/sekisho.toml:2: scan.max_memory = 1KiB: must be at least 16MiB",
+            ),
             (
                 "[scan]\ntimeout = 0\n",
                 "conf/sekisho.toml:2: scan.timeout = 0: must be at least 1",

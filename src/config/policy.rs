@@ -83,6 +83,11 @@ impl Addresses {
         })
     }
 
+    /// The patterns as they were written.
+    pub(super) fn written(&self) -> &[String] {
+        &self.written
+    }
+
     /// Whether an address matches one of them.
     pub fn contains(&self, address: &str) -> bool {
         self.matchers.iter().any(|glob| glob.is_match(address))

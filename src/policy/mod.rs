@@ -12,7 +12,7 @@ use jiff::civil::Date;
 
 use crate::config::{Actions, Allow, Conditions, Key, PolicySettings, Require, Route};
 use crate::knowledge::Catalogue;
-use crate::model::{Action, Artifact, Envelope, Finding, Id, Level, Report};
+use crate::model::{Action, Artifact, Envelope, Finding, Id, Report};
 use crate::score::{self, Thresholds};
 
 pub use failure::{Failure, Trouble, on_failure};

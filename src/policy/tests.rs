@@ -7,7 +7,7 @@ use jiff::civil::date;
 use super::*;
 use crate::config::Config;
 use crate::knowledge::Knowledge;
-use crate::model::{Evidence, Kind, Raised, Severity};
+use crate::model::{Evidence, Kind, Level, Raised, Severity};
 
 const TODAY: Date = date(2026, 11, 24);
 

@@ -11,6 +11,7 @@
 //! | `incoming/` | what is being written |
 //! | `orphans/`, `damaged/` | files that [`Store::verify`] found without a row, or unlike their digest; kept for people |
 //! | `lock` | shared by writers, exclusive for what takes files away |
+//! | `tries`, `running-…` | which messages could not be scanned, and which are in work |
 //! | `release.key` | the key of the tokens of released messages |
 //!
 //! No store of another kind exists yet, so there is no trait. What a message may do to a recipient is decided by
@@ -30,6 +31,7 @@ mod tests;
 mod ticket;
 mod time;
 mod token;
+mod tries;
 
 use std::path::Path;
 
@@ -47,6 +49,7 @@ pub use store::{Deposit, Store, StoreSettings, Stored, Usage};
 pub use ticket::Ticket;
 pub use time::{parse as parse_time, shown as shown_time};
 pub use token::{HEADER as RELEASE_HEADER, Redeemed};
+pub use tries::{InWork, Tries};
 
 /// Why the store did not do what was asked. Everything but [`StoreError::NotFound`] and [`StoreError::Refused`] means
 /// that a message must stay with its sender's server.

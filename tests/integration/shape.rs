@@ -17,9 +17,10 @@ const LAYERS: &[(u32, &[&str])] = &[
     (5, &["score"]),
     (6, &["engine"]),
     (7, &["source", "report", "config"]),
+    (8, &["policy"]),
     (9, &["quarantine"]),
     (10, &["notify"]),
-    (8, &["policy"]),
+    (11, &["gateway"]),
     (12, &["cli"]),
 ];
 
@@ -100,10 +101,13 @@ fn a_module_names_only_modules_of_rows_above_its_own() {
             }
             let sockets = ["std::net::Tcp", "std::net::Udp", "unix::net", "tokio::"];
             assert!(
-                own == "notify" || !sockets.iter().any(|word| line.contains(word)),
+                ["notify", "gateway"].contains(&own)
+                    || !sockets.iter().any(|word| line.contains(word)),
                 "{place}: sockets belong to the gateway"
             );
-            let may_touch_files = ["source", "config", "quarantine", "cli"].contains(&own);
+            // The gateway's: the file of a socket that it listens on; the program starts the runtime.
+            let may_touch_files =
+                ["source", "config", "quarantine", "gateway", "cli"].contains(&own);
             let files = line.contains("std::fs") && !may_touch_files;
             assert!(!files, "{place}: {own} must not touch the file system");
         }

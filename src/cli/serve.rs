@@ -1,0 +1,93 @@
+//! `sekisho serve`: the gateway. Logs to standard error; ends by SIGTERM or SIGINT, reloads by SIGHUP.
+
+use std::sync::Arc;
+
+use clap::Args;
+
+use crate::config::{Config, LogFormat};
+use crate::engine::Engine;
+use crate::gateway::{Generation, Server, ServerSettings};
+use crate::policy::Policy;
+use crate::quarantine::{Store, StoreError, StoreSettings, Tries};
+use crate::rules::Rules;
+
+use super::exit::{Exit, Failure};
+use super::settings::{self, Settings};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {}
+
+pub(super) fn run(settings: Settings, _: &Arguments) -> Result<Exit, Failure> {
+    let (generation, config) = read(&settings)?;
+    if config.gateway.milter.is_none() && config.gateway.http.is_none() {
+        return Err(Failure::new("the configuration turns no listener on")
+            .hint("add a table [milter] or [http]"));
+    }
+    start_log(config.gateway.log);
+    let quarantine = &config.quarantine;
+    let limits = StoreSettings {
+        keep: quarantine.keep,
+        max_size: quarantine.max_size,
+    };
+    let stored = |error: StoreError| {
+        let failure = Failure::new(&error);
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    };
+    let store = Store::open(&quarantine.path, limits).map_err(stored)?;
+    let tries = Tries::open(&quarantine.path).map_err(stored)?;
+    let server = ServerSettings {
+        threads: settings::threads(None, &config),
+        max_waiting: config.gateway.max_waiting,
+        max_memory: config.gateway.max_memory,
+        max_connections: config.gateway.max_connections,
+        timeout: config.limits.timeout,
+    };
+    let reload = Arc::new(move || {
+        let read = read(&settings).map_err(|failure| match failure {
+            Failure::Told { message, .. } => message,
+            Failure::NobodyReads => "nobody reads".to_owned(),
+        });
+        read.map(|(generation, _)| generation)
+    });
+    let server =
+        Server::new(generation, Arc::new(store), tries, server, reload).map_err(Failure::new)?;
+    let hint = "where an address is in use, `ss -ltnp` shows by whom";
+    server
+        .serve(&config.gateway)
+        .map_err(|error| Failure::new(error).hint(hint))?;
+    Ok(Exit::Success)
+}
+
+/// Configuration and rules as they stand now.
+fn read(settings: &Settings) -> Result<(Generation, Config), Failure> {
+    let (knowledge, config) = settings.knowledge()?;
+    let sources = settings.rule_sources(&config, &[])?;
+    let rules = Rules::compile(sources, settings.strictness())
+        .map_err(|error| Failure::new(format!("a rule does not compile: {error}")))?;
+    let mut limits = config.limits.clone();
+    limits.max_unpacked = config.gateway.max_unpacked;
+    let generation = Generation {
+        engine: Engine {
+            rules,
+            knowledge,
+            limits,
+            thresholds: config.thresholds,
+        },
+        policy: Policy::new(&config.policy, config.thresholds),
+    };
+    Ok((generation, config))
+}
+
+fn start_log(format: LogFormat) {
+    let log = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false);
+    // Fails only where a log was started before.
+    let _ = match format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
+}

@@ -1,0 +1,200 @@
+//! `[milter]`, `[http]`, `[log]` and what `[scan]` says of the gateway: where it listens, how much it takes at once.
+
+use std::fmt::{self, Write as _};
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::Size;
+
+/// Where a listener listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// host:port.
+    Tcp(String),
+    /// The path of a UNIX socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => f.write_str(address),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Words for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Settings of `serve`, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gateway {
+    /// The milter, where it is on.
+    pub milter: Option<Listen>,
+    /// Metrics and health, where they are on.
+    pub http: Option<Listen>,
+    /// Connections of one listener at the same time.
+    pub max_connections: usize,
+    /// Memory for messages in bytes.
+    pub max_memory: u64,
+    /// Messages that may wait for a scan thread.
+    pub max_waiting: usize,
+    /// Bytes unpacked from one message, where it differs from the limit of the command line.
+    pub max_unpacked: u64,
+    /// How log lines are written.
+    pub log: LogFormat,
+}
+
+/// Bytes unpacked from one message where nothing is said.
+const MAX_UNPACKED: u64 = 256 << 20;
+
+impl Default for Gateway {
+    /// Without any configuration the milter and metrics are on.
+    fn default() -> Self {
+        Self {
+            milter: Some(Listen::Tcp(MILTER.to_owned())),
+            http: Some(Listen::Tcp(HTTP.to_owned())),
+            ..Self::silent()
+        }
+    }
+}
+
+const MILTER: &str = "127.0.0.1:8891";
+const HTTP: &str = "127.0.0.1:8890";
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ListenTable {
+    /// `host:port` or `unix:/path`.
+    #[schemars(with = "Option<String>")]
+    listen: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LogTable {
+    /// How log lines are written.
+    format: LogFormat,
+}
+
+/// What `[scan]` says of the gateway.
+#[derive(Debug, Default)]
+pub(super) struct Amounts {
+    pub(super) max_memory: Option<Spanned<Size>>,
+    pub(super) max_waiting: Option<Spanned<usize>>,
+    pub(super) max_connections: Option<Spanned<usize>>,
+    pub(super) max_unpacked: Option<u64>,
+}
+
+impl Gateway {
+    /// No listener: in a configuration each is turned on by its table.
+    pub(super) fn silent() -> Self {
+        Self {
+            milter: None,
+            http: None,
+            max_connections: 500,
+            max_memory: 1 << 30,
+            max_waiting: 256,
+            max_unpacked: MAX_UNPACKED,
+            log: LogFormat::Text,
+        }
+    }
+
+    pub(super) fn take(
+        &mut self,
+        milter: Option<ListenTable>,
+        http: Option<ListenTable>,
+        log: &LogTable,
+        amounts: Amounts,
+    ) -> Result<(), (usize, String)> {
+        self.milter = milter
+            .map(|table| listen("milter", table, MILTER))
+            .transpose()?;
+        self.http = http.map(|table| listen("http", table, HTTP)).transpose()?;
+        self.log = log.format;
+        if let Some(size) = amounts.max_memory {
+            self.max_memory = size.get_ref().0;
+            if self.max_memory < 16 << 20 {
+                let reason = format!(
+                    "scan.max_memory = {}: must be at least 16MiB",
+                    size.get_ref()
+                );
+                return Err((size.span().start, reason));
+            }
+        }
+        for (name, given, setting) in [
+            ("max_waiting", amounts.max_waiting, &mut self.max_waiting),
+            (
+                "max_connections",
+                amounts.max_connections,
+                &mut self.max_connections,
+            ),
+        ] {
+            if let Some(number) = given {
+                *setting = *number.get_ref();
+                if *setting == 0 {
+                    let reason = format!("scan.{name} = 0: must be at least 1");
+                    return Err((number.span().start, reason));
+                }
+            }
+        }
+        self.max_unpacked = amounts.max_unpacked.unwrap_or(MAX_UNPACKED);
+        Ok(())
+    }
+
+    /// The lines that belong to `[scan]`.
+    pub(super) fn write_amounts(&self, out: &mut String) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            out,
+            "max_memory = \"{}\"\nmax_waiting = {}\nmax_connections = {}",
+            Size(self.max_memory),
+            self.max_waiting,
+            self.max_connections
+        );
+    }
+
+    pub(super) fn write(&self, out: &mut String) {
+        for (name, listen) in [("milter", &self.milter), ("http", &self.http)] {
+            if let Some(listen) = listen {
+                let text = toml::Value::String(listen.to_string());
+                let _ = writeln!(out, "\n[{name}]\nlisten = {text}");
+            }
+        }
+        let format = match self.log {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        };
+        let _ = writeln!(out, "\n[log]\nformat = \"{format}\"");
+    }
+}
+
+fn listen(name: &str, table: ListenTable, default: &str) -> Result<Listen, (usize, String)> {
+    let Some(given) = table.listen else {
+        return Ok(Listen::Tcp(default.to_owned()));
+    };
+    let text = given.get_ref();
+    if let Some(path) = text.strip_prefix("unix:").map(PathBuf::from)
+        && path.is_absolute()
+    {
+        return Ok(Listen::Unix(path));
+    }
+    if super::quarantine::is_host_and_port(text) || text.ends_with(":0") {
+        return Ok(Listen::Tcp(text.clone()));
+    }
+    let reason =
+        format!("{name}.listen = {text:?}: write host:port, such as {default:?}, or unix:/path");
+    Err((given.span().start, reason))
+}

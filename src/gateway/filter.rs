@@ -1,0 +1,501 @@
+//! What a message comes to: bytes and envelope → scan → policy → [`Answer`]. Knows no protocol.
+//!
+//! Nothing is discarded and no recipient dropped before the message is in the store for them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+
+use crate::config::Unscannable;
+use crate::engine::{Context, Input, Worker};
+use crate::formats::header::{self, Breaks, Doubtful};
+use crate::model::{Action, Envelope, Report};
+use crate::policy::{self, Decision, Failure, Trouble};
+use crate::quarantine::{
+    Deposit, RELEASE_HEADER, Store, StoreError, Ticket, Tries, message_digest,
+};
+
+use super::headers;
+use super::log::{self, Record};
+use super::metrics::Metrics;
+use super::plan::{Abilities, Answer, Changes, OWN_HEADERS};
+use super::pool::{Admission, Generation, Pool, Share};
+
+/// How many times the bytes of a message its scan may hold at once: decoded parts, their children, the new message.
+const SCAN_FACTOR: usize = 4;
+
+/// Memory of a scan beside its message, in bytes.
+const SCAN_BASE: usize = 1 << 20;
+
+/// Everything that messages are judged with.
+pub(super) struct Filter {
+    pub(super) pool: Pool,
+    pub(super) admission: Admission,
+    pub(super) store: Arc<Store>,
+    pub(super) tries: Arc<Tries>,
+    pub(super) metrics: Arc<Metrics>,
+    ids: Ids,
+    timeout: Duration,
+    max_message: usize,
+}
+
+/// One message to judge.
+pub(super) struct Request {
+    /// How it came.
+    pub(super) envelope: Envelope,
+    /// All of it; none where there was no room for it.
+    pub(super) message: Option<Bytes>,
+    /// What may be done with it.
+    pub(super) abilities: Abilities,
+    /// The memory that it holds.
+    pub(super) share: Share,
+}
+
+/// A judged message.
+struct Judged {
+    answer: Answer,
+    record: Record,
+}
+
+/// What all steps of one judgement look at.
+struct Case<'a> {
+    id: &'a str,
+    envelope: &'a Envelope,
+    message: &'a Bytes,
+    abilities: Abilities,
+}
+
+impl Filter {
+    /// A filter over its parts. `timeout` is for one message as a whole.
+    pub(super) fn new(
+        pool: Pool,
+        store: Arc<Store>,
+        tries: Tries,
+        max_memory: u64,
+        timeout: Duration,
+    ) -> Self {
+        Self {
+            pool,
+            admission: Admission::new(max_memory),
+            store,
+            tries: Arc::new(tries),
+            metrics: Arc::default(),
+            ids: Ids::new(),
+            timeout,
+            max_message: usize::try_from(max_memory / 2).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Whether a message is larger than can ever be looked at.
+    pub(super) fn too_large(&self, bytes: usize) -> bool {
+        bytes > self.max_message
+    }
+
+    /// Judges a message, and says in one line of the log what became of it.
+    pub(super) async fn judge(&self, request: Request) -> Answer {
+        let started = Instant::now();
+        let id = self.ids.next();
+        let mut envelope = request.envelope;
+        if envelope.recipients.is_empty() {
+            // An MTA that tells no recipients: the message is judged as a whole.
+            envelope.recipients.push(String::new());
+        }
+        let envelope = Arc::new(envelope);
+        let size = request.message.as_ref().map_or(0, Bytes::len);
+        let judged = match request.message {
+            None => Err(Trouble::Busy),
+            Some(message) => {
+                self.scan(&id, &envelope, message, request.abilities, request.share)
+                    .await
+            }
+        };
+        let judged = judged.unwrap_or_else(|trouble| self.refuse(&envelope, trouble));
+        self.metrics.count(&judged.record, started.elapsed());
+        log::message(&id, &envelope, size, started.elapsed(), &judged.record);
+        judged.answer
+    }
+
+    async fn scan(
+        &self,
+        id: &str,
+        envelope: &Arc<Envelope>,
+        message: Bytes,
+        abilities: Abilities,
+        mut share: Share,
+    ) -> Result<Judged, Trouble> {
+        let need = message
+            .len()
+            .saturating_mul(SCAN_FACTOR)
+            .saturating_add(SCAN_BASE);
+        self.admission.grow(&mut share, need)?;
+        let started = Instant::now();
+        let deadline = started.checked_add(self.timeout).unwrap_or(started);
+        let digest = message_digest(&message);
+        if self.tries.is_poison(&digest) {
+            let trouble = Trouble::Lost;
+            return self
+                .unscannable(id, envelope, message, abilities, trouble, u32::MAX)
+                .await;
+        }
+        let work = {
+            let (store, tries) = (Arc::clone(&self.store), Arc::clone(&self.tries));
+            let (id, envelope, message) = (id.to_owned(), Arc::clone(envelope), message.clone());
+            move |generation: &Generation, worker: &mut Worker<'_>| {
+                let _running = tries.begin(&digest);
+                let case = Case {
+                    id: &id,
+                    envelope: &envelope,
+                    message: &message,
+                    abilities,
+                };
+                case.judge(generation, worker, &store, deadline)
+            }
+        };
+        match self.pool.run(deadline, work).await {
+            // Out of time by its own account.
+            Ok(Err(trouble @ Trouble::OutOfTime)) => {
+                let tries = self.tries.failed(&digest);
+                self.unscannable(id, envelope, message, abilities, trouble, tries)
+                    .await
+            }
+            Ok(judged) => judged,
+            Err(trouble @ (Trouble::OutOfTime | Trouble::Lost)) => {
+                let tries = self.tries.failed(&digest);
+                self.unscannable(id, envelope, message, abilities, trouble, tries)
+                    .await
+            }
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// The failure policy for a message that did not survive its scan, or the scan it.
+    async fn unscannable(
+        &self,
+        id: &str,
+        envelope: &Arc<Envelope>,
+        message: Bytes,
+        abilities: Abilities,
+        trouble: Trouble,
+        tries: u32,
+    ) -> Result<Judged, Trouble> {
+        let generation = self.pool.generation();
+        let (store, id, envelope) = (Arc::clone(&self.store), id.to_owned(), Arc::clone(envelope));
+        let work = move || {
+            let case = Case {
+                id: &id,
+                envelope: &envelope,
+                message: &message,
+                abilities,
+            };
+            case.unscannable(&generation, &store, trouble, tries)
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| Trouble::Lost)?
+    }
+
+    /// The answer where nothing can be done but to ask for another try.
+    fn refuse(&self, envelope: &Envelope, trouble: Trouble) -> Judged {
+        let generation = self.pool.generation();
+        let dry = envelope
+            .recipients
+            .iter()
+            .all(|recipient| generation.policy.route(envelope, recipient).dry_run);
+        let mut record = Record {
+            trouble: Some(trouble),
+            dry_run: dry,
+            ..Record::default()
+        };
+        if dry {
+            // Somebody who tries the gateway out must not lose time by it.
+            record.action = "deliver";
+            return Judged {
+                answer: Answer::Pass(Changes::default()),
+                record,
+            };
+        }
+        record.action = "tempfail";
+        Judged {
+            answer: Answer::Tempfail(headers::tempfail(trouble)),
+            record,
+        }
+    }
+}
+
+impl Case<'_> {
+    fn judge(
+        &self,
+        generation: &Generation,
+        worker: &mut Worker<'_>,
+        store: &Store,
+        deadline: Instant,
+    ) -> Result<Judged, Trouble> {
+        let report = worker.scan(self.input(deadline));
+        if out_of_time(&report, deadline) {
+            return Err(Trouble::OutOfTime);
+        }
+        let catalogue = &generation.engine.knowledge.catalogue;
+        let today = jiff::tz::Offset::UTC
+            .to_datetime(jiff::Timestamp::now())
+            .date();
+        let decisions = generation
+            .policy
+            .decide(&report, self.envelope, catalogue, today);
+        let released = self.released(store)?;
+        self.act(store, &report, &decisions, released.as_deref())
+    }
+
+    fn input(&self, deadline: Instant) -> Input {
+        Input {
+            path: format!("{}.eml", self.id),
+            name: None,
+            data: self.message.clone(),
+            facts: Vec::new(),
+            context: Context {
+                deadline: Some(deadline),
+                passwords: Vec::new(),
+            },
+        }
+    }
+
+    /// The recipient to whom this message was released by hand, where it carries a good token of the store's.
+    fn released(&self, store: &Store) -> Result<Option<String>, Trouble> {
+        let block = header::read(
+            self.message,
+            0,
+            self.message.len(),
+            Breaks::Lf,
+            Doubtful::default(),
+        );
+        for value in block.values(self.message, RELEASE_HEADER).take(4) {
+            let Ok(token) = std::str::from_utf8(value) else {
+                continue;
+            };
+            match store.redeem(token, &message_digest(self.message)) {
+                Ok(redeemed) => return Ok(Some(redeemed.recipient)),
+                Err(StoreError::Refused { .. } | StoreError::NotFound { .. }) => {}
+                Err(error) => return Err(store_trouble(&error)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn unscannable(
+        &self,
+        generation: &Generation,
+        store: &Store,
+        trouble: Trouble,
+        tries: u32,
+    ) -> Result<Judged, Trouble> {
+        let (finding, why) = match trouble {
+            Trouble::Lost => ("scanner-crashed", "the scan as a whole broke down"),
+            _ => ("limit-exceeded", "timeout: the scan did not end in time"),
+        };
+        let report =
+            generation
+                .engine
+                .unfinished(&self.input(Instant::now()), finding, why, Instant::now());
+        let mut decisions = Vec::new();
+        for recipient in &self.envelope.recipients {
+            let route = generation.policy.route(self.envelope, recipient);
+            let configured = match tries {
+                u32::MAX => Unscannable::Act(Action::Quarantine),
+                _ => route.unscannable(),
+            };
+            let action = match policy::on_failure(trouble, configured, tries) {
+                Failure::Act(action) => action,
+                Failure::Tempfail if route.dry_run => Action::Deliver,
+                // For one recipient is for all: the message comes again.
+                Failure::Tempfail => return Err(trouble),
+            };
+            decisions.push(Decision {
+                route,
+                action,
+                parts: std::collections::BTreeMap::new(),
+                because: Vec::new(),
+                allowed: Vec::new(),
+            });
+        }
+        let mut judged = self.act(store, &report, &decisions, None)?;
+        judged.record.trouble = Some(trouble);
+        Ok(judged)
+    }
+
+    /// From decisions to deeds.
+    fn act(
+        &self,
+        store: &Store,
+        report: &Report,
+        decisions: &[Decision],
+        released: Option<&str>,
+    ) -> Result<Judged, Trouble> {
+        let mut fates: Vec<Action> = decisions
+            .iter()
+            .zip(&self.envelope.recipients)
+            .map(|(decision, recipient)| match decision.route.dry_run {
+                true => Action::Deliver,
+                false if released == Some(recipient.as_str()) => Action::Deliver,
+                false => decision.action,
+            })
+            .collect();
+        let mut record = Record::of(report, decisions);
+        record.released = released.is_some();
+        if fates.iter().all(|fate| *fate == Action::Reject) {
+            record.action = "reject";
+            return Ok(Judged {
+                answer: Answer::Reject(headers::reject(self.id, report)),
+                record,
+            });
+        }
+        for fate in &mut fates {
+            *fate = match *fate {
+                Action::Reject => Action::Quarantine,
+                // Nothing rewrites messages yet: what can't be made safe waits for somebody to look at it.
+                Action::Disarm | Action::Strip => Action::Hold,
+                other => other,
+            };
+        }
+        let dry = decisions.iter().all(|decision| decision.route.dry_run);
+        let answer = self.place(store, report, decisions, &fates, dry, &mut record)?;
+        Ok(Judged { answer, record })
+    }
+
+    /// Stores what is to be stored, and answers for the rest.
+    fn place(
+        &self,
+        store: &Store,
+        report: &Report,
+        decisions: &[Decision],
+        fates: &[Action],
+        dry: bool,
+        record: &mut Record,
+    ) -> Result<Answer, Trouble> {
+        let dropped: Vec<usize> = places(fates, |fate| !fate.delivers());
+        let passes = dropped.len() < fates.len();
+        let own = self.carries_own_headers();
+        let strictest = fates.iter().copied().filter(|fate| fate.delivers()).max();
+        if passes {
+            let able = self.abilities;
+            let not_offered = (!dropped.is_empty() && !able.drop_recipients)
+                || (strictest == Some(Action::Tag) && !able.add_headers)
+                || (own && !dry && !able.change_headers);
+            if not_offered {
+                return Err(Trouble::NotOffered);
+            }
+        }
+        for action in [Action::Hold, Action::Quarantine] {
+            let to = places(fates, |fate| fate == action);
+            let Some(route) = to.first().and_then(|first| decisions.get(*first)) else {
+                continue;
+            };
+            let ticket = self.store(store, report, &route.route.name, action, &to)?;
+            record.tickets.push(ticket.to_string());
+        }
+        let worst = fates.iter().copied().max().unwrap_or(Action::Deliver);
+        record.action = worst.as_str();
+        if !passes {
+            return Ok(Answer::Discard);
+        }
+        if dry {
+            return Ok(Answer::Pass(Changes::default()));
+        }
+        let added = match self.abilities.add_headers {
+            true => headers::verdict(self.id, report, decisions, fates),
+            false => Vec::new(),
+        };
+        Ok(Answer::Pass(Changes {
+            dropped,
+            added,
+            clean_own: true,
+            message: None,
+        }))
+    }
+
+    fn store(
+        &self,
+        store: &Store,
+        report: &Report,
+        route: &str,
+        action: Action,
+        to: &[usize],
+    ) -> Result<Ticket, Trouble> {
+        let recipients = to.iter().filter_map(|at| self.envelope.recipients.get(*at));
+        let envelope = Envelope {
+            recipients: recipients.cloned().collect(),
+            ..self.envelope.clone()
+        };
+        let deposit = Deposit {
+            message: self.message,
+            envelope: &envelope,
+            report,
+            route,
+            action,
+            received: SystemTime::now(),
+        };
+        match store.put(&deposit) {
+            Ok(stored) => Ok(stored.ticket()),
+            Err(error) => Err(store_trouble(&error)),
+        }
+    }
+
+    fn carries_own_headers(&self) -> bool {
+        let block = header::read(
+            self.message,
+            0,
+            self.message.len(),
+            Breaks::Lf,
+            Doubtful::default(),
+        );
+        block.fields.iter().any(|field| {
+            let name = self.message.get(field.name.clone()).unwrap_or_default();
+            name.to_ascii_lowercase().starts_with(OWN_HEADERS)
+        })
+    }
+}
+
+fn store_trouble(error: &StoreError) -> Trouble {
+    log::store(error);
+    Trouble::Unreachable
+}
+
+fn places(fates: &[Action], which: impl Fn(Action) -> bool) -> Vec<usize> {
+    let numbered = fates.iter().enumerate();
+    numbered
+        .filter(|(_, fate)| which(**fate))
+        .map(|(at, _)| at)
+        .collect()
+}
+
+/// Whether the scan ended because its time was over: that is our trouble, not the message's.
+fn out_of_time(report: &Report, deadline: Instant) -> bool {
+    !report.complete
+        && Instant::now() >= deadline
+        && report
+            .findings
+            .iter()
+            .any(|finding| finding.id == "limit-exceeded")
+}
+
+/// Ids of messages: of this run of the program, and counted.
+struct Ids {
+    run: u64,
+    next: AtomicU64,
+}
+
+impl Ids {
+    fn new() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let millis = now.map_or(0, |now| now.as_millis());
+        Self {
+            run: u64::try_from(millis & 0xff_ffff_ffff).unwrap_or_default(),
+            next: AtomicU64::new(1),
+        }
+    }
+
+    fn next(&self) -> String {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        format!("{:x}-{number:x}", self.run)
+    }
+}

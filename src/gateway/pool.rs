@@ -1,0 +1,386 @@
+//! The scan threads: each with a stack of 16 MiB and a [`Worker`] of its own, in front of them a bounded queue.
+//!
+//! Work that finds the queue full is refused at once. Work that is 5 s past its deadline hangs where no budget is
+//! asked: its thread cannot be stopped, so it is left behind, counted, and another takes its place. A reload hands a
+//! new [`Generation`] to the threads between two messages.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::engine::{Engine, Worker};
+use crate::policy::{Policy, Trouble};
+
+/// Stack of a scan thread in bytes: parser crates may recurse on input, and an overflow cannot be caught.
+const STACK: usize = 16 << 20;
+
+/// How long past its deadline work may go on before its thread is left behind.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Bytes of one unit of admission.
+const UNIT: u64 = 1 << 10;
+
+/// Engine and policy of one reading of the configuration.
+#[derive(Debug)]
+pub struct Generation {
+    /// Rules, knowledge, limits.
+    pub engine: Engine,
+    /// What is done with what was found.
+    pub policy: Policy,
+}
+
+type Work = Box<dyn FnOnce(&Generation, &mut Worker<'_>) + Send>;
+
+/// Where one piece of work stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    Waiting,
+    Running,
+    Abandoned,
+}
+
+struct Job {
+    work: Work,
+    stand: Arc<Mutex<Stand>>,
+}
+
+struct State {
+    queue: VecDeque<Job>,
+    generation: Arc<Generation>,
+    stopping: bool,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+    capacity: usize,
+    lost: AtomicU64,
+}
+
+/// The threads and their queue.
+#[derive(Clone)]
+pub(super) struct Pool {
+    shared: Arc<Shared>,
+}
+
+impl Pool {
+    /// Starts `threads` threads; `capacity` pieces of work may wait.
+    pub(super) fn start(
+        generation: Arc<Generation>,
+        threads: usize,
+        capacity: usize,
+    ) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                queue: VecDeque::new(),
+                generation,
+                stopping: false,
+            }),
+            wake: Condvar::new(),
+            capacity,
+            lost: AtomicU64::new(0),
+        });
+        for _ in 0..threads.max(1) {
+            spawn(&shared)?;
+        }
+        Ok(Self { shared })
+    }
+
+    /// Does something on a scan thread. [`Trouble::Busy`] where the queue is full, [`Trouble::OutOfTime`] 5 s after
+    /// the deadline, [`Trouble::Lost`] where the work broke down.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        deadline: Instant,
+        work: impl FnOnce(&Generation, &mut Worker<'_>) -> T + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let (done, result) = oneshot::channel();
+        let stand = Arc::new(Mutex::new(Stand::Waiting));
+        let job = Job {
+            work: Box::new(move |generation, worker| {
+                // Nobody waits any more for what was abandoned.
+                let _ = done.send(work(generation, worker));
+            }),
+            stand: Arc::clone(&stand),
+        };
+        {
+            let mut state = self.shared.lock();
+            if state.stopping || state.queue.len() >= self.shared.capacity {
+                return Err(Trouble::Busy);
+            }
+            state.queue.push_back(job);
+        }
+        self.shared.wake.notify_one();
+        let last = deadline.checked_add(GRACE).unwrap_or(deadline);
+        match tokio::time::timeout_at(last.into(), result).await {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(_)) => Err(Trouble::Lost),
+            Err(_) => {
+                let before = std::mem::replace(&mut *lock(&stand), Stand::Abandoned);
+                if before == Stand::Running {
+                    self.shared.lost.fetch_add(1, Ordering::Relaxed);
+                    // Where no thread can be started the others go on.
+                    let _ = spawn(&self.shared);
+                    return Err(Trouble::OutOfTime);
+                }
+                Err(Trouble::Busy)
+            }
+        }
+    }
+
+    /// The generation in force.
+    pub(super) fn generation(&self) -> Arc<Generation> {
+        Arc::clone(&self.shared.lock().generation)
+    }
+
+    /// Puts a new generation in force from the next message on.
+    pub(super) fn replace(&self, generation: Arc<Generation>) {
+        self.shared.lock().generation = generation;
+        self.shared.wake.notify_all();
+    }
+
+    /// Takes no more work; what waits is still done.
+    pub(super) fn stop(&self) {
+        self.shared.lock().stopping = true;
+        self.shared.wake.notify_all();
+    }
+
+    /// Work that waits, and whether there is room for more.
+    pub(super) fn waiting(&self) -> (usize, bool) {
+        let waiting = self.shared.lock().queue.len();
+        (waiting, waiting < self.shared.capacity)
+    }
+
+    /// Threads left behind since the start.
+    pub(super) fn lost(&self) -> u64 {
+        self.shared.lost.load(Ordering::Relaxed)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Waits for work; none when the thread shall look for a new generation or end.
+    fn next(&self, generation: &Arc<Generation>) -> Option<Job> {
+        let mut state = self.lock();
+        // Ends because each wait ends by a notice, and the pool is stopped in the end.
+        loop {
+            if !Arc::ptr_eq(&state.generation, generation) {
+                return None;
+            }
+            if let Some(job) = state.queue.pop_front() {
+                return Some(job);
+            }
+            if state.stopping {
+                return None;
+            }
+            state = self
+                .wake
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn spawn(shared: &Arc<Shared>) -> std::io::Result<()> {
+    let shared = Arc::clone(shared);
+    std::thread::Builder::new()
+        .name("scan".to_owned())
+        .stack_size(STACK)
+        .spawn(move || work(&shared))
+        .map(drop)
+}
+
+/// A thread's life: one worker for each generation.
+fn work(shared: &Shared) {
+    loop {
+        let generation = {
+            let state = shared.lock();
+            if state.stopping && state.queue.is_empty() {
+                return;
+            }
+            Arc::clone(&state.generation)
+        };
+        let mut worker = Worker::new(&generation.engine);
+        while let Some(Job { work, stand }) = shared.next(&generation) {
+            {
+                let mut stand = lock(&stand);
+                if *stand == Stand::Abandoned {
+                    continue;
+                }
+                *stand = Stand::Running;
+            }
+            let ended = catch_unwind(AssertUnwindSafe(|| work(&generation, &mut worker)));
+            if ended.is_err() {
+                worker = Worker::new(&generation.engine);
+            }
+            if *lock(&stand) == Stand::Abandoned {
+                // Another thread took this one's place.
+                return;
+            }
+        }
+    }
+}
+
+/// Memory for messages: who gets no share is refused at once.
+#[derive(Debug, Clone)]
+pub(super) struct Admission {
+    units: Arc<Semaphore>,
+    all: u32,
+}
+
+/// A share of the memory, given back when dropped.
+#[derive(Debug, Default)]
+pub(super) struct Share {
+    permit: Option<OwnedSemaphorePermit>,
+    units: u32,
+}
+
+impl Admission {
+    /// `bytes` for all messages together.
+    pub(super) fn new(bytes: u64) -> Self {
+        let all = u32::try_from(bytes / UNIT).unwrap_or(u32::MAX >> 3);
+        let all = all.clamp(1, u32::MAX >> 3);
+        Self {
+            units: Arc::new(Semaphore::new(usize::try_from(all).unwrap_or(usize::MAX))),
+            all,
+        }
+    }
+
+    /// Makes a share one of `bytes` at least; one message alone never needs more than there is.
+    pub(super) fn grow(&self, share: &mut Share, bytes: usize) -> Result<(), Trouble> {
+        let units = u64::try_from(bytes).unwrap_or(u64::MAX).div_ceil(UNIT);
+        let units = u32::try_from(units).unwrap_or(u32::MAX).min(self.all);
+        let more = units.saturating_sub(share.units);
+        if more == 0 {
+            return Ok(());
+        }
+        let permit = Arc::clone(&self.units)
+            .try_acquire_many_owned(more)
+            .map_err(|_| Trouble::Busy)?;
+        match &mut share.permit {
+            Some(held) => held.merge(permit),
+            none => *none = Some(permit),
+        }
+        share.units = units;
+        Ok(())
+    }
+
+    /// Bytes that are given out.
+    pub(super) fn used(&self) -> u64 {
+        let free = u64::try_from(self.units.available_permits()).unwrap_or(u64::MAX);
+        u64::from(self.all)
+            .saturating_sub(free)
+            .saturating_mul(UNIT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::PolicySettings;
+    use crate::knowledge::Knowledge;
+    use crate::limits::Limits;
+    use crate::rules::{Rules, Strictness};
+    use crate::score::Thresholds;
+
+    fn generation() -> Arc<Generation> {
+        Arc::new(Generation {
+            engine: Engine {
+                rules: Rules::compile([], Strictness::Strict).unwrap(),
+                knowledge: Knowledge::embedded().unwrap(),
+                limits: Limits::default(),
+                thresholds: Thresholds::default(),
+            },
+            policy: Policy::new(&PolicySettings::default(), Thresholds::default()),
+        })
+    }
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+            .block_on(future)
+    }
+
+    #[test]
+    fn a_full_queue_refuses_at_once_and_a_crash_ends_one_piece_of_work_only() {
+        let pool = Pool::start(generation(), 1, 1).unwrap();
+        let later = Instant::now() + Duration::from_secs(60);
+        block_on(async {
+            let (go, wait) = std::sync::mpsc::channel::<()>();
+            let hold = pool.run(later, move |_, _| wait.recv().is_ok());
+            let next = pool.run(later, |_, _| 7);
+            let full = async {
+                while pool.waiting().0 > 0 {
+                    tokio::task::yield_now().await;
+                }
+                let queued = pool.run(later, |_, _| 8);
+                let refused = async {
+                    let answer = pool.run(later, |_, _| 9).await;
+                    go.send(()).unwrap();
+                    answer
+                };
+                tokio::join!(queued, refused)
+            };
+            let (held, (queued, refused)) = tokio::join!(hold, full);
+            assert_eq!(
+                (held, queued, refused),
+                (Ok(true), Ok(8), Err(Trouble::Busy))
+            );
+            assert_eq!(next.await, Ok(7));
+            let crashed: Result<(), _> = pool.run(later, |_, _| panic!("on purpose")).await;
+            assert_eq!(crashed, Err(Trouble::Lost));
+            assert_eq!(pool.run(later, |_, _| 1).await, Ok(1));
+        });
+    }
+
+    #[test]
+    fn a_thread_that_hangs_is_left_behind_and_replaced() {
+        let pool = Pool::start(generation(), 1, 4).unwrap();
+        let past = Instant::now().checked_sub(GRACE).unwrap() + Duration::from_millis(300);
+        let later = Instant::now() + Duration::from_secs(60);
+        block_on(async {
+            let hung = pool.run(past, |_, _| std::thread::park()).await;
+            assert_eq!(hung, Err(Trouble::OutOfTime));
+            assert_eq!(pool.run(later, |_, _| 1).await, Ok(1));
+        });
+        assert_eq!(pool.lost(), 1);
+    }
+
+    #[test]
+    fn a_new_generation_is_in_force_from_the_next_piece_of_work_on() {
+        let pool = Pool::start(generation(), 2, 4).unwrap();
+        let later = Instant::now() + Duration::from_secs(60);
+        let new = generation();
+        pool.replace(Arc::clone(&new));
+        let place = std::ptr::from_ref::<Generation>(&new) as usize;
+        let seen = block_on(pool.run(later, |generation, _| {
+            std::ptr::from_ref(generation) as usize
+        }));
+        assert_eq!(seen, Ok(place));
+    }
+
+    #[test]
+    fn memory_is_given_out_until_there_is_none() {
+        let admission = Admission::new(10 * UNIT);
+        let (mut one, mut two) = (Share::default(), Share::default());
+        assert_eq!(admission.grow(&mut one, 6 * 1024), Ok(()));
+        assert_eq!(admission.grow(&mut two, 5 * 1024), Err(Trouble::Busy));
+        assert_eq!(admission.used(), 6 * UNIT);
+        drop(one);
+        // One alone gets all there is, however large it is.
+        assert_eq!(admission.grow(&mut two, 1 << 40), Ok(()));
+        assert_eq!(admission.used(), 10 * UNIT);
+    }
+}

@@ -1,0 +1,243 @@
+//! Listeners, connections, signals: `run` serves until it is told to stop, then ends what was accepted.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::config::Gateway;
+use crate::quarantine::{Store, Tries};
+
+use super::filter::Filter;
+use super::listen::{self, Connection, Listener, Sockets};
+use super::pool::{Generation, Pool};
+use super::{canary, http, milter, systemd};
+
+/// Threads that sockets share; scanning has its own.
+const SOCKET_THREADS: usize = 2;
+
+/// How long a stop waits beyond the time of one message.
+const STOP: Duration = Duration::from_secs(10);
+
+/// How long is waited where a connection cannot be accepted, for want of file descriptors most likely.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Connections of the HTTP listener.
+const HTTP_CONNECTIONS: usize = 64;
+
+/// Reads the configuration and the rules anew; the error says in which file and line, and why.
+pub type Reload = Arc<dyn Fn() -> Result<Generation, String> + Send + Sync>;
+
+/// How much is taken at once.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerSettings {
+    /// Scan threads.
+    pub threads: usize,
+    /// Messages that may wait for one.
+    pub max_waiting: usize,
+    /// Memory for messages in bytes.
+    pub max_memory: u64,
+    /// Connections of MTAs.
+    pub max_connections: usize,
+    /// Time for one message as a whole.
+    pub timeout: Duration,
+}
+
+/// Everything but the sockets.
+pub struct Server {
+    filter: Arc<Filter>,
+    reload: Reload,
+    settings: ServerSettings,
+}
+
+impl Server {
+    /// Starts the scan threads with a first generation. The error says what does not hold.
+    pub fn new(
+        generation: Generation,
+        store: Arc<Store>,
+        tries: Tries,
+        settings: ServerSettings,
+        reload: Reload,
+    ) -> Result<Self, String> {
+        canary::check(&generation)?;
+        let pool = Pool::start(Arc::new(generation), settings.threads, settings.max_waiting)
+            .map_err(|error| format!("cannot start scan threads: {error}"))?;
+        let filter = Filter::new(pool, store, tries, settings.max_memory, settings.timeout);
+        Ok(Self {
+            filter: Arc::new(filter),
+            reload,
+            settings,
+        })
+    }
+
+    /// Opens the listeners and serves until SIGTERM or SIGINT; SIGHUP reloads. The error says what does not work.
+    pub fn serve(self, gateway: &Gateway) -> Result<(), String> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(SOCKET_THREADS)
+            .enable_all()
+            .build()
+            .map_err(|error| format!("cannot start: {error}"))?;
+        let served = runtime.block_on(async {
+            let sockets = listen::open(gateway).await?;
+            self.run(sockets).await.map_err(|error| error.to_string())
+        });
+        // A thread that hangs in a scan must not keep the process.
+        runtime.shutdown_background();
+        served
+    }
+
+    async fn run(self, sockets: Sockets) -> std::io::Result<()> {
+        let (stop, stopping) = watch::channel(false);
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        let mut listeners = JoinSet::new();
+        for (name, listener) in [("milter", sockets.milter), ("http", sockets.http)] {
+            let Some(listener) = listener else { continue };
+            tracing::info!(listener = name, address = listener.address(), "listening");
+            let filter = Arc::clone(&self.filter);
+            let stopping = stopping.clone();
+            let cap = self.settings.max_connections;
+            match name {
+                "milter" => listeners.spawn(accept_mtas(listener, filter, stopping, cap)),
+                _ => listeners.spawn(accept_http(listener, filter, stopping)),
+            };
+        }
+        systemd::notify("READY=1");
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hang_up.recv() => self.reload().await,
+            }
+        }
+        systemd::notify("STOPPING=1");
+        tracing::info!("stopping: ending what was accepted");
+        // Fails only when nobody listens any more.
+        let _ = stop.send(true);
+        let ended = async { while listeners.join_next().await.is_some() {} };
+        if timeout(self.settings.timeout.saturating_add(STOP), ended)
+            .await
+            .is_err()
+        {
+            tracing::warn!("some messages did not end in time: their senders try again");
+        }
+        self.filter.pool.stop();
+        Ok(())
+    }
+
+    /// Puts a new generation in force, or says why not and keeps the running one.
+    async fn reload(&self) {
+        systemd::notify("RELOADING=1");
+        let reload = Arc::clone(&self.reload);
+        let read = tokio::task::spawn_blocking(move || {
+            let generation = reload()?;
+            canary::check(&generation)?;
+            Ok::<_, String>(generation)
+        });
+        let read = read
+            .await
+            .unwrap_or_else(|_| Err("reading it broke down".to_owned()));
+        let metrics = &self.filter.metrics;
+        match read {
+            Ok(generation) => {
+                let rules = generation.engine.rules.digest().to_owned();
+                self.filter.pool.replace(Arc::new(generation));
+                metrics.reloads.fetch_add(1, Ordering::Relaxed);
+                tracing::info!(rules, "reloaded");
+            }
+            Err(reason) => {
+                metrics.refused_reloads.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(reason, "not reloaded: what runs stays in force");
+            }
+        }
+        systemd::notify("READY=1");
+    }
+}
+
+/// Takes connections of MTAs until the stop, then waits for them.
+async fn accept_mtas(
+    listener: Listener,
+    filter: Arc<Filter>,
+    mut stopping: watch::Receiver<bool>,
+    cap: usize,
+) {
+    let room = Arc::new(Semaphore::new(cap));
+    let mut connections = JoinSet::new();
+    while let Some(connection) = next(&listener, &mut stopping).await {
+        while connections.try_join_next().is_some() {}
+        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+            // Closed at once: the MTA's own failure policy decides, and the sender tries again.
+            filter
+                .metrics
+                .refused_connections
+                .fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(cap, "connection refused: too many");
+            continue;
+        };
+        let (filter, stopping) = (Arc::clone(&filter), stopping.clone());
+        connections.spawn(async move {
+            let metrics = Arc::clone(&filter.metrics);
+            metrics.connections.fetch_add(1, Ordering::Relaxed);
+            let ended = match connection {
+                Connection::Tcp(stream) => milter::serve(stream, filter, stopping).await,
+                Connection::Unix(stream) => milter::serve(stream, filter, stopping).await,
+            };
+            metrics.connections.fetch_sub(1, Ordering::Relaxed);
+            if let Err(reason) = ended {
+                metrics.bad_connections.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(reason, "connection of an MTA ended out of order");
+            }
+            drop(permit);
+        });
+    }
+    while connections.join_next().await.is_some() {}
+}
+
+/// Takes HTTP connections until the stop.
+async fn accept_http(listener: Listener, filter: Arc<Filter>, mut stopping: watch::Receiver<bool>) {
+    let room = Arc::new(Semaphore::new(HTTP_CONNECTIONS));
+    while let Some(connection) = next(&listener, &mut stopping).await {
+        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+            continue;
+        };
+        let (filter, stopping) = (Arc::clone(&filter), stopping.clone());
+        tokio::spawn(async move {
+            let ended = match connection {
+                Connection::Tcp(stream) => http::serve(stream, filter, stopping).await,
+                Connection::Unix(stream) => http::serve(stream, filter, stopping).await,
+            };
+            if let Err(reason) = ended {
+                tracing::debug!(reason, "HTTP connection ended out of order");
+            }
+            drop(permit);
+        });
+    }
+}
+
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // Where the sender is gone there is nothing to serve for either.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// The next connection; none once the server stops.
+async fn next(listener: &Listener, stopping: &mut watch::Receiver<bool>) -> Option<Connection> {
+    // Ends with a connection or the stop.
+    loop {
+        tokio::select! {
+            // Its sender lives as long as the server.
+            _ = stopped(stopping) => return None,
+            accepted = listener.accept() => match accepted {
+                Ok(connection) => return Some(connection),
+                Err(error) => {
+                    tracing::warn!("cannot accept a connection: {error}");
+                    sleep(PAUSE).await;
+                }
+            },
+        }
+    }
+}
