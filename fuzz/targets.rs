@@ -14,6 +14,9 @@ use sekisho::formats::{
     base64, command_line, encoded, header, header_words, indicators, lnk, mbox, mime, msbuild,
     offcrypto, ole, opc, ovba, pe_version, ppt, quoted_printable, script, uuencode, vba, yenc, zip,
 };
+use sekisho::gateway::milter::codec::Decoder;
+use sekisho::gateway::milter::session::{Session, Step};
+use sekisho::gateway::plan::{Answer, Changes};
 use sekisho::identify::identify;
 use sekisho::knowledge::Knowledge;
 use sekisho::limits::{Account, Budget, Limits};
@@ -50,6 +53,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("mime", |data| {
         styles().for_each(|style| drop(mime::read(data, 0, style, &budget())))
     }),
+    ("milter", milter_session),
     ("msbuild", |data| {
         drop(msbuild::read(data, &budget()));
         analyze(Kind::MsBuild, data)
@@ -317,6 +321,37 @@ fn texts(data: &[u8]) {
     ));
     let label = data.get(..8).unwrap_or(data);
     drop(text::decode(label, data));
+}
+
+/// A connection: what the MTA sends, in pieces, with an answer to every message.
+fn milter_session(data: &[u8]) {
+    let mut decoder = Decoder::default();
+    let mut session = Session::default();
+    let mut out = Vec::new();
+    for piece in data.chunks(97) {
+        decoder.push(piece);
+        while let Ok(Some(command)) = decoder.next() {
+            match session.take(command) {
+                Step::Judge(mail) => {
+                    let changes = Changes {
+                        dropped: vec![0, 7],
+                        clean_own: true,
+                        message: mail.message,
+                        ..Changes::default()
+                    };
+                    let answers = session.answers(&Answer::Pass(changes));
+                    answers.iter().for_each(|answer| answer.encode(&mut out));
+                }
+                Step::Answer(answer) => answer.encode(&mut out),
+                Step::Close => return,
+                Step::Read => {}
+            }
+            if session.held() > 1 << 20 {
+                session.give_up_message();
+            }
+            out.clear();
+        }
+    }
 }
 
 fn locks(data: &[u8]) {

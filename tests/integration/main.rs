@@ -6,6 +6,7 @@
 //! | `compound` | compound files against an independent reader, macros and locks against labels |
 //! | `corpus` | real files with labels, where they are there |
 //! | `findings` | every id an analyzer may find has a hit and a near miss |
+//! | `gateway` | `sekisho serve`, by itself and behind a real Postfix |
 //! | `golden` | whole reports, file by file |
 //! | `hostile` | inputs of hostile size: linear time, bounded memory, every limit said |
 //! | `mutate` | damaged files: no panic, no hang, always a report |
@@ -38,6 +39,7 @@ mod corpus;
 mod findings;
 mod fixtures;
 mod fixtures_programs;
+mod gateway;
 mod golden;
 mod hostile;
 mod mutate;

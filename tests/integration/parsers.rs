@@ -25,6 +25,26 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Seeds that every target gets; larger ones only slow a round down.
 const LARGEST: usize = 100_000;
 
+/// What an MTA sends for one message.
+fn milter_transcript() -> Vec<u8> {
+    let frames: [&[u8]; 11] = [
+        b"O\0\0\0\x06\0\0\x01\xff\0\x1f\xff\xff",
+        b"DCj\0mx\0",
+        b"Cmx\x004\0\x19192.0.2.1\0",
+        b"Hmx\0",
+        b"DMi\0Q1\0{auth_authen}\0taro\0",
+        b"M<a@b>\0SIZE=1\0",
+        b"R<c@d>\0",
+        b"LX-Sekisho-Verdict\0 a\n b\0",
+        b"N",
+        b"Bbody\r\n",
+        b"E",
+    ];
+    let length = |frame: &[u8]| u32::try_from(frame.len()).unwrap().to_be_bytes();
+    let framed = frames.iter().map(|frame| [&length(frame), *frame].concat());
+    framed.collect::<Vec<_>>().concat()
+}
+
 /// Small inputs of every format, one of which is right for each target.
 fn built() -> Vec<Vec<u8>> {
     let code = "Sub AutoOpen()\nx = Chr(112) & StrReverse(\"a\" & (1 + 2)) & Array(1, 2)(0)\n\
@@ -57,6 +77,7 @@ fn built() -> Vec<Vec<u8>> {
         boundaries.as_bytes().to_vec(),
         [b"From a@b Mon Nov  2 09:30:00 2026\n".as_slice(), boundaries.as_bytes(), b"\nFrom c\n"].concat(),
         relations.as_bytes().to_vec(),
+        milter_transcript(),
         b"=ybegin line=128 size=3 name=a.bin\r\n\x8b\x8c=J\r\n=yend size=3\r\n".to_vec(),
         b"begin-base64 644 a\nTVqQAAMAAAAEAAAA\n====\nhttp://h.example/a.exe \\\\srv\\x 192.0.2.1 cmd /c a".to_vec(),
         b"ID=\"{0}\"\r\nModule=M\r\nDocument=D/&H0\r\nCMG=\"0A08\"\r\nDPB=\"1A18\"\r\n[Host]\r\n".to_vec(),
