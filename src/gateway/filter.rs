@@ -10,12 +10,14 @@ use bytes::Bytes;
 
 use crate::config::Unscannable;
 use crate::engine::{Context, Input, Worker};
-use crate::formats::header::{self, Breaks, Doubtful};
-use crate::model::{Action, Envelope, Report};
+use crate::formats::header::{self, Breaks, Doubtful, Header};
+use crate::formats::header_words;
+use crate::model::{Action, Envelope, MailSummary, Report};
 use crate::policy::{self, Decision, Failure, Trouble};
 use crate::quarantine::{
     Deposit, RELEASE_HEADER, Store, StoreError, Ticket, Tries, message_digest,
 };
+use crate::text;
 
 use super::headers;
 use super::log::{self, Record};
@@ -262,13 +264,7 @@ impl Case<'_> {
 
     /// The recipient to whom this message was released by hand, where it carries a good token of the store's.
     fn released(&self, store: &Store) -> Result<Option<String>, Trouble> {
-        let block = header::read(
-            self.message,
-            0,
-            self.message.len(),
-            Breaks::Lf,
-            Doubtful::default(),
-        );
+        let block = self.header();
         for value in block.values(self.message, RELEASE_HEADER).take(4) {
             let Ok(token) = std::str::from_utf8(value) else {
                 continue;
@@ -293,10 +289,13 @@ impl Case<'_> {
             Trouble::Lost => ("scanner-crashed", "the scan as a whole broke down"),
             _ => ("limit-exceeded", "timeout: the scan did not end in time"),
         };
-        let report =
+        let mut report =
             generation
                 .engine
                 .unfinished(&self.input(Instant::now()), finding, why, Instant::now());
+        if let Some(root) = report.artifacts.first_mut() {
+            root.mail = Some(self.summary());
+        }
         let mut decisions = Vec::new();
         for recipient in &self.envelope.recipients {
             let route = generation.policy.route(self.envelope, recipient);
@@ -321,6 +320,27 @@ impl Case<'_> {
         let mut judged = self.act(store, &report, &decisions, None)?;
         judged.record.trouble = Some(trouble);
         Ok(judged)
+    }
+
+    /// What the header says, for a message that was not scanned: whoever looks at it must know it again.
+    fn summary(&self) -> MailSummary {
+        let block = self.header();
+        let field = |name: &str| {
+            let value = block.values(self.message, name).next()?;
+            let text = header_words::likeliest(&header::unfold(value));
+            Some(text::excerpt(text.trim())).filter(|text| !text.is_empty())
+        };
+        MailSummary {
+            message_id: field("message-id").map(|id| id.trim_matches(['<', '>']).to_owned()),
+            from: field("from"),
+            subject: field("subject"),
+            ..MailSummary::default()
+        }
+    }
+
+    fn header(&self) -> Header {
+        let end = self.message.len();
+        header::read(self.message, 0, end, Breaks::Lf, Doubtful::default())
     }
 
     /// From decisions to deeds.
@@ -441,13 +461,7 @@ impl Case<'_> {
     }
 
     fn carries_own_headers(&self) -> bool {
-        let block = header::read(
-            self.message,
-            0,
-            self.message.len(),
-            Breaks::Lf,
-            Doubtful::default(),
-        );
+        let block = self.header();
         block.fields.iter().any(|field| {
             let name = self.message.get(field.name.clone()).unwrap_or_default();
             name.to_ascii_lowercase().starts_with(OWN_HEADERS)

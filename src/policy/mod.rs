@@ -125,11 +125,8 @@ impl Policy {
                     .as_ref()
                     .is_none_or(|within| within.get(place) == Some(&true));
                 let named = allow.finding.as_ref().is_none_or(|id| *id == finding.id);
-                if here && named && !lifted.findings.contains(&number) {
-                    lifted.findings.push(number);
-                    if !lifted.reasons.contains(&allow.reason) {
-                        lifted.reasons.push(allow.reason.clone());
-                    }
+                if here && named {
+                    lifted.add(number, &allow.reason);
                 }
             }
         }
@@ -214,10 +211,11 @@ impl Policy {
                 let Some(action) = actions.of.get(&key) else {
                     continue;
                 };
-                for number in &combination.findings {
-                    if let Some(finding) = report.findings.get(*number) {
-                        verdict.add(*action, finding.artifact, *number);
-                    }
+                let numbers = combination.findings.iter();
+                for (number, finding) in
+                    numbers.filter_map(|number| Some((*number, report.findings.get(*number)?)))
+                {
+                    verdict.add(*action, finding.artifact, number);
                 }
             }
         }
@@ -237,6 +235,18 @@ impl Resolved {
 struct Lifted {
     findings: Vec<usize>,
     reasons: Vec<String>,
+}
+
+impl Lifted {
+    fn add(&mut self, finding: usize, reason: &str) {
+        if self.findings.contains(&finding) {
+            return;
+        }
+        self.findings.push(finding);
+        if !self.reasons.iter().any(|known| known == reason) {
+            self.reasons.push(reason.to_owned());
+        }
+    }
 }
 
 struct Verdict {

@@ -249,6 +249,7 @@ impl Store {
         let needed = self.digests(
             "SELECT DISTINCT digest FROM message WHERE state IN ('held', 'quarantined', 'released')",
         )?;
+        let mut orphans = Vec::new();
         for (digest, path) in self.files.messages()? {
             let name = text::path(&path);
             match digest {
@@ -261,13 +262,14 @@ impl Store {
                         found.push(Mismatch::Unneeded(name));
                     } else {
                         found.push(Mismatch::Orphan(name));
-                        if mending == Mending::Done {
-                            self.files.set_aside(&path, "orphans")?;
-                        }
+                        orphans.push(path);
                     }
                 }
                 _ => found.push(Mismatch::Stranger(name)),
             }
+        }
+        for path in orphans.iter().filter(|_| mending == Mending::Done) {
+            self.files.set_aside(path, "orphans")?;
         }
         for digest in self.digests("SELECT digest FROM file")?.difference(&needed) {
             found.push(Mismatch::Uncounted(hex(digest)));

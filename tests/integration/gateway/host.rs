@@ -88,7 +88,8 @@ impl Gateway {
 
     fn wait(&self) {
         until("the gateway is ready", || {
-            self.get("/readyz").is_some_and(|answer| answer.contains("200 OK"))
+            self.get("/readyz")
+                .is_some_and(|answer| answer.contains("200 OK"))
         });
     }
 
@@ -101,7 +102,13 @@ impl Gateway {
 
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-s", name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     pub(crate) fn log(&self) -> String {
@@ -111,7 +118,9 @@ impl Gateway {
     /// What a GET gives; none where nobody answers.
     pub(crate) fn get(&self, path: &str) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.http)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
         write!(stream, "GET {path} HTTP/1.0\r\n\r\n").ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
@@ -123,7 +132,14 @@ impl Gateway {
         let output = Command::new(env!("CARGO_BIN_EXE_sekisho"))
             .arg("-c")
             .arg(&self.config)
-            .args(["quarantine", "list", "--format", "json", "--limit", "100000"])
+            .args([
+                "quarantine",
+                "list",
+                "--format",
+                "json",
+                "--limit",
+                "100000",
+            ])
             .output()
             .unwrap();
         if output.stdout.is_empty() {
@@ -152,7 +168,10 @@ impl Drop for Gateway {
 pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
-        assert!(started.elapsed() < Duration::from_secs(60), "not in time: {what}");
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "not in time: {what}"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -239,7 +258,7 @@ pub(crate) fn send(port: u16, to: &[&str], mail: &[u8]) -> std::io::Result<Strin
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     let mut out = stream.try_clone()?;
     let mut lines = BufReader::new(stream);
-    let mut answer = |lines: &mut BufReader<TcpStream>| -> std::io::Result<String> {
+    let answer = |lines: &mut BufReader<TcpStream>| -> std::io::Result<String> {
         loop {
             let mut line = String::new();
             if lines.read_line(&mut line)? == 0 {
@@ -250,7 +269,10 @@ pub(crate) fn send(port: u16, to: &[&str], mail: &[u8]) -> std::io::Result<Strin
             }
         }
     };
-    let mut commands = vec!["EHLO client.test".to_owned(), "MAIL FROM:<taro@branch.test>".to_owned()];
+    let mut commands = vec![
+        "EHLO client.test".to_owned(),
+        "MAIL FROM:<taro@branch.test>".to_owned(),
+    ];
     commands.extend(to.iter().map(|to| format!("RCPT TO:<{to}>")));
     commands.push("DATA".to_owned());
     let greeting = answer(&mut lines)?;

@@ -18,13 +18,23 @@ fn a_reload_that_does_not_hold_is_refused_with_its_line_and_what_runs_stays() {
         until(expected, || gateway.log().contains(expected));
         assert!(gateway.get("/readyz").unwrap().contains("200 OK"));
     };
-    reloads(&format!("{good}\n[scan]\ntimeot = 1\n"), "unknown field `timeot`");
-    assert!(gateway.log().contains("sekisho.toml:9"), "{}", gateway.log());
+    reloads(
+        &format!("{good}\n[scan]\ntimeot = 1\n"),
+        "unknown field `timeot`",
+    );
+    assert!(
+        gateway.log().contains("sekisho.toml:9"),
+        "{}",
+        gateway.log()
+    );
     let rules = format!("{good}\n[rules]\npaths = [\"own.yar\"]\n");
     place.write("own.yar", "rule broken {\n condition: nosuch\n}\n");
     reloads(&rules, "own.yar:2");
     place.write("own.yar", "rule everything { condition: true }\n");
-    reloads(&rules, "a harmless mail (plain) is suspicious by yara:everything");
+    reloads(
+        &rules,
+        "a harmless mail (plain) is suspicious by yara:everything",
+    );
     place.write("own.yar", "rule nothing { condition: false }\n");
     reloads(&rules, " reloaded ");
     let metrics = gateway.get("/metrics").unwrap();
@@ -44,7 +54,9 @@ fn connections_of_another_protocol_end_and_the_server_goes_on() {
         b"\0\0\0\x0dO\0\0\0\x06\0\0\x01\xff\0\x1f\xff\xff\0\0\0\x01!",
     ] {
         let mut stream = TcpStream::connect(("127.0.0.1", gateway.milter)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
         let _ = stream.write_all(hostile);
         // The end, or a reset of it: not silence.
         let mut answer = Vec::new();
@@ -79,5 +91,23 @@ fn an_address_in_use_is_said_at_the_start() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let expected = format!("milter: cannot listen on 127.0.0.1:{}", gateway.milter);
-    assert!(output.status.code() == Some(2) && said.contains(&expected), "{said}");
+    assert!(
+        output.status.code() == Some(2) && said.contains(&expected),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_sample_configuration_holds_and_starts_dry() {
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/sekisho.toml");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_sekisho"))
+        .args(["-c", sample, "config", "show"])
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{output:?}");
+    assert!(
+        shown.contains("dry_run = true") && shown.contains("[milter]"),
+        "{shown}"
+    );
 }
