@@ -330,7 +330,7 @@ fn milter_session(data: &[u8]) {
     let mut out = Vec::new();
     for piece in data.chunks(97) {
         decoder.push(piece);
-        while let Ok(Some(command)) = decoder.next() {
+        while let Ok(Some(command)) = decoder.command() {
             match session.take(command) {
                 Step::Judge(mail) => {
                     let changes = Changes {

@@ -61,136 +61,137 @@ impl Metrics {
 /// The page of all metrics.
 pub(super) fn page(filter: &Filter) -> String {
     let mut out = String::new();
-    let metrics = &filter.metrics;
+    let tallies = &filter.metrics.tallies;
+    tallies
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .write(&mut out);
+    write_state(filter, &mut out);
+    write_store(filter, &mut out);
+    out
+}
+
+impl Tallies {
     // Writing to a String cannot fail.
-    {
-        let tallies = metrics
-            .tallies
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        head(
-            &mut out,
-            "messages_total",
-            "counter",
-            "Messages by what was done with them.",
-        );
-        for ((action, verdict), count) in &tallies.messages {
-            let _ = writeln!(
-                out,
-                "sekisho_messages_total{{action=\"{action}\",verdict=\"{verdict}\"}} {count}"
-            );
+    fn write(&self, out: &mut String) {
+        let help = "Messages by what was done with them.";
+        head(out, "messages_total", "counter", help);
+        for ((action, verdict), count) in &self.messages {
+            let labels = format!("action=\"{action}\",verdict=\"{verdict}\"");
+            let _ = writeln!(out, "sekisho_messages_total{{{labels}}} {count}");
         }
-        head(
-            &mut out,
-            "troubles_total",
-            "counter",
-            "Messages that could not be scanned.",
-        );
-        for (trouble, count) in &tallies.troubles {
-            let _ = writeln!(
-                out,
-                "sekisho_troubles_total{{trouble=\"{trouble}\"}} {count}"
-            );
+        let help = "Messages that could not be scanned.";
+        head(out, "troubles_total", "counter", help);
+        for (trouble, count) in &self.troubles {
+            let label = format!("trouble=\"{trouble}\"");
+            let _ = writeln!(out, "sekisho_troubles_total{{{label}}} {count}");
         }
         let name = "message_seconds";
-        head(
-            &mut out,
-            name,
-            "histogram",
-            "Time from the end of a message to its answer.",
-        );
-        for (within, bound) in tallies.within.iter().zip(BOUNDS) {
+        let help = "Time from the end of a message to its answer.";
+        head(out, name, "histogram", help);
+        for (within, bound) in self.within.iter().zip(BOUNDS) {
             let _ = writeln!(out, "sekisho_{name}_bucket{{le=\"{bound}\"}} {within}");
         }
-        let count = tallies.count;
+        let (count, seconds) = (self.count, self.seconds);
         let _ = writeln!(
             out,
-            "sekisho_{name}_bucket{{le=\"+Inf\"}} {count}\nsekisho_{name}_sum {}\nsekisho_{name}_count {count}",
-            tallies.seconds
+            "sekisho_{name}_bucket{{le=\"+Inf\"}} {count}\nsekisho_{name}_sum {seconds}\nsekisho_{name}_count {count}"
         );
     }
+}
+
+fn write_state(filter: &Filter, out: &mut String) {
     let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    let metrics = &filter.metrics;
     let waiting = filter.pool.waiting().0 as u64;
-    for (name, kind, help, value) in [
+    let (refused, bad) = (&metrics.refused_connections, &metrics.bad_connections);
+    let refused_reloads = load(&metrics.refused_reloads);
+    let used = filter.admission.used();
+    let rows: [(&str, &str, &str, u64); 8] = [
         (
             "connections",
-            "gauge",
-            "Connections of MTAs.",
+            GAUGE,
+            "Connections.",
             load(&metrics.connections),
         ),
         (
             "connections_refused_total",
-            "counter",
+            COUNTER,
             "Connections over the cap.",
-            load(&metrics.refused_connections),
+            load(refused),
         ),
         (
             "connections_bad_total",
-            "counter",
+            COUNTER,
             "Connections that ended out of order.",
-            load(&metrics.bad_connections),
+            load(bad),
         ),
-        (
-            "reloads_total",
-            "counter",
-            "Reloads of the configuration.",
-            load(&metrics.reloads),
-        ),
+        ("reloads_total", COUNTER, "Reloads.", load(&metrics.reloads)),
         (
             "reloads_refused_total",
-            "counter",
+            COUNTER,
             "Reloads that did not hold.",
-            load(&metrics.refused_reloads),
+            refused_reloads,
         ),
         (
             "waiting",
-            "gauge",
+            GAUGE,
             "Messages that wait for a scan thread.",
             waiting,
         ),
         (
             "threads_lost_total",
-            "counter",
+            COUNTER,
             "Scan threads left behind.",
             filter.pool.lost(),
         ),
         (
             "memory_admitted_bytes",
-            "gauge",
+            GAUGE,
             "Memory given out to messages.",
-            filter.admission.used(),
+            used,
         ),
-    ] {
-        head(&mut out, name, kind, help);
-        let _ = writeln!(out, "sekisho_{name} {value}");
+    ];
+    for (name, kind, help, value) in rows {
+        one(out, name, kind, help, value);
     }
+}
+
+fn write_store(filter: &Filter, out: &mut String) {
     let usage = filter.store.usage();
-    head(
-        &mut out,
+    let up = u64::from(usage.is_ok());
+    one(
+        out,
         "store_up",
-        "gauge",
+        GAUGE,
         "Whether the quarantine answers.",
+        up,
     );
-    let _ = writeln!(out, "sekisho_store_up {}", u8::from(usage.is_ok()));
-    if let Ok(usage) = usage {
-        for (name, help, value) in [
-            ("store_bytes", "Bytes in the quarantine.", usage.bytes),
-            (
-                "store_max_bytes",
-                "Bytes in the quarantine at the most.",
-                usage.max_size,
-            ),
-            (
-                "store_messages",
-                "Messages in the quarantine.",
-                usage.messages,
-            ),
-        ] {
-            head(&mut out, name, "gauge", help);
-            let _ = writeln!(out, "sekisho_{name} {value}");
-        }
-    }
-    out
+    let Ok(usage) = usage else { return };
+    let most = "Bytes in the quarantine at the most.";
+    one(
+        out,
+        "store_bytes",
+        GAUGE,
+        "Bytes in the quarantine.",
+        usage.bytes,
+    );
+    one(out, "store_max_bytes", GAUGE, most, usage.max_size);
+    one(
+        out,
+        "store_messages",
+        GAUGE,
+        "Messages in the quarantine.",
+        usage.messages,
+    );
+}
+
+const GAUGE: &str = "gauge";
+const COUNTER: &str = "counter";
+
+fn one(out: &mut String, name: &str, kind: &str, help: &str, value: u64) {
+    head(out, name, kind, help);
+    let _ = writeln!(out, "sekisho_{name} {value}");
 }
 
 fn head(out: &mut String, name: &str, kind: &str, help: &str) {

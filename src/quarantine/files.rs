@@ -393,8 +393,8 @@ mod tests {
             "",
             "key.1",
             &name.to_uppercase(),
-            &name[1..],
-            &format!("+{}", &name[1..]),
+            name.get(1..).unwrap(),
+            &format!("+{}", name.get(1..).unwrap()),
         ] {
             assert_eq!(digest_of(Path::new(wrong)), None, "{wrong}");
         }

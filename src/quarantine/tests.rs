@@ -319,7 +319,7 @@ fn filters_find_by_every_field() {
     .unwrap()
     .ticket();
     let now = time::now();
-    let cases: [(Filter, &[Ticket]); 11] = [
+    let cases: [(Filter, &[Ticket]); 9] = [
         (Filter::default(), &[two, one]),
         (
             Filter {
@@ -358,13 +358,6 @@ fn filters_find_by_every_field() {
         ),
         (
             Filter {
-                recipient: Some("%".into()),
-                ..Filter::default()
-            },
-            &[],
-        ),
-        (
-            Filter {
                 sender: Some("a@x".into()),
                 ..Filter::default()
             },
@@ -385,14 +378,17 @@ fn filters_find_by_every_field() {
             },
             &[two],
         ),
-        (
-            Filter {
-                route: Some("other".into()),
-                ..Filter::default()
-            },
-            &[],
-        ),
     ];
+    let none = Filter {
+        recipient: Some("%".into()),
+        ..Filter::default()
+    };
+    assert!(store.list(&none).unwrap().is_empty());
+    let other = Filter {
+        route: Some("other".into()),
+        ..Filter::default()
+    };
+    assert!(store.list(&other).unwrap().is_empty());
     for (filter, expected) in cases {
         let found: Vec<Ticket> = store
             .list(&filter)

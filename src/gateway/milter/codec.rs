@@ -292,7 +292,7 @@ impl Decoder {
     }
 
     /// The next command; none until more bytes come.
-    pub fn next(&mut self) -> Result<Option<Command>, BadFrame> {
+    pub fn command(&mut self) -> Result<Option<Command>, BadFrame> {
         let rest = self.waiting.get(self.done..).unwrap_or_default();
         let Some((length, rest)) = rest.split_first_chunk::<4>() else {
             return Ok(None);
@@ -496,7 +496,7 @@ mod tests {
     fn one(data: &[u8]) -> Result<Command, BadFrame> {
         let mut decoder = Decoder::default();
         decoder.push(&frame(data));
-        decoder.next().map(Option::unwrap)
+        decoder.command().map(Option::unwrap)
     }
 
     fn written(reply: &Reply) -> Vec<u8> {
@@ -518,7 +518,7 @@ mod tests {
         let mut seen = Vec::new();
         for byte in stream {
             decoder.push(&[byte]);
-            seen.extend(decoder.next().unwrap());
+            seen.extend(decoder.command().unwrap());
         }
         assert_eq!(
             seen,
@@ -528,7 +528,7 @@ mod tests {
                 Command::Body(b"ab\0c".to_vec())
             ]
         );
-        assert_eq!((decoder.waiting(), decoder.next()), (0, Ok(None)));
+        assert_eq!((decoder.waiting(), decoder.command()), (0, Ok(None)));
     }
 
     #[test]
@@ -584,10 +584,10 @@ mod tests {
     fn what_is_no_milter_protocol_is_refused() {
         let mut decoder = Decoder::default();
         decoder.push(b"GET / HTTP/1.0\r\n");
-        assert_eq!(decoder.next(), Err(BadFrame::Length(0x4745_5420)));
+        assert_eq!(decoder.command(), Err(BadFrame::Length(0x4745_5420)));
         let mut decoder = Decoder::default();
         decoder.push(&[0; 4]);
-        assert_eq!(decoder.next(), Err(BadFrame::Length(0)));
+        assert_eq!(decoder.command(), Err(BadFrame::Length(0)));
         assert_eq!(one(b"O\0\0\0\x06"), Err(BadFrame::Short('O')));
         assert_eq!(one(b"D"), Err(BadFrame::Short('D')));
         assert_eq!(one(b"Chost\0"), Err(BadFrame::Short('C')));

@@ -38,7 +38,7 @@ pub(in crate::gateway) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let mut out = Vec::new();
     loop {
         // Ends when the bytes at hand hold no whole frame any more.
-        while let Some(command) = decoder.next().map_err(|error| error.to_string())? {
+        while let Some(command) = decoder.command().map_err(|error| error.to_string())? {
             match session.take(command) {
                 Step::Read => {}
                 Step::Answer(reply) => reply.encode(&mut out),
