@@ -11,7 +11,7 @@ use crate::analyze::{ANALYZERS, Analyzer, Findings, Found, Look, Sees};
 use crate::identify;
 use crate::knowledge::Knowledge;
 use crate::limits::{Budget, Halt, Limits};
-use crate::model::{Artifact, Fact, Name, Report, Trouble};
+use crate::model::{Artifact, Fact, Kind, Name, Report, Trouble};
 use crate::rules::{Globals, RuleScanner, RuleTrouble, Rules};
 use crate::score::{self, Thresholds};
 use crate::unpack::{MESSAGE, Nest, Seen, UNPACKERS, UNSUPPORTED, Unpacker};
@@ -34,7 +34,7 @@ impl Engine {
     /// nothing below the input itself is known. `id` is the finding that says so.
     pub fn unfinished(&self, input: &Input, id: &'static str, why: &str, since: Instant) -> Report {
         let path = crate::text::safe(&input.path);
-        let identity = identify::Identity::certain(crate::model::Kind::Data);
+        let identity = identify::Identity::certain(Kind::Data);
         let root = root_of(input.clone(), identity);
         let mut findings = Findings::new(&self.knowledge.catalogue);
         findings.report(Found::new(id, why));
@@ -88,6 +88,8 @@ pub struct Context {
     pub deadline: Option<Instant>,
     /// Passwords to try on locked archives and documents.
     pub passwords: Vec<String>,
+    /// What the bytes are by the way they came, whatever they look like: a mail server hands over mails only.
+    pub given: Option<Kind>,
 }
 
 /// One thread's scanner.
@@ -238,15 +240,19 @@ fn root(input: Input, budget: &Budget) -> Artifact {
     let (identity, crash) = match identity {
         Ok(Ok(identity)) => (identity, None),
         Ok(Err(trouble)) => (
-            identify::Identity::certain(crate::model::Kind::Data),
+            identify::Identity::certain(Kind::Data),
             Some(trouble.into_fact("")),
         ),
-        Err(crash) => (
-            identify::Identity::certain(crate::model::Kind::Data),
-            Some(crash),
-        ),
+        Err(crash) => (identify::Identity::certain(Kind::Data), Some(crash)),
     };
+    let given = input.context.given;
     let mut root = root_of(input, identity);
+    if let Some(given) = given
+        && !root.reads_as(given)
+    {
+        root.readings.insert(0, root.kind);
+        root.kind = given;
+    }
     root.facts.extend(crash);
     root
 }

@@ -38,7 +38,7 @@ pub(super) fn check(generation: &Generation) -> Result<(), String> {
             data: Bytes::from_static(mail.as_bytes()),
             context: Context {
                 deadline: Instant::now().checked_add(PATIENCE),
-                passwords: Vec::new(),
+                ..Context::default()
             },
             ..Input::default()
         });

@@ -12,7 +12,7 @@ use crate::config::Unscannable;
 use crate::engine::{Context, Input, Worker};
 use crate::formats::header::{self, Breaks, Doubtful, Header};
 use crate::formats::header_words;
-use crate::model::{Action, Envelope, MailSummary, Report};
+use crate::model::{Action, Envelope, Kind, MailSummary, Report};
 use crate::policy::{self, Decision, Failure, Trouble};
 use crate::quarantine::{
     Deposit, RELEASE_HEADER, Store, StoreError, Ticket, Tries, message_digest,
@@ -258,6 +258,7 @@ impl Case<'_> {
             context: Context {
                 deadline: Some(deadline),
                 passwords: Vec::new(),
+                given: Some(Kind::Eml),
             },
         }
     }

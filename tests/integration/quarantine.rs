@@ -99,7 +99,7 @@ fn messages_are_listed_shown_and_exported() {
         Action::Quarantine,
     );
     let other = desk.put(
-        b"Subject: hello\r\n\r\nplain\r\n",
+        b"From: a@x\r\nTo: b@x\r\nSubject: hello\r\n\r\nplain\r\n",
         &envelope("", &["b@x"]),
         Action::Hold,
     );

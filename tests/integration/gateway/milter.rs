@@ -194,6 +194,25 @@ fn every_action_shows_through_postfix() {
     );
 }
 
+#[test]
+fn a_mail_that_does_not_look_like_one_is_opened_all_the_same() {
+    let place = Place::new();
+    let gateway = Gateway::start(&place, ROUTES);
+    let hop = NextHop::start();
+    let Some(postfix) = Postfix::start(gateway.milter, hop.port) else {
+        return;
+    };
+    let mail = malicious("bare");
+    let find = |what: &[u8], from: usize| {
+        let found = mail[from..].windows(what.len()).position(|at| at == what);
+        from + found.unwrap()
+    };
+    let at = find(b"Content-Type:", 0);
+    let bare = [b"X: y\r\n".as_slice(), &mail[at..]].concat();
+    let said = send(postfix.port, &["reject@hq.test"], &bare).unwrap();
+    assert!(said.starts_with("550 "), "{said}");
+}
+
 /// What a client keeps doing until its mail is taken or refused: at most a minute.
 fn send_until_taken(port: u16, to: &[&str], mail: &[u8]) -> String {
     let started = Instant::now();
