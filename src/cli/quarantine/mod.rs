@@ -70,7 +70,7 @@ enum Command {
         #[arg(long)]
         zip: bool,
     },
-    /// Remove what is older than [quarantine] keep
+    /// Remove what is older than `keep` of the configuration
     Purge {
         /// Remove what is older than this instead, such as 30d
         #[arg(long, value_name = "AGE")]
