@@ -6,6 +6,7 @@ mod containers;
 mod encrypted;
 mod executables;
 mod findings;
+mod hidden_sheet;
 mod iocs;
 mod macro_disguise;
 mod mail;
@@ -14,6 +15,7 @@ mod vba;
 mod vba_autoexec;
 mod vba_calls;
 mod vba_obfuscation;
+mod xlm;
 
 pub use findings::{Findings, Found};
 
@@ -95,6 +97,8 @@ pub const ANALYZERS: &[Analyzer] = &[
     vba_autoexec::ROW,
     vba_calls::ROW,
     vba_obfuscation::ROW,
+    xlm::ROW,
+    hidden_sheet::ROW,
     macro_disguise::ROW,
     iocs::ROW,
     names::ROW,

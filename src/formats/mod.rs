@@ -10,6 +10,8 @@
 )]
 
 pub mod base64;
+pub mod biff;
+pub mod biff12;
 pub mod encoded;
 pub mod header;
 pub mod header_words;
@@ -22,8 +24,11 @@ pub mod opc;
 pub mod ovba;
 pub mod ppt;
 pub mod quoted_printable;
+pub mod spreadsheet;
+pub mod sylk;
 pub mod tar;
 pub mod uuencode;
 pub mod vba;
+pub mod xlm;
 pub mod yenc;
 pub mod zip;

@@ -185,7 +185,7 @@ impl Element<'_> {
 }
 
 /// Character references and the five entities of XML; whatever else follows an ampersand stays as it is.
-fn unescape(raw: &str) -> String {
+pub(super) fn unescape(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     let mut rest = raw;
     // Ends because each turn takes at least the ampersand.

@@ -7,12 +7,14 @@ mod extensions;
 mod indicators;
 mod scripts;
 mod vba;
+mod xlm;
 
 pub use catalogue::{Catalogue, Combination, Entry, Language, Scope, Text, Variant};
 pub use extensions::{Extension, Extensions, Match};
 pub use indicators::IndicatorLists;
 pub use scripts::{Feature, Language as ScriptLanguage, Meaning, Scripts, scripts};
 pub use vba::{Api, AssignmentRule, CallRule, Commands, Disguise, VbaKnowledge, Weight, When};
+pub use xlm::XlmKnowledge;
 
 use thiserror::Error;
 
@@ -33,6 +35,8 @@ pub struct Knowledge {
     pub catalogue: Catalogue,
     /// What VBA does by itself and what it can do.
     pub vba: VbaKnowledge,
+    /// What Excel 4 macros can do.
+    pub xlm: XlmKnowledge,
     /// Lists for indicators.
     pub indicators: IndicatorLists,
     /// What extensions claim.
@@ -54,6 +58,11 @@ impl Knowledge {
                 "vba.toml",
                 include_str!("../../signatures/vba.toml"),
                 VbaKnowledge::parse,
+            )?,
+            xlm: parse(
+                "xlm.toml",
+                include_str!("../../signatures/xlm.toml"),
+                XlmKnowledge::parse,
             )?,
             indicators: parse(
                 "indicators.toml",

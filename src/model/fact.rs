@@ -104,6 +104,13 @@ pub enum Fact {
         /// Whether the document asks for it by itself when it is opened (`DDEAUTO`, automatic links).
         automatic: bool,
     },
+    /// A sheet of a workbook that is not shown.
+    HiddenSheet {
+        /// Its name.
+        name: String,
+        /// How it is hidden.
+        how: Hiding,
+    },
     /// The Windows code page that its text is in, as its container says.
     CodePage {
         /// Its number, such as 932.
@@ -130,6 +137,15 @@ pub enum Role {
     Inclusion,
     /// Anything else that is fetched; the relationship or field names it.
     Other,
+}
+
+/// How a sheet is hidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hiding {
+    /// The user can show it.
+    Hidden,
+    /// No menu of Excel shows it.
+    VeryHidden,
 }
 
 /// Whether an ambiguity hides something from one of the readings.

@@ -15,6 +15,8 @@ mod ppt;
 mod tar;
 mod uuencoded;
 mod vba;
+mod workbook;
+mod workbook_parts;
 mod zip;
 
 pub use nest::{Child, MESSAGE, Nest, Payload, Seen};
@@ -67,6 +69,12 @@ pub const UNPACKERS: &[Unpacker] = &[
         kinds: ZIP_BASED,
         run: zip::run,
     },
+    // On the members that the reader of zips made.
+    Unpacker {
+        name: "workbook_parts",
+        kinds: workbook_parts::KINDS,
+        run: workbook_parts::run,
+    },
     Unpacker {
         name: "gzip",
         kinds: &[Kind::Gz],
@@ -82,6 +90,21 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "vba",
         kinds: ole::KINDS,
         run: vba::run,
+    },
+    Unpacker {
+        name: "workbook",
+        kinds: ole::KINDS,
+        run: workbook::run,
+    },
+    Unpacker {
+        name: "workbook",
+        kinds: &[Kind::Xls4],
+        run: workbook::run_stream,
+    },
+    Unpacker {
+        name: "workbook",
+        kinds: &[Kind::Sylk],
+        run: workbook::run_sylk,
     },
     Unpacker {
         name: "ppt",
