@@ -13,7 +13,7 @@ use crate::model::{IocType, Kind};
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
     name: "iocs",
-    kinds: &[Kind::VbaSource, Kind::XlmSource],
+    kinds: &[Kind::VbaSource, Kind::VbaPcode, Kind::XlmSource],
     sees: Sees::Content,
     findings: &[],
     run,

@@ -2,19 +2,27 @@
 //!
 //! A new analyzer is one file here, its `mod` line and its row in [`ANALYZERS`].
 
+mod command_lines;
 mod containers;
 mod encrypted;
 mod executables;
 mod findings;
 mod hidden_sheet;
+mod html_script;
 mod iocs;
 mod macro_disguise;
 mod mail;
+mod msbuild;
 mod names;
+mod renamed;
+mod script_obfuscation;
+mod scripts;
+mod shortcut;
 mod vba;
 mod vba_autoexec;
 mod vba_calls;
 mod vba_obfuscation;
+mod vba_stomped;
 mod xlm;
 
 pub use findings::{Findings, Found};
@@ -99,10 +107,19 @@ pub const ANALYZERS: &[Analyzer] = &[
     vba_obfuscation::ROW,
     xlm::ROW,
     hidden_sheet::ROW,
+    vba_stomped::ROW,
     macro_disguise::ROW,
     iocs::ROW,
     names::ROW,
     executables::ROW,
+    renamed::ROW,
+    shortcut::ROW,
+    scripts::ROW,
+    script_obfuscation::ROW,
+    msbuild::ROW,
+    // Behind those of macros: only modules that call something are looked into for commands.
+    command_lines::ROW,
+    html_script::ROW,
     // Last: they judge the facts that the others may still add to.
     encrypted::ROW,
     containers::ROW,

@@ -2,14 +2,18 @@
 //!
 //! All of it is embedded in the binary. Knowledge is data; code names only ids.
 
+mod behaviour;
 mod catalogue;
+mod commands;
 mod extensions;
 mod indicators;
 mod scripts;
 mod vba;
 mod xlm;
 
+pub use behaviour::{Behaviours, Deed, Obfuscation};
 pub use catalogue::{Catalogue, Combination, Entry, Language, Scope, Text, Variant};
+pub use commands::{BuildLists, Commands as CommandKnowledge};
 pub use extensions::{Extension, Extensions, Match};
 pub use indicators::IndicatorLists;
 pub use scripts::{Feature, Language as ScriptLanguage, Meaning, Scripts, scripts};
@@ -37,6 +41,10 @@ pub struct Knowledge {
     pub vba: VbaKnowledge,
     /// What Excel 4 macros can do.
     pub xlm: XlmKnowledge,
+    /// What scripts do.
+    pub behaviour: Behaviours,
+    /// Tools of Windows and command lines that misuse them.
+    pub commands: CommandKnowledge,
     /// Lists for indicators.
     pub indicators: IndicatorLists,
     /// What extensions claim.
@@ -63,6 +71,16 @@ impl Knowledge {
                 "xlm.toml",
                 include_str!("../../signatures/xlm.toml"),
                 XlmKnowledge::parse,
+            )?,
+            behaviour: parse(
+                "behaviour.toml",
+                include_str!("../../signatures/behaviour.toml"),
+                Behaviours::parse,
+            )?,
+            commands: parse(
+                "commands.toml",
+                include_str!("../../signatures/commands.toml"),
+                CommandKnowledge::parse,
             )?,
             indicators: parse(
                 "indicators.toml",

@@ -6,12 +6,15 @@ mod activemime;
 mod carve;
 mod encoded;
 mod gzip;
+mod lnk;
 mod mail;
 mod mbox;
 mod nest;
 mod office_xml;
 mod ole;
+mod pe;
 mod ppt;
+mod script;
 mod tar;
 mod uuencoded;
 mod vba;
@@ -125,6 +128,22 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "office_xml",
         kinds: &[Kind::FlatOpc, Kind::Word2003Xml, Kind::Excel2003Xml],
         run: office_xml::run,
+    },
+    Unpacker {
+        name: "lnk",
+        kinds: &[Kind::Lnk],
+        run: lnk::run,
+    },
+    Unpacker {
+        name: "pe",
+        kinds: &[Kind::Pe],
+        run: pe::run,
+    },
+    // Before runs of base64: what a script hands to an interpreter is told by how it is handed over.
+    Unpacker {
+        name: "script",
+        kinds: script::KINDS,
+        run: script::run,
     },
     // Behind the readers of containers: what those opened is not looked for a second time.
     Unpacker {
