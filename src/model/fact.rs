@@ -143,6 +143,8 @@ pub enum Fact {
     },
     /// A task of a build project whose program text stands in the project.
     InlineTask {
+        /// Its name.
+        name: String,
         /// The factory that compiles it.
         factory: String,
         /// The start of the program text.
