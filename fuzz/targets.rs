@@ -12,7 +12,7 @@ use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
     base64, encoded, header, header_words, indicators, mbox, mime, offcrypto, ole, opc, ovba, ppt,
-    quoted_printable, uuencode, vba, yenc, zip,
+    quoted_printable, remote_reference, uuencode, vba, word, yenc, zip,
 };
 use sekisho::identify::identify;
 use sekisho::knowledge::Knowledge;
@@ -30,6 +30,8 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     }),
     ("base64", |data| drop(base64::decode(data))),
     ("carve", |data| unpack("carve", Kind::Data, data)),
+    ("csv", |data| place("csv", Kind::Csv, data)),
+    ("doc", |data| unpack("doc", Kind::Doc, data)),
     ("encoded", encoded_text),
     ("encoded_runs", |data| unpack("encoded", Kind::Text, data)),
     ("gzip", |data| unpack("gzip", Kind::Gz, data)),
@@ -47,6 +49,9 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         styles().for_each(|style| drop(mime::read(data, 0, style, &budget())))
     }),
     ("offcrypto", locks),
+    ("office_links", |data| {
+        unpack("office_links", Kind::Xml, data)
+    }),
     ("office_xml", |data| {
         unpack("office_xml", Kind::FlatOpc, data)
     }),
@@ -59,6 +64,9 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("ppt", |data| drop(ppt::storages(data, &budget()))),
     ("quoted_printable", |data| {
         drop(quoted_printable::decode(data))
+    }),
+    ("remote_reference", |data| {
+        drop(remote_reference::find(&String::from_utf8_lossy(data)))
     }),
     ("scan", scan),
     ("scripts", |data| {
@@ -78,6 +86,11 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     }),
     ("vba_analyzers", |data| analyze(Kind::VbaSource, data)),
     ("vba_unpack", |data| unpack("vba", Kind::VbaProject, data)),
+    ("word", |data| {
+        let (document, table) = data.split_at(data.len() / 2);
+        let _ = word::outside(document, table, &budget());
+        let _ = word::outside(data, data, &budget());
+    }),
     ("yenc", |data| {
         follow(data, |at| yenc::next(data, at).map(|block| block.range.end))
     }),
@@ -162,6 +175,20 @@ fn analyze(kind: Kind, data: &[u8]) {
     };
     let fitting = ANALYZERS.iter().filter(|row| row.sees == Sees::Content);
     for row in fitting.filter(|row| row.kinds.is_empty() || row.kinds.contains(&kind)) {
+        (row.run)(&look, &mut findings);
+    }
+}
+
+/// One analyzer of places over bytes that are taken for `kind`.
+fn place(name: &str, kind: Kind, data: &[u8]) {
+    let tree = [artifact(kind, data)];
+    let mut findings = Findings::new(&knowledge().catalogue);
+    let look = Look {
+        tree: &tree,
+        artifact: &tree[0],
+        knowledge: knowledge(),
+    };
+    for row in ANALYZERS.iter().filter(|row| row.name == name) {
         (row.run)(&look, &mut findings);
     }
 }

@@ -3,8 +3,11 @@
 //! A new analyzer is one file here, its `mod` line and its row in [`ANALYZERS`].
 
 mod containers;
+mod csv;
+mod dde;
 mod encrypted;
 mod executables;
+mod external;
 mod findings;
 mod iocs;
 mod macro_disguise;
@@ -96,6 +99,9 @@ pub const ANALYZERS: &[Analyzer] = &[
     vba_calls::ROW,
     vba_obfuscation::ROW,
     macro_disguise::ROW,
+    dde::ROW,
+    external::ROW,
+    csv::ROW,
     iocs::ROW,
     names::ROW,
     executables::ROW,

@@ -11,19 +11,24 @@
 
 pub mod base64;
 pub mod encoded;
+pub mod fields;
 pub mod header;
 pub mod header_words;
 pub mod indicators;
 pub mod mbox;
 pub mod mime;
 pub mod offcrypto;
+pub mod office_links;
 pub mod ole;
 pub mod opc;
 pub mod ovba;
 pub mod ppt;
 pub mod quoted_printable;
+pub mod remote_reference;
 pub mod tar;
 pub mod uuencode;
 pub mod vba;
+pub mod word;
+pub mod xml;
 pub mod yenc;
 pub mod zip;

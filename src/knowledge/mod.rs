@@ -5,12 +5,14 @@
 mod catalogue;
 mod extensions;
 mod indicators;
+mod links;
 mod scripts;
 mod vba;
 
 pub use catalogue::{Catalogue, Combination, Entry, Language, Scope, Text, Variant};
 pub use extensions::{Extension, Extensions, Match};
 pub use indicators::IndicatorLists;
+pub use links::LinkLists;
 pub use scripts::{Feature, Language as ScriptLanguage, Meaning, Scripts, scripts};
 pub use vba::{Api, AssignmentRule, CallRule, Commands, Disguise, VbaKnowledge, Weight, When};
 
@@ -35,6 +37,8 @@ pub struct Knowledge {
     pub vba: VbaKnowledge,
     /// Lists for indicators.
     pub indicators: IndicatorLists,
+    /// Lists for links of documents.
+    pub links: LinkLists,
     /// What extensions claim.
     pub extensions: Extensions,
 }
@@ -59,6 +63,11 @@ impl Knowledge {
                 "indicators.toml",
                 include_str!("../../signatures/indicators.toml"),
                 IndicatorLists::parse,
+            )?,
+            links: parse(
+                "links.toml",
+                include_str!("../../signatures/links.toml"),
+                LinkLists::parse,
             )?,
             extensions: parse(
                 "extensions.toml",

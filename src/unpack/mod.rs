@@ -4,11 +4,13 @@
 
 mod activemime;
 mod carve;
+mod doc;
 mod encoded;
 mod gzip;
 mod mail;
 mod mbox;
 mod nest;
+mod office_links;
 mod office_xml;
 mod ole;
 mod ppt;
@@ -89,6 +91,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         run: ppt::run,
     },
     Unpacker {
+        name: "doc",
+        kinds: doc::KINDS,
+        run: doc::run,
+    },
+    Unpacker {
         name: "ole",
         kinds: ole::KINDS,
         run: ole::run,
@@ -102,6 +109,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "office_xml",
         kinds: &[Kind::FlatOpc, Kind::Word2003Xml, Kind::Excel2003Xml],
         run: office_xml::run,
+    },
+    Unpacker {
+        name: "office_links",
+        kinds: office_links::KINDS,
+        run: office_links::run,
     },
     // Behind the readers of containers: what those opened is not looked for a second time.
     Unpacker {

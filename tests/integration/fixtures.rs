@@ -23,6 +23,7 @@ pub(crate) fn all() -> Vec<Fixture> {
     all.extend(containers());
     all.extend(combinations());
     all.extend(situations());
+    all.extend(crate::build_links::fixtures());
     all
 }
 

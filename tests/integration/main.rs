@@ -12,7 +12,7 @@
 //! | `parsers` | every fuzz target under seeded mutations |
 //! | `rules` | every embedded rule has a hit and a near miss |
 //! | `shape` | layers, tables, catalogue, sizes: the shape of the code |
-//! | `bench`, `build`, `fixtures`, `support` | the engine and dice, builders, what they build, running the program |
+//! | `bench`, `build`, `build_links`, `fixtures`, `support` | the engine and dice, builders, what they build, running the program |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -28,6 +28,7 @@
 
 mod bench;
 mod build;
+mod build_links;
 mod cli;
 mod compound;
 mod corpus;
