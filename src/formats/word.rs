@@ -50,9 +50,14 @@ fn is_97(document: &[u8]) -> bool {
         && u16_at(document, 2).is_some_and(|version| version >= WORD_97)
 }
 
-/// Reads a `WordDocument` stream with its table stream, which is empty where there is none.
+/// Reads a `WordDocument` stream with its table stream, which is empty where there is none. Of an encrypted document
+/// nothing is read: that it is locked is told elsewhere.
 pub fn outside(document: &[u8], table: &[u8], budget: &Budget) -> Result<Outside, Halt> {
     let mut outside = Outside::default();
+    // Behind a lock there is neither text nor a table to read (2.5.2, fEncrypted).
+    if is_97(document) && u16_at(document, 10).is_some_and(|flags| flags & 0x0100 != 0) {
+        return Ok(outside);
+    }
     if is_97(document) {
         outside.template = structure(document, table, STTBF_ASSOC).and_then(template);
     }
@@ -346,6 +351,13 @@ mod tests {
         assert_eq!(outside.fields.len(), 1);
         assert_eq!(outside.fields[0].arguments, ["cmd", "/c calc"]);
         assert!(!outside.without_pieces);
+    }
+
+    #[test]
+    fn an_encrypted_document_is_not_guessed_at() {
+        let (mut document, table) = document(true);
+        document[11] = 1;
+        assert_eq!(read(&document, &table), Outside::default());
     }
 
     #[test]

@@ -40,7 +40,7 @@ const WORDS: &[&str] = &[
     "subDoc",
 ];
 
-/// Bytes of [`WORDS`] that a formula with a bar needs besides: the bar, or a reference to it.
+/// What a formula with a remote reference has: the bar, or a character reference that may be one.
 const BARS: &[&str] = &["|", "&#"];
 
 /// Elements that hold formulas.
@@ -107,14 +107,12 @@ const HYPERLINK: &str = "hyperlink";
 /// Notes what the part names outside.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let data = artifact.data.as_ref();
-    let wide = data.get(..64).unwrap_or(data).contains(&0)
-        || data.starts_with(&[0xff, 0xfe])
-        || data.starts_with(&[0xfe, 0xff]);
-    if wide {
+    if is_wide(data) {
         let text = super::office_xml::decoded(data);
-        if interest(text.as_bytes()) != Interest::NONE {
+        let interest = interest(text.as_bytes());
+        if interest != Interest::NONE {
             nest.budget().spend(text.len())?;
-            return read(&text, Place::Copy, interest(text.as_bytes()), nest);
+            read(&text, Place::Copy, interest, nest)?;
         }
         return Ok(());
     }
@@ -131,6 +129,16 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         std::borrow::Cow::Owned(_) => Place::Copy,
     };
     read(&text, place, interest, nest)
+}
+
+/// Whether it is markup in UTF-16, with a mark or without.
+fn is_wide(data: &[u8]) -> bool {
+    let opens = |byte: u8| byte == b'<' || byte.is_ascii_whitespace();
+    match data {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
+        [first, 0, ..] | [0, first, ..] => opens(*first),
+        _ => false,
+    }
 }
 
 /// Whether the first byte behind a mark and blanks opens a tag.
