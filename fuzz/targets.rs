@@ -11,8 +11,9 @@ use sekisho::engine::{Engine, Input, Worker};
 use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
-    base64, encoded, header, header_words, indicators, mbox, mime, offcrypto, ole, opc, ovba, ppt,
-    quoted_printable, remote_reference, uuencode, vba, word, yenc, zip,
+    base64, command_line, encoded, header, header_words, indicators, lnk, mbox, mime, msbuild,
+    offcrypto, ole, opc, ovba, pe_version, ppt, quoted_printable, remote_reference, script,
+    uuencode, vba, word, yenc, zip,
 };
 use sekisho::identify::identify;
 use sekisho::knowledge::Knowledge;
@@ -41,12 +42,20 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("indicators", |data| {
         let _ = found_indicators(data);
     }),
+    ("lnk", |data| {
+        drop(lnk::read(data));
+        unpack("lnk", Kind::Lnk, data)
+    }),
     ("mail", |data| unpack("mail", Kind::Eml, data)),
     ("mbox", |data| {
         let _ = mbox::Messages::new(data).count();
     }),
     ("mime", |data| {
         styles().for_each(|style| drop(mime::read(data, 0, style, &budget())))
+    }),
+    ("msbuild", |data| {
+        drop(msbuild::read(data, &budget()));
+        analyze(Kind::MsBuild, data)
     }),
     ("offcrypto", locks),
     ("office_links", |data| {
@@ -61,6 +70,8 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("ovba_compression", decompressed),
     ("ovba_dir", |data| drop(ovba::parse_dir(data, &budget()))),
     ("ovba_project", |data| drop(ovba::parse_project(data))),
+    ("pcode", compiled),
+    ("pe_version", |data| drop(pe_version::read(data))),
     ("ppt", |data| drop(ppt::storages(data, &budget()))),
     ("quoted_printable", |data| {
         drop(quoted_printable::decode(data))
@@ -69,6 +80,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         drop(remote_reference::find(&String::from_utf8_lossy(data)))
     }),
     ("scan", scan),
+    ("script_decode", decoded_scripts),
     ("scripts", |data| {
         [Kind::Bat, Kind::Js, Kind::Ps1]
             .iter()
@@ -85,6 +97,16 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         vba::fold(&vba::Module::read(data), &|_| 1, &mut |_| {})
     }),
     ("vba_analyzers", |data| analyze(Kind::VbaSource, data)),
+    ("vba_project_cache", |data| {
+        let names = ovba::Identifiers::read(data, &budget());
+        let names = names.ok().flatten();
+        let known = |number: &u16| {
+            names
+                .as_ref()
+                .is_some_and(|names| names.name(*number).is_some())
+        };
+        let _ = (0..0x400).filter(known).count();
+    }),
     ("vba_unpack", |data| unpack("vba", Kind::VbaProject, data)),
     ("word", |data| {
         let (document, table) = data.split_at(data.len() / 2);
@@ -107,6 +129,23 @@ pub(crate) fn run(name: &str, data: &[u8]) {
     let row = TARGETS.iter().find(|(known, _)| *known == name);
     let (_, target) = row.unwrap_or_else(|| panic!("no target {name}"));
     target(data);
+}
+
+fn decoded_scripts(data: &[u8]) {
+    let source = text::to_utf8(data);
+    for language in [
+        script::Language::Js,
+        script::Language::PowerShell,
+        script::Language::Other,
+    ] {
+        drop(script::fold(&source, language));
+    }
+    drop(script::batch::expand(&source));
+    drop(script::encoded_commands(&source));
+    drop(command_line::commands(&source));
+    for kind in [Kind::Js, Kind::Ps1, Kind::Bat, Kind::Vbs, Kind::MsBuild] {
+        unpack("script", kind, data);
+    }
 }
 
 fn limits() -> Limits {
@@ -347,6 +386,33 @@ fn decompressed(data: &[u8]) {
         drop(ovba::decompress(data, tail, &budget(), &mut account));
     }
     let _ = ovba::find_containers(data).count();
+}
+
+/// A `_VBA_PROJECT` with two names, of 32-bit or 64-bit Office.
+fn cache(wide: bool) -> Vec<u8> {
+    let mut out = vec![0xcc, 0x61, 0xb2, 0, 0, if wide { 3 } else { 1 }, 0];
+    out.resize(0x40, 0);
+    let reserved = if wide { 0x106u16 } else { 0x103 };
+    for count in [reserved + 2, 2, reserved, 0, 0] {
+        out.extend(count.to_le_bytes());
+    }
+    out.extend(b"\x01\x04aHH\x10\0\x05\x04ShellHH\x10\0\x02\xff\xff\x01\x01");
+    out
+}
+
+fn compiled(data: &[u8]) {
+    for cache in [cache(false), cache(true)] {
+        let budget = budget();
+        let names = ovba::Identifiers::read(&cache, &budget).unwrap().unwrap();
+        let Ok(Some(pcode)) = ovba::Pcode::read(data, &names, &budget) else {
+            continue;
+        };
+        let damaged = pcode.uses(&budget, &mut |used| {
+            assert!(used.bytes().len() <= data.len())
+        });
+        assert!(damaged.unwrap_or(0) <= pcode.len());
+        drop(pcode.text(b"Module1", &budget));
+    }
 }
 
 fn members(data: &[u8]) {

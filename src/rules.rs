@@ -29,7 +29,16 @@ pub struct RuleSource {
 
 /// The rule files embedded in the binary, by name.
 pub const EMBEDDED: &[(&str, &str)] = &[
+    (
+        "developer_tools.yar",
+        include_str!("../signatures/developer_tools.yar"),
+    ),
     ("documents.yar", include_str!("../signatures/documents.yar")),
+    ("droppers.yar", include_str!("../signatures/droppers.yar")),
+    (
+        "lateral_movement.yar",
+        include_str!("../signatures/lateral_movement.yar"),
+    ),
     ("scripts.yar", include_str!("../signatures/scripts.yar")),
 ];
 

@@ -2,6 +2,7 @@
 //!
 //! A new analyzer is one file here, its `mod` line and its row in [`ANALYZERS`].
 
+mod command_lines;
 mod containers;
 mod csv;
 mod dde;
@@ -9,14 +10,21 @@ mod encrypted;
 mod executables;
 mod external;
 mod findings;
+mod html_script;
 mod iocs;
 mod macro_disguise;
 mod mail;
+mod msbuild;
 mod names;
+mod renamed;
+mod script_obfuscation;
+mod scripts;
+mod shortcut;
 mod vba;
 mod vba_autoexec;
 mod vba_calls;
 mod vba_obfuscation;
+mod vba_stomped;
 
 pub use findings::{Findings, Found};
 
@@ -98,6 +106,7 @@ pub const ANALYZERS: &[Analyzer] = &[
     vba_autoexec::ROW,
     vba_calls::ROW,
     vba_obfuscation::ROW,
+    vba_stomped::ROW,
     macro_disguise::ROW,
     dde::ROW,
     external::ROW,
@@ -105,6 +114,14 @@ pub const ANALYZERS: &[Analyzer] = &[
     iocs::ROW,
     names::ROW,
     executables::ROW,
+    renamed::ROW,
+    shortcut::ROW,
+    scripts::ROW,
+    script_obfuscation::ROW,
+    msbuild::ROW,
+    // Behind those of macros: only modules that call something are looked into for commands.
+    command_lines::ROW,
+    html_script::ROW,
     // Last: they judge the facts that the others may still add to.
     encrypted::ROW,
     containers::ROW,

@@ -13,7 +13,7 @@ use crate::model::Kind;
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
     name: "vba_calls",
-    kinds: &[Kind::VbaSource],
+    kinds: &[Kind::VbaSource, Kind::VbaPcode],
     sees: Sees::Content,
     findings: &["vba-suspicious-call"],
     run,
@@ -83,7 +83,7 @@ impl<'j> Judge<'j, '_> {
             return self.call_by_name(call);
         }
         let suspicious = self.vba.calls(call.name).any(|rule| self.meets(rule, call));
-        if suspicious || self.is_api(call) || is_hidden_run(call) {
+        if suspicious || self.is_api(call) || is_hidden_run(call) || self.is_unknown_run(call) {
             self.report(&call.statement, Some(call.arguments));
         }
     }
@@ -297,6 +297,27 @@ impl<'j> Judge<'j, '_> {
         }
     }
 
+    /// `CreateObject(x).Run command` with an `x` that the source does not tell: an object made under a hidden name
+    /// that runs something is a shell. A macro of another application is run by its bare name.
+    fn is_unknown_run(&self, call: &Call<'_>) -> bool {
+        let Receiver::Object(trail) = call.receiver else {
+            return false;
+        };
+        let origin = trail.split('>').next().unwrap_or_default();
+        let hidden = origin == "?" || origin.contains('{') && !origin.contains(':');
+        let office = ["app", "xl", "excel", "word", "access"]
+            .iter()
+            .any(|one| origin.contains(one));
+        let Some(first) = call.arguments.first() else {
+            return false;
+        };
+        let macro_name = first.value.as_text().is_some_and(|text| {
+            let text = text.as_str();
+            !text.contains([' ', '\\', '/', '{']) && !self.names_executable(text)
+        });
+        hidden && !office && !macro_name && matches!(call.name, "run" | "exec" | "shellexecute")
+    }
+
     fn declare(&mut self, declared: &Declared<'_>) {
         let Some(api) = self.vba.api(declared.function) else {
             return;
@@ -412,6 +433,8 @@ mod tests {
             "Sub a()\r\nCreateObject(\"Shell.Application\").ShellExecute \"calc.invalid\"\r\nEnd Sub",
             "Public o\r\nSub a()\r\nSet o = CreateObject(\"WScript.Shell\")\r\nEnd Sub",
             "Sub a()\r\nhelper.Run cmdline, 0, True\r\nEnd Sub",
+            "Sub a()\r\nCreateObject(Range(\"A1\").Value).Run x\r\nEnd Sub",
+            "Sub a()\r\nSet s = CreateObject(f(1))\r\ns.Exec y\r\nEnd Sub",
             "Sub a()\r\nCreateObject(\"Shell.Application\").Open \"C:\\a\\b.exe\"\r\nEnd Sub",
             "Sub a()\r\nSet s = CreateObject(\"MSScriptControl.ScriptControl\")\r\ns.ExecuteStatement \"CreateObject(\"\"x\"\")\"\r\nEnd Sub",
             "Sub a()\r\nie.Navigate \"http://example.com/a.exe\"\r\nEnd Sub",
@@ -466,6 +489,7 @@ mod tests {
             "Private Declare Function ShellExecute Lib \"shell32\" Alias \"ShellExecuteA\" (ByVal h As Long) As Long\r\nSub a()\r\nShellExecute 0, \"open\", \"https://intranet.example/\", \"\", \"\", 1\r\nEnd Sub",
             "Private Declare Sub CopyMemory Lib \"kernel32\" Alias \"RtlMoveMemory\" (a As Any, b As Any, ByVal c As Long)\r\nPrivate Declare Sub Sleep Lib \"kernel32\" (ByVal ms As Long)",
             "Sub a()\r\nSet x = CreateObject(\"Excel.Application\")\r\nx.Run \"Book1.xls!Macro1\", 1\r\nSet st = CreateObject(\"ADODB.Stream\")\r\nst.SaveToFile \"C:\\data\\out.csv\", 2\r\nEnd Sub",
+            "Sub a()\r\nSet x = CreateObject(f(2))\r\nx.Run \"Update\"\r\nx.Open p\r\nEnd Sub",
             "Sub a()\r\nv = ExecuteExcel4Macro(\"'\" & p & \"[\" & f & \"]Sheet1'!R1C1\")\r\nEnd Sub",
             "Sub a()\r\nApplication.AutomationSecurity = msoAutomationSecurityForceDisable\r\nWorkbooks.Open p\r\nEnd Sub",
             "Sub a()\r\nSet w = GetObject(\"winmgmts:\").ExecQuery(\"SELECT * FROM Win32_Process\")\r\nFor Each p In w\r\np.Terminate\r\nNext\r\nEnd Sub",

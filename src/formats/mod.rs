@@ -10,21 +10,26 @@
 )]
 
 pub mod base64;
+pub mod command_line;
 pub mod encoded;
 pub mod fields;
 pub mod header;
 pub mod header_words;
 pub mod indicators;
+pub mod lnk;
 pub mod mbox;
 pub mod mime;
+pub mod msbuild;
 pub mod offcrypto;
 pub mod office_links;
 pub mod ole;
 pub mod opc;
 pub mod ovba;
+pub mod pe_version;
 pub mod ppt;
 pub mod quoted_printable;
 pub mod remote_reference;
+pub mod script;
 pub mod tar;
 pub mod uuencode;
 pub mod vba;

@@ -2,14 +2,18 @@
 //!
 //! All of it is embedded in the binary. Knowledge is data; code names only ids.
 
+mod behaviour;
 mod catalogue;
+mod commands;
 mod extensions;
 mod indicators;
 mod links;
 mod scripts;
 mod vba;
 
+pub use behaviour::{Behaviours, Deed, Obfuscation};
 pub use catalogue::{Catalogue, Combination, Entry, Language, Scope, Text, Variant};
+pub use commands::{BuildLists, Commands as CommandKnowledge};
 pub use extensions::{Extension, Extensions, Match};
 pub use indicators::IndicatorLists;
 pub use links::LinkLists;
@@ -35,6 +39,10 @@ pub struct Knowledge {
     pub catalogue: Catalogue,
     /// What VBA does by itself and what it can do.
     pub vba: VbaKnowledge,
+    /// What scripts do.
+    pub behaviour: Behaviours,
+    /// Tools of Windows and command lines that misuse them.
+    pub commands: CommandKnowledge,
     /// Lists for indicators.
     pub indicators: IndicatorLists,
     /// Lists for links of documents.
@@ -58,6 +66,16 @@ impl Knowledge {
                 "vba.toml",
                 include_str!("../../signatures/vba.toml"),
                 VbaKnowledge::parse,
+            )?,
+            behaviour: parse(
+                "behaviour.toml",
+                include_str!("../../signatures/behaviour.toml"),
+                Behaviours::parse,
+            )?,
+            commands: parse(
+                "commands.toml",
+                include_str!("../../signatures/commands.toml"),
+                CommandKnowledge::parse,
             )?,
             indicators: parse(
                 "indicators.toml",

@@ -86,6 +86,18 @@ pub enum Fact {
         /// Modules with at least one line that is neither an attribute nor blank.
         with_code: usize,
     },
+    /// Compiled code of a macro module that uses what its source has not.
+    PcodeDiffers {
+        /// Name of the module.
+        module: String,
+        /// Procedures, calls, other names and strings that only the compiled code has, the most telling first.
+        what: String,
+    },
+    /// A macro module with code that is part of the project, and that the editor does not list.
+    HiddenModule {
+        /// Its name.
+        module: String,
+    },
     /// Something outside that the document names and that its program fetches or opens.
     External {
         /// Offset in the artifact, where one is known.
@@ -103,6 +115,45 @@ pub enum Fact {
         command: String,
         /// Whether the document asks for it by itself when it is opened (`DDEAUTO`, automatic links).
         automatic: bool,
+    },
+    /// What a shortcut starts.
+    Shortcut {
+        /// Where it leads, what Windows prefers first; never empty texts.
+        targets: Vec<String>,
+        /// What stands behind the target on the command line.
+        arguments: String,
+        /// Whether its window does not show: minimized.
+        minimized: bool,
+    },
+    /// What a program calls itself in its version information.
+    Version {
+        /// OriginalFilename.
+        original: Option<String>,
+        /// InternalName.
+        internal: Option<String>,
+        /// ProductName.
+        product: Option<String>,
+    },
+    /// A task of a build project whose program text stands in the project.
+    InlineTask {
+        /// Its name.
+        name: String,
+        /// The factory that compiles it.
+        factory: String,
+        /// The start of the program text.
+        code: String,
+    },
+    /// A command line that a build runs.
+    BuildCommand {
+        /// The element that holds it, as written.
+        element: String,
+        /// The command.
+        line: String,
+    },
+    /// A static function called while a build project is read, such as `$([System.IO.File]::Exists('a'))`.
+    BuildFunction {
+        /// As written.
+        expression: String,
     },
     /// The Windows code page that its text is in, as its container says.
     CodePage {

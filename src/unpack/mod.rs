@@ -7,13 +7,16 @@ mod carve;
 mod doc;
 mod encoded;
 mod gzip;
+mod lnk;
 mod mail;
 mod mbox;
 mod nest;
 mod office_links;
 mod office_xml;
 mod ole;
+mod pe;
 mod ppt;
+mod script;
 mod tar;
 mod uuencoded;
 mod vba;
@@ -114,6 +117,22 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "office_links",
         kinds: office_links::KINDS,
         run: office_links::run,
+    },
+    Unpacker {
+        name: "lnk",
+        kinds: &[Kind::Lnk],
+        run: lnk::run,
+    },
+    Unpacker {
+        name: "pe",
+        kinds: &[Kind::Pe],
+        run: pe::run,
+    },
+    // Before runs of base64: what a script hands to an interpreter is told by how it is handed over.
+    Unpacker {
+        name: "script",
+        kinds: script::KINDS,
+        run: script::run,
     },
     // Behind the readers of containers: what those opened is not looked for a second time.
     Unpacker {

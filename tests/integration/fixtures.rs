@@ -3,6 +3,8 @@
 //! Harmless throughout: programs have no code, macros name hosts that cannot exist. Fixtures of independent writers
 //! are not here; `testdata/README.md` says how they were made.
 
+mod stomped;
+
 use std::io::{Cursor, Write};
 
 use zip::CompressionMethod;
@@ -24,6 +26,8 @@ pub(crate) fn all() -> Vec<Fixture> {
     all.extend(combinations());
     all.extend(situations());
     all.extend(crate::build_links::fixtures());
+    all.extend(stomped::all());
+    all.extend(crate::fixtures_programs::all());
     all
 }
 

@@ -9,10 +9,13 @@
 //! | `golden` | whole reports, file by file |
 //! | `hostile` | inputs of hostile size: linear time, bounded memory, every limit said |
 //! | `mutate` | damaged files: no panic, no hang, always a report |
+//! | `pcode` | compiled code of real macros against their source, and with other source put in its place |
 //! | `parsers` | every fuzz target under seeded mutations |
 //! | `rules` | every embedded rule has a hit and a near miss |
+//! | `scoring` | severities, variants and combinations against a table of their own |
 //! | `shape` | layers, tables, catalogue, sizes: the shape of the code |
 //! | `bench`, `build`, `build_links`, `fixtures`, `support` | the engine and dice, builders, what they build, running the program |
+//! | `bench`, `build`, `build_pcode`, `fixtures`, `support` | the engine and dice, builders, what they build, running the program |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -29,15 +32,19 @@
 mod bench;
 mod build;
 mod build_links;
+mod build_pcode;
 mod cli;
 mod compound;
 mod corpus;
 mod findings;
 mod fixtures;
+mod fixtures_programs;
 mod golden;
 mod hostile;
 mod mutate;
 mod parsers;
+mod pcode;
 mod rules;
+mod scoring;
 mod shape;
 mod support;

@@ -6,6 +6,9 @@ use super::expression::Machine;
 use super::fold::Argument;
 use super::value::{Built, Text, Value, whole_to_number};
 
+/// What an object is made from where that is not known.
+const UNKNOWN_CLASS: &str = "?";
+
 /// Most elements of an array that is kept.
 const ELEMENTS: usize = 1 << 16;
 
@@ -117,7 +120,10 @@ pub(super) fn call(machine: &Machine<'_, '_>, name: &str, arguments: &[Argument]
         },
         "choose" => whole(0).and_then(|at| argument(arguments, usize::try_from(at).ok()?).cloned()),
         "environ" => Some(environment(machine, argument(arguments, 0))),
-        "createobject" => text(0).map(|id| Value::object(id.as_str())),
+        // An object of a class that is not known is an object all the same.
+        "createobject" => Some(Value::object(
+            text(0).as_ref().map_or(UNKNOWN_CLASS, Text::as_str),
+        )),
         "getobject" => arguments
             .iter()
             .find_map(|one| coerce(&one.value).filter(|text| !text.as_str().is_empty()))

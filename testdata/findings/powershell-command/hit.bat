@@ -1,0 +1,3 @@
+@echo off
+powershell -NoProfile -File inventory.ps1
+exit /b

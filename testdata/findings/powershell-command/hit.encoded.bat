@@ -1,0 +1,3 @@
+@echo off
+powershell -nop -enc VwByAGkAdABlAC0ASABvAHMAdAAgADEA
+exit /b

@@ -1,0 +1,4 @@
+On Error Resume Next
+Dim s
+Set s = CreateObject("WScript.Shell")
+s.Run "notepad.exe", 1, False

@@ -1,0 +1,3 @@
+@echo off
+echo done >> log.txt
+certutil -hashfile a.txt SHA256

@@ -1,0 +1,1 @@
+$p = "\\.\pipe\msagent_01"

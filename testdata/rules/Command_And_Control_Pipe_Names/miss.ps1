@@ -1,0 +1,1 @@
+$p = "\\.\pipe\status_of_printer"

@@ -1,0 +1,2 @@
+$a = "privilege::debug"
+$b = "dpapi::cache"

@@ -1,0 +1,2 @@
+# see the notes on privilege::debug
+Get-Credential

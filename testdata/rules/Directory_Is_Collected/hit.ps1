@@ -1,0 +1,2 @@
+Import-Module .\SharpHound.ps1
+Invoke-X -CollectionMethod All

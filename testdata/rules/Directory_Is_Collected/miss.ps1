@@ -1,0 +1,2 @@
+Get-ADUser -Filter * | Export-Csv users.csv
+# CollectionMethod: none

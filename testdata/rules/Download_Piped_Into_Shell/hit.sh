@@ -1,0 +1,2 @@
+#!/bin/sh
+curl -fsSL https://files.example.invalid/install.sh | sh

@@ -1,0 +1,2 @@
+procdump -ma viewer.exe a.dmp
+tasklist /fi "imagename eq lsass.exe"

@@ -1,0 +1,1 @@
+wmic /node:192.0.2.1 process call create "notepad.exe"

@@ -1,0 +1,2 @@
+reg save HKCU\Software\Example a.hiv
+reg query HKLM\SYSTEM

