@@ -4,48 +4,163 @@
 //! other. A project whose cache is gone, which other programs write and the specification asks for, has nothing to
 //! compare; one whose cache does not read cleanly is not judged.
 
+use bytes::Bytes;
 use memchr::memmem;
 
 use crate::formats::ovba::{Identifiers, Pcode, Use, encoding};
 use crate::limits::{Budget, Halt};
+use crate::model::{Fact, Kind, Name, Trouble};
+
+use super::super::{Child, Nest, Payload};
 
 /// Names and strings that are told of one module.
 const TOLD: usize = 8;
 
-/// What compiled code has that its source has not.
-pub(super) struct Difference {
-    /// The names and strings, the most telling first.
-    pub(super) what: String,
-    /// The compiled code as text, in the project's code page.
-    pub(super) text: Vec<u8>,
+/// What the modules of a project have in common.
+pub(super) struct Shared<'p> {
+    pub(super) page: u16,
+    /// The names that compiled code refers to; none where there is no cache that can be read.
+    pub(super) tables: &'p [Identifiers<'p>],
+    /// Whether the project claims to have a cache.
+    pub(super) cached: bool,
 }
 
-/// Compares the compiled code in a module's stream with its source; none where they agree or cannot be compared.
-pub(super) fn compare(
-    stream: &[u8],
-    names: &Identifiers<'_>,
-    source: &[u8],
-    module: &Module<'_>,
-    budget: &Budget,
-) -> Result<Option<Difference>, Halt> {
-    let Some(pcode) = Pcode::read(stream, names, budget)? else {
-        return Ok(None);
-    };
-    if pcode.is_empty() {
-        return Ok(None);
+/// The compiled code of a module, to be compared with its source.
+pub(super) struct Compiled<'c> {
+    pub(super) project: &'c Shared<'c>,
+    /// The module's name in the code page.
+    pub(super) module: &'c [u8],
+    pub(super) name: String,
+}
+
+impl Compiled<'_> {
+    /// Pushes the compiled code where it has what the source has not, and says whether it has.
+    pub(super) fn compare(
+        &self,
+        stream: &[u8],
+        source: &[u8],
+        nest: &mut Nest<'_>,
+    ) -> Result<bool, Trouble> {
+        if !self.project.cached {
+            return Ok(false);
+        }
+        let module = Module {
+            name: self.module,
+            code_page: self.project.page,
+            stream,
+            source,
+        };
+        let name = crate::text::excerpt(&self.name);
+        match compare(&module, self.project.tables, nest.budget())? {
+            Compared::Same => Ok(false),
+            Compared::Different { what, text } => {
+                nest.note(Fact::PcodeDiffers {
+                    module: name,
+                    what: crate::text::excerpt(&what),
+                });
+                self.push(text, nest)?;
+                Ok(true)
+            }
+            Compared::Damaged(lines, all) => {
+                let what = format!(
+                    "VBA module {name}: {lines} of {all} lines of its compiled code cannot be read"
+                );
+                nest.note(Fact::Deviation { at: None, what });
+                Ok(false)
+            }
+            Compared::Strings(text) => self.push(text, nest).map(|()| false),
+        }
     }
-    let words = Words::of(source, budget)?;
+
+    fn push(&self, text: Vec<u8>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+        let child = Child::new("vba-pcode", Payload::from(Bytes::from(text)))
+            .named(Name::of(self.name.clone()))
+            .of_kind(Kind::VbaPcode)
+            .with_fact(Fact::CodePage {
+                number: self.project.page,
+            });
+        nest.push(child).map(|_| ())
+    }
+}
+
+/// Shortest string that is told of a cache that cannot be read.
+const SHORTEST: usize = 5;
+
+/// What a comparison comes to.
+enum Compared {
+    /// They agree, or there is nothing to compare.
+    Same,
+    /// The compiled code has what the source has not.
+    Different {
+        /// The names and strings, the most telling first.
+        what: String,
+        /// The compiled code as text, in the project's code page.
+        text: Vec<u8>,
+    },
+    /// So many of so many lines of the compiled code cannot be read.
+    Damaged(usize, usize),
+    /// There is neither a source nor compiled code that can be read; the strings of what is there instead.
+    Strings(Vec<u8>),
+}
+
+/// The module whose code it is.
+struct Module<'m> {
+    /// Its name in the code page.
+    name: &'m [u8],
+    code_page: u16,
+    /// Its stream, with compiled code and source.
+    stream: &'m [u8],
+    source: &'m [u8],
+}
+
+/// Compares the compiled code in a module's stream with its source, by each table of names: of more than one, Office
+/// may take any.
+fn compare(
+    module: &Module<'_>,
+    tables: &[Identifiers<'_>],
+    budget: &Budget,
+) -> Result<Compared, Halt> {
+    let mut read = false;
+    for names in tables {
+        let Some(pcode) = Pcode::read(module.stream, names, budget)? else {
+            break;
+        };
+        read = true;
+        match one(&pcode, module, budget)? {
+            Compared::Same => {}
+            other => return Ok(other),
+        }
+    }
+    if read || !module.source.is_empty() {
+        return Ok(Compared::Same);
+    }
+    let strings = strings_of(module.stream, budget)?;
+    Ok(if strings.is_empty() {
+        Compared::Same
+    } else {
+        Compared::Strings(strings)
+    })
+}
+
+fn one(pcode: &Pcode<'_>, module: &Module<'_>, budget: &Budget) -> Result<Compared, Halt> {
+    if pcode.is_empty() {
+        return Ok(Compared::Same);
+    }
+    let words = Words::of(module.source, budget)?;
     let mut missing: Vec<Use<'_>> = Vec::new();
     let damaged = pcode.uses(budget, &mut |used| {
         if missing.len() < TOLD.saturating_mul(TOLD)
             && !missing.contains(&used)
-            && !words.have(&used, source)
+            && !words.have(&used, module.source)
         {
             missing.push(used);
         }
     })?;
-    if missing.is_empty() || damaged > pcode.len() / 2 {
-        return Ok(None);
+    if damaged > pcode.len() / 2 {
+        return Ok(Compared::Damaged(damaged, pcode.len()));
+    }
+    if missing.is_empty() {
+        return Ok(Compared::Same);
     }
     missing.sort_by_key(rank);
     let decoded = |bytes: &[u8]| {
@@ -60,17 +175,23 @@ pub(super) fn compare(
             _ => decoded(used.bytes()),
         })
         .collect();
-    Ok(Some(Difference {
+    Ok(Compared::Different {
         what: told.join(", "),
         text: pcode.text(module.name, budget)?,
-    }))
+    })
 }
 
-/// The module whose code it is.
-pub(super) struct Module<'m> {
-    /// Its name in the code page.
-    pub(super) name: &'m [u8],
-    pub(super) code_page: u16,
+/// Runs of printable bytes, a line each.
+fn strings_of(stream: &[u8], budget: &Budget) -> Result<Vec<u8>, Halt> {
+    let mut out = Vec::new();
+    for run in stream.split(|byte| !(0x20..0x7f).contains(byte)) {
+        budget.tick()?;
+        if run.len() >= SHORTEST {
+            out.extend_from_slice(run);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+    Ok(out)
 }
 
 /// Procedures first, then what is called, then strings.
