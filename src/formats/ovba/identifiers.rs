@@ -13,8 +13,12 @@ const OFFICE_2000: u16 = 0x6b;
 /// Where the table can start at the earliest: behind the version, the host's languages and the count of references.
 const HEAD: usize = 0x1e;
 
-/// Names of Visual Basic itself that come before the table's, by their count: 0xff in VBA 6, a few more in VBA 7.
-const RESERVED_COUNT: std::ops::RangeInclusive<u16> = 0xf0..=0x120;
+/// Names of Visual Basic itself that come before the table's, by their count: VBA 6, VBA 7, and VBA 7 of 64 bits.
+/// The count tells how instructions are numbered; where it is another one, nothing is known of them.
+const RESERVED_COUNTS: [u16; 3] = [0xff, 0x103, WIDE];
+
+/// The count in a 64-bit Office.
+const WIDE: u16 = 0x106;
 
 /// What follows the table in every file.
 const BEHIND: [u8; 5] = [0x02, 0xff, 0xff, 0x01, 0x01];
@@ -49,12 +53,15 @@ impl<'a> Identifiers<'a> {
         let mut left = ENTRIES;
         for at in HEAD..stream.len() {
             budget.tick()?;
-            let Some(counts) = Counts::at(stream, at) else {
+            // A 64-bit Windows counts as such; of a Macintosh only the count tells.
+            let counts = Counts::at(stream, at)
+                .filter(|counts| system == 2 || (system == 3) == (counts.reserved == WIDE));
+            let Some(counts) = counts else {
                 continue;
             };
             if let Ok(Some(names)) = entries(stream, at, &counts, &mut left) {
                 tables.push(Self {
-                    wide: system == 3,
+                    wide: counts.reserved == WIDE,
                     first: usize::from(counts.reserved).saturating_add(1),
                     names,
                 });
@@ -129,7 +136,7 @@ impl Counts {
         };
         let names = counts.all.checked_sub(counts.reserved)?;
         let plausible =
-            RESERVED_COUNT.contains(&counts.reserved) && names > 0 && names <= counts.entries;
+            RESERVED_COUNTS.contains(&counts.reserved) && names > 0 && names <= counts.entries;
         plausible.then_some(counts)
     }
 }

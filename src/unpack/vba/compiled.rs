@@ -239,10 +239,10 @@ impl Words {
             code_page,
             932 | 936 | 949 | 950 | 10001 | 10002 | 10003 | 10008 | 54936
         );
-        let mut before = Before::Other;
+        let (mut before, mut continued) = (Before::Start, false);
         for line in source.split(|&byte| byte == b'\n' || byte == b'\r') {
             budget.tick()?;
-            if before != Before::Continued {
+            if !continued {
                 before = Before::Start;
             }
             let mut scan = Scan {
@@ -251,7 +251,9 @@ impl Words {
                 two_bytes,
             };
             while let Some(token) = scan.next() {
-                if matches!(token, Token::Comment) {
+                // Behind it the statement goes on in the next line.
+                continued = matches!(token, Token::Word(b"_"));
+                if continued || matches!(token, Token::Comment) {
                     break;
                 }
                 before = words.take(&token, before);
@@ -273,7 +275,6 @@ impl Words {
 
     fn take(&mut self, token: &Token<'_>, before: Before) -> Before {
         match token {
-            Token::Word(b"_") => Before::Continued,
             Token::Word(word) => {
                 let is = |other: &str| word.eq_ignore_ascii_case(other.as_bytes());
                 if before == Before::Start && (is("rem") || is("attribute")) {
@@ -334,8 +335,6 @@ impl Words {
 enum Before {
     /// The start of a line.
     Start,
-    /// A line that goes on here.
-    Continued,
     /// `Property`, behind which another word may define one.
     Property,
     /// A word that defines a procedure.
