@@ -32,6 +32,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         account: Account::new(crate::bytes::length(artifact.data.len())),
         taken: BTreeSet::new(),
         read: BTreeSet::new(),
+        lost: false,
         modules: 0,
         with_code: 0,
         projects: 0,
@@ -56,7 +57,9 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         }
         other => other?,
     }
-    if ole.root().is_none() || !ole.deviations().is_empty() {
+    // What a whole file no longer uses is no part of it: only what damage hides is searched for.
+    let hidden = finder.modules == 0 || finder.lost;
+    if ole.root().is_none() || hidden && !ole.deviations().is_empty() {
         finder.raw(&artifact.data, nest)?;
     }
     if finder.projects > 0 || finder.modules > 0 || storages.has("_vba_project") {
@@ -113,6 +116,8 @@ struct Finder {
     taken: BTreeSet<(usize, usize)>,
     /// Where in the file they start.
     read: BTreeSet<usize>,
+    /// Whether a module's source is not where the project says.
+    lost: bool,
     modules: usize,
     with_code: usize,
     projects: usize,
@@ -252,6 +257,7 @@ impl Finder {
         let names = module.stream_names(page);
         let found = names.iter().find_map(|name| storages.find(storage, name));
         let Some(position) = found else {
+            self.lost = true;
             nest.unread(
                 0,
                 crate::text::excerpt(&format!("VBA module {name}: its stream is missing")),
@@ -291,6 +297,7 @@ impl Finder {
             Some(offset) => format!("{path}: expected source at {declared}, found at {offset}"),
             None => format!("{path}: no source at {declared}"),
         };
+        self.lost |= elsewhere.is_none();
         let mut text = None;
         if let Some(offset) = elsewhere {
             let source = Source {
