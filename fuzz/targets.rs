@@ -98,14 +98,10 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     }),
     ("vba_analyzers", |data| analyze(Kind::VbaSource, data)),
     ("vba_project_cache", |data| {
-        let names = ovba::Identifiers::read(data, &budget());
-        let names = names.ok().flatten();
-        let known = |number: &u16| {
-            names
-                .as_ref()
-                .is_some_and(|names| names.name(*number).is_some())
-        };
-        let _ = (0..0x400).filter(known).count();
+        for names in ovba::Identifiers::read(data, &budget()).unwrap_or_default() {
+            let known = |number: &u16| names.name(*number).is_some();
+            let _ = (0..0x400).filter(known).count();
+        }
     }),
     ("vba_unpack", |data| unpack("vba", Kind::VbaProject, data)),
     ("word", |data| {
@@ -403,7 +399,7 @@ fn cache(wide: bool) -> Vec<u8> {
 fn compiled(data: &[u8]) {
     for cache in [cache(false), cache(true)] {
         let budget = budget();
-        let names = ovba::Identifiers::read(&cache, &budget).unwrap().unwrap();
+        let names = ovba::Identifiers::read(&cache, &budget).unwrap().remove(0);
         let Ok(Some(pcode)) = ovba::Pcode::read(data, &names, &budget) else {
             continue;
         };
