@@ -4,8 +4,11 @@
 
 mod command_lines;
 mod containers;
+mod csv;
+mod dde;
 mod encrypted;
 mod executables;
+mod external;
 mod findings;
 mod hidden_sheet;
 mod html_script;
@@ -109,6 +112,9 @@ pub const ANALYZERS: &[Analyzer] = &[
     hidden_sheet::ROW,
     vba_stomped::ROW,
     macro_disguise::ROW,
+    dde::ROW,
+    external::ROW,
+    csv::ROW,
     iocs::ROW,
     names::ROW,
     executables::ROW,

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use crate::formats::opc::unescape;
 use crate::formats::xlm::{Address, Cell, Content, DefinedName, Formula, Node, Visibility};
+use crate::formats::xml::unescape;
 use crate::limits::{Budget, Halt};
 use crate::text;
 
@@ -65,9 +65,11 @@ fn walk(xml: &[u8], budget: &Budget, mut see: impl FnMut(Seen<'_>)) -> Result<()
                 see(Seen::End(name.as_ref()));
             }
             Ok(Event::End(tag)) => see(Seen::End(tag.local_name().as_ref())),
-            Ok(Event::Text(text)) => see(Seen::Text(unescape(&text))),
+            Ok(Event::Text(text)) => see(Seen::Text(unescape(&text).into_owned())),
             Ok(Event::CData(text)) => see(Seen::Text(text.to_string())),
-            Ok(Event::GeneralRef(entity)) => see(Seen::Text(unescape(&format!("&{};", &*entity)))),
+            Ok(Event::GeneralRef(entity)) => see(Seen::Text(
+                unescape(&format!("&{};", &*entity)).into_owned(),
+            )),
             Ok(Event::Eof) | Err(_) => return Ok(()),
             Ok(_) => {}
         }
@@ -80,7 +82,7 @@ fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
     let found = attributes
         .flatten()
         .find(|attribute| attribute.key.local_name().as_ref() == name);
-    found.map(|attribute| unescape(&attribute.value))
+    found.map(|attribute| unescape(&attribute.value).into_owned())
 }
 
 /// Reads the workbook part.

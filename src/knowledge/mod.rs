@@ -7,6 +7,7 @@ mod catalogue;
 mod commands;
 mod extensions;
 mod indicators;
+mod links;
 mod scripts;
 mod vba;
 mod xlm;
@@ -16,6 +17,7 @@ pub use catalogue::{Catalogue, Combination, Entry, Language, Scope, Text, Varian
 pub use commands::{BuildLists, Commands as CommandKnowledge};
 pub use extensions::{Extension, Extensions, Match};
 pub use indicators::IndicatorLists;
+pub use links::LinkLists;
 pub use scripts::{Feature, Language as ScriptLanguage, Meaning, Scripts, scripts};
 pub use vba::{Api, AssignmentRule, CallRule, Commands, Disguise, VbaKnowledge, Weight, When};
 pub use xlm::XlmKnowledge;
@@ -47,6 +49,8 @@ pub struct Knowledge {
     pub commands: CommandKnowledge,
     /// Lists for indicators.
     pub indicators: IndicatorLists,
+    /// Lists for links of documents.
+    pub links: LinkLists,
     /// What extensions claim.
     pub extensions: Extensions,
 }
@@ -86,6 +90,11 @@ impl Knowledge {
                 "indicators.toml",
                 include_str!("../../signatures/indicators.toml"),
                 IndicatorLists::parse,
+            )?,
+            links: parse(
+                "links.toml",
+                include_str!("../../signatures/links.toml"),
+                LinkLists::parse,
             )?,
             extensions: parse(
                 "extensions.toml",
