@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::command_line::{self, Command};
 use crate::formats::script::{self, Language, TokenKind};
-use crate::formats::vba::{Event, Module, fold};
+use crate::formats::vba::{Call, Event, Module, Text, fold};
 use crate::knowledge::CommandKnowledge;
 use crate::model::{Artifact, Fact, Kind};
 use crate::text;
@@ -53,16 +53,19 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
             _ => {}
         }
     }
-    let suspicious = |id: &str| judge.findings.has(artifact.id, id);
     match artifact.kind {
-        // Only modules that call something are folded once more.
-        Kind::VbaSource if suspicious("vba-suspicious-call") => judge.basic(artifact),
         Kind::Vbs => judge.basic(artifact),
         Kind::Bat | Kind::Sh => judge.lines(artifact),
         Kind::Ps1 => {
             judge.lines(artifact);
             judge.texts(artifact, Language::PowerShell);
         }
+        // Scripts in markup are artifacts of their own.
+        Kind::Wsf | Kind::Sct | Kind::Hta
+            if look
+                .children()
+                .iter()
+                .any(|child| child.via == Some("script-block")) => {}
         Kind::Js | Kind::Wsf | Kind::Sct | Kind::Hta => judge.texts(artifact, Language::Js),
         Kind::Py
         | Kind::Pl
@@ -73,6 +76,36 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         | Kind::AppleScript
         | Kind::XlmSource => judge.texts(artifact, Language::Other),
         _ => {}
+    }
+}
+
+/// Judges texts of a macro that calls something, each with its offset.
+pub(super) fn judge(look: &Look<'_>, findings: &mut Findings<'_>, texts: &[(usize, String)]) {
+    let mut judge = Judge {
+        knowledge: &look.knowledge.commands,
+        findings,
+        said: BTreeSet::new(),
+        in_shell: false,
+    };
+    for (at, text) in texts {
+        judge.line(text, Some(*at));
+    }
+}
+
+/// What a call of Basic gives as command lines: its texts, and together where they are program and arguments.
+pub(super) fn lines_of(call: &Call<'_>) -> Vec<String> {
+    let given = call.arguments.iter();
+    let texts: Vec<&str> = given
+        .filter_map(|one| one.value.as_text())
+        .map(Text::as_str)
+        .collect();
+    let copies = matches!(call.name, "filecopy" | "copyfile" | "movefile" | "name");
+    match texts.as_slice() {
+        [from, to, ..] if copies => vec![format!("{} \"{from}\" \"{to}\"", call.name)],
+        [program, arguments, ..] if !program.contains(' ') => {
+            vec![format!("{program} {arguments}")]
+        }
+        all => all.iter().map(|text| (*text).to_owned()).collect(),
     }
 }
 
@@ -131,36 +164,13 @@ impl Judge<'_, '_> {
         }
     }
 
-    /// The texts that a module of Basic comes to.
+    /// The texts that a script in Basic comes to.
     fn basic(&mut self, artifact: &Artifact) {
         let module = Module::read(&artifact.data);
         fold(&module, &|_| 0, &mut |event| match event {
             Event::Call(call) => {
-                let texts: Vec<&str> = call
-                    .arguments
-                    .iter()
-                    .filter_map(|one| one.value.as_text())
-                    .map(crate::formats::vba::Text::as_str)
-                    .collect();
-                if matches!(call.name, "filecopy" | "copyfile" | "movefile" | "name") {
-                    if let [from, to, ..] = texts.as_slice() {
-                        self.copied(
-                            from,
-                            to,
-                            &format!("{} {from}, {to}", call.name),
-                            Some(call.at),
-                        );
-                    }
-                    return;
-                }
-                for text in &texts {
-                    self.line(text, Some(call.at));
-                }
-                // `ShellExecute program, arguments`
-                if let [program, arguments, ..] = texts.as_slice()
-                    && !program.contains(' ')
-                {
-                    self.line(&format!("{program} {arguments}"), Some(call.at));
+                for line in lines_of(call) {
+                    self.line(&line, Some(call.at));
                 }
             }
             Event::Text { text, statement } => self.line(text.as_str(), Some(statement.start)),
@@ -190,6 +200,10 @@ impl Judge<'_, '_> {
         let copies = matches!(
             command.program.as_str(),
             "copy"
+                | "filecopy"
+                | "copyfile"
+                | "movefile"
+                | "name"
                 | "xcopy"
                 | "move"
                 | "ren"

@@ -226,7 +226,7 @@ fn inner(command: &Command) -> Option<String> {
             || lower
                 .as_bytes()
                 .get(at.checked_sub(1)?)
-                .is_some_and(|byte| b" \t,/".contains(byte));
+                .is_some_and(|byte| b" \t,/\"".contains(byte));
         let rest = arguments.get(at.checked_add(option.len())?..)?;
         (whole && !rest.is_empty()).then(|| rest.trim())
     };

@@ -88,6 +88,17 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     number_runs(&text, &mut sink)
 }
 
+/// Pushes what a text that was put together decodes to.
+pub(super) fn in_text(text: &[u8], nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let mut sink = Sink {
+        nest,
+        wide: true,
+        pushed: 0,
+    };
+    base64_runs(text, &mut sink)?;
+    number_runs(text, &mut sink)
+}
+
 /// Where decoded runs go.
 struct Sink<'n, 'b> {
     nest: &'n mut Nest<'b>,
