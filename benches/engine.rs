@@ -30,6 +30,7 @@ type Bench = (
 
 const BENCHES: &[Bench] = &[
     ("mail", &[30_000, 300_000, 3_000_000, 30_000_000], mail),
+    ("letter", &[30_000, 300_000], letter),
     (
         "zip-unpacked",
         &[100_000, 1_000_000, 10_000_000, 100_000_000],
@@ -142,6 +143,15 @@ fn mail(len: usize) -> (&'static str, Vec<u8>, usize) {
     );
     let len = mail.len();
     ("mail.eml", mail, len)
+}
+
+/// A mail that is text alone, Japanese and English.
+fn letter(len: usize) -> (&'static str, Vec<u8>, usize) {
+    let headers = "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit";
+    let body = prose(len).into_bytes();
+    let mail = build::mail("letter", &[build::Part { headers, body }]);
+    let len = mail.len();
+    ("letter.eml", mail, len)
 }
 
 fn zip_unpacked(len: usize) -> (&'static str, Vec<u8>, usize) {

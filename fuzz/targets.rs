@@ -64,6 +64,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("ovba_compression", decompressed),
     ("ovba_dir", |data| drop(ovba::parse_dir(data, &budget()))),
     ("ovba_project", |data| drop(ovba::parse_project(data))),
+    ("pcode", compiled),
     ("pe_version", |data| drop(pe_version::read(data))),
     ("ppt", |data| drop(ppt::storages(data, &budget()))),
     ("quoted_printable", |data| {
@@ -87,6 +88,16 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         vba::fold(&vba::Module::read(data), &|_| 1, &mut |_| {})
     }),
     ("vba_analyzers", |data| analyze(Kind::VbaSource, data)),
+    ("vba_project_cache", |data| {
+        let names = ovba::Identifiers::read(data, &budget());
+        let names = names.ok().flatten();
+        let known = |number: &u16| {
+            names
+                .as_ref()
+                .is_some_and(|names| names.name(*number).is_some())
+        };
+        let _ = (0..0x400).filter(known).count();
+    }),
     ("vba_unpack", |data| unpack("vba", Kind::VbaProject, data)),
     ("yenc", |data| {
         follow(data, |at| yenc::next(data, at).map(|block| block.range.end))
@@ -347,6 +358,33 @@ fn decompressed(data: &[u8]) {
         drop(ovba::decompress(data, tail, &budget(), &mut account));
     }
     let _ = ovba::find_containers(data).count();
+}
+
+/// A `_VBA_PROJECT` with two names, of 32-bit or 64-bit Office.
+fn cache(wide: bool) -> Vec<u8> {
+    let mut out = vec![0xcc, 0x61, 0xb2, 0, 0, if wide { 3 } else { 1 }, 0];
+    out.resize(0x40, 0);
+    let reserved = if wide { 0x106u16 } else { 0x103 };
+    for count in [reserved + 2, 2, reserved, 0, 0] {
+        out.extend(count.to_le_bytes());
+    }
+    out.extend(b"\x01\x04aHH\x10\0\x05\x04ShellHH\x10\0\x02\xff\xff\x01\x01");
+    out
+}
+
+fn compiled(data: &[u8]) {
+    for cache in [cache(false), cache(true)] {
+        let budget = budget();
+        let names = ovba::Identifiers::read(&cache, &budget).unwrap().unwrap();
+        let Ok(Some(pcode)) = ovba::Pcode::read(data, &names, &budget) else {
+            continue;
+        };
+        let damaged = pcode.uses(&budget, &mut |used| {
+            assert!(used.bytes().len() <= data.len())
+        });
+        assert!(damaged.unwrap_or(0) <= pcode.len());
+        drop(pcode.text(b"Module1", &budget));
+    }
 }
 
 fn members(data: &[u8]) {

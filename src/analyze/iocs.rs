@@ -12,7 +12,7 @@ use crate::model::{IocType, Kind};
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
     name: "iocs",
-    kinds: &[Kind::VbaSource],
+    kinds: &[Kind::VbaSource, Kind::VbaPcode],
     sees: Sees::Content,
     findings: &[],
     run,

@@ -21,6 +21,7 @@ mod vba;
 mod vba_autoexec;
 mod vba_calls;
 mod vba_obfuscation;
+mod vba_stomped;
 
 pub use findings::{Findings, Found};
 
@@ -102,6 +103,7 @@ pub const ANALYZERS: &[Analyzer] = &[
     vba_autoexec::ROW,
     vba_calls::ROW,
     vba_obfuscation::ROW,
+    vba_stomped::ROW,
     macro_disguise::ROW,
     iocs::ROW,
     names::ROW,

@@ -7,7 +7,7 @@ use crate::model::Kind;
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
     name: "vba_autoexec",
-    kinds: &[Kind::VbaSource],
+    kinds: &[Kind::VbaSource, Kind::VbaPcode],
     sees: Sees::Content,
     findings: &["vba-autoexec"],
     run,

@@ -13,7 +13,7 @@ use crate::model::Kind;
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
     name: "vba_obfuscation",
-    kinds: &[Kind::VbaSource],
+    kinds: &[Kind::VbaSource, Kind::VbaPcode],
     sees: Sees::Content,
     findings: &["vba-obfuscated"],
     run,

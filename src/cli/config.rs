@@ -1,4 +1,4 @@
-//! `sekisho config check|show`: whether a configuration holds, and what is in force.
+//! `sekisho config check|show|schema`: whether a configuration holds, what is in force, what may stand in it.
 //!
 //! Exit status of `check`: 0 good, 1 not, 2 could not be read.
 
@@ -30,6 +30,8 @@ enum Command {
     },
     /// Print the configuration in force, with defaults spelled out
     Show,
+    /// Print the JSON Schema of the configuration file
+    Schema,
 }
 
 pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Failure> {
@@ -42,6 +44,11 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
                 None => "# no configuration file: built-in defaults\n".to_owned(),
             };
             put(&(origin + &config.to_toml()))?;
+            Ok(Exit::Success)
+        }
+        Command::Schema => {
+            let schema = serde_json::to_string_pretty(&Config::schema()).map_err(Failure::new)?;
+            put(&(schema + "\n"))?;
             Ok(Exit::Success)
         }
     }

@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
@@ -85,18 +86,23 @@ pub enum BadConfig {
     },
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(title = "sekisho.toml")]
 struct File {
+    /// Limits of a scan.
     scan: ScanTable,
+    /// From which score an input is what, and how severe findings are.
     score: ScoreTable,
+    /// Where rules come from.
     rules: RulesTable,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct ScanTable {
     /// Seconds for one input.
+    #[schemars(with = "Option<u64>")]
     timeout: Option<Spanned<u64>>,
     /// Containers within containers.
     max_depth: Option<u32>,
@@ -107,23 +113,28 @@ struct ScanTable {
     /// Bytes read of one input.
     max_file: Option<Size>,
     /// Bytes out for one byte in.
+    #[schemars(with = "Option<u64>")]
     max_ratio: Option<Spanned<u64>>,
     /// Inputs scanned at the same time.
+    #[schemars(with = "Option<usize>")]
     threads: Option<Spanned<usize>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct ScoreTable {
     /// Score from which an input is suspicious.
+    #[schemars(with = "Option<u8>")]
     suspicious: Option<Spanned<u8>>,
     /// Score from which it is malicious.
+    #[schemars(with = "Option<u8>")]
     malicious: Option<Spanned<u8>>,
     /// Severities by finding.
+    #[schemars(with = "BTreeMap<String, Severity>")]
     severity: BTreeMap<Spanned<String>, Severity>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct RulesTable {
     /// Files and folders of rules; relative ones lie beside the configuration.
@@ -254,6 +265,11 @@ impl Config {
             self.severities.insert(id.into_inner(), severity);
         }
         Ok(())
+    }
+
+    /// The JSON Schema of the file.
+    pub fn schema() -> serde_json::Value {
+        schema_for!(File).to_value()
     }
 
     /// The settings as the text of a configuration file, defaults spelled out.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 /// A number of bytes.
@@ -25,6 +26,22 @@ const UNITS: &[(&str, u64)] = &[
     ("tib", 1 << 40),
     ("tb", 1_000_000_000_000),
 ];
+
+impl JsonSchema for Size {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Bytes: a whole number, or one with a unit in quotes (K, M, G, KiB, MiB, GiB, kB, MB, GB)",
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "string", "pattern": "^ *[0-9]+ *([kKmMgGtT]([iI]?[bB])?|[bB])? *$"},
+            ],
+        })
+    }
+}
 
 impl std::str::FromStr for Size {
     type Err = String;

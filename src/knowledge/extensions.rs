@@ -63,7 +63,9 @@ impl Claims {
 impl Extension {
     /// How a content of `kind` stands to the claim.
     pub fn against(&self, kind: Kind) -> Match {
-        if self.is.hold(kind) {
+        // A text may well be empty; a document without a byte is none.
+        let empty_text = kind == Kind::Empty && self.is.hold(Kind::Text);
+        if self.is.hold(kind) || empty_text {
             Match::Honest
         } else if self.near.hold(kind) || matches!(kind, Kind::Data | Kind::Empty) {
             Match::Near

@@ -4,7 +4,8 @@
 //! feed, is trimmed and in lower case.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, OnceLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use serde::Deserialize;
@@ -67,8 +68,17 @@ pub struct Feature<'a> {
 pub struct Scripts {
     languages: Vec<Language>,
     automaton: Option<AhoCorasick>,
+    /// The same as a table of all states, once so much was searched that making it pays.
+    table: OnceLock<Option<AhoCorasick>>,
+    /// Bytes searched so far.
+    searched: AtomicUsize,
+    patterns: Vec<String>,
     meanings: Vec<Vec<Meaning>>,
 }
+
+/// Bytes searched from which the table of all states is made: it takes several milliseconds and gains a few
+/// nanoseconds a byte.
+const WORTH_A_TABLE: usize = 1 << 20;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,16 +142,16 @@ impl Scripts {
                 prose: row.prose,
             });
         }
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            // A table of all states would be found in less time a byte, but takes ten times as long to make.
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(patterns.keys())
+        let (patterns, meanings): (Vec<_>, Vec<_>) = patterns.into_iter().unzip();
+        let automaton = automaton(&patterns, AhoCorasickKind::ContiguousNFA)
             .map_err(|error| error.to_string())?;
         Ok(Self {
             languages,
             automaton: Some(automaton),
-            meanings: patterns.into_values().collect(),
+            table: OnceLock::new(),
+            searched: AtomicUsize::new(0),
+            patterns,
+            meanings,
         })
     }
 
@@ -150,11 +160,24 @@ impl Scripts {
         &self.languages
     }
 
+    /// What to search `len` more bytes with.
+    fn automaton(&self, len: usize) -> Option<&AhoCorasick> {
+        let before = self.searched.fetch_add(len, Ordering::Relaxed);
+        if before < WORTH_A_TABLE {
+            return self.automaton.as_ref();
+        }
+        let table = || automaton(&self.patterns, AhoCorasickKind::DFA).ok();
+        self.table
+            .get_or_init(table)
+            .as_ref()
+            .or(self.automaton.as_ref())
+    }
+
     /// The features in a text of the form described above, in the order in which they end.
     pub fn find<'a>(&'a self, text: &'a str) -> impl Iterator<Item = Feature<'a>> {
         let found = self
-            .automaton
-            .iter()
+            .automaton(text.len())
+            .into_iter()
             .flat_map(move |automaton| automaton.find_overlapping_iter(text));
         found.map(|found| Feature {
             at: found.start(),
@@ -165,6 +188,16 @@ impl Scripts {
                 .unwrap_or_default(),
         })
     }
+}
+
+fn automaton(
+    patterns: &[String],
+    kind: AhoCorasickKind,
+) -> Result<AhoCorasick, aho_corasick::BuildError> {
+    AhoCorasick::builder()
+        .match_kind(MatchKind::Standard)
+        .kind(Some(kind))
+        .build(patterns)
 }
 
 /// The text to look for: `^` in front is a line's start, `$$` behind a line's end.
@@ -195,6 +228,24 @@ mod tests {
     fn the_embedded_file_holds() {
         let scripts = Scripts::parse(SOURCE).unwrap();
         assert!(scripts.languages().len() > 8);
+    }
+
+    #[test]
+    fn the_table_finds_the_same() {
+        let scripts = Scripts::parse(SOURCE).unwrap();
+        let text =
+            "\nset s = createobject(\"wscript.shell\")\ns.run \"calc.exe\"\nend if\n".repeat(200);
+        let found = || {
+            scripts
+                .find(&text)
+                .map(|found| found.at)
+                .collect::<Vec<_>>()
+        };
+        let before = found();
+        assert!(before.len() > 400 && scripts.table.get().is_none());
+        scripts.searched.store(WORTH_A_TABLE, Ordering::Relaxed);
+        assert_eq!(found(), before);
+        assert!(scripts.table.get().is_some());
     }
 
     #[test]

@@ -86,6 +86,18 @@ pub enum Fact {
         /// Modules with at least one line that is neither an attribute nor blank.
         with_code: usize,
     },
+    /// Compiled code of a macro module that uses what its source has not.
+    PcodeDiffers {
+        /// Name of the module.
+        module: String,
+        /// Procedures, calls, other names and strings that only the compiled code has, the most telling first.
+        what: String,
+    },
+    /// A macro module with code that is part of the project, and that the editor does not list.
+    HiddenModule {
+        /// Its name.
+        module: String,
+    },
     /// Something outside that the document names and that its program fetches or opens.
     External {
         /// Offset in the artifact, where one is known.

@@ -105,7 +105,7 @@ kinds! {
         Odf "odf" "OpenDocument file", FlatOdf "flat-odf" "OpenDocument as one XML file", Epub "epub" "electronic book";
     Pdf: Pdf "pdf" "PDF document", Ps "ps" "PostScript", Djvu "djvu" "DjVu document";
     OneNote: One "one" "OneNote section", Onetoc2 "onetoc2" "OneNote table of contents";
-    Vba: VbaProject "vba-project" "VBA project", VbaSource "vba-source" "VBA source", ActiveMime "activemime" "ActiveMime object",
+    Vba: VbaProject "vba-project" "VBA project", VbaSource "vba-source" "VBA source", VbaPcode "vba-pcode" "compiled VBA as text", ActiveMime "activemime" "ActiveMime object",
         XlmSource "xlm-source" "Excel 4 macro formulas";
     Text: Text "text" "text", Csv "csv" "comma-separated values", Sylk "sylk" "SYLK spreadsheet", Rtf "rtf" "rich text",
         Xml "xml" "XML", Json "json" "JSON", Ics "ics" "calendar entry", Vcf "vcf" "contact card", Ldif "ldif" "directory entries",

@@ -8,7 +8,7 @@ use encoding_rs::{Encoding, ISO_2022_JP, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, W
 const SNIFFED: usize = 64 * 1024;
 
 /// The bytes looked at by the guess among eight-bit charsets.
-const GUESSED: usize = 4 * 1024;
+const GUESSED: usize = 2 * 1024;
 
 /// What a text is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -40,6 +40,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::Ldif,
     Kind::Email,
     Kind::VbaSource,
+    Kind::VbaPcode,
     Kind::XlmSource,
     Kind::Js,
     Kind::Vbs,

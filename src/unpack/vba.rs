@@ -2,14 +2,19 @@
 //!
 //! A project is a storage with a stream `dir`, wherever it hides. What `dir` does not tell is recovered from the
 //! streams themselves: a container of source has a look of its own, and every stream is searched for it, also
-//! those that nothing leads to. P-code is not read here.
+//! those that nothing leads to; where the file is damaged, its bytes as they lie are searched too. Compiled code is a
+//! child only where it is something else than the source.
+
+mod compiled;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+
 use crate::bytes::index;
 use crate::formats::ole::{ObjectType, Ole, Reach, Stream};
-use crate::formats::ovba::{self, Decompressed, Dir, Module, Project, Tail};
+use crate::formats::ovba::{self, Decompressed, Dir, Identifiers, Module, Project, Tail};
 use crate::limits::{Account, Fault, Halt};
 use crate::model::{Artifact, Fact, Kind, Name, Trouble};
 
@@ -25,6 +30,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     let mut finder = Finder {
         account: Account::new(crate::bytes::length(artifact.data.len())),
         taken: BTreeSet::new(),
+        read: BTreeSet::new(),
         modules: 0,
         with_code: 0,
         projects: 0,
@@ -48,6 +54,9 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
             });
         }
         other => other?,
+    }
+    if ole.root().is_none() || !ole.deviations().is_empty() {
+        finder.raw(&artifact.data, nest)?;
     }
     if finder.projects > 0 || finder.modules > 0 || storages.has("_vba_project") {
         nest.note(Fact::VbaStorage {
@@ -101,6 +110,8 @@ struct Finder {
     account: Account,
     /// Containers that were read: stream and offset.
     taken: BTreeSet<(usize, usize)>,
+    /// Where in the file they start.
+    read: BTreeSet<usize>,
     modules: usize,
     with_code: usize,
     projects: usize,
@@ -146,21 +157,38 @@ impl Finder {
         }
         let page = parsed.code_page.unwrap_or(WESTERN);
         let listed = self.listed(ole, storages, storage)?;
+        let cache = match storages.find(storage, "_vba_project") {
+            Some(cache) => Some(ole.stream(cache)?),
+            None => None,
+        };
+        let names = match &cache {
+            Some(cache) => Identifiers::read(&cache.data, nest.budget())?,
+            None => None,
+        };
+        let shared = Shared {
+            page,
+            names: names.as_ref(),
+        };
         for module in &parsed.modules {
             nest.tick()?;
+            let with_code = self.with_code;
+            self.module(ole, storages, storage, module, &shared, nest)?;
             let hidden = listed
                 .as_ref()
                 .filter(|project| !project.lists(&module.name));
-            if hidden.is_some() {
-                nest.note(Fact::Deviation {
+            let Some(project) = hidden else { continue };
+            let name = crate::text::excerpt(&module.name(page));
+            // As many modules as there are, but others: programs that cannot spell a name write such lists.
+            let fewer = (1..parsed.modules.len()).contains(&project.modules.len());
+            nest.note(if fewer && self.with_code > with_code {
+                Fact::HiddenModule { module: name }
+            } else {
+                let what = format!("{path}: module {name} is not listed in PROJECT");
+                Fact::Deviation {
                     at: None,
-                    what: crate::text::excerpt(&format!(
-                        "{path}: module {} is not listed in PROJECT",
-                        module.name(page)
-                    )),
-                });
-            }
-            self.module(ole, storages, storage, module, page, nest)?;
+                    what: crate::text::excerpt(&what),
+                }
+            });
         }
         Ok(())
     }
@@ -212,9 +240,10 @@ impl Finder {
         storages: &Storages,
         storage: Option<usize>,
         module: &Module,
-        page: u16,
+        project: &Shared<'_>,
         nest: &mut Nest<'_>,
     ) -> Result<(), Trouble> {
+        let page = project.page;
         let name = module.name(page);
         let names = module.stream_names(page);
         let found = names.iter().find_map(|name| storages.find(storage, name));
@@ -244,8 +273,13 @@ impl Finder {
             code_page: page,
             odd: None,
         };
-        if self.container(&stream, &source, Tail::Follow, nest)? {
-            return Ok(());
+        let compiled = Compiled {
+            project,
+            module: &module.name,
+            name: source.name.clone(),
+        };
+        if let Some(text) = self.container(&stream, &source, Tail::Follow, nest)? {
+            return compiled.compare(&stream, &text, nest);
         }
         // The offset leads to no container: the first one of the right look is taken.
         let elsewhere = ovba::find_containers(&stream.data).next();
@@ -253,13 +287,14 @@ impl Finder {
             Some(offset) => format!("{path}: expected source at {declared}, found at {offset}"),
             None => format!("{path}: no source at {declared}"),
         };
+        let mut text = None;
         if let Some(offset) = elsewhere {
             let source = Source {
                 offset,
                 odd: Some(what),
                 ..source
             };
-            self.container(&stream, &source, Tail::Follow, nest)?;
+            text = self.container(&stream, &source, Tail::Follow, nest)?;
         } else if stream.missing > 0 || declared < stream.data.len() {
             nest.unread(0, crate::text::excerpt(&what));
         } else {
@@ -268,7 +303,7 @@ impl Finder {
                 what: crate::text::excerpt(&what),
             });
         }
-        Ok(())
+        compiled.compare(&stream, &text.unwrap_or_default(), nest)
     }
 
     /// Searches all streams for sources that no project names.
@@ -316,7 +351,10 @@ impl Finder {
                     code_page: WESTERN,
                     odd: Some(format!("{path}: source at {offset}, {why}")),
                 };
-                if self.container(&stream, &source, Tail::Stop, nest)? {
+                if self
+                    .container(&stream, &source, Tail::Stop, nest)?
+                    .is_some()
+                {
                     read_to = offset.saturating_add(1);
                 }
             }
@@ -324,18 +362,45 @@ impl Finder {
         Ok(())
     }
 
-    /// Decompresses one container and pushes its source; false where there is none.
+    /// Searches the bytes of a damaged file for sources that no stream led to.
+    fn raw(&mut self, data: &[u8], nest: &mut Nest<'_>) -> Result<(), Trouble> {
+        let whole = Stream {
+            data: Cow::Borrowed(data),
+            ranges: std::iter::once(0..data.len()).collect(),
+            deviations: Vec::new(),
+            missing: 0,
+        };
+        for offset in ovba::find_containers(data) {
+            nest.tick()?;
+            if self.read.contains(&offset) {
+                continue;
+            }
+            let source = Source {
+                stream: usize::MAX,
+                path: "damaged file",
+                offset,
+                name: String::new(),
+                code_page: WESTERN,
+                odd: Some(format!("source at {offset}, no stream leads to it")),
+            };
+            self.container(&whole, &source, Tail::Stop, nest)?;
+        }
+        Ok(())
+    }
+
+    /// Decompresses one container and pushes its source, which it gives back; none where there is no container.
     fn container(
         &mut self,
         stream: &Stream<'_>,
         source: &Source<'_>,
         tail: Tail,
         nest: &mut Nest<'_>,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<Option<Bytes>, Trouble> {
         let body = stream.data.get(source.offset..).unwrap_or_default();
         let got = ovba::decompress(body, tail, nest.budget(), &mut self.account);
-        let Some(got) = got else { return Ok(false) };
+        let Some(got) = got else { return Ok(None) };
         self.taken.insert((source.stream, source.offset));
+        self.read.extend(place(stream, source.offset));
         if let Some(odd) = &source.odd {
             nest.note(Fact::Deviation {
                 at: None,
@@ -347,15 +412,79 @@ impl Finder {
         self.with_code = self
             .with_code
             .saturating_add(usize::from(has_code(&got.data)));
-        let child = Child::new("vba-module", Payload::Paid(got.data.into()))
-            .named(Name::of(source.name.clone()))
+        let text = Bytes::from(got.data);
+        let mut child = Child::new("vba-module", Payload::Paid(text.clone()))
             .of_kind(Kind::VbaSource)
             .with_fact(Fact::CodePage {
                 number: source.code_page,
             });
+        if !source.name.is_empty() {
+            child = child.named(Name::of(source.name.clone()));
+        }
         nest.push(child)?;
         halted(got.fault.as_ref(), source.path, nest)?;
-        Ok(true)
+        Ok(Some(text))
+    }
+}
+
+/// Where in the file the byte of a stream at `offset` lies.
+fn place(stream: &Stream<'_>, offset: usize) -> Option<usize> {
+    let mut left = offset;
+    for range in &stream.ranges {
+        match left.checked_sub(range.len()) {
+            None => return range.start.checked_add(left),
+            Some(rest) => left = rest,
+        }
+    }
+    None
+}
+
+/// What the modules of a project have in common.
+struct Shared<'p> {
+    page: u16,
+    /// The names that compiled code refers to; none where there is no cache.
+    names: Option<&'p Identifiers<'p>>,
+}
+
+/// The compiled code of a module, to be compared with its source.
+struct Compiled<'c> {
+    project: &'c Shared<'c>,
+    /// The module's name in the code page.
+    module: &'c [u8],
+    name: String,
+}
+
+impl Compiled<'_> {
+    /// Pushes the compiled code where it has what the source has not.
+    fn compare(
+        &self,
+        stream: &Stream<'_>,
+        source: &[u8],
+        nest: &mut Nest<'_>,
+    ) -> Result<(), Trouble> {
+        let Some(names) = self.project.names else {
+            return Ok(());
+        };
+        let module = compiled::Module {
+            name: self.module,
+            code_page: self.project.page,
+        };
+        let found = compiled::compare(&stream.data, names, source, &module, nest.budget())?;
+        let Some(difference) = found else {
+            return Ok(());
+        };
+        nest.note(Fact::PcodeDiffers {
+            module: crate::text::excerpt(&self.name),
+            what: crate::text::excerpt(&difference.what),
+        });
+        let child = Child::new("vba-pcode", Payload::from(Bytes::from(difference.text)))
+            .named(Name::of(self.name.clone()))
+            .of_kind(Kind::VbaPcode)
+            .with_fact(Fact::CodePage {
+                number: self.project.page,
+            });
+        nest.push(child)?;
+        Ok(())
     }
 }
 

@@ -45,8 +45,8 @@ fn utf16(text: &str) -> Vec<u8> {
     text.encode_utf16().flat_map(u16::to_le_bytes).collect()
 }
 
-/// The `dir` stream ([MS-OVBA] 2.3.4.2) of standard modules of the given names, in code page 932.
-fn dir_stream(modules: &[&str]) -> Vec<u8> {
+/// The `dir` stream ([MS-OVBA] 2.3.4.2) of standard modules of the given names and offsets of source, in code page 932.
+pub(crate) fn dir_stream(modules: &[(&str, u32)]) -> Vec<u8> {
     let mut out = Vec::new();
     record(&mut out, 0x01, &1u32.to_le_bytes());
     record(&mut out, 0x02, &0x0411u32.to_le_bytes());
@@ -71,14 +71,14 @@ fn dir_stream(modules: &[&str]) -> Vec<u8> {
         &u16::try_from(modules.len()).unwrap().to_le_bytes(),
     );
     record(&mut out, 0x13, &0xffffu16.to_le_bytes());
-    for name in modules {
+    for (name, offset) in modules {
         record(&mut out, 0x19, name.as_bytes());
         record(&mut out, 0x47, &utf16(name));
         record(&mut out, 0x1a, name.as_bytes());
         record(&mut out, 0x32, &utf16(name));
         record(&mut out, 0x1c, b"");
         record(&mut out, 0x48, b"");
-        record(&mut out, 0x31, &0u32.to_le_bytes());
+        record(&mut out, 0x31, &offset.to_le_bytes());
         record(&mut out, 0x1e, &0u32.to_le_bytes());
         record(&mut out, 0x2c, &0xffffu16.to_le_bytes());
         record(&mut out, 0x21, b"");
@@ -112,9 +112,9 @@ pub(crate) fn compound(streams: &[(String, Vec<u8>)]) -> Vec<u8> {
 
 /// The streams of a VBA project below `at` (empty, or ending in a slash).
 pub(crate) fn project(at: &str, modules: &[(&str, Vec<u8>)]) -> Vec<(String, Vec<u8>)> {
-    let names: Vec<&str> = modules.iter().map(|(name, _)| *name).collect();
+    let names: Vec<(&str, u32)> = modules.iter().map(|(name, _)| (*name, 0)).collect();
     let mut text = "ID=\"{00000000-0000-0000-0000-000000000000}\"\r\n".to_owned();
-    for name in &names {
+    for (name, _) in &names {
         text.push_str(&format!("Module={name}\r\n"));
     }
     text.push_str("Name=\"Project\"\r\n");
@@ -186,8 +186,13 @@ pub(crate) fn docx(text: &str) -> Vec<u8> {
 
 /// A Word document with the macros of `modules`.
 pub(crate) fn docm(text: &str, modules: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    docm_of(text, &vba_project(modules))
+}
+
+/// A Word document with a `vbaProject.bin`.
+pub(crate) fn docm_of(text: &str, project: &[u8]) -> Vec<u8> {
     let main = "application/vnd.ms-word.document.macroEnabled.main+xml";
-    package(&word_parts(main, text, Some(&vba_project(modules))))
+    package(&word_parts(main, text, Some(project)))
 }
 
 /// One part of a mail to be.

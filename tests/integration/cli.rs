@@ -718,6 +718,13 @@ fn the_configuration_is_checked_shown_and_heeded() {
         run.stdout.contains("suspicious = 50") && run.stdout.contains("max_file = \"2GiB\""),
         "{run:?}"
     );
+    let run = folder.run(&["config", "schema"]);
+    let schema: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let limits = &schema["$defs"]["ScanTable"];
+    assert!(
+        limits["properties"]["max_file"].is_object() && limits["additionalProperties"] == false,
+        "{run:?}"
+    );
     let run = folder.run(&["scan", "-c", "good.toml", "in/odd.txt"]);
     assert!(
         run.stdout.starts_with("clean  in/odd.txt  score 40"),

@@ -14,15 +14,15 @@ use sekisho::model::{Artifact, Fact, Kind, Report};
 use sekisho::rules::{Rules, Strictness};
 use sekisho::score::Thresholds;
 
-struct Row {
-    file: String,
+pub(crate) struct Row {
+    pub(crate) file: String,
     labels: String,
     modules: BTreeSet<String>,
-    data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
 }
 
 /// Rows of `labels.tsv` with their files; none where the folder is missing.
-fn rows() -> Vec<Row> {
+pub(crate) fn rows() -> Vec<Row> {
     let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/testdata");
     let Ok(table) = std::fs::read_to_string(folder.join("labels.tsv")) else {
         println!("skipped: {} is not there", folder.display());
@@ -46,7 +46,7 @@ fn rows() -> Vec<Row> {
         .collect()
 }
 
-fn engine() -> Engine {
+pub(crate) fn engine() -> Engine {
     Engine {
         rules: Rules::compile(Vec::new(), Strictness::Strict).unwrap(),
         knowledge: Knowledge::embedded().unwrap(),
@@ -55,7 +55,7 @@ fn engine() -> Engine {
     }
 }
 
-fn scan(worker: &mut Worker<'_>, data: &[u8]) -> Report {
+pub(crate) fn scan(worker: &mut Worker<'_>, data: &[u8]) -> Report {
     worker.scan(Input {
         data: data.to_vec().into(),
         ..Input::default()
@@ -63,7 +63,7 @@ fn scan(worker: &mut Worker<'_>, data: &[u8]) -> Report {
 }
 
 /// The compound files in a file: itself, or the members of a zip.
-fn compound_files(data: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn compound_files(data: &[u8]) -> Vec<Vec<u8>> {
     if is_compound(data) {
         return vec![data.to_vec()];
     }

@@ -3,6 +3,8 @@
 //! Harmless throughout: programs have no code, macros name hosts that cannot exist. Fixtures of independent writers
 //! are not here; `testdata/README.md` says how they were made.
 
+mod stomped;
+
 use std::io::{Cursor, Write};
 
 use zip::CompressionMethod;
@@ -23,6 +25,7 @@ pub(crate) fn all() -> Vec<Fixture> {
     all.extend(containers());
     all.extend(combinations());
     all.extend(situations());
+    all.extend(stomped::all());
     all.extend(crate::fixtures_programs::all());
     all
 }

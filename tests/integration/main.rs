@@ -9,10 +9,12 @@
 //! | `golden` | whole reports, file by file |
 //! | `hostile` | inputs of hostile size: linear time, bounded memory, every limit said |
 //! | `mutate` | damaged files: no panic, no hang, always a report |
+//! | `pcode` | compiled code of real macros against their source, and with other source put in its place |
 //! | `parsers` | every fuzz target under seeded mutations |
 //! | `rules` | every embedded rule has a hit and a near miss |
+//! | `scoring` | severities, variants and combinations against a table of their own |
 //! | `shape` | layers, tables, catalogue, sizes: the shape of the code |
-//! | `bench`, `build`, `fixtures`, `support` | the engine and dice, builders, what they build, running the program |
+//! | `bench`, `build`, `build_pcode`, `fixtures`, `support` | the engine and dice, builders, what they build, running the program |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -28,6 +30,7 @@
 
 mod bench;
 mod build;
+mod build_pcode;
 mod cli;
 mod compound;
 mod corpus;
@@ -38,6 +41,8 @@ mod golden;
 mod hostile;
 mod mutate;
 mod parsers;
+mod pcode;
 mod rules;
+mod scoring;
 mod shape;
 mod support;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::bench::Dice;
 use crate::build;
+use crate::build_pcode;
 use crate::mutate::{fixtures, mutate, number};
 
 #[allow(
@@ -30,6 +31,14 @@ fn built() -> Vec<Vec<u8>> {
                 Shell Replace(\"cXmd\", \"X\", \"\")\nEnd Sub\n";
     let modules = [("M", build::module("M", code))];
     let project = build::vba_project(&modules);
+    let mut compiler = build_pcode::Compiler::new(build_pcode::Bits::Bits32);
+    let compiled = build_pcode::attack(&mut compiler);
+    let listed = [(
+        "M",
+        compiled.clone(),
+        build::ovba_container(b"Attribute VB_Name = \"M\"\r\n"),
+    )];
+    let stomped = build_pcode::project(&compiler, &listed, &["M"]);
     let boundaries = "From: a@b\r\nContent-Type: multipart/mixed; boundary*0=x; boundary*1=\"y z\"\r\n\r\n--xy z\r\n\
                       Content-Disposition: attachment; filename*=iso-2022-jp''%1b$B\r\n\r\nbegin 644 a.bin\r\n#86)C\r\n`\r\nend\r\n\
                       --xy z--\r\n=?utf-8?B?44GC?= =?iso-2022-jp?Q?=1B$B$=22=1B(B?=\r\n";
@@ -41,6 +50,9 @@ fn built() -> Vec<Vec<u8>> {
         build::ovba_container(&build::module("M", code)),
         build::module("M", code),
         project.clone(),
+        compiler.project(),
+        compiled,
+        stomped,
         build::mail("s", &[build::attachment("Content-Type: a/b; name=x.doc\nContent-Transfer-Encoding: base64", &project)]),
         boundaries.as_bytes().to_vec(),
         [b"From a@b Mon Nov  2 09:30:00 2026\n".as_slice(), boundaries.as_bytes(), b"\nFrom c\n"].concat(),

@@ -1,15 +1,21 @@
-//! VBA projects ([MS-OVBA]): compression, the `dir` stream, the `PROJECT` stream.
+//! VBA projects ([MS-OVBA]): compression, the `dir` stream, the `PROJECT` stream, compiled code.
 //!
 //! Made to find every line of source that is there: records nobody knows are passed over, broken ones searched
-//! around, and a container that lies gives what it holds. Left out on purpose: p-code, which the specification
-//! calls a cache and does not describe, references, and user forms.
+//! around, and a container that lies gives what it holds. P-code, which the specification calls a cache and does not
+//! describe, is read as far as it tells what a module uses. Left out on purpose: references, and user forms.
 
 mod compression;
 mod dir;
+mod identifiers;
+mod listing;
+mod opcodes;
+mod pcode;
 mod project;
 
 pub use compression::{Decompressed, Tail, decompress, find_containers};
 pub use dir::{Dir, Module, parse as parse_dir};
+pub use identifiers::{Identifier, Identifiers};
+pub use pcode::{Pcode, Use};
 pub use project::{Listed, Project, Protection, parse as parse_project};
 
 use encoding_rs::Encoding;

@@ -185,9 +185,50 @@ fn a_module_that_project_does_not_list_is_told() {
     streams[2].1 = vec![0xcc, 0x61];
     let (sources, facts) = unpack(file(&streams));
     assert_eq!(sources, expected());
+    let hidden = Fact::HiddenModule {
+        module: "Module1".to_owned(),
+    };
+    assert_eq!(facts, [hidden, STORAGE]);
+}
+
+#[test]
+fn a_list_of_as_many_others_and_a_missing_list_hide_nothing() {
+    for list in ["Document=Sheet1/&H0\r\nModule=Another\r\n", ""] {
+        let streams = change("PROJECT", |data| *data = list.as_bytes().to_vec());
+        let (_, facts) = unpack(file(&streams));
+        let hides = |fact: &Fact| matches!(fact, Fact::HiddenModule { .. });
+        assert!(!facts.iter().any(hides), "{facts:?}");
+        let told = told(&facts).join(" ");
+        assert!(told.contains("module Module1 is not listed"), "{told}");
+    }
+    // A module without code is nothing that anybody would hide.
+    let streams = change("PROJECT", |data| *data = b"Module=Module1\r\n".to_vec());
+    let facts = unpack(file(&streams)).1;
     assert_eq!(
         told(&facts),
-        ["Macros/VBA/dir: module Module1 is not listed in PROJECT"]
+        ["Macros/VBA/dir: module Sheet1 is not listed in PROJECT"]
+    );
+}
+
+#[test]
+fn sources_of_a_file_without_directory_are_found_in_its_bytes() {
+    let mut data = file(&project());
+    // The first sectors of directory, mini FAT and FAT lie behind the end of the file.
+    for field in [0x30, 0x3c, 0x4c] {
+        data[field..field + 4].copy_from_slice(&0x00ff_0000u32.to_le_bytes());
+    }
+    let lost = |data: Vec<u8>| -> Vec<Vec<u8>> {
+        let (sources, _) = unpack(data);
+        sources.into_iter().map(|(_, source)| source).collect()
+    };
+    let sources = lost(data.clone());
+    assert_eq!(sources.len(), 2);
+    assert!(sources.contains(&SOURCE.to_vec()) && sources.contains(&SHEET.to_vec()));
+    let at = ovba::find_containers(&data).next().unwrap();
+    let cut = lost(data[..at + 45].to_vec());
+    assert!(
+        cut.iter()
+            .any(|source| SOURCE.starts_with(source) && source.len() > 20)
     );
 }
 
