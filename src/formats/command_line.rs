@@ -236,6 +236,8 @@ fn inner(command: &Command) -> Option<String> {
             .filter_map(behind)
             .max_by_key(|rest| rest.len())?,
         "forfiles" => behind("/c")?,
+        // A variable that holds the interpreter.
+        program if program.starts_with('%') && lower.starts_with("/c") => behind("/c")?,
         "pcalua" => behind("-a")?,
         "conhost" => arguments,
         "wmic" => behind("create")?,

@@ -51,6 +51,15 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     for (_, command) in script::encoded_commands(&source) {
         push(nest, command.into_bytes(), Some(Kind::Ps1))?;
     }
+    for text in script::code_texts(&source) {
+        // Handed to an interpreter of commands at most, where its own language cannot run it.
+        let kind = match artifact.kind {
+            Kind::VbaSource | Kind::XlmSource => Some(Kind::Bat),
+            Kind::MsBuild => None,
+            own => Some(own),
+        };
+        push(nest, text.into_bytes(), kind)?;
+    }
     nest.budget().check_time()?;
     match artifact.kind {
         Kind::Bat => {

