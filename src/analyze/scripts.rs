@@ -123,7 +123,7 @@ fn deed(artifact: &Artifact, behaviour: &Behaviours) -> Option<(&'static str, St
 }
 
 /// The script in lower case without blanks and without lines that are comments.
-fn squeezed(source: &str, kind: Kind) -> String {
+pub(super) fn squeezed(source: &str, kind: Kind) -> String {
     let language = match kind {
         Kind::Js => Some(Language::Js),
         Kind::Ps1 => Some(Language::PowerShell),

@@ -63,7 +63,9 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     nest.budget().check_time()?;
     match artifact.kind {
         Kind::Bat => {
-            if let Some(text) = batch::expand(&source).text {
+            if let Some(plain) = behind_false_mark(&artifact.data) {
+                push(nest, plain.to_vec(), Some(Kind::Bat))?;
+            } else if let Some(text) = batch::expand(&source).text {
                 push(nest, text.into_bytes(), Some(Kind::Bat))?;
             }
         }
@@ -78,6 +80,13 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         _ => folded(nest, artifact, &source, Language::Other)?,
     }
     Ok(())
+}
+
+/// What stands behind the mark of a text of two bytes a character that is none: cmd reads bytes, viewers the mark.
+fn behind_false_mark(data: &[u8]) -> Option<&[u8]> {
+    let plain = data.strip_prefix(b"\xff\xfe")?;
+    let head = plain.get(..64).unwrap_or(plain);
+    (!head.contains(&0)).then_some(plain)
 }
 
 /// Characters of a literal that may be a piece of something encoded.
@@ -286,6 +295,14 @@ mod tests {
         source.push_str("w.z a\r\nEnd Sub\r\n");
         let found = children(&source);
         assert!(found.iter().any(|(kind, _)| *kind == Kind::Pe), "{found:?}");
+    }
+
+    #[test]
+    fn a_batch_file_under_a_false_mark_is_read_as_cmd_reads_it() {
+        let found = behind_false_mark(b"\xff\xfe&cls\r\nstart a\r\n");
+        assert_eq!(found, Some(b"&cls\r\nstart a\r\n".as_slice()));
+        assert_eq!(behind_false_mark(b"\xff\xfea\0b\0"), None);
+        assert_eq!(behind_false_mark(b"start a\r\n"), None);
     }
 
     #[test]

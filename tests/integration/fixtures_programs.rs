@@ -170,6 +170,8 @@ fn shortcuts() -> Vec<Fixture> {
 
 const MINIFIED: &str = "!function(e,t){\"use strict\";var n=String.fromCharCode(13,10),r=\"a\"+n+\"b\";e.plan={get:function(i){return i?r.split(n).reverse().join(\"\"):t},set:function(i,o){for(var u=0;u<i.length;u++)o.push(i[u]);return o}}}(this,void 0);\nvar h='<table>'+'<tr><td>'+'a long piece of a page'+'</td></tr>'+'</table>';\n";
 
+const PACKED: &str = "eval(function(p,a,c,k,e,d){while(c--)if(k[c])p=p.replace(new RegExp('\\\\b'+c+'\\\\b','g'),k[c]);return p}('0.1(2)',3,3,'console|log|total'.split('|'),0,{}))\n";
+
 fn scripts() -> Vec<Fixture> {
     let plain = "'use strict';\nfunction total(list) {\n  var sum = 0;\n  for (var i = 0; i < list.length; i++) {\n    sum += list[i];\n  }\n  return sum;\n}\nmodule.exports = total;\n";
     let starts = "On Error Resume Next\nDim s\nSet s = CreateObject(\"WScript.Shell\")\ns.Run \"notepad.exe\", 1, False\n";
@@ -211,6 +213,7 @@ fn scripts() -> Vec<Fixture> {
         ("findings/script/miss.txt", lines(words)),
         ("findings/script-obfuscated/hit.js", lines(&scrambled)),
         ("findings/script-obfuscated/hit.bat", lines(carets)),
+        ("findings/script-obfuscated/hit-packed.js", lines(PACKED)),
         ("findings/script-obfuscated/miss.js", lines(MINIFIED)),
         ("findings/script-obfuscated/miss.bat", lines(batch)),
     ]
