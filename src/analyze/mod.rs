@@ -4,8 +4,11 @@
 
 mod command_lines;
 mod containers;
+mod csv;
+mod dde;
 mod encrypted;
 mod executables;
+mod external;
 mod findings;
 mod html_script;
 mod iocs;
@@ -105,6 +108,9 @@ pub const ANALYZERS: &[Analyzer] = &[
     vba_obfuscation::ROW,
     vba_stomped::ROW,
     macro_disguise::ROW,
+    dde::ROW,
+    external::ROW,
+    csv::ROW,
     iocs::ROW,
     names::ROW,
     executables::ROW,

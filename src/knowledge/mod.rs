@@ -7,6 +7,7 @@ mod catalogue;
 mod commands;
 mod extensions;
 mod indicators;
+mod links;
 mod scripts;
 mod vba;
 
@@ -15,6 +16,7 @@ pub use catalogue::{Catalogue, Combination, Entry, Language, Scope, Text, Varian
 pub use commands::{BuildLists, Commands as CommandKnowledge};
 pub use extensions::{Extension, Extensions, Match};
 pub use indicators::IndicatorLists;
+pub use links::LinkLists;
 pub use scripts::{Feature, Language as ScriptLanguage, Meaning, Scripts, scripts};
 pub use vba::{Api, AssignmentRule, CallRule, Commands, Disguise, VbaKnowledge, Weight, When};
 
@@ -43,6 +45,8 @@ pub struct Knowledge {
     pub commands: CommandKnowledge,
     /// Lists for indicators.
     pub indicators: IndicatorLists,
+    /// Lists for links of documents.
+    pub links: LinkLists,
     /// What extensions claim.
     pub extensions: Extensions,
 }
@@ -77,6 +81,11 @@ impl Knowledge {
                 "indicators.toml",
                 include_str!("../../signatures/indicators.toml"),
                 IndicatorLists::parse,
+            )?,
+            links: parse(
+                "links.toml",
+                include_str!("../../signatures/links.toml"),
+                LinkLists::parse,
             )?,
             extensions: parse(
                 "extensions.toml",

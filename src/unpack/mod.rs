@@ -4,12 +4,14 @@
 
 mod activemime;
 mod carve;
+mod doc;
 mod encoded;
 mod gzip;
 mod lnk;
 mod mail;
 mod mbox;
 mod nest;
+mod office_links;
 mod office_xml;
 mod ole;
 mod pe;
@@ -92,6 +94,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         run: ppt::run,
     },
     Unpacker {
+        name: "doc",
+        kinds: doc::KINDS,
+        run: doc::run,
+    },
+    Unpacker {
         name: "ole",
         kinds: ole::KINDS,
         run: ole::run,
@@ -105,6 +112,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "office_xml",
         kinds: &[Kind::FlatOpc, Kind::Word2003Xml, Kind::Excel2003Xml],
         run: office_xml::run,
+    },
+    Unpacker {
+        name: "office_links",
+        kinds: office_links::KINDS,
+        run: office_links::run,
     },
     Unpacker {
         name: "lnk",

@@ -25,6 +25,7 @@ pub(crate) fn all() -> Vec<Fixture> {
     all.extend(containers());
     all.extend(combinations());
     all.extend(situations());
+    all.extend(crate::build_links::fixtures());
     all.extend(stomped::all());
     all.extend(crate::fixtures_programs::all());
     all

@@ -14,6 +14,7 @@
 //! | `rules` | every embedded rule has a hit and a near miss |
 //! | `scoring` | severities, variants and combinations against a table of their own |
 //! | `shape` | layers, tables, catalogue, sizes: the shape of the code |
+//! | `bench`, `build`, `build_links`, `fixtures`, `support` | the engine and dice, builders, what they build, running the program |
 //! | `bench`, `build`, `build_pcode`, `fixtures`, `support` | the engine and dice, builders, what they build, running the program |
 #![allow(
     clippy::unwrap_used,
@@ -30,6 +31,7 @@
 
 mod bench;
 mod build;
+mod build_links;
 mod build_pcode;
 mod cli;
 mod compound;

@@ -251,8 +251,11 @@ const FINDINGS: &[Row] = &[
     ("novel-attachment-kind", "mail", Info, false, NONE),
 ];
 
-/// Findings under one document, as (artifact, id): what they raise, if anything. The tree is the one of [`tree`].
-const TOGETHER: &[(&[(u32, &str)], Option<&str>)] = &[
+/// Findings as (artifact, id), and the combination they raise, if any.
+type Together = (&'static [(u32, &'static str)], Option<&'static str>);
+
+/// Findings under one document: what they raise, if anything. The tree is the one of [`tree`].
+const TOGETHER: &[Together] = &[
     (
         &[(3, "vba-autoexec"), (3, "vba-suspicious-call")],
         Some("autostart-with-call"),
