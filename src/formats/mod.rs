@@ -19,6 +19,7 @@ pub mod indicators;
 pub mod lnk;
 pub mod mbox;
 pub mod mime;
+pub mod monikers;
 pub mod msbuild;
 pub mod mtef;
 pub mod offcrypto;

@@ -7,6 +7,17 @@
 use crate::bytes::{Reader, Short};
 use crate::limits::{Budget, Halt};
 
+/// Class ids of Equation Editor 3 and 2, in the byte order of a file.
+const CLASSES: &[[u8; 16]] = &[
+    [2, 0xce, 2, 0, 0, 0, 0, 0, 0xc0, 0, 0, 0, 0, 0, 0, 0x46],
+    [0, 0x17, 2, 0, 0, 0, 0, 0, 0xc0, 0, 0, 0, 0, 0, 0, 0x46],
+];
+
+/// Whether a class id is the Equation Editor's.
+pub fn is_editor(class: &[u8; 16]) -> bool {
+    CLASSES.contains(class)
+}
+
 /// Size of EQNOLEFILEHDR in front of the formula in a stream `Equation Native`.
 const HEADER: usize = 28;
 

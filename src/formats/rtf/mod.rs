@@ -6,6 +6,7 @@
 mod hexdata;
 mod tokens;
 
+use super::fields::{Field, Fields};
 use crate::limits::{Budget, Halt};
 
 pub use hexdata::{HexData, Noise};
@@ -37,15 +38,6 @@ pub struct Object {
     pub control: bool,
 }
 
-/// A field's instruction with the ones nested in it put in their places.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Field {
-    /// Offset of the field.
-    pub at: usize,
-    /// Its text; characters above ASCII in the document's code page.
-    pub instruction: Vec<u8>,
-}
-
 /// What is of interest in a rich text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rtf {
@@ -53,7 +45,7 @@ pub struct Rtf {
     pub objects: Vec<Object>,
     /// Data stored beside the text (`\datastore`): offset and bytes.
     pub stored: Vec<(usize, Vec<u8>)>,
-    /// Fields in the order of their ends.
+    /// Fields that name something outside, in the order of their ends.
     pub fields: Vec<Field>,
     /// The template (`\*\template`): offset and text.
     pub template: Option<(usize, Vec<u8>)>,
@@ -74,6 +66,7 @@ enum Destination {
     Template,
     Field,
     Instruction,
+    Result,
     /// A destination that Word does not show and whose text is nobody's.
     Ignored,
 }
@@ -94,6 +87,7 @@ pub fn read(data: &[u8], budget: &Budget) -> Result<Rtf, Halt> {
     reader.rtf.odd_header = odd_header(data.get(start..).unwrap_or_default());
     for (at, token) in Tokens::new(data, start) {
         budget.tick()?;
+        reader.at = at;
         reader.token(at, token);
     }
     reader.end();
@@ -120,8 +114,15 @@ struct Reader {
     objects: Vec<Object>,
     data: Option<hexdata::Collector>,
     stored: Option<hexdata::Collector>,
-    /// Instructions that are open, the innermost last.
-    fields: Vec<Field>,
+    fields: Fields,
+    /// Text of a field that is not handed on yet.
+    run: Vec<u8>,
+    /// Where it began.
+    run_at: usize,
+    /// Whether it is code and no result.
+    run_is_code: bool,
+    /// Offset of the token at hand.
+    at: usize,
     template: Option<(usize, Vec<u8>)>,
     /// Bytes of fallback text to be passed over.
     skip: usize,
@@ -218,24 +219,12 @@ impl Reader {
             Destination::Template => {
                 self.rtf.template = self.template.take().or(self.rtf.template.take())
             }
-            Destination::Instruction => {
-                let Some(field) = self.fields.pop() else {
-                    return;
-                };
-                // What a nested field gives stands in the text of the outer one.
-                if let Some(outer) = self.fields.last_mut() {
-                    append(&mut outer.instruction, &field.instruction);
-                }
-                if self.rtf.fields.len() < KEPT {
-                    self.rtf.fields.push(field);
-                } else {
-                    self.rtf.more = true;
-                }
+            Destination::Instruction | Destination::Result => self.hand_on(),
+            Destination::Field => {
+                self.hand_on();
+                self.fields.end();
             }
-            Destination::Text
-            | Destination::ObjectClass
-            | Destination::Field
-            | Destination::Ignored => {}
+            Destination::Text | Destination::ObjectClass | Destination::Ignored => {}
         }
     }
 
@@ -260,12 +249,18 @@ impl Reader {
             let before = (group.opened, group.destination);
             group.destination = destination;
             group.opened = true;
-            // Two destinations in one group: the first one ends, but for an object, which its data and class are part of.
-            let inner = matches!(
-                destination,
-                Destination::ObjectData | Destination::ObjectClass
-            );
-            if before.0 && !(before.1 == Destination::Object && inner) {
+            // Two destinations in one group: the first one ends, but for what the second is a part of.
+            let part = match before.1 {
+                Destination::Object => matches!(
+                    destination,
+                    Destination::ObjectData | Destination::ObjectClass
+                ),
+                Destination::Field => {
+                    matches!(destination, Destination::Instruction | Destination::Result)
+                }
+                _ => false,
+            };
+            if before.0 && !part {
                 self.finish(before.1);
             }
         }
@@ -301,15 +296,17 @@ impl Reader {
                 self.turn(Destination::Template);
                 self.template = Some((at, Vec::new()));
             }
-            b"field" => self.turn(Destination::Field),
-            b"fldinst" => {
-                self.turn(Destination::Instruction);
-                self.fields.push(Field {
-                    at,
-                    instruction: Vec::new(),
-                });
+            b"field" => {
+                self.hand_on();
+                self.turn(Destination::Field);
+                self.fields.begin(at);
             }
-            b"fldrslt" => self.turn(Destination::Ignored),
+            b"fldinst" => self.turn(Destination::Instruction),
+            b"fldrslt" => {
+                self.hand_on();
+                self.turn(Destination::Result);
+                self.fields.separate();
+            }
             b"uc" => {
                 if let Some(group) = self.groups.last_mut() {
                     group.fallback = usize::try_from(number.unwrap_or(1)).unwrap_or(1);
@@ -411,7 +408,10 @@ impl Reader {
                     data.text(text);
                 }
             }
-            Destination::ObjectClass | Destination::Instruction | Destination::Template => {
+            Destination::ObjectClass
+            | Destination::Instruction
+            | Destination::Result
+            | Destination::Template => {
                 for line in text.split(|byte| matches!(byte, b'\r' | b'\n')) {
                     let skipped = self.skip.min(line.len());
                     self.skip = self.skip.saturating_sub(skipped);
@@ -432,11 +432,8 @@ impl Reader {
                     append(&mut object.class, text);
                 }
             }
-            Destination::Instruction => {
-                if let Some(field) = self.fields.last_mut() {
-                    append(&mut field.instruction, text);
-                }
-            }
+            Destination::Instruction => self.field_text(text, true),
+            Destination::Result => self.field_text(text, false),
             Destination::Template => {
                 if let Some((_, template)) = &mut self.template {
                     append(template, text);
@@ -451,6 +448,38 @@ impl Reader {
         }
     }
 
+    fn field_text(&mut self, text: &[u8], is_code: bool) {
+        // Results are of use inside of fields only.
+        if !is_code && !self.fields.is_open() {
+            return;
+        }
+        if self.run_is_code != is_code {
+            self.hand_on();
+            self.run_is_code = is_code;
+        }
+        if self.run.is_empty() {
+            self.run_at = self.at;
+        }
+        self.run.extend(text);
+    }
+
+    /// Hands the text at hand to the field that it belongs to.
+    fn hand_on(&mut self) {
+        if self.run.is_empty() {
+            return;
+        }
+        let text = match String::from_utf8(std::mem::take(&mut self.run)) {
+            Ok(text) => text,
+            // In the document's code page: keywords and addresses are ASCII in all of them.
+            Err(error) => error.into_bytes().iter().map(|b| char::from(*b)).collect(),
+        };
+        if self.run_is_code {
+            self.fields.code(&text, self.run_at);
+        } else {
+            self.fields.text(&text);
+        }
+    }
+
     /// Ends whatever the text left open.
     fn end(&mut self) {
         self.beyond = 0;
@@ -461,6 +490,11 @@ impl Reader {
             self.keep_object(object);
         }
         self.rtf.objects.sort_by_key(|object| object.at);
+        self.hand_on();
+        let (fields, cut) = std::mem::take(&mut self.fields).finish();
+        self.rtf.more |= cut || fields.len() > KEPT;
+        self.rtf.fields = fields;
+        self.rtf.fields.truncate(KEPT);
     }
 }
 

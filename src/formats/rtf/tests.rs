@@ -63,16 +63,28 @@ fn how_an_object_is_used_is_told() {
 }
 
 #[test]
-fn instructions_are_put_together_over_groups_and_nested_fields() {
-    let read = rtf(
-        "{\\rtf1{\\field\\flddirty{\\*\\fldinst {\\b DDE}{AUTO c:\\\\\\\\windows }{\\field{\\*\\fldinst cmd}{\\fldrslt x}}\\u46?exe}{\\fldrslt shown}}}",
-    );
-    let texts: Vec<_> = read
-        .fields
-        .iter()
-        .map(|field| String::from_utf8_lossy(&field.instruction).into_owned())
-        .collect();
-    assert_eq!(texts, ["cmd", "DDEAUTO c:\\\\windows cmd.exe"]);
+fn fields_are_put_together_over_groups_and_nested_fields() {
+    for text in [
+        r"{\rtf1{\field\flddirty{\*\fldinst {\b DDE}{AUTO c:\\\\windows cmd.exe}}{\fldrslt shown}}}",
+        r"{\rtf1{\field{\*\fldinst DDEAUTO {\field{\*\fldinst QUOTE 99}{\fldrslt x}}:\\\\windows cmd\u46?exe}{\fldrslt shown}}}",
+        r"{\rtf1{\field\fldinst DDEAUTO c:\\\\windows cmd.exe}}",
+        r"{\rtf1{\*\fldinst DDEAUTO c:\\\\windows cmd.exe}}",
+        r"{\rtf1{\field{\fldinst DDEAUTO {\field{\fldinst SEQ}{\fldrslt c}}:\\\\windows cmd.exe}}",
+    ] {
+        let read = rtf(text);
+        let told: Vec<_> = read
+            .fields
+            .iter()
+            .map(|field| (field.keyword.as_str(), field.arguments.join(" ")))
+            .collect();
+        assert_eq!(
+            told,
+            [("ddeauto", "c:\\windows cmd.exe".to_owned())],
+            "{text}"
+        );
+    }
+    let page = rtf(r"{\rtf1{\field{\*\fldinst HYPERLINK x}{\fldrslt DDEAUTO c x}} DDEAUTO a}");
+    assert_eq!(page.fields, []);
 }
 
 #[test]
