@@ -32,8 +32,8 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
             continue;
         }
         let what = match known {
-            Some((name, _)) if name.eq_ignore_ascii_case(class) => name.to_owned(),
-            Some((name, _)) => format!("{name} {class}"),
+            Some((name, _)) if class.starts_with('{') => format!("{name} {class}"),
+            Some(_) => class.to_owned(),
             None if class.is_empty() => "a control without a class".to_owned(),
             None => class.to_owned(),
         };

@@ -27,7 +27,6 @@ const OVERLAY: usize = 1 << 20;
 pub(super) const KINDS: &[Kind] = &[
     Kind::Data,
     Kind::OleStream,
-    Kind::OleNative,
     Kind::ActiveMime,
     Kind::Pdf,
     Kind::Ps,

@@ -217,7 +217,7 @@ impl Reader {
                 }
             }
             Destination::Template => {
-                self.rtf.template = self.template.take().or(self.rtf.template.take())
+                self.rtf.template = self.template.take().or(self.rtf.template.take());
             }
             Destination::Instruction | Destination::Result => self.hand_on(),
             Destination::Field => {
@@ -419,7 +419,7 @@ impl Reader {
                 }
             }
             Destination::Text | Destination::Object | Destination::Field | Destination::Ignored => {
-                self.skip = 0
+                self.skip = 0;
             }
         }
     }
