@@ -147,7 +147,7 @@ fn counts(kind: Kind) -> bool {
         | Family::Odf
         | Family::OneNote
         | Family::Vba
-        | Family::Compressed => kind != Kind::OleStream,
+        | Family::Compressed => !matches!(kind, Kind::OleStream | Kind::OleNative),
         Family::Pdf | Family::Web => true,
         Family::Mail => kind != Kind::Eml,
         _ => kind == Kind::Rtf,
