@@ -11,9 +11,9 @@ use sekisho::engine::{Engine, Input, Worker};
 use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
-    base64, command_line, encoded, header, header_words, indicators, lnk, mbox, mime, msbuild,
-    offcrypto, ole, opc, ovba, pe_version, ppt, quoted_printable, remote_reference, script,
-    uuencode, vba, word, yenc, zip,
+    base64, command_line, encoded, header, header_words, indicators, lnk, mbox, mime, monikers,
+    msbuild, mtef, offcrypto, ole, ole1, opc, ovba, pe_version, ppt, quoted_printable,
+    remote_reference, script, uuencode, vba, word, yenc, zip,
 };
 use sekisho::identify::identify;
 use sekisho::knowledge::Knowledge;
@@ -57,6 +57,12 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         drop(msbuild::read(data, &budget()));
         analyze(Kind::MsBuild, data)
     }),
+    ("monikers", |data| drop(monikers::targets(data))),
+    ("mtef", |data| {
+        let _ = mtef::native(data, &budget());
+        let _ = mtef::formula(data, &budget());
+    }),
+    ("objects", |data| unpack("objects", Kind::OleNative, data)),
     ("offcrypto", locks),
     ("office_links", |data| {
         unpack("office_links", Kind::Xml, data)
@@ -71,6 +77,9 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("ovba_dir", |data| drop(ovba::parse_dir(data, &budget()))),
     ("ovba_project", |data| drop(ovba::parse_project(data))),
     ("pcode", compiled),
+    ("ole1", |data| {
+        let _ = (ole1::object(data), ole1::package(data));
+    }),
     ("pe_version", |data| drop(pe_version::read(data))),
     ("ppt", |data| drop(ppt::storages(data, &budget()))),
     ("quoted_printable", |data| {
@@ -79,6 +88,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("remote_reference", |data| {
         drop(remote_reference::find(&String::from_utf8_lossy(data)))
     }),
+    ("rtf", |data| unpack("rtf", Kind::Rtf, data)),
     ("scan", scan),
     ("script_decode", decoded_scripts),
     ("scripts", |data| {
@@ -138,6 +148,7 @@ fn decoded_scripts(data: &[u8]) {
     }
     drop(script::batch::expand(&source));
     drop(script::encoded_commands(&source));
+    drop(script::code_texts(&source));
     drop(command_line::commands(&source));
     for kind in [Kind::Js, Kind::Ps1, Kind::Bat, Kind::Vbs, Kind::MsBuild] {
         unpack("script", kind, data);

@@ -2,11 +2,13 @@
 //!
 //! A new analyzer is one file here, its `mod` line and its row in [`ANALYZERS`].
 
+mod activex;
 mod command_lines;
 mod containers;
 mod csv;
 mod dde;
 mod encrypted;
+mod equation;
 mod executables;
 mod external;
 mod findings;
@@ -17,7 +19,9 @@ mod macro_disguise;
 mod mail;
 mod msbuild;
 mod names;
+mod packages;
 mod renamed;
+mod rich_text;
 mod script_obfuscation;
 mod scripts;
 mod shortcut;
@@ -116,6 +120,10 @@ pub const ANALYZERS: &[Analyzer] = &[
     external::ROW,
     csv::ROW,
     iocs::ROW,
+    packages::ROW,
+    rich_text::ROW,
+    equation::ROW,
+    activex::ROW,
     names::ROW,
     executables::ROW,
     renamed::ROW,

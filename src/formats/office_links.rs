@@ -31,7 +31,7 @@ pub enum Link {
     Formula(String),
     /// An address in an attribute of an element.
     Address {
-        /// The element: `attachedTemplate`, `sourceFileName`, `subDoc`.
+        /// The element: `attachedTemplate`, `sourceFileName`, `subDoc`; `ocx`, whose address is a class id.
         element: &'static str,
         /// The address.
         target: String,
@@ -49,11 +49,13 @@ pub struct Links {
     pub cut: bool,
 }
 
-/// Elements whose attribute is an address, and that attribute (WordprocessingML 2003).
+/// Elements whose attribute is an address, and that attribute (WordprocessingML 2003, activeX parts).
 const ADDRESSES: &[(&str, &str)] = &[
     ("attachedTemplate", "val"),
     ("sourceFileName", "val"),
     ("subDoc", "link"),
+    // [MS-OI29500] 2.1 activeX: the class of a control.
+    ("ocx", "classid"),
 ];
 
 /// Elements whose text is a formula (18.3.1.40, 18.2.5, 18.3.1.43, 18.3.1.32, 18.3.1.33).

@@ -8,6 +8,7 @@ mod commands;
 mod extensions;
 mod indicators;
 mod links;
+mod objects;
 mod scripts;
 mod vba;
 mod xlm;
@@ -18,6 +19,7 @@ pub use commands::{BuildLists, Commands as CommandKnowledge};
 pub use extensions::{Extension, Extensions, Match};
 pub use indicators::IndicatorLists;
 pub use links::LinkLists;
+pub use objects::{ObjectLists, Standing};
 pub use scripts::{Feature, Language as ScriptLanguage, Meaning, Scripts, scripts};
 pub use vba::{Api, AssignmentRule, CallRule, Commands, Disguise, VbaKnowledge, Weight, When};
 pub use xlm::XlmKnowledge;
@@ -51,6 +53,8 @@ pub struct Knowledge {
     pub indicators: IndicatorLists,
     /// Lists for links of documents.
     pub links: LinkLists,
+    /// Classes of objects.
+    pub objects: ObjectLists,
     /// What extensions claim.
     pub extensions: Extensions,
 }
@@ -90,6 +94,11 @@ impl Knowledge {
                 "indicators.toml",
                 include_str!("../../signatures/indicators.toml"),
                 IndicatorLists::parse,
+            )?,
+            objects: parse(
+                "objects.toml",
+                include_str!("../../signatures/objects.toml"),
+                ObjectLists::parse,
             )?,
             links: parse(
                 "links.toml",

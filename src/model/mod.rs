@@ -10,7 +10,7 @@ mod trouble;
 
 pub(crate) use artifact::hex;
 pub use artifact::{Artifact, Id, MailSummary};
-pub use fact::{Fact, Hides, Hiding, Role};
+pub use fact::{Fact, Formula, Hides, Hiding, Role};
 pub use finding::{Evidence, Finding, Ioc, IocType, Severity};
 pub use kind::{Family, Kind};
 pub use name::Name;

@@ -11,11 +11,13 @@ mod lnk;
 mod mail;
 mod mbox;
 mod nest;
+mod objects;
 mod office_links;
 mod office_xml;
 mod ole;
 mod pe;
 mod ppt;
+mod rtf;
 mod script;
 mod tar;
 mod uuencoded;
@@ -125,6 +127,16 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "ole",
         kinds: ole::KINDS,
         run: ole::run,
+    },
+    Unpacker {
+        name: "objects",
+        kinds: &[Kind::OleNative],
+        run: objects::run,
+    },
+    Unpacker {
+        name: "rtf",
+        kinds: &[Kind::Rtf],
+        run: rtf::run,
     },
     Unpacker {
         name: "activemime",

@@ -38,6 +38,7 @@ const WORDS: &[&str] = &[
     "attachedTemplate",
     "sourceFileName",
     "subDoc",
+    "classid",
 ];
 
 /// What a formula with a remote reference has: the bar, or a character reference that may be one.
@@ -284,6 +285,12 @@ fn note(link: Link, at: Option<usize>, nest: &mut Nest<'_>) {
                 });
             }
         }
+        Link::Address {
+            element: "ocx",
+            target,
+        } => nest.note(Fact::Control {
+            class: target.trim().to_ascii_lowercase(),
+        }),
         Link::Address { element, target } => {
             let role = match element {
                 "attachedTemplate" => Role::Template,

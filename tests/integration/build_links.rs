@@ -44,7 +44,7 @@ fn relationships(list: &[(&str, &str, bool)]) -> Vec<u8> {
 }
 
 /// A Word document with this in its body, and further parts.
-fn word(body: &str, parts: &[(&str, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn word(body: &str, parts: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let document = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<w:document xmlns:w=\"http://schemas.openxmlformats.org/wordprocessingml/2006/main\"><w:body>{body}</w:body></w:document>"
     );
@@ -81,7 +81,7 @@ fn with_links(list: &[(&str, &str)]) -> Vec<u8> {
     )
 }
 
-fn paragraph(text: &str) -> String {
+pub(crate) fn paragraph(text: &str) -> String {
     format!("<w:p><w:r><w:t>{text}</w:t></w:r></w:p>")
 }
 

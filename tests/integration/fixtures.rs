@@ -3,6 +3,7 @@
 //! Harmless throughout: programs have no code, macros name hosts that cannot exist. Fixtures of independent writers
 //! are not here; `testdata/README.md` says how they were made.
 
+mod objects;
 mod stomped;
 
 use std::io::{Cursor, Write};
@@ -26,6 +27,7 @@ pub(crate) fn all() -> Vec<Fixture> {
     all.extend(combinations());
     all.extend(situations());
     all.extend(crate::build_links::fixtures());
+    all.extend(objects::all());
     all.extend(stomped::all());
     all.extend(crate::fixtures_programs::all());
     all
