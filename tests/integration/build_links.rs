@@ -11,7 +11,7 @@ const RELATIONS: &str = "http://schemas.openxmlformats.org/officeDocument/2006/r
 const STRICT: &str = "http://purl.oclc.org/ooxml/officeDocument/relationships";
 
 /// A package of a main part and others.
-fn package(kind: &str, main: &str, parts: &[(&str, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn package(kind: &str, main: &str, parts: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let types = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\">\
          <Default Extension=\"rels\" ContentType=\"application/vnd.openxmlformats-package.relationships+xml\"/>\
@@ -27,7 +27,7 @@ fn package(kind: &str, main: &str, parts: &[(&str, Vec<u8>)]) -> Vec<u8> {
 }
 
 /// A relationships part: type, target, and whether that is external.
-fn relationships(list: &[(&str, &str, bool)]) -> Vec<u8> {
+pub(crate) fn relationships(list: &[(&str, &str, bool)]) -> Vec<u8> {
     let mut out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\">".to_owned();
     for (number, (kind, target, external)) in list.iter().enumerate() {
         let mode = if *external {

@@ -5,6 +5,7 @@
 
 mod objects;
 mod stomped;
+mod xlm;
 
 use std::io::{Cursor, Write};
 
@@ -29,6 +30,7 @@ pub(crate) fn all() -> Vec<Fixture> {
     all.extend(crate::build_links::fixtures());
     all.extend(objects::all());
     all.extend(stomped::all());
+    all.extend(xlm::all());
     all.extend(crate::fixtures_programs::all());
     all
 }
