@@ -150,7 +150,7 @@ fn unlisted(
         match start.and_then(|record| u16_at(record.body, 2)) {
             Some(0x40) => sheet.kind = SheetKind::Macro,
             Some(0x10) if sheet.kind == SheetKind::Worksheet && is_dialog(stream, *offset) => {
-                sheet.kind = SheetKind::Dialog
+                sheet.kind = SheetKind::Dialog;
             }
             Some(_) => {}
             None if sheet.kind == SheetKind::Macro => {

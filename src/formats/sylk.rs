@@ -29,7 +29,7 @@ pub fn read(data: &[u8], budget: &Budget) -> Result<Workbook, Halt> {
         let field = |mark: char| fields.iter().find_map(|field| field.strip_prefix(mark));
         match kind.to_ascii_uppercase().as_str() {
             "O" if fields.iter().any(|field| field.eq_ignore_ascii_case("E")) => {
-                sheet.kind = SheetKind::Macro
+                sheet.kind = SheetKind::Macro;
             }
             "NN" | "NE" => {
                 if let (Some(name), Some(expression)) = (field('N'), field('E')) {

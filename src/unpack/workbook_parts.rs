@@ -313,14 +313,12 @@ impl Package {
                     book.links.push(link);
                     continue;
                 }
-                for relation in self.relations(external, nest)?.list {
-                    if relation.mode == TargetMode::External {
-                        book.links.push(match &link {
-                            Link::Object(_) => Link::Object(relation.target),
-                            Link::File(_) | Link::Exchange { .. } => Link::File(relation.target),
-                        });
-                    }
-                }
+                let relations = self.relations(external, nest)?.list.into_iter();
+                let outside = relations.filter(|relation| relation.mode == TargetMode::External);
+                book.links.extend(outside.map(|relation| match &link {
+                    Link::Object(_) => Link::Object(relation.target),
+                    Link::File(_) | Link::Exchange { .. } => Link::File(relation.target),
+                }));
             }
         }
         Ok(())

@@ -226,7 +226,7 @@ impl Formula {
                     waiting.push(Piece::Node(*operand));
                 }
                 Some(Node::Percent(operand)) => {
-                    waiting.extend([Piece::Sign("%"), Piece::Node(*operand)])
+                    waiting.extend([Piece::Sign("%"), Piece::Node(*operand)]);
                 }
                 Some(Node::Binary(operator, left, right)) => {
                     waiting.extend([
@@ -242,12 +242,11 @@ impl Formula {
                     out.push_str(name);
                     out.push('(');
                     waiting.push(Piece::Sign(")"));
-                    for (at, argument) in arguments.iter().enumerate().rev() {
-                        waiting.push(Piece::Node(*argument));
-                        if at > 0 {
-                            waiting.push(Piece::Sign(","));
-                        }
-                    }
+                    let separated = arguments.iter().rev();
+                    let separated = separated.flat_map(|id| [Piece::Node(*id), Piece::Sign(",")]);
+                    // The one in front of the first is none.
+                    let pieces = arguments.len().saturating_mul(2).saturating_sub(1);
+                    waiting.extend(separated.take(pieces));
                 }
             }
         }

@@ -190,9 +190,8 @@ impl Workbook {
                     Content::Formula(text) => writeln!(out, "={}", one_line(text)),
                     Content::Text(text) => writeln!(out, "{}", formula::quoted(text)),
                     Content::Number(number) => writeln!(out, "{number}"),
-                    Content::Logical(value) => {
-                        writeln!(out, "{}", if *value { "TRUE" } else { "FALSE" })
-                    }
+                    Content::Logical(true) => writeln!(out, "TRUE"),
+                    Content::Logical(false) => writeln!(out, "FALSE"),
                 };
             }
         }
