@@ -31,7 +31,7 @@ pub enum Biff {
 pub struct Names {
     /// Defined names; tokens count them from 1.
     pub defined: Vec<String>,
-    /// Names of sheets in their order, for BIFF5 and for [`Names::sheet_of`].
+    /// Names of sheets in their order, for BIFF5.
     pub sheets: Vec<String>,
     /// What stands before the mark in a reference to another sheet, by its number.
     pub externs: Vec<String>,
