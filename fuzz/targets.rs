@@ -11,8 +11,9 @@ use sekisho::engine::{Engine, Input, Worker};
 use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
-    base64, command_line, encoded, header, header_words, indicators, lnk, mbox, mime, msbuild,
-    offcrypto, ole, opc, ovba, pe_version, ppt, quoted_printable, script, uuencode, vba, yenc, zip,
+    base64, command_line, encoded, header, header_words, indicators, lnk, mbox, mime, monikers,
+    msbuild, mtef, offcrypto, ole, ole1, opc, ovba, pe_version, ppt, quoted_printable,
+    remote_reference, script, uuencode, vba, word, yenc, zip,
 };
 use sekisho::gateway::milter::codec::Decoder;
 use sekisho::gateway::milter::session::{Session, Step};
@@ -33,6 +34,8 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     }),
     ("base64", |data| drop(base64::decode(data))),
     ("carve", |data| unpack("carve", Kind::Data, data)),
+    ("csv", |data| place("csv", Kind::Csv, data)),
+    ("doc", |data| unpack("doc", Kind::Doc, data)),
     ("encoded", encoded_text),
     ("encoded_runs", |data| unpack("encoded", Kind::Text, data)),
     ("gzip", |data| unpack("gzip", Kind::Gz, data)),
@@ -58,7 +61,16 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         drop(msbuild::read(data, &budget()));
         analyze(Kind::MsBuild, data)
     }),
+    ("monikers", |data| drop(monikers::targets(data))),
+    ("mtef", |data| {
+        let _ = mtef::native(data, &budget());
+        let _ = mtef::formula(data, &budget());
+    }),
+    ("objects", |data| unpack("objects", Kind::OleNative, data)),
     ("offcrypto", locks),
+    ("office_links", |data| {
+        unpack("office_links", Kind::Xml, data)
+    }),
     ("office_xml", |data| {
         unpack("office_xml", Kind::FlatOpc, data)
     }),
@@ -69,11 +81,18 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("ovba_dir", |data| drop(ovba::parse_dir(data, &budget()))),
     ("ovba_project", |data| drop(ovba::parse_project(data))),
     ("pcode", compiled),
+    ("ole1", |data| {
+        let _ = (ole1::object(data), ole1::package(data));
+    }),
     ("pe_version", |data| drop(pe_version::read(data))),
     ("ppt", |data| drop(ppt::storages(data, &budget()))),
     ("quoted_printable", |data| {
         drop(quoted_printable::decode(data))
     }),
+    ("remote_reference", |data| {
+        drop(remote_reference::find(&String::from_utf8_lossy(data)))
+    }),
+    ("rtf", |data| unpack("rtf", Kind::Rtf, data)),
     ("scan", scan),
     ("script_decode", decoded_scripts),
     ("scripts", |data| {
@@ -93,16 +112,17 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     }),
     ("vba_analyzers", |data| analyze(Kind::VbaSource, data)),
     ("vba_project_cache", |data| {
-        let names = ovba::Identifiers::read(data, &budget());
-        let names = names.ok().flatten();
-        let known = |number: &u16| {
-            names
-                .as_ref()
-                .is_some_and(|names| names.name(*number).is_some())
-        };
-        let _ = (0..0x400).filter(known).count();
+        for names in ovba::Identifiers::read(data, &budget()).unwrap_or_default() {
+            let known = |number: &u16| names.name(*number).is_some();
+            let _ = (0..0x400).filter(known).count();
+        }
     }),
     ("vba_unpack", |data| unpack("vba", Kind::VbaProject, data)),
+    ("word", |data| {
+        let (document, table) = data.split_at(data.len() / 2);
+        let _ = word::outside(document, table, &budget());
+        let _ = word::outside(data, data, &budget());
+    }),
     ("yenc", |data| {
         follow(data, |at| yenc::next(data, at).map(|block| block.range.end))
     }),
@@ -132,6 +152,7 @@ fn decoded_scripts(data: &[u8]) {
     }
     drop(script::batch::expand(&source));
     drop(script::encoded_commands(&source));
+    drop(script::code_texts(&source));
     drop(command_line::commands(&source));
     for kind in [Kind::Js, Kind::Ps1, Kind::Bat, Kind::Vbs, Kind::MsBuild] {
         unpack("script", kind, data);
@@ -204,6 +225,20 @@ fn analyze(kind: Kind, data: &[u8]) {
     };
     let fitting = ANALYZERS.iter().filter(|row| row.sees == Sees::Content);
     for row in fitting.filter(|row| row.kinds.is_empty() || row.kinds.contains(&kind)) {
+        (row.run)(&look, &mut findings);
+    }
+}
+
+/// One analyzer of places over bytes that are taken for `kind`.
+fn place(name: &str, kind: Kind, data: &[u8]) {
+    let tree = [artifact(kind, data)];
+    let mut findings = Findings::new(&knowledge().catalogue);
+    let look = Look {
+        tree: &tree,
+        artifact: &tree[0],
+        knowledge: knowledge(),
+    };
+    for row in ANALYZERS.iter().filter(|row| row.name == name) {
         (row.run)(&look, &mut findings);
     }
 }
@@ -410,7 +445,7 @@ fn cache(wide: bool) -> Vec<u8> {
 fn compiled(data: &[u8]) {
     for cache in [cache(false), cache(true)] {
         let budget = budget();
-        let names = ovba::Identifiers::read(&cache, &budget).unwrap().unwrap();
+        let names = ovba::Identifiers::read(&cache, &budget).unwrap().remove(0);
         let Ok(Some(pcode)) = ovba::Pcode::read(data, &names, &budget) else {
             continue;
         };

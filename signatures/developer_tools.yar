@@ -54,20 +54,14 @@ rule Python_Package_Runs_Hidden_Code {
         severity = "critical"
         attack = "T1195.002,T1059.006"
     strings:
-        $setup1 = "setuptools"
-        $setup2 = "distutils"
-        $run1 = /\bexec\s*\(/
-        $run2 = /\beval\s*\(/
-        $run3 = "os.system("
-        $run4 = "subprocess."
-        $get1 = "b64decode"
-        $get2 = "urlopen("
-        $get3 = "requests.get("
-        $get4 = "zlib.decompress"
-        $get5 = "marshal.loads"
-        $get6 = "-EncodedCommand" nocase
+        $setup = /\bsetup\s{0,4}\([^)]{0,400}\bname\s{0,4}=/
+        $run = /\b(exec|eval)\s{0,4}\([^\r\n]{0,80}(b64decode|urlopen|requests\.get|decompress|marshal\.loads|fromhex)/
+        $start1 = "os.system("
+        $start2 = "subprocess."
+        $what1 = /powershell[^\r\n]{1,60}-e[a-z]{0,13}\s/ nocase
+        $what2 = /(curl|wget|certutil|bitsadmin|mshta)\s[^\r\n]{0,80}https?:/ nocase
     condition:
-        kind == "py" and any of ($setup*) and any of ($run*) and any of ($get*)
+        kind == "py" and $setup and ($run or (any of ($start*) and any of ($what*)))
 }
 
 rule Download_Piped_Into_Shell {

@@ -161,8 +161,10 @@ rule System_Tool_Copied_Under_Another_Name {
         attack = "T1036.003"
     strings:
         $copy = /(copy|Copy-Item|FileCopy|CopyFile)[^\r\n]{1,80}\\(powershell|mshta|wscript|cscript|rundll32|regsvr32|msbuild|certutil|bitsadmin|cmd)\.exe["']?[\s,]{1,4}[^\r\n]{1,60}\.(exe|com|scr|dat|tmp|log|txt|jpg)/ nocase
+        // To another folder under the name that it has.
+        $same = /(copy|Copy-Item|FileCopy|CopyFile)[^\r\n]{1,80}(\\powershell\.exe["']?[\s,]{1,4}[^\r\n]{0,60}\bpowershell\.exe|\\mshta\.exe["']?[\s,]{1,4}[^\r\n]{0,60}\bmshta\.exe|\\wscript\.exe["']?[\s,]{1,4}[^\r\n]{0,60}\bwscript\.exe|\\cscript\.exe["']?[\s,]{1,4}[^\r\n]{0,60}\bcscript\.exe|\\rundll32\.exe["']?[\s,]{1,4}[^\r\n]{0,60}\brundll32\.exe|\\regsvr32\.exe["']?[\s,]{1,4}[^\r\n]{0,60}\bregsvr32\.exe|\\msbuild\.exe["']?[\s,]{1,4}[^\r\n]{0,60}\bmsbuild\.exe|\\certutil\.exe["']?[\s,]{1,4}[^\r\n]{0,60}\bcertutil\.exe|\\bitsadmin\.exe["']?[\s,]{1,4}[^\r\n]{0,60}\bbitsadmin\.exe|\\cmd\.exe["']?[\s,]{1,4}[^\r\n]{0,60}\bcmd\.exe)/ nocase
     condition:
-        is_script and $copy
+        is_script and $copy and #copy > #same
 }
 
 rule Security_Software_Switched_Off {

@@ -236,7 +236,10 @@ impl<'e> Worker<'e> {
 }
 
 fn root(input: Input, budget: &Budget) -> Artifact {
-    let identity = guarded("identify", || Ok(identify::identify(&input.data, budget)));
+    let identity = guarded("identify", || {
+        let name = input.name.as_ref();
+        Ok(identify::identify_named(&input.data, name, budget))
+    });
     let (identity, crash) = match identity {
         Ok(Ok(identity)) => (identity, None),
         Ok(Err(trouble)) => (

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::command_line::{self, Command};
-use crate::formats::script::{self, Language, TokenKind};
-use crate::formats::vba::{Event, Module, fold};
+use crate::formats::script::{self, Language, Token, TokenKind};
+use crate::formats::vba::{Call, Event, Module, Text, fold};
 use crate::knowledge::CommandKnowledge;
 use crate::model::{Artifact, Fact, Kind};
 use crate::text;
@@ -28,6 +28,21 @@ pub(super) const ROW: Analyzer = Analyzer {
 
 /// Lines of one artifact that are looked at, at the most.
 const LINES: usize = 20_000;
+
+/// Functions and methods that copy or rename a file, given both names (lower case).
+const COPYING: &[&str] = &[
+    "copy",
+    "move",
+    "copyfile",
+    "movefile",
+    "copyfilesync",
+    "rename",
+    "renamesync",
+    "copy2",
+    "filecopy",
+    "filemove",
+    "copyto",
+];
 
 /// Longest line that is looked at, in bytes.
 const LONGEST: usize = 64 << 10;
@@ -53,16 +68,19 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
             _ => {}
         }
     }
-    let suspicious = |id: &str| judge.findings.has(artifact.id, id);
     match artifact.kind {
-        // Only modules that call something are folded once more.
-        Kind::VbaSource if suspicious("vba-suspicious-call") => judge.basic(artifact),
         Kind::Vbs => judge.basic(artifact),
         Kind::Bat | Kind::Sh => judge.lines(artifact),
         Kind::Ps1 => {
             judge.lines(artifact);
             judge.texts(artifact, Language::PowerShell);
         }
+        // Scripts in markup are artifacts of their own.
+        Kind::Wsf | Kind::Sct | Kind::Hta
+            if look
+                .children()
+                .iter()
+                .any(|child| child.via == Some("script-block")) => {}
         Kind::Js | Kind::Wsf | Kind::Sct | Kind::Hta => judge.texts(artifact, Language::Js),
         Kind::Py
         | Kind::Pl
@@ -73,6 +91,36 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         | Kind::AppleScript
         | Kind::XlmSource => judge.texts(artifact, Language::Other),
         _ => {}
+    }
+}
+
+/// Judges texts of a macro that calls something, each with its offset.
+pub(super) fn judge(look: &Look<'_>, findings: &mut Findings<'_>, texts: &[(usize, String)]) {
+    let mut judge = Judge {
+        knowledge: &look.knowledge.commands,
+        findings,
+        said: BTreeSet::new(),
+        in_shell: false,
+    };
+    for (at, text) in texts {
+        judge.line(text, Some(*at));
+    }
+}
+
+/// What a call of Basic gives as command lines: its texts, and together where they are program and arguments.
+pub(super) fn lines_of(call: &Call<'_>) -> Vec<String> {
+    let given = call.arguments.iter();
+    let texts: Vec<&str> = given
+        .filter_map(|one| one.value.as_text())
+        .map(Text::as_str)
+        .collect();
+    let copies = matches!(call.name, "filecopy" | "copyfile" | "movefile" | "name");
+    match texts.as_slice() {
+        [from, to, ..] if copies => vec![format!("{} \"{from}\" \"{to}\"", call.name)],
+        [program, arguments, ..] if !program.contains(' ') => {
+            vec![format!("{program} {arguments}")]
+        }
+        all => all.iter().map(|text| (*text).to_owned()).collect(),
     }
 }
 
@@ -129,38 +177,24 @@ impl Judge<'_, '_> {
                 self.line(text, borrowed.then_some(token.span.start));
             }
         }
+        for (at, token) in tokens.iter().enumerate().take(LINES.saturating_mul(50)) {
+            if let TokenKind::Name(name) = &token.kind
+                && COPYING.contains(&name.to_ascii_lowercase().as_str())
+                && let Some((from, to)) = two_texts(&source, tokens.get(at..).unwrap_or_default())
+            {
+                let offset = borrowed.then_some(token.span.start);
+                self.copied(from, to, &format!("{name}({from}, {to})"), offset);
+            }
+        }
     }
 
-    /// The texts that a module of Basic comes to.
+    /// The texts that a script in Basic comes to.
     fn basic(&mut self, artifact: &Artifact) {
         let module = Module::read(&artifact.data);
         fold(&module, &|_| 0, &mut |event| match event {
             Event::Call(call) => {
-                let texts: Vec<&str> = call
-                    .arguments
-                    .iter()
-                    .filter_map(|one| one.value.as_text())
-                    .map(crate::formats::vba::Text::as_str)
-                    .collect();
-                if matches!(call.name, "filecopy" | "copyfile" | "movefile" | "name") {
-                    if let [from, to, ..] = texts.as_slice() {
-                        self.copied(
-                            from,
-                            to,
-                            &format!("{} {from}, {to}", call.name),
-                            Some(call.at),
-                        );
-                    }
-                    return;
-                }
-                for text in &texts {
-                    self.line(text, Some(call.at));
-                }
-                // `ShellExecute program, arguments`
-                if let [program, arguments, ..] = texts.as_slice()
-                    && !program.contains(' ')
-                {
-                    self.line(&format!("{program} {arguments}"), Some(call.at));
+                for line in lines_of(call) {
+                    self.line(&line, Some(call.at));
                 }
             }
             Event::Text { text, statement } => self.line(text.as_str(), Some(statement.start)),
@@ -190,6 +224,10 @@ impl Judge<'_, '_> {
         let copies = matches!(
             command.program.as_str(),
             "copy"
+                | "filecopy"
+                | "copyfile"
+                | "movefile"
+                | "name"
                 | "xcopy"
                 | "move"
                 | "ren"
@@ -209,8 +247,11 @@ impl Judge<'_, '_> {
                 .filter(|word| !(word.starts_with('-') || word.starts_with('/') && word.len() <= 3))
                 .map(|word| word.trim_matches(['\'', '"', ',', ';', ')']).to_owned())
                 .collect();
-            if let [from, to, ..] = words.as_slice() {
-                self.copied(from, to, line, at);
+            match words.as_slice() {
+                // A link is named before what it leads to.
+                [to, from, ..] if command.program == "mklink" => self.copied(from, to, line, at),
+                [from, to, ..] => self.copied(from, to, line, at),
+                _ => {}
             }
         }
     }
@@ -253,7 +294,9 @@ impl Judge<'_, '_> {
             .rsplit(['\\', '/'])
             .next()
             .unwrap_or_default();
-        let target = command_line::program(to);
+        // `xcopy` takes a star behind the name as: this is a file.
+        let file = file.trim_end_matches('*');
+        let target = command_line::program(file);
         let named =
             file.contains('.') && !file.starts_with('.') && !file.contains('*') && file != "..";
         if is_program && named && !self.knowledge.is_name_of(&tool, &target) {
@@ -284,6 +327,22 @@ impl Judge<'_, '_> {
         }
         self.findings.report(found);
     }
+}
+
+/// The two texts, as written, that a function is given whose name stands first.
+fn two_texts<'s>(source: &'s str, call: &[Token]) -> Option<(&'s str, &'s str)> {
+    // Behind the mark of a text of Python: `r"…"`.
+    let mark = |token: &&Token| matches!(&token.kind, TokenKind::Name(name) if name.len() <= 2);
+    let mut given = call.iter().skip(1).take(7).filter(|token| !mark(token));
+    let mut next = |kind: fn(&TokenKind) -> bool| {
+        let token = given.next().filter(|token| kind(&token.kind))?;
+        source.get(token.span.clone())
+    };
+    next(|kind| *kind == TokenKind::Sign(b'('))?;
+    let from = next(|kind| matches!(kind, TokenKind::Text(_)))?;
+    next(|kind| *kind == TokenKind::Sign(b','))?;
+    let to = next(|kind| matches!(kind, TokenKind::Text(_)))?;
+    Some((from, to))
 }
 
 /// Arguments in lower case with a slash in front of each option, and marks that say nothing taken out.
@@ -361,6 +420,52 @@ mod tests {
             ),
             ["renamed-system-binary critical"]
         );
+    }
+
+    #[test]
+    fn tools_that_get_another_name_are_found_however_it_is_written() {
+        for (kind, source) in [
+            (
+                Kind::Bat,
+                "xcopy /y C:\\Windows\\System32\\rundll32.exe D:\\note.exe*\r\n",
+            ),
+            (
+                Kind::Bat,
+                "mklink D:\\a.exe C:\\Windows\\System32\\mshta.exe\r\n",
+            ),
+            (
+                Kind::Ps1,
+                "[IO.File]::Copy('C:\\Windows\\System32\\cmd.exe', \"D:\\x.exe\")\n",
+            ),
+            (
+                Kind::Js,
+                "f.CopyFile('C:\\\\Windows\\\\System32\\\\cmd.exe', 'D:\\\\x.exe');",
+            ),
+            (
+                Kind::Py,
+                "shutil.copy(r'C:\\Windows\\System32\\cmd.exe', r'D:\\x.exe')\n",
+            ),
+        ] {
+            assert_eq!(
+                found(kind, source),
+                ["renamed-system-binary critical"],
+                "{source}"
+            );
+        }
+        for (kind, source) in [
+            (
+                Kind::Bat,
+                "mklink C:\\tools\\cmd.exe C:\\Windows\\System32\\cmd.exe\r\n",
+            ),
+            (
+                Kind::Ps1,
+                "[IO.File]::Copy('C:\\a\\cmd.exe', 'D:\\winpe\\cmd.exe')\n",
+            ),
+            (Kind::Js, "f.copyFile('a.exe', 'b.exe'); g.copy('cmd.exe');"),
+            (Kind::Py, "shutil.copy('cmd.exe.txt', 'x.exe')\n"),
+        ] {
+            assert_eq!(found(kind, source), Vec::<String>::new(), "{source}");
+        }
     }
 
     #[test]

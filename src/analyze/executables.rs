@@ -116,7 +116,7 @@ fn host<'a>(look: &Look<'a>) -> Option<&'a Artifact> {
     let around = look.ancestors().find(|artifact| {
         !matches!(
             artifact.kind,
-            Kind::OleStream | Kind::Data | Kind::Gz | Kind::ActiveMime
+            Kind::OleStream | Kind::OleNative | Kind::Data | Kind::Gz | Kind::ActiveMime
         ) || artifact.parent.is_none()
     })?;
     match around.kind.family() {

@@ -6,13 +6,14 @@ use super::{Analyzer, Findings, Look, Sees};
 use crate::formats::encoded::{self, Meaning};
 use crate::formats::indicators::{self, IndicatorKind, Lists};
 use crate::formats::vba::{Event, Module, TokenKind, fold};
+use crate::formats::xlm;
 use crate::knowledge::IndicatorLists;
 use crate::model::{IocType, Kind};
 
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
     name: "iocs",
-    kinds: &[Kind::VbaSource, Kind::VbaPcode],
+    kinds: &[Kind::VbaSource, Kind::VbaPcode, Kind::XlmSource],
     sees: Sees::Content,
     findings: &[],
     run,
@@ -23,6 +24,9 @@ const KEPT: usize = 200;
 
 /// Keeps indicators; finds nothing.
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
+    if look.artifact.kind == Kind::XlmSource {
+        return formulas(look, findings);
+    }
     let module = Module::read(&look.artifact.data);
     let mut collector = Collector {
         lists: &look.knowledge.indicators,
@@ -50,6 +54,34 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
             collector.collect(text.as_str());
         }
     });
+}
+
+/// Keeps indicators of Excel 4 macros.
+fn formulas(look: &Look<'_>, findings: &mut Findings<'_>) {
+    let text = String::from_utf8_lossy(&look.artifact.data);
+    let source = xlm::Source::read(&text);
+    let mut collector = Collector {
+        lists: &look.knowledge.indicators,
+        findings,
+        kept: BTreeSet::new(),
+    };
+    for (_, line) in &source.lines {
+        let (xlm::Line::Name { formula, .. }
+        | xlm::Line::Cell {
+            content: formula, ..
+        }) = line
+        else {
+            continue;
+        };
+        for node in xlm::Formula::read(formula.trim_start_matches('=')).nodes() {
+            if let xlm::Node::Text(text) = node {
+                collector.collect(text);
+            }
+        }
+    }
+    for text in xlm::fold(&source, &|_| false).texts {
+        collector.collect(&text);
+    }
 }
 
 struct Collector<'c, 'f> {

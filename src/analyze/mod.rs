@@ -2,18 +2,26 @@
 //!
 //! A new analyzer is one file here, its `mod` line and its row in [`ANALYZERS`].
 
+mod activex;
 mod command_lines;
 mod containers;
+mod csv;
+mod dde;
 mod encrypted;
+mod equation;
 mod executables;
+mod external;
 mod findings;
+mod hidden_sheet;
 mod html_script;
 mod iocs;
 mod macro_disguise;
 mod mail;
 mod msbuild;
 mod names;
+mod packages;
 mod renamed;
+mod rich_text;
 mod script_obfuscation;
 mod scripts;
 mod shortcut;
@@ -22,6 +30,7 @@ mod vba_autoexec;
 mod vba_calls;
 mod vba_obfuscation;
 mod vba_stomped;
+mod xlm;
 
 pub use findings::{Findings, Found};
 
@@ -103,9 +112,18 @@ pub const ANALYZERS: &[Analyzer] = &[
     vba_autoexec::ROW,
     vba_calls::ROW,
     vba_obfuscation::ROW,
+    xlm::ROW,
+    hidden_sheet::ROW,
     vba_stomped::ROW,
     macro_disguise::ROW,
+    dde::ROW,
+    external::ROW,
+    csv::ROW,
     iocs::ROW,
+    packages::ROW,
+    rich_text::ROW,
+    equation::ROW,
+    activex::ROW,
     names::ROW,
     executables::ROW,
     renamed::ROW,

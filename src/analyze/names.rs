@@ -82,7 +82,7 @@ fn is_file_name(look: &Look<'_>) -> bool {
     let stream = matches!(
         via,
         "ole-stream" | "ole-storage" | "vba-module" | "vba-project"
-    ) || look.artifact.kind == Kind::OleStream;
+    ) || matches!(look.artifact.kind, Kind::OleStream | Kind::OleNative);
     if stream {
         return false;
     }

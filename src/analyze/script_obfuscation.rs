@@ -2,11 +2,11 @@
 //!
 //! Counted on what the script is made of, never on how long its lines are: minified scripts are ordinary.
 
-use super::scripts::KINDS;
+use super::scripts::{KINDS, squeezed};
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::script::{self, Language, batch};
 use crate::formats::vba::{Event, Module, fold};
-use crate::knowledge::Obfuscation;
+use crate::knowledge::{Behaviours, Obfuscation};
 use crate::model::{Artifact, Kind};
 use crate::text;
 
@@ -27,10 +27,22 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     if !KINDS.contains(&artifact.kind) {
         return;
     }
-    let limits = &look.knowledge.behaviour.obfuscation;
-    if let Some(what) = obfuscation(artifact, limits) {
+    let behaviour = &look.knowledge.behaviour;
+    let what = obfuscation(artifact, &behaviour.obfuscation);
+    if let Some(what) = what.or_else(|| packed(artifact, behaviour)) {
         findings.report(Found::new("script-obfuscated", &what));
     }
+}
+
+/// What shows that JavaScript unpacks itself.
+fn packed(artifact: &Artifact, behaviour: &Behaviours) -> Option<String> {
+    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
+    if artifact.kind != Kind::Js || memchr::memmem::find(data, b"eval").is_none() {
+        return None;
+    }
+    let squeezed = squeezed(&text::to_utf8(data), Kind::Js);
+    let texts = behaviour.packed(&squeezed)?;
+    Some(format!("unpacks itself: {}", texts.join(" ")))
 }
 
 /// What makes the script unreadable.

@@ -4,7 +4,7 @@
 
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::command_line;
-use crate::formats::script;
+use crate::formats::script::{self, Language, TokenKind};
 use crate::formats::vba::{Event, Module, fold};
 use crate::knowledge::{Behaviours, Deed};
 use crate::model::{Artifact, Family, Kind};
@@ -45,10 +45,12 @@ const LONGEST: usize = 4 << 20;
 
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let artifact = look.artifact;
-    if !KINDS.contains(&artifact.kind) || is_of_its_host(look) {
+    let decoded = matches!(artifact.via, Some("decoded-text" | "script-block"));
+    // What two scripts hide alike is told once.
+    let told = decoded && artifact.same_as.is_some();
+    if !KINDS.contains(&artifact.kind) || told || is_of_its_host(look) {
         return;
     }
-    let decoded = artifact.via == Some("decoded-text");
     let from_script = look
         .parent()
         .is_some_and(|parent| KINDS.contains(&parent.kind));
@@ -121,7 +123,16 @@ fn deed(artifact: &Artifact, behaviour: &Behaviours) -> Option<(&'static str, St
 }
 
 /// The script in lower case without blanks and without lines that are comments.
-fn squeezed(source: &str, kind: Kind) -> String {
+pub(super) fn squeezed(source: &str, kind: Kind) -> String {
+    let language = match kind {
+        Kind::Js => Some(Language::Js),
+        Kind::Ps1 => Some(Language::PowerShell),
+        Kind::Py | Kind::Sh | Kind::Pl | Kind::Rb => Some(Language::Other),
+        _ => None,
+    };
+    if let Some(language) = language {
+        return squeezed_tokens(source, language);
+    }
     let marks: &[&str] = match kind {
         Kind::Js | Kind::Jse | Kind::Php => &["//", "*", "/*"],
         Kind::Vbs => &["'", "rem "],
@@ -149,6 +160,23 @@ fn squeezed(source: &str, kind: Kind) -> String {
                 .filter(|c| !c.is_whitespace() && !matches!(c, '`' | '^'))
                 .map(|c| c.to_ascii_lowercase()),
         );
+    }
+    out
+}
+
+/// The tokens in lower case, comments and blanks left out, lines kept.
+fn squeezed_tokens(source: &str, language: Language) -> String {
+    let mut out = String::with_capacity(source.len());
+    for token in script::tokens(source, language).0 {
+        match token.kind {
+            TokenKind::Line => out.push('\n'),
+            TokenKind::Name(name) => out.extend(name.chars().map(|c| c.to_ascii_lowercase())),
+            _ => {
+                let written = source.get(token.span).unwrap_or_default();
+                let kept = written.chars().filter(|c| !c.is_whitespace());
+                out.extend(kept.map(|c| c.to_ascii_lowercase()));
+            }
+        }
     }
     out
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::{Analyzer, Findings, Found, Look, Sees};
+use super::{Analyzer, Findings, Found, Look, Sees, command_lines};
 use crate::formats::encoded::{self, Meaning};
 use crate::formats::vba::{Argument, Call, Declared, Event, Module, Receiver, Text, Value, fold};
 use crate::knowledge::{Api, CallRule, VbaKnowledge, Weight, When};
@@ -15,12 +15,21 @@ pub(super) const ROW: Analyzer = Analyzer {
     name: "vba_calls",
     kinds: &[Kind::VbaSource, Kind::VbaPcode],
     sees: Sees::Content,
-    findings: &["vba-suspicious-call"],
+    findings: &[
+        "vba-suspicious-call",
+        "powershell-command",
+        "lolbin-command",
+        "renamed-system-binary",
+    ],
     run,
 };
 
 /// Most objects that are followed from where they were made to where they are used.
 const OBJECTS: usize = 256;
+
+/// Texts of a module that are looked at as commands, and how long they may be.
+const TEXTS: usize = 512;
+const LONGEST: usize = 64 << 10;
 
 /// Reports `vba-suspicious-call`.
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
@@ -34,11 +43,17 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         made: BTreeMap::new(),
         used: BTreeSet::new(),
         last: None,
+        texts: Vec::new(),
     };
     fold(&module, &|text| vba.mark(text), &mut |event| {
         judge.see(&event);
     });
     judge.unused();
+    // What a module that calls something puts together may be a command.
+    if judge.last.is_some() {
+        let texts = std::mem::take(&mut judge.texts);
+        command_lines::judge(look, findings, &texts);
+    }
 }
 
 struct Judge<'j, 'f> {
@@ -52,6 +67,8 @@ struct Judge<'j, 'f> {
     used: BTreeSet<String>,
     /// The statement reported last: one statement is one finding.
     last: Option<Range<usize>>,
+    /// Texts that were put together or given to calls, with their offsets.
+    texts: Vec<(usize, String)>,
 }
 
 impl<'j> Judge<'j, '_> {
@@ -73,7 +90,14 @@ impl<'j> Judge<'j, '_> {
                     self.report(statement, None);
                 }
             }
-            Event::Text { .. } | Event::Exhausted => {}
+            Event::Text { text, statement } => self.keep(statement.start, text.as_str()),
+            Event::Exhausted => {}
+        }
+    }
+
+    fn keep(&mut self, at: usize, text: &str) {
+        if self.texts.len() < TEXTS && text.contains(' ') && text.len() < LONGEST {
+            self.texts.push((at, text.to_owned()));
         }
     }
 
@@ -85,6 +109,9 @@ impl<'j> Judge<'j, '_> {
         let suspicious = self.vba.calls(call.name).any(|rule| self.meets(rule, call));
         if suspicious || self.is_api(call) || is_hidden_run(call) || self.is_unknown_run(call) {
             self.report(&call.statement, Some(call.arguments));
+            for line in command_lines::lines_of(call) {
+                self.keep(call.at, &line);
+            }
         }
     }
 
@@ -400,7 +427,13 @@ mod tests {
     use super::*;
 
     fn found(source: &str) -> Vec<(String, Option<String>)> {
-        testing::in_module(run, source)
+        let (findings, _) =
+            testing::run(run, &[testing::holding(Kind::VbaSource, source.as_bytes())]);
+        let own = findings
+            .into_iter()
+            .filter(|finding| finding.id == "vba-suspicious-call");
+        own.map(|finding| (finding.evidence.text, finding.evidence.decoded))
+            .collect()
     }
 
     fn decoded(source: &str) -> Option<String> {

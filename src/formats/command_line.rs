@@ -226,7 +226,7 @@ fn inner(command: &Command) -> Option<String> {
             || lower
                 .as_bytes()
                 .get(at.checked_sub(1)?)
-                .is_some_and(|byte| b" \t,/".contains(byte));
+                .is_some_and(|byte| b" \t,/\"".contains(byte));
         let rest = arguments.get(at.checked_add(option.len())?..)?;
         (whole && !rest.is_empty()).then(|| rest.trim())
     };
@@ -236,6 +236,8 @@ fn inner(command: &Command) -> Option<String> {
             .filter_map(behind)
             .max_by_key(|rest| rest.len())?,
         "forfiles" => behind("/c")?,
+        // A variable that holds the interpreter.
+        program if program.starts_with('%') && lower.starts_with("/c") => behind("/c")?,
         "pcalua" => behind("-a")?,
         "conhost" => arguments,
         "wmic" => behind("create")?,

@@ -7,9 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
+use super::xml;
 use crate::bytes::Deviation;
 use crate::limits::{Budget, Halt};
 use crate::text;
@@ -48,6 +48,8 @@ pub struct Relationship {
     pub target: String,
     /// Whether that is in the package.
     pub mode: TargetMode,
+    /// Where its element starts, in the text as UTF-8.
+    pub at: usize,
 }
 
 /// The relationships of one part.
@@ -129,6 +131,7 @@ impl Relationships {
                 } else {
                     TargetMode::Internal
                 },
+                at: element.at,
             });
         })?;
         Ok(Self { list, deviations })
@@ -170,58 +173,13 @@ pub fn resolve(source: &str, target: &str) -> String {
 struct Element<'a> {
     local: &'a str,
     tag: &'a BytesStart<'a>,
+    at: usize,
 }
 
 impl Element<'_> {
-    /// The value of an attribute, whatever its prefix; names compare exactly, as XML has it.
     fn attribute(&self, name: &str) -> Option<String> {
-        let mut attributes = self.tag.attributes();
-        attributes.with_checks(false);
-        attributes
-            .flatten()
-            .find(|attribute| attribute.key.local_name().as_ref() == name)
-            .map(|attribute| unescape(&attribute.value))
+        xml::attribute(self.tag, name)
     }
-}
-
-/// Character references and the five entities of XML; whatever else follows an ampersand stays as it is.
-fn unescape(raw: &str) -> String {
-    let mut out = String::with_capacity(raw.len());
-    let mut rest = raw;
-    // Ends because each turn takes at least the ampersand.
-    while let Some((before, behind)) = rest.split_once('&') {
-        out.push_str(before);
-        let entity = behind.split_once(';').and_then(|(entity, tail)| {
-            let c = match entity {
-                "amp" => '&',
-                "lt" => '<',
-                "gt" => '>',
-                "quot" => '"',
-                "apos" => '\'',
-                entity => {
-                    let number = entity.strip_prefix('#')?;
-                    let code = match number.strip_prefix(['x', 'X']) {
-                        Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-                        None => number.parse().ok()?,
-                    };
-                    char::from_u32(code)?
-                }
-            };
-            Some((c, tail))
-        });
-        match entity {
-            Some((c, tail)) => {
-                out.push(c);
-                rest = tail;
-            }
-            None => {
-                out.push('&');
-                rest = behind;
-            }
-        }
-    }
-    out.push_str(rest);
-    out
 }
 
 /// Hands every start tag to `see`; a fault of the XML ends the reading and is told.
@@ -231,11 +189,7 @@ fn elements(
     mut see: impl FnMut(&Element<'_>),
 ) -> Result<Vec<Deviation>, Halt> {
     let xml = text::to_utf8(xml);
-    let mut reader = Reader::from_str(&xml);
-    let config = reader.config_mut();
-    config.check_end_names = false;
-    config.allow_unmatched_ends = true;
-    config.allow_dangling_amp = true;
+    let mut reader = xml::reader(&xml);
     let mut deviations = Vec::new();
     let mut count = 0usize;
     loop {
@@ -251,6 +205,7 @@ fn elements(
                 see(&Element {
                     local: name.as_ref(),
                     tag: &tag,
+                    at,
                 });
             }
             Ok(Event::DocType(_)) => deviations.push(Deviation::new(

@@ -1,4 +1,4 @@
-//! Bytes → kind and other plausible readings, by structure, never by name.
+//! Bytes → kind and other plausible readings, by structure; by name only where there is none.
 //!
 //! A strong mark at byte 0 comes first, then structures whose marks lie elsewhere, then text. What the bytes are
 //! plausible as besides is added at the end, so that both readings are followed.
@@ -25,8 +25,9 @@ pub use executable::{embedded as embedded_program, pe_length};
 
 pub use mail::{MailStart, mail_start};
 
+use crate::knowledge::scripts;
 use crate::limits::Budget;
-use crate::model::{Fact, Kind};
+use crate::model::{Fact, Kind, Name};
 
 /// What bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,36 @@ impl Identity {
             readings: Vec::new(),
             facts: Vec::new(),
         }
+    }
+}
+
+/// Tells what bytes are under a name. Content counts first; a text that is told to be nothing else is what its name
+/// makes of it, for an interpreter reads whatever it is handed.
+pub fn identify_named(data: &[u8], name: Option<&Name>, budget: &Budget) -> Identity {
+    let mut identity = identify(data, budget);
+    let Some(name) = name else {
+        return identity;
+    };
+    let script = |extension: String| scripts().by_extension(&extension);
+    if let Some(kind) = name.extensions().find_map(script)
+        && yields(identity.kind, kind)
+    {
+        identity.kind = kind;
+    }
+    identity
+}
+
+/// Whether what was told by content gives way to the script that the name says.
+fn yields(told: Kind, named: Kind) -> bool {
+    match told {
+        Kind::Text | Kind::Csv | Kind::Email | Kind::Css | Kind::Ics | Kind::Vcf | Kind::Ldif => {
+            true
+        }
+        // Read on after lines and bytes that mean nothing.
+        Kind::Data => matches!(named, Kind::Bat | Kind::Hta),
+        Kind::Html => named == Kind::Hta,
+        Kind::Xml => matches!(named, Kind::Wsf | Kind::Sct | Kind::Hta),
+        _ => false,
     }
 }
 
@@ -191,6 +222,27 @@ pub(crate) mod tests {
         let mut help = vec![0x90; 600];
         help[100..112].copy_from_slice(b"ITSF\x03\0\0\0\x60\0\0\0");
         assert_eq!(kind(&help), Kind::Chm);
+    }
+
+    #[test]
+    fn a_text_of_no_structure_is_the_script_that_its_name_says() {
+        let named = |data: &[u8], name: &str| {
+            let budget = Budget::new(Limits::default(), None);
+            identify_named(data, Some(&Name::of(name)), &budget).kind
+        };
+        assert_eq!(named(b"x(1)", "a.JS"), Kind::Js);
+        assert_eq!(named(b"x(1)", "a.js.txt"), Kind::Text);
+        assert_eq!(named(b"calc", "a.cmd "), Kind::Bat);
+        assert_eq!(
+            named(b"<html><script>1</script></html>", "a.hta"),
+            Kind::Hta
+        );
+        assert_eq!(
+            named(b"<html><script>1</script></html>", "a.js"),
+            Kind::Html
+        );
+        assert_eq!(named(&pe(), "a.bat"), Kind::Pe);
+        assert_eq!(named(b"", "a.bat"), Kind::Empty);
     }
 
     #[test]

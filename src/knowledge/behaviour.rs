@@ -10,6 +10,8 @@ use crate::model::Kind;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Behaviours {
+    /// Texts of JavaScript that unpacks itself, as they stand in a script without blanks: all of one list.
+    packed: Vec<Vec<String>>,
     behaviour: Vec<Row>,
     /// What is known of batch files.
     pub batch: Batch,
@@ -72,6 +74,12 @@ pub enum Deed {
 }
 
 impl Behaviours {
+    /// What shows that a script in JavaScript unpacks itself, blanks left out.
+    pub fn packed(&self, squeezed: &str) -> Option<&[String]> {
+        let met = |texts: &&Vec<String>| texts.iter().all(|text| squeezed.contains(text.as_str()));
+        self.packed.iter().find(met).map(Vec::as_slice)
+    }
+
     /// Reads the text of the file; the error says what does not hold.
     pub fn parse(text: &str) -> Result<Self, String> {
         let behaviours: Self = toml::from_str(text).map_err(|error| error.to_string())?;

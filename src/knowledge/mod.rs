@@ -7,16 +7,22 @@ mod catalogue;
 mod commands;
 mod extensions;
 mod indicators;
+mod links;
+mod objects;
 mod scripts;
 mod vba;
+mod xlm;
 
 pub use behaviour::{Behaviours, Deed, Obfuscation};
 pub use catalogue::{Catalogue, Combination, Entry, Language, Scope, Text, Variant};
 pub use commands::{BuildLists, Commands as CommandKnowledge};
 pub use extensions::{Extension, Extensions, Match};
 pub use indicators::IndicatorLists;
+pub use links::LinkLists;
+pub use objects::{ObjectLists, Standing};
 pub use scripts::{Feature, Language as ScriptLanguage, Meaning, Scripts, scripts};
 pub use vba::{Api, AssignmentRule, CallRule, Commands, Disguise, VbaKnowledge, Weight, When};
+pub use xlm::XlmKnowledge;
 
 use thiserror::Error;
 
@@ -37,12 +43,18 @@ pub struct Knowledge {
     pub catalogue: Catalogue,
     /// What VBA does by itself and what it can do.
     pub vba: VbaKnowledge,
+    /// What Excel 4 macros can do.
+    pub xlm: XlmKnowledge,
     /// What scripts do.
     pub behaviour: Behaviours,
     /// Tools of Windows and command lines that misuse them.
     pub commands: CommandKnowledge,
     /// Lists for indicators.
     pub indicators: IndicatorLists,
+    /// Lists for links of documents.
+    pub links: LinkLists,
+    /// Classes of objects.
+    pub objects: ObjectLists,
     /// What extensions claim.
     pub extensions: Extensions,
 }
@@ -63,6 +75,11 @@ impl Knowledge {
                 include_str!("../../signatures/vba.toml"),
                 VbaKnowledge::parse,
             )?,
+            xlm: parse(
+                "xlm.toml",
+                include_str!("../../signatures/xlm.toml"),
+                XlmKnowledge::parse,
+            )?,
             behaviour: parse(
                 "behaviour.toml",
                 include_str!("../../signatures/behaviour.toml"),
@@ -77,6 +94,16 @@ impl Knowledge {
                 "indicators.toml",
                 include_str!("../../signatures/indicators.toml"),
                 IndicatorLists::parse,
+            )?,
+            objects: parse(
+                "objects.toml",
+                include_str!("../../signatures/objects.toml"),
+                ObjectLists::parse,
+            )?,
+            links: parse(
+                "links.toml",
+                include_str!("../../signatures/links.toml"),
+                LinkLists::parse,
             )?,
             extensions: parse(
                 "extensions.toml",

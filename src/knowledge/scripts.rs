@@ -74,6 +74,8 @@ pub struct Scripts {
     searched: AtomicUsize,
     patterns: Vec<String>,
     meanings: Vec<Vec<Meaning>>,
+    /// What extensions say of a text.
+    named: BTreeMap<String, Kind>,
 }
 
 /// Bytes searched from which the table of all states is made: it takes several milliseconds and gains a few
@@ -83,6 +85,8 @@ const WORTH_A_TABLE: usize = 1 << 20;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    #[serde(default)]
+    named: BTreeMap<Kind, Vec<String>>,
     language: Vec<Row>,
 }
 
@@ -112,6 +116,10 @@ impl Scripts {
     /// Reads the text of the file; the error says what does not hold.
     pub fn parse(text: &str) -> Result<Self, String> {
         let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+        let mut named = BTreeMap::new();
+        for (kind, extensions) in file.named {
+            named.extend(extensions.into_iter().map(|extension| (extension, kind)));
+        }
         let mut languages = Vec::new();
         let mut patterns: BTreeMap<String, Vec<Meaning>> = BTreeMap::new();
         for (language, row) in file.language.into_iter().enumerate() {
@@ -149,10 +157,16 @@ impl Scripts {
             languages,
             automaton: Some(automaton),
             table: OnceLock::new(),
+            named,
             searched: AtomicUsize::new(0),
             patterns,
             meanings,
         })
+    }
+
+    /// What Windows, or an interpreter that is installed, runs a text with this extension as.
+    pub fn by_extension(&self, extension: &str) -> Option<Kind> {
+        self.named.get(extension).copied()
     }
 
     /// The languages, in the order of the file.

@@ -107,6 +107,42 @@ pub enum Fact {
         /// The address as written, decoded: a URL, a UNC path, a moniker, a file name.
         target: String,
     },
+    /// An object of another program in a rich text.
+    Object {
+        /// Offset of its data.
+        at: usize,
+        /// Its class as the document names it; empty where it does not.
+        class: String,
+        /// Whether its data is elsewhere.
+        linked: bool,
+        /// Whether it is brought up to date, and so loaded, when the document is opened.
+        updates: bool,
+        /// What hides its data, in words; empty for data as programs write it.
+        hidden: Vec<String>,
+    },
+    /// A file put into a document by the Object Packager; stands on the file.
+    Package {
+        /// The name under its icon.
+        label: String,
+        /// Where it came from.
+        path: String,
+        /// Where it is put when it is opened.
+        temporary: String,
+    },
+    /// A formula of the Equation Editor.
+    Equation(Formula),
+    /// The object, and all that is in it, is loaded when the document is opened.
+    LoadedOnOpening,
+    /// A component that the document loads to show something of itself.
+    Control {
+        /// Its class id in braces, or its class name.
+        class: String,
+    },
+    /// The class of an object or storage, where it has one.
+    StorageClass {
+        /// Its class id in braces.
+        class: String,
+    },
     /// A dynamic data exchange link: a field, a formula or a link record.
     Dde {
         /// Offset in the artifact, where one is known.
@@ -115,6 +151,13 @@ pub enum Fact {
         command: String,
         /// Whether the document asks for it by itself when it is opened (`DDEAUTO`, automatic links).
         automatic: bool,
+    },
+    /// A sheet of a workbook that is not shown.
+    HiddenSheet {
+        /// Its name.
+        name: String,
+        /// How it is hidden.
+        how: Hiding,
     },
     /// What a shortcut starts.
     Shortcut {
@@ -162,6 +205,17 @@ pub enum Fact {
     },
 }
 
+/// The state of a formula.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Formula {
+    /// As the editor writes it, or data that only another editor reads.
+    WellFormed,
+    /// With a record that is longer than the editor has room for: which one.
+    Overflow(String),
+    /// Not what an editor writes: what was expected and what was found.
+    Invalid(String),
+}
+
 /// What a document uses an external target as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -181,6 +235,15 @@ pub enum Role {
     Inclusion,
     /// Anything else that is fetched; the relationship or field names it.
     Other,
+}
+
+/// How a sheet is hidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hiding {
+    /// The user can show it.
+    Hidden,
+    /// No menu of Excel shows it.
+    VeryHidden,
 }
 
 /// Whether an ambiguity hides something from one of the readings.

@@ -141,7 +141,7 @@ kinds! {
         Flac "flac" "FLAC sound", Mkv "mkv" "Matroska video", Wmv "wmv" "Windows media", Swf "swf" "Flash movie", Midi "midi" "MIDI sound";
     Font: Ttf "ttf" "font", Woff "woff" "web font";
     Crypto: P7s "p7s" "signature", P7m "p7m" "S/MIME message", Pgp "pgp" "PGP data", Cert "cert" "certificate";
-    Data: OleStream "ole-stream" "stream of a compound file", Sqlite "sqlite" "SQLite database", Empty "empty" "no bytes", Data "data" "unknown data";
+    Data: OleStream "ole-stream" "stream of a compound file", OleNative "ole-native" "native data of an OLE object", Sqlite "sqlite" "SQLite database", Empty "empty" "no bytes", Data "data" "unknown data";
 }
 
 impl Kind {

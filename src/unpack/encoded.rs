@@ -89,6 +89,17 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     number_runs(&text, &mut sink)
 }
 
+/// Pushes what a text that was put together decodes to.
+pub(super) fn in_text(text: &[u8], nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let mut sink = Sink {
+        nest,
+        wide: true,
+        pushed: 0,
+    };
+    base64_runs(text, &mut sink)?;
+    number_runs(text, &mut sink)
+}
+
 /// Where decoded runs go.
 struct Sink<'n, 'b> {
     nest: &'n mut Nest<'b>,
@@ -136,7 +147,7 @@ fn counts(kind: Kind) -> bool {
         | Family::Odf
         | Family::OneNote
         | Family::Vba
-        | Family::Compressed => kind != Kind::OleStream,
+        | Family::Compressed => !matches!(kind, Kind::OleStream | Kind::OleNative),
         Family::Pdf | Family::Web => true,
         Family::Mail => kind != Kind::Eml,
         _ => kind == Kind::Rtf,

@@ -4,20 +4,26 @@
 
 mod activemime;
 mod carve;
+mod doc;
 mod encoded;
 mod gzip;
 mod lnk;
 mod mail;
 mod mbox;
 mod nest;
+mod objects;
+mod office_links;
 mod office_xml;
 mod ole;
 mod pe;
 mod ppt;
+mod rtf;
 mod script;
 mod tar;
 mod uuencoded;
 mod vba;
+mod workbook;
+mod workbook_parts;
 mod zip;
 
 pub use nest::{Child, MESSAGE, Nest, Payload, Seen};
@@ -70,6 +76,12 @@ pub const UNPACKERS: &[Unpacker] = &[
         kinds: ZIP_BASED,
         run: zip::run,
     },
+    // On the members that the reader of zips made.
+    Unpacker {
+        name: "workbook_parts",
+        kinds: workbook_parts::KINDS,
+        run: workbook_parts::run,
+    },
     Unpacker {
         name: "gzip",
         kinds: &[Kind::Gz],
@@ -87,14 +99,44 @@ pub const UNPACKERS: &[Unpacker] = &[
         run: vba::run,
     },
     Unpacker {
+        name: "workbook",
+        kinds: ole::KINDS,
+        run: workbook::run,
+    },
+    Unpacker {
+        name: "workbook",
+        kinds: &[Kind::Xls4],
+        run: workbook::run_stream,
+    },
+    Unpacker {
+        name: "workbook",
+        kinds: &[Kind::Sylk],
+        run: workbook::run_sylk,
+    },
+    Unpacker {
         name: "ppt",
         kinds: &[Kind::Ppt],
         run: ppt::run,
     },
     Unpacker {
+        name: "doc",
+        kinds: doc::KINDS,
+        run: doc::run,
+    },
+    Unpacker {
         name: "ole",
         kinds: ole::KINDS,
         run: ole::run,
+    },
+    Unpacker {
+        name: "objects",
+        kinds: &[Kind::OleNative],
+        run: objects::run,
+    },
+    Unpacker {
+        name: "rtf",
+        kinds: &[Kind::Rtf],
+        run: rtf::run,
     },
     Unpacker {
         name: "activemime",
@@ -105,6 +147,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "office_xml",
         kinds: &[Kind::FlatOpc, Kind::Word2003Xml, Kind::Excel2003Xml],
         run: office_xml::run,
+    },
+    Unpacker {
+        name: "office_links",
+        kinds: office_links::KINDS,
+        run: office_links::run,
     },
     Unpacker {
         name: "lnk",

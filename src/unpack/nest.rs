@@ -298,7 +298,7 @@ impl<'a> Nest<'a> {
         }
         let mut identity = match child.kind {
             Some(kind) => identify::Identity::certain(kind),
-            None => identify::identify(&data, self.budget),
+            None => identify::identify_named(&data, child.name.as_ref(), self.budget),
         };
         if let Some(kind) = child.unknown.filter(|_| identity.kind == Kind::Data) {
             identity.kind = kind;

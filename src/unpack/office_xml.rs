@@ -244,7 +244,7 @@ fn resolve(entity: &str) -> Option<String> {
 }
 
 /// The text: by mark or look where it is Unicode, else as its declaration says.
-fn decoded(data: &[u8]) -> Cow<'_, str> {
+pub(super) fn decoded(data: &[u8]) -> Cow<'_, str> {
     let sniffed = text::sniff(data);
     if sniffed.is_none_or(|charset| charset.mark == 0)
         && let Some(label) = declared(data)

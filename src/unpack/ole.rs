@@ -13,7 +13,7 @@ use crate::formats::ole::{ObjectType, Ole, Reach, Stream};
 use crate::limits::{Fault, Halt};
 use crate::model::{Artifact, Fact, Kind, Name, Trouble};
 
-use super::{Child, Nest, Payload};
+use super::{Child, Nest, Payload, objects};
 
 /// The kinds that are compound files.
 pub(super) const KINDS: &[Kind] = &[
@@ -46,6 +46,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         nest.unread(0, "the directory of the compound file is not there");
     }
     lock(&mut ole, nest)?;
+    objects::classes(&ole, nest);
     for position in 0..ole.entries().len() {
         nest.tick()?;
         let Some(entry) = ole.entries().get(position) else {
@@ -55,6 +56,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
             continue;
         }
         let (reach, path) = (entry.reach, ole.path(position));
+        let part = objects::Part::of(&ole, position);
         let stream = match ole.stream(position) {
             Ok(stream) => stream,
             Err(halt @ Halt::Ceiling(_)) => {
@@ -72,6 +74,9 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
             .else_kind(Kind::OleStream);
         if let Some(range) = stream.range() {
             child = child.at(range);
+        }
+        if let Some(part) = part {
+            child = part.describe(child, &stream.data, nest.budget())?;
         }
         nest.push(child)?;
     }

@@ -4,8 +4,8 @@
 
 use std::borrow::Cow;
 
-use crate::formats::script::{Folded, Language, batch};
-use crate::formats::{msbuild, script};
+use crate::formats::script::{Dialect, Folded, Language, batch};
+use crate::formats::{encoded, msbuild, script, vba};
 use crate::identify;
 use crate::limits::Halt;
 use crate::model::{Artifact, Fact, Kind, Trouble};
@@ -51,23 +51,91 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     for (_, command) in script::encoded_commands(&source) {
         push(nest, command.into_bytes(), Some(Kind::Ps1))?;
     }
+    for text in script::code_texts(&source) {
+        // Handed to an interpreter of commands at most, where its own language cannot run it.
+        let kind = match artifact.kind {
+            Kind::VbaSource | Kind::XlmSource => Some(Kind::Bat),
+            Kind::MsBuild => None,
+            own => Some(own),
+        };
+        push(nest, text.into_bytes(), kind)?;
+    }
     nest.budget().check_time()?;
     match artifact.kind {
         Kind::Bat => {
-            if let Some(text) = batch::expand(&source).text {
+            if let Some(plain) = behind_false_mark(&artifact.data) {
+                push(nest, plain.to_vec(), Some(Kind::Bat))?;
+            } else if let Some(text) = batch::expand(&source).text {
                 push(nest, text.into_bytes(), Some(Kind::Bat))?;
             }
         }
         Kind::MsBuild => {
             project(nest, artifact)?;
         }
-        Kind::Js | Kind::Wsf | Kind::Sct | Kind::Hta => {
-            folded(nest, artifact, &source, Language::Js)?;
-        }
+        Kind::Wsf | Kind::Sct | Kind::Hta => blocks(nest, &source)?,
+        Kind::Js => folded(nest, artifact, &source, Language::Js)?,
         Kind::Ps1 => folded(nest, artifact, &source, Language::PowerShell)?,
-        // What its texts come to is told by the readers of Basic.
-        Kind::Vbs | Kind::VbaSource | Kind::XlmSource => {}
+        Kind::Vbs | Kind::VbaSource => basic(nest, artifact)?,
+        Kind::XlmSource => {}
         _ => folded(nest, artifact, &source, Language::Other)?,
+    }
+    Ok(())
+}
+
+/// What stands behind the mark of a text of two bytes a character that is none: cmd reads bytes, viewers the mark.
+fn behind_false_mark(data: &[u8]) -> Option<&[u8]> {
+    let plain = data.strip_prefix(b"\xff\xfe")?;
+    let head = plain.get(..64).unwrap_or(plain);
+    (!head.contains(&0)).then_some(plain)
+}
+
+/// Characters of a literal that may be a piece of something encoded.
+const PIECE: usize = 24;
+
+/// Texts that a module puts together from pieces of something encoded. What its other texts come to is told by the
+/// readers of Basic.
+fn basic(nest: &mut Nest<'_>, artifact: &Artifact) -> Result<(), Trouble> {
+    let of_run = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    // What stands between two quotes; whether as a text or between two texts is told by the reader of Basic.
+    let pieces = artifact
+        .data
+        .split(|byte| *byte == b'"')
+        .any(|text| text.len() >= PIECE && text.iter().all(of_run));
+    if !pieces {
+        return Ok(());
+    }
+    let mut texts = Vec::new();
+    let module = vba::Module::read(&artifact.data);
+    vba::fold(&module, &|_| 0, &mut |event| {
+        if let vba::Event::Text { text, .. } = event
+            && text.built().joined > 0
+            && texts.len() < TEXTS
+            && encoded::looks_encoded(text.as_str().trim())
+        {
+            texts.push(text.as_str().to_owned());
+        }
+    });
+    for text in texts {
+        super::encoded::in_text(text.as_bytes(), nest)?;
+    }
+    Ok(())
+}
+
+/// Encoded texts of one module at the most.
+const TEXTS: usize = 64;
+
+/// The scripts of an application in markup, each by itself.
+fn blocks(nest: &mut Nest<'_>, source: &str) -> Result<(), Trouble> {
+    for (range, dialect) in script::blocks(source) {
+        let kind = match dialect {
+            Dialect::Basic => Kind::Vbs,
+            Dialect::Js => Kind::Js,
+            Dialect::Other => Kind::Text,
+        };
+        let data = source.get(range).unwrap_or_default().as_bytes().to_vec();
+        if !nest.holds(&data) {
+            nest.push(Child::new("script-block", data).of_kind(kind))?;
+        }
     }
     Ok(())
 }
@@ -203,6 +271,38 @@ mod tests {
             found[0].0 == Kind::Bat && found[0].1.contains("certutil -decode"),
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn scripts_in_markup_are_children_in_their_language() {
+        let hta = "<html><head><hta:application id=\"x\"/><script language=\"VBScript\">\r\nCreateObject(\"WScr\" & \"ipt.Shell\").Run \"x\"\r\n</script></head></html>";
+        let found = children(hta);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].0, Kind::Vbs);
+    }
+
+    #[test]
+    fn a_program_in_digits_over_several_statements_is_a_child() {
+        let digits: String = super::super::tests::pe()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let mut source = "Attribute VB_Name = \"M\"\r\nSub a()\r\n".to_owned();
+        for piece in digits.as_bytes().chunks(200) {
+            let piece = std::str::from_utf8(piece).unwrap();
+            source.push_str(&format!("a = a & \"{piece}\"\r\nb = 1\r\n"));
+        }
+        source.push_str("w.z a\r\nEnd Sub\r\n");
+        let found = children(&source);
+        assert!(found.iter().any(|(kind, _)| *kind == Kind::Pe), "{found:?}");
+    }
+
+    #[test]
+    fn a_batch_file_under_a_false_mark_is_read_as_cmd_reads_it() {
+        let found = behind_false_mark(b"\xff\xfe&cls\r\nstart a\r\n");
+        assert_eq!(found, Some(b"&cls\r\nstart a\r\n".as_slice()));
+        assert_eq!(behind_false_mark(b"\xff\xfea\0b\0"), None);
+        assert_eq!(behind_false_mark(b"start a\r\n"), None);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::limits::{Account, Fault, Halt};
 use crate::model::{Artifact, Fact, Kind, Name, Trouble};
 
 use super::{Child, Nest, Payload};
+use compiled::{Compiled, Shared};
 
 /// The code page where a project names none.
 const WESTERN: u16 = 1252;
@@ -31,6 +32,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         account: Account::new(crate::bytes::length(artifact.data.len())),
         taken: BTreeSet::new(),
         read: BTreeSet::new(),
+        lost: false,
         modules: 0,
         with_code: 0,
         projects: 0,
@@ -55,7 +57,9 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         }
         other => other?,
     }
-    if ole.root().is_none() || !ole.deviations().is_empty() {
+    // What a whole file no longer uses is no part of it: only what damage hides is searched for.
+    let hidden = finder.modules == 0 || finder.lost;
+    if ole.root().is_none() || hidden && !ole.deviations().is_empty() {
         finder.raw(&artifact.data, nest)?;
     }
     if finder.projects > 0 || finder.modules > 0 || storages.has("_vba_project") {
@@ -112,6 +116,8 @@ struct Finder {
     taken: BTreeSet<(usize, usize)>,
     /// Where in the file they start.
     read: BTreeSet<usize>,
+    /// Whether a module's source is not where the project says.
+    lost: bool,
     modules: usize,
     with_code: usize,
     projects: usize,
@@ -161,13 +167,16 @@ impl Finder {
             Some(cache) => Some(ole.stream(cache)?),
             None => None,
         };
-        let names = match &cache {
+        let tables = match &cache {
             Some(cache) => Identifiers::read(&cache.data, nest.budget())?,
-            None => None,
+            None => Vec::new(),
         };
         let shared = Shared {
             page,
-            names: names.as_ref(),
+            tables: &tables,
+            cached: cache
+                .as_ref()
+                .is_some_and(|cache| ovba::version(&cache.data) != Some(0xffff)),
         };
         for module in &parsed.modules {
             nest.tick()?;
@@ -248,6 +257,7 @@ impl Finder {
         let names = module.stream_names(page);
         let found = names.iter().find_map(|name| storages.find(storage, name));
         let Some(position) = found else {
+            self.lost = true;
             nest.unread(
                 0,
                 crate::text::excerpt(&format!("VBA module {name}: its stream is missing")),
@@ -279,7 +289,7 @@ impl Finder {
             name: source.name.clone(),
         };
         if let Some(text) = self.container(&stream, &source, Tail::Follow, nest)? {
-            return compiled.compare(&stream, &text, nest);
+            return self.compiled(&compiled, &stream, &text, nest);
         }
         // The offset leads to no container: the first one of the right look is taken.
         let elsewhere = ovba::find_containers(&stream.data).next();
@@ -287,6 +297,7 @@ impl Finder {
             Some(offset) => format!("{path}: expected source at {declared}, found at {offset}"),
             None => format!("{path}: no source at {declared}"),
         };
+        self.lost |= elsewhere.is_none();
         let mut text = None;
         if let Some(offset) = elsewhere {
             let source = Source {
@@ -303,7 +314,22 @@ impl Finder {
                 what: crate::text::excerpt(&what),
             });
         }
-        compiled.compare(&stream, &text.unwrap_or_default(), nest)
+        self.compiled(&compiled, &stream, &text.unwrap_or_default(), nest)
+    }
+
+    /// Compares the compiled code of a module with its source, and counts it as code where the source has none.
+    fn compiled(
+        &mut self,
+        compiled: &Compiled<'_>,
+        stream: &Stream<'_>,
+        source: &[u8],
+        nest: &mut Nest<'_>,
+    ) -> Result<(), Trouble> {
+        let differs = compiled.compare(&stream.data, source, nest)?;
+        if differs && !has_code(source) {
+            self.with_code = self.with_code.saturating_add(1);
+        }
+        Ok(())
     }
 
     /// Searches all streams for sources that no project names.
@@ -437,55 +463,6 @@ fn place(stream: &Stream<'_>, offset: usize) -> Option<usize> {
         }
     }
     None
-}
-
-/// What the modules of a project have in common.
-struct Shared<'p> {
-    page: u16,
-    /// The names that compiled code refers to; none where there is no cache.
-    names: Option<&'p Identifiers<'p>>,
-}
-
-/// The compiled code of a module, to be compared with its source.
-struct Compiled<'c> {
-    project: &'c Shared<'c>,
-    /// The module's name in the code page.
-    module: &'c [u8],
-    name: String,
-}
-
-impl Compiled<'_> {
-    /// Pushes the compiled code where it has what the source has not.
-    fn compare(
-        &self,
-        stream: &Stream<'_>,
-        source: &[u8],
-        nest: &mut Nest<'_>,
-    ) -> Result<(), Trouble> {
-        let Some(names) = self.project.names else {
-            return Ok(());
-        };
-        let module = compiled::Module {
-            name: self.module,
-            code_page: self.project.page,
-        };
-        let found = compiled::compare(&stream.data, names, source, &module, nest.budget())?;
-        let Some(difference) = found else {
-            return Ok(());
-        };
-        nest.note(Fact::PcodeDiffers {
-            module: crate::text::excerpt(&self.name),
-            what: crate::text::excerpt(&difference.what),
-        });
-        let child = Child::new("vba-pcode", Payload::from(Bytes::from(difference.text)))
-            .named(Name::of(self.name.clone()))
-            .of_kind(Kind::VbaPcode)
-            .with_fact(Fact::CodePage {
-                number: self.project.page,
-            });
-        nest.push(child)?;
-        Ok(())
-    }
 }
 
 /// Tells what was odd about a container.

@@ -3,7 +3,9 @@
 //! Harmless throughout: programs have no code, macros name hosts that cannot exist. Fixtures of independent writers
 //! are not here; `testdata/README.md` says how they were made.
 
+mod objects;
 mod stomped;
+mod xlm;
 
 use std::io::{Cursor, Write};
 
@@ -25,7 +27,10 @@ pub(crate) fn all() -> Vec<Fixture> {
     all.extend(containers());
     all.extend(combinations());
     all.extend(situations());
+    all.extend(crate::build_links::fixtures());
+    all.extend(objects::all());
     all.extend(stomped::all());
+    all.extend(xlm::all());
     all.extend(crate::fixtures_programs::all());
     all
 }

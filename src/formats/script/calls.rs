@@ -147,7 +147,7 @@ impl Machine<'_> {
         {
             return self.call(at, "fromCharCode", next.saturating_add(2), depth);
         }
-        if self.is_sign(next, b'(') {
+        if self.is_call(next) && self.is_sign(next, b'(') {
             return self.call(at, name, next, depth);
         }
         if self.is_target(at)

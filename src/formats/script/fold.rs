@@ -81,7 +81,7 @@ pub fn fold(source: &str, language: Language) -> Folded {
             .len()
             .saturating_mul(WORK_PER_BYTE)
             .saturating_add(WORK),
-        names: BTreeMap::new(),
+        names: builtins::names(language),
         built: Built::default(),
         payloads: Vec::new(),
         pieces: (0, 0),
@@ -483,7 +483,11 @@ impl Machine<'_> {
                 next = behind;
                 continue;
             }
-            break;
+            let Some((result, behind)) = self.element(&value, next, depth) else {
+                break;
+            };
+            value = result;
+            next = behind;
         }
         Some((value, next))
     }
@@ -532,6 +536,57 @@ impl Machine<'_> {
                 self.named(at, &name, depth)
             }
             TokenKind::Sign(_) | TokenKind::Line => None,
+        }
+    }
+
+    /// `[1]` behind a list, and of PowerShell `[1,2]` and `[-1..-9]` behind a text.
+    fn element(&mut self, value: &Value, open: usize, depth: u32) -> Parsed {
+        let shell = self.language == Language::PowerShell;
+        let list = match value {
+            Value::List(list) => list.clone(),
+            Value::Text(text) => match builtins::split(text, "") {
+                Value::List(list) => list,
+                other => vec![other],
+            },
+            Value::Number(_) | Value::Pattern(_) => return None,
+        };
+        if !self.is_sign(open, b'[') {
+            return None;
+        }
+        self.pay(list.len())?;
+        let first = open.saturating_add(1);
+        let turned = [b'-', b'.', b'.', b'-'];
+        let places = [
+            first,
+            first.saturating_add(2),
+            first.saturating_add(3),
+            first.saturating_add(4),
+        ];
+        let mut signs = turned.iter().zip(places);
+        if shell
+            && self.kind(first.saturating_add(1)) == Some(&TokenKind::Number(1))
+            && signs.all(|(sign, at)| self.is_sign(at, *sign))
+        {
+            // Down to where it ends is as good as always the start.
+            let behind =
+                (places[3]..places[3].saturating_add(12)).find(|at| self.is_sign(*at, b']'))?;
+            self.rearranged();
+            let turned = list.into_iter().rev().collect();
+            return Some((Value::List(turned), behind.saturating_add(1)));
+        }
+        let (places, behind) = self.items(first, b']', depth)?;
+        let places: Option<Vec<Value>> = places
+            .into_iter()
+            .map(|place| match place {
+                Value::Number(place) => list.get(usize::try_from(place).ok()?).cloned(),
+                Value::Text(_) | Value::List(_) | Value::Pattern(_) => None,
+            })
+            .collect();
+        let mut places = places?;
+        match places.len() {
+            1 => Some((places.pop()?, behind)),
+            _ if shell => Some((Value::List(places), behind)),
+            _ => None,
         }
     }
 
@@ -611,6 +666,7 @@ mod tests {
             ("f(['a','b','c'].join(''))", "f(\"abc\")"),
             ("f('aXbXc'.replace(/X/g,''))", "f(\"abc\")"),
             ("f('\\x61\\x62c')", "f(\"abc\")"),
+            ("var l=['x','abc'];f(l[1])", "var l=['x','abc'];f(\"abc\")"),
             ("var a='b';a+='c';f('a'+a)", "var a='b';a+='c';f(\"abc\")"),
             ("f(atob('YWJjZGVm'))", "f(\"abcdef\")"),
         ] {
@@ -627,6 +683,9 @@ mod tests {
             ("& ([char]97+[char]98+'c')", "& 'abc'"),
             ("& (-join([char[]](97,98,99)))", "& 'abc'"),
             ("& ('aXbc'.Replace('X',''))", "& 'abc'"),
+            ("& (-join 'cba'[-1..-3])", "& 'abc'"),
+            ("& ('cab'[1,2,0] -join '')", "& 'abc'"),
+            ("& ($pshome[4]+$pshome[30]+'x')", "& 'iex'"),
             ("& ('aXbc' -replace 'X','')", "& 'abc'"),
             ("& ([string]::Join('',('a','bc')))", "& 'abc'"),
         ] {

@@ -4,12 +4,16 @@
 //! pass whose work is bounded. Nothing here says what is bad.
 
 pub mod batch;
+mod blocks;
 mod builtins;
 mod calls;
+mod codes;
 mod fold;
 mod tokens;
 mod value;
 
+pub use blocks::{Dialect, blocks};
+pub use codes::code_texts;
 pub use fold::{Built, Folded, Payload, fold};
 pub use tokens::{Language, Token, TokenKind, tokens};
 pub use value::Value;

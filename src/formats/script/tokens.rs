@@ -40,13 +40,16 @@ pub struct Token {
     pub span: Range<usize>,
 }
 
+/// Escapes in one text from which it counts.
+const ESCAPED: usize = 8;
+
 /// Tokens of one text at the most.
 const CEILING: usize = 1 << 20;
 
 /// What the tokens of a text say besides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Written {
-    /// Printable ASCII characters that are written as `\x` or `\u` escapes.
+    /// Printable ASCII characters that are written as `\x` or `\u` escapes, in texts that are written so throughout.
     pub escaped: u32,
     /// Escape marks that stand inside of names for nothing.
     pub ticks: u32,
@@ -177,6 +180,7 @@ impl Lexer<'_> {
     fn quoted(&mut self, quote: u8) {
         let start = self.at;
         let mut out: Vec<u8> = Vec::new();
+        let mut escaped = 0usize;
         self.at = self.at.saturating_add(1);
         while self.at < self.bytes.len() {
             let byte = self.peek(0);
@@ -189,7 +193,7 @@ impl Lexer<'_> {
                 self.at = self.at.saturating_add(1);
                 break;
             } else if byte == b'\\' && !shell {
-                self.escape(&mut out);
+                escaped = escaped.saturating_add(usize::from(self.escape(&mut out)));
             } else if byte == b'`' && shell && quote == b'"' {
                 out.push(match next {
                     b'n' => b'\n',
@@ -207,13 +211,19 @@ impl Lexer<'_> {
             }
         }
         self.at = self.at.min(self.bytes.len());
+        // Bytes of a file format have readable ones among them by chance.
+        if escaped >= ESCAPED && escaped.saturating_mul(4) >= out.len().saturating_mul(3) {
+            let escaped = u32::try_from(escaped).unwrap_or(u32::MAX);
+            self.written.escaped = self.written.escaped.saturating_add(escaped);
+        }
         self.push(
             TokenKind::Text(String::from_utf8_lossy(&out).into_owned()),
             start,
         );
     }
 
-    fn escape(&mut self, out: &mut Vec<u8>) {
+    /// Resolves an escape; tells whether it stands for a readable character that needs none.
+    fn escape(&mut self, out: &mut Vec<u8>) -> bool {
         let next = self.peek(1);
         let digits = match next {
             b'x' => 2usize,
@@ -226,14 +236,10 @@ impl Lexer<'_> {
             .flatten()
             .and_then(|digits| u32::from_str_radix(digits, 16).ok());
         if let Some(code) = code {
-            self.written.escaped = self
-                .written
-                .escaped
-                .saturating_add(u32::from((0x20..0x7f).contains(&code)));
             let c = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
             out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
             self.at = from.saturating_add(digits);
-            return;
+            return c.is_ascii_graphic() || c == ' ';
         }
         match next {
             b'n' => out.push(b'\n'),
@@ -243,6 +249,7 @@ impl Lexer<'_> {
             other => out.push(other),
         }
         self.at = from;
+        false
     }
 
     /// Whether a slash starts a regular expression: behind nothing that could be divided.

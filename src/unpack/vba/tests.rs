@@ -314,3 +314,23 @@ fn names_are_in_the_code_page_of_the_project() {
     let (sources, _) = unpack(file(&streams));
     assert_eq!(sources[0], ("標準モジュール".to_owned(), SOURCE.to_vec()));
 }
+
+#[test]
+fn without_source_and_readable_cache_the_strings_are_told() {
+    let mut streams = change("VBA/Module1", |data| {
+        *data = b"\xee\xee\0cmd /c echo done\0\0ab\0".to_vec();
+        data.resize(300, 0);
+    });
+    let strings = ("Module1".to_owned(), b"cmd /c echo done\r\n".to_vec());
+    // The project says that there is no cache: what stands there is nothing that runs.
+    let (sources, _) = unpack(file(&streams));
+    assert!(!sources.contains(&strings), "{sources:?}");
+    let cache = streams
+        .iter_mut()
+        .find(|(path, _)| path.ends_with("_VBA_PROJECT"));
+    cache.unwrap().1 = vec![0xcc, 0x61, 0x5e, 0, 0, 1, 0];
+    let (sources, facts) = unpack(file(&streams));
+    assert!(sources.contains(&strings), "{sources:?}");
+    let differs = |fact: &Fact| matches!(fact, Fact::PcodeDiffers { .. });
+    assert!(!facts.iter().any(differs), "{facts:?}");
+}

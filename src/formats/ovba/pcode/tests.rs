@@ -80,7 +80,7 @@ fn procedure(name: &str, declared: bool) -> Vec<u8> {
 fn read(stream: &[u8]) -> Option<(Vec<String>, usize, String)> {
     let budget = Budget::new(Limits::default(), None);
     let cache = cache();
-    let names = Identifiers::read(&cache, &budget).unwrap().unwrap();
+    let names = Identifiers::read(&cache, &budget).unwrap().pop().unwrap();
     let pcode = Pcode::read(stream, &names, &budget).unwrap()?;
     let mut uses = Vec::new();
     let damaged = pcode.uses(&budget, &mut |used| {

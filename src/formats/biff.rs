@@ -1,0 +1,239 @@
+//! Workbook streams of Excel 5 to 2003 ([MS-XLS]; BIFF5 and BIFF8), as far as macros and links go: sheets, names, the
+//! cells of macro sheets, and of other sheets only the cells that macros name.
+//!
+//! Records are walked by their lengths, whatever stands in them. A workbook that is encrypted is read up to the record
+//! that says so: what follows is no record content. Left out on purpose: formatting, charts, values of worksheets.
+
+mod globals;
+mod sheet;
+mod strings;
+
+use std::collections::BTreeSet;
+
+use crate::bytes::{Deviation, Reader, index, u16_at};
+use crate::formats::xlm::{self, Biff, Sheet, SheetKind, Workbook};
+use crate::limits::{Budget, Halt};
+
+use globals::Globals;
+pub(super) use sheet::rk;
+use strings::Shared;
+
+/// Cells of one workbook that are kept: macro sheets are small, and each cell is a line of text.
+const CELLS: usize = 200_000;
+
+/// BOF of BIFF5 and BIFF8, BIFF4, BIFF3, BIFF2 (2.4.21).
+const BOFS: [u16; 4] = [0x0809, 0x0409, 0x0209, 0x0009];
+
+/// A record: where it starts, its number and its body.
+#[derive(Debug, Clone, Copy)]
+struct Record<'a> {
+    at: usize,
+    id: u16,
+    body: &'a [u8],
+}
+
+/// Records from an offset on. Ends because every record takes at least four bytes.
+#[derive(Debug, Clone)]
+struct Records<'a> {
+    reader: Reader<'a>,
+}
+
+impl<'a> Records<'a> {
+    fn at(stream: &'a [u8], at: usize) -> Self {
+        Self {
+            reader: Reader::at(stream, at),
+        }
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Record<'a>;
+
+    fn next(&mut self) -> Option<Record<'a>> {
+        let at = self.reader.offset();
+        let id = self.reader.u16("record").ok()?;
+        let len = usize::from(self.reader.u16("record length").ok()?);
+        // A record that is cut is what is there of it.
+        let body = match self.reader.take("record body", len) {
+            Ok(body) => body,
+            Err(_) => self.reader.rest(),
+        };
+        Some(Record { at, id, body })
+    }
+}
+
+/// How far a stream could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Whole.
+    Whole,
+    /// Up to the record that says that it is encrypted.
+    Locked,
+}
+
+/// Reads a workbook stream. `None` where it does not start as one.
+pub fn read(stream: &[u8], budget: &Budget) -> Result<Option<(Workbook, Reach)>, Halt> {
+    let Some(first) = Records::at(stream, 0)
+        .find(|record| BOFS.contains(&record.id))
+        .filter(|record| record.at < 64)
+    else {
+        return Ok(None);
+    };
+    let version = u16_at(first.body, 0).unwrap_or_default();
+    if first.id != BOFS[0] {
+        return Ok(Some((old(stream, budget)?, Reach::Whole)));
+    }
+    let biff = if version == 0x0600 {
+        Biff::Eight
+    } else {
+        Biff::Five(1252)
+    };
+    let Some(globals) = Globals::read(stream, first.at, biff, budget)? else {
+        return Ok(Some((Workbook::default(), Reach::Locked)));
+    };
+    let mut book = Workbook::default();
+    let mut numbers = Vec::new();
+    for bound in &globals.sheets {
+        numbers.push(bound.offset);
+        book.sheets.push(Sheet {
+            name: bound.name.clone(),
+            kind: bound.kind,
+            visibility: bound.visibility,
+            cells: Vec::new(),
+        });
+    }
+    unlisted(stream, &globals, &mut book, &mut numbers, budget)?;
+    globals.finish(&mut book);
+    if book.has_macros() {
+        cells(stream, &globals, &mut book, &numbers, budget)?;
+    }
+    Ok(Some((book, Reach::Whole)))
+}
+
+/// Excel 2 to 4: macro sheets are told, their formulas are not decoded.
+fn old(stream: &[u8], budget: &Budget) -> Result<Workbook, Halt> {
+    let mut book = Workbook::default();
+    for record in Records::at(stream, 0) {
+        budget.tick()?;
+        if BOFS.contains(&record.id)
+            && u16_at(record.body, 2) == Some(0x40)
+            && book.sheets.len() < 256
+        {
+            book.unread.push(Deviation::new(
+                record.at,
+                "macro sheet of Excel 2 to 4: its formulas are not decoded",
+            ));
+            book.sheets.push(Sheet {
+                name: format!("Macro{}", book.sheets.len().saturating_add(1)),
+                kind: SheetKind::Macro,
+                ..Sheet::default()
+            });
+        }
+    }
+    Ok(book)
+}
+
+/// Settles the kind of each sheet by its own BOF, and adds sheets that no record of the globals leads to.
+fn unlisted(
+    stream: &[u8],
+    globals: &Globals,
+    book: &mut Workbook,
+    offsets: &mut Vec<usize>,
+    budget: &Budget,
+) -> Result<(), Halt> {
+    let mut depth = 0usize;
+    let listed: BTreeSet<usize> = offsets.iter().copied().collect();
+    for (sheet, offset) in book.sheets.iter_mut().zip(offsets.iter()) {
+        let start = Records::at(stream, *offset)
+            .next()
+            .filter(|record| record.id == BOFS[0]);
+        match start.and_then(|record| u16_at(record.body, 2)) {
+            Some(0x40) => sheet.kind = SheetKind::Macro,
+            Some(0x10) if sheet.kind == SheetKind::Worksheet && is_dialog(stream, *offset) => {
+                sheet.kind = SheetKind::Dialog;
+            }
+            Some(_) => {}
+            None if sheet.kind == SheetKind::Macro => {
+                book.unread.push(Deviation::new(
+                    *offset,
+                    format!("macro sheet {}: its records are not there", sheet.name),
+                ));
+            }
+            None => {}
+        }
+    }
+    for record in Records::at(stream, globals.end) {
+        budget.tick()?;
+        match record.id {
+            0x0809 => {
+                depth = depth.saturating_add(1);
+                let sheet = depth == 1 && !listed.contains(&record.at);
+                if sheet && u16_at(record.body, 2) == Some(0x40) {
+                    book.deviations.push(Deviation::new(
+                        record.at,
+                        "macro sheet that the workbook does not list",
+                    ));
+                    book.sheets.push(Sheet {
+                        name: format!("unlisted{}", record.at),
+                        kind: SheetKind::Macro,
+                        ..Sheet::default()
+                    });
+                    offsets.push(record.at);
+                }
+            }
+            0x000a => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether the flags of a sheet say that it is a dialog (2.4.351, `fDialog`).
+fn is_dialog(stream: &[u8], offset: usize) -> bool {
+    let records = Records::at(stream, offset).take(60);
+    let mut flags = records.filter(|record| record.id == 0x0081);
+    flags
+        .next()
+        .and_then(|record| u16_at(record.body, 0))
+        .is_some_and(|flags| flags & 0x10 != 0)
+}
+
+/// Reads the cells of the macro sheets, then those of other sheets that macros name.
+fn cells(
+    stream: &[u8],
+    globals: &Globals,
+    book: &mut Workbook,
+    offsets: &[usize],
+    budget: &Budget,
+) -> Result<(), Halt> {
+    let shared = Shared::of(stream, globals.strings);
+    let mut left = CELLS;
+    for (sheet, offset) in book.sheets.iter_mut().zip(offsets) {
+        if sheet.kind == SheetKind::Macro {
+            let mut reader = sheet::Cells::new(stream, *offset, globals, &shared, left);
+            sheet.cells = reader.read(None, budget)?;
+            left = left.saturating_sub(sheet.cells.len());
+            if let Some(what) = reader.trouble() {
+                book.unread.push(Deviation::new(
+                    *offset,
+                    format!("macro sheet {}: {what}", sheet.name),
+                ));
+            }
+        }
+    }
+    let named = xlm::named_cells(book, budget)?;
+    for (sheet, offset) in book.sheets.iter_mut().zip(offsets) {
+        let wanted = named.get(&sheet.name.to_lowercase());
+        if let Some(wanted) = wanted.filter(|_| sheet.kind != SheetKind::Macro) {
+            sheet.cells = sheet::Cells::new(stream, *offset, globals, &shared, left)
+                .read(Some(wanted), budget)?;
+            left = left.saturating_sub(sheet.cells.len());
+        }
+    }
+    Ok(())
+}
+
+/// A number of a file as an index.
+fn position(number: u32) -> usize {
+    index(number)
+}

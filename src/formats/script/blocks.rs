@@ -1,0 +1,95 @@
+//! Script elements of applications and components in markup: HTML 4.01 18.2.1, "Windows Script Host" files.
+
+use std::ops::Range;
+
+/// Elements of one file at the most.
+const CEILING: usize = 256;
+
+/// The language that an element says its script is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// VBScript.
+    Basic,
+    /// JScript, also where nothing is said.
+    Js,
+    /// Another one.
+    Other,
+}
+
+/// The scripts between `<script …>` and `</script>`, without the marks of comments and CDATA sections around them.
+pub fn blocks(text: &str) -> Vec<(Range<usize>, Dialect)> {
+    let mut found = Vec::new();
+    let lower = text.to_ascii_lowercase();
+    let mut at = 0usize;
+    // Ends because each round goes on behind the tag that it found.
+    while let Some(skip) = lower.get(at..).and_then(|rest| rest.find("<script")) {
+        let tag = at.saturating_add(skip);
+        let Some(len) = lower.get(tag..).and_then(|rest| rest.find('>')) else {
+            break;
+        };
+        let start = tag.saturating_add(len).saturating_add(1);
+        let name = lower.get(tag..start).unwrap_or_default();
+        at = start;
+        if name.ends_with("/>") || found.len() >= CEILING {
+            continue;
+        }
+        let body = lower.get(start..).unwrap_or_default();
+        let end = start.saturating_add(body.find("</script").unwrap_or(body.len()));
+        at = end;
+        let dialect = if name.contains("vbs") {
+            Dialect::Basic
+        } else if name.contains("perl")
+            || name.contains("python")
+            || name.contains("application/") && !name.contains("javascript")
+        {
+            Dialect::Other
+        } else {
+            Dialect::Js
+        };
+        let range = bare(text, start..end);
+        if !range.is_empty() {
+            found.push((range, dialect));
+        }
+    }
+    found
+}
+
+/// The range without blanks and marks at its ends.
+fn bare(text: &str, range: Range<usize>) -> Range<usize> {
+    let mut start = range.start;
+    let mut end = range.end.max(start);
+    // Ends because each round takes something off.
+    loop {
+        let inner = text.get(start..end).unwrap_or_default();
+        let front = inner.trim_start();
+        let front = ["<![CDATA[", "<!--", "//<![CDATA["]
+            .iter()
+            .find_map(|mark| front.strip_prefix(mark))
+            .unwrap_or(front);
+        let back = front.trim_end();
+        let back = ["]]>", "//-->", "-->", "'-->"]
+            .iter()
+            .find_map(|mark| back.strip_suffix(mark))
+            .unwrap_or(back);
+        if back.len() == inner.len() {
+            return start..end;
+        }
+        start = end.saturating_sub(front.len());
+        end = start.saturating_add(back.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_are_cut_out_of_markup_with_their_language() {
+        let text = "<job><SCRIPT language=\"VBScript\"><![CDATA[\nx = 1\n]]></script><script src=\"a\"/><script>//<![CDATA[\ny()//-->\n</script><script language=vbs>";
+        let found: Vec<(&str, Dialect)> = blocks(text)
+            .into_iter()
+            .map(|(range, dialect)| (text.get(range).unwrap(), dialect))
+            .collect();
+        assert_eq!(found, [("x = 1", Dialect::Basic), ("y()", Dialect::Js)]);
+    }
+}

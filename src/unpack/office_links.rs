@@ -1,0 +1,344 @@
+//! What the parts of Office documents in XML name outside: relationships, fields, DDE links. Nothing is opened here,
+//! the facts stand on the part.
+//!
+//! Every XML is looked at, whatever package it came from and whatever its name: a part is found by its content, as
+//! its program finds it by content type and relationship.
+
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
+use crate::formats::fields::Field;
+use crate::formats::office_links::{self, Link};
+use crate::formats::opc::{Relationship, Relationships, TargetMode};
+use crate::formats::remote_reference;
+use crate::limits::Halt;
+use crate::model::{Artifact, Fact, Kind, Role, Trouble};
+use crate::text;
+
+use super::Nest;
+
+/// The kinds of parts; what is not called XML may still be read as such by a program.
+pub(super) const KINDS: &[Kind] = &[
+    Kind::Xml,
+    Kind::Word2003Xml,
+    Kind::Excel2003Xml,
+    Kind::Html,
+    Kind::Svg,
+    Kind::Text,
+    Kind::Data,
+];
+
+/// Names of elements and attributes, which XML cannot write in another way, one of which each part of interest has.
+const WORDS: &[&str] = &[
+    "Relationship",
+    "nstrText",
+    "fldSimple",
+    "ddeLink",
+    "attachedTemplate",
+    "sourceFileName",
+    "subDoc",
+    "classid",
+];
+
+/// What a formula with a remote reference has: the bar, or a character reference that may be one.
+const BARS: &[&str] = &["|", "&#"];
+
+/// Elements that hold formulas.
+const SHEETS: &[&str] = &[
+    "worksheet",
+    "workbook",
+    "macrosheet",
+    "Worksheet",
+    "externalLink",
+];
+
+static WORD_SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(WORDS).ok());
+
+/// Relationship types by their last step (ECMA-376 part 1, 11 to 15; [MS-OFFMACRO2] 2), in lower case, with what their
+/// target is to the document. Hyperlinks are missing on purpose: somebody has to click them.
+const TYPES: &[(&str, Role)] = &[
+    ("attachedtemplate", Role::Template),
+    ("oleobject", Role::OleObject),
+    ("package", Role::OleObject),
+    ("control", Role::OleObject),
+    ("activexcontrolbinary", Role::OleObject),
+    ("frame", Role::Frame),
+    ("subdocument", Role::Subdocument),
+    ("afchunk", Role::Subdocument),
+    // Parts of the document itself: no program writes them as external ones.
+    ("customui", Role::Subdocument),
+    ("ui/extensibility", Role::Subdocument),
+    ("extensibility", Role::Subdocument),
+    ("officedocument", Role::Subdocument),
+    ("vbaproject", Role::Subdocument),
+    ("settings", Role::Subdocument),
+    ("websettings", Role::Subdocument),
+    ("styles", Role::Subdocument),
+    ("header", Role::Subdocument),
+    ("footer", Role::Subdocument),
+    ("footnotes", Role::Subdocument),
+    ("endnotes", Role::Subdocument),
+    ("comments", Role::Subdocument),
+    ("glossarydocument", Role::Subdocument),
+    ("worksheet", Role::Subdocument),
+    ("xlmacrosheet", Role::Subdocument),
+    ("xlintlmacrosheet", Role::Subdocument),
+    ("dialogsheet", Role::Subdocument),
+    ("externallink", Role::Subdocument),
+    ("slide", Role::Subdocument),
+    ("slidemaster", Role::Subdocument),
+    ("slidelayout", Role::Subdocument),
+    ("externallinkpath", Role::Workbook),
+    ("xlpathmissing", Role::Workbook),
+    ("xlstartup", Role::Workbook),
+    ("xlalternatestartup", Role::Workbook),
+    ("xllibrary", Role::Workbook),
+    ("image", Role::Media),
+    ("video", Role::Media),
+    ("audio", Role::Media),
+    ("media", Role::Media),
+    ("movie", Role::Media),
+    ("sound", Role::Media),
+];
+
+/// The type of ordinary links.
+const HYPERLINK: &str = "hyperlink";
+
+/// Notes what the part names outside.
+pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let data = artifact.data.as_ref();
+    if is_wide(data) {
+        let text = super::office_xml::decoded(data);
+        let interest = interest(text.as_bytes());
+        if interest != Interest::NONE {
+            nest.budget().spend(text.len())?;
+            read(&text, Place::Copy, interest, nest)?;
+        }
+        return Ok(());
+    }
+    if !starts_as_markup(data) {
+        return Ok(());
+    }
+    let interest = interest(data);
+    if interest == Interest::NONE {
+        return Ok(());
+    }
+    let text = super::office_xml::decoded(data);
+    let place = match &text {
+        std::borrow::Cow::Borrowed(text) => Place::Behind(data.len().saturating_sub(text.len())),
+        std::borrow::Cow::Owned(_) => Place::Copy,
+    };
+    read(&text, place, interest, nest)
+}
+
+/// Whether it is markup in UTF-16, with a mark or without.
+fn is_wide(data: &[u8]) -> bool {
+    let opens = |byte: u8| byte == b'<' || byte.is_ascii_whitespace();
+    match data {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
+        [first, 0, ..] | [0, first, ..] => opens(*first),
+        _ => false,
+    }
+}
+
+/// Whether the first byte behind a mark and blanks opens a tag.
+fn starts_as_markup(data: &[u8]) -> bool {
+    let data = data.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(data);
+    data.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<')
+}
+
+/// What there may be to find in a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Interest {
+    relationships: bool,
+    links: bool,
+}
+
+impl Interest {
+    const NONE: Self = Self {
+        relationships: false,
+        links: false,
+    };
+}
+
+fn interest(data: &[u8]) -> Interest {
+    let mut interest = Interest::NONE;
+    let Some(search) = WORD_SEARCH.as_ref() else {
+        return Interest {
+            relationships: true,
+            links: true,
+        };
+    };
+    for found in search.find_iter(data) {
+        if found.pattern().as_usize() == 0 {
+            interest.relationships = true;
+        } else {
+            interest.links = true;
+        }
+        if interest.relationships && interest.links {
+            return interest;
+        }
+    }
+    let has = |words: &[&str]| {
+        words
+            .iter()
+            .any(|word| memchr::memmem::find(data, word.as_bytes()).is_some())
+    };
+    interest.links = interest.links || has(BARS) && has(SHEETS);
+    interest
+}
+
+/// Where the text lies in the artifact.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Behind(usize),
+    Copy,
+}
+
+impl Place {
+    fn of(self, at: usize) -> Option<usize> {
+        match self {
+            Self::Behind(mark) => at.checked_add(mark),
+            Self::Copy => None,
+        }
+    }
+}
+
+fn read(text: &str, place: Place, interest: Interest, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    if interest.relationships {
+        let relationships = Relationships::read(text.as_bytes(), nest.budget())?;
+        for deviation in relationships.deviations {
+            nest.deviation(
+                place.of(deviation.at).unwrap_or_default(),
+                text::excerpt(&deviation.what),
+            );
+        }
+        for relationship in &relationships.list {
+            if let Some(role) = role(relationship) {
+                nest.note(Fact::External {
+                    at: place.of(relationship.at),
+                    role,
+                    target: relationship.target.clone(),
+                });
+            }
+        }
+    }
+    if !interest.links {
+        return Ok(());
+    }
+    let links = office_links::read(text, nest.budget())?;
+    if let Some(broken) = links.broken {
+        nest.unread(
+            place.of(broken.at).unwrap_or_default(),
+            text::excerpt(&broken.what),
+        );
+    }
+    if links.cut {
+        nest.note(too_much());
+    }
+    for (at, link) in links.list {
+        note(link, place.of(at), nest);
+    }
+    Ok(())
+}
+
+/// The fact that values of nested fields were left out.
+pub(super) fn too_much() -> Fact {
+    Fact::Limit {
+        halt: Halt::Ceiling("values of nested fields"),
+        what: String::new(),
+    }
+}
+
+/// What the target of a relationship is, where it is outside and no link to click.
+fn role(relationship: &Relationship) -> Option<Role> {
+    let kind = relationship.kind_name().trim().to_ascii_lowercase();
+    // An address of a host is outside, whatever the mode says.
+    let outside = relationship.mode == TargetMode::External || relationship.target.contains("://");
+    if !outside || kind == HYPERLINK || relationship.target.trim().is_empty() {
+        return None;
+    }
+    let known = TYPES.iter().find(|(name, _)| *name == kind);
+    Some(known.map_or(Role::Other, |(_, role)| *role))
+}
+
+fn note(link: Link, at: Option<usize>, nest: &mut Nest<'_>) {
+    match link {
+        Link::Field(field) => note_field(&field, at, nest),
+        Link::Dde {
+            service,
+            topic,
+            item,
+            automatic,
+        } => nest.note(Fact::Dde {
+            at,
+            command: line(&[&service, &topic, &item]),
+            automatic,
+        }),
+        Link::Formula(formula) => {
+            for found in remote_reference::find(&formula) {
+                nest.note(Fact::Dde {
+                    at,
+                    command: line(&[&found.service, &found.topic, &found.item]),
+                    automatic: true,
+                });
+            }
+        }
+        Link::Address {
+            element: "ocx",
+            target,
+        } => nest.note(Fact::Control {
+            class: target.trim().to_ascii_lowercase(),
+        }),
+        Link::Address { element, target } => {
+            let role = match element {
+                "attachedTemplate" => Role::Template,
+                "sourceFileName" => Role::Frame,
+                _ => Role::Subdocument,
+            };
+            if !target.trim().is_empty() {
+                nest.note(Fact::External { at, role, target });
+            }
+        }
+    }
+}
+
+/// Notes what a Word field asks for.
+pub(super) fn note_field(field: &Field, at: Option<usize>, nest: &mut Nest<'_>) {
+    let arguments = field.arguments.as_slice();
+    let (role, targets) = match field.keyword.as_str() {
+        "dde" | "ddeauto" => {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            nest.note(Fact::Dde {
+                at,
+                command: line(&arguments),
+                automatic: field.keyword == "ddeauto",
+            });
+            return;
+        }
+        // The class of the object stands in front (ECMA-376 part 1, 17.16.5.32).
+        "link" => (Role::OleObject, arguments.get(1..).unwrap_or_default()),
+        "includetext" | "include" | "rd" => (Role::Subdocument, arguments),
+        _ => (Role::Inclusion, arguments),
+    };
+    for (place, target) in targets.iter().enumerate() {
+        // The first is the file; others may be one where a switch stands in front with a name of its own.
+        if place == 0 || target.contains("://") || target.starts_with("\\\\") {
+            nest.note(Fact::External {
+                at,
+                role,
+                target: target.clone(),
+            });
+        }
+    }
+}
+
+/// Words in one line.
+fn line(words: &[&str]) -> String {
+    let words = words
+        .iter()
+        .map(|word| word.trim())
+        .filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}

