@@ -13,7 +13,7 @@
 //! | 4 | [`unpack`], [`analyze`], [`rules`] |
 //! | 5 | [`score`] |
 //! | 6 | [`engine`] |
-//! | 7 | [`config`], [`report`], [`source`] |
+//! | 7 | [`config`], [`report`], [`rewrite`], [`source`] |
 //! | 8 | [`policy`] |
 //! | 9 | [`quarantine`] |
 //! | 10 | [`notify`] |
@@ -35,6 +35,7 @@ pub mod notify;
 pub mod policy;
 pub mod quarantine;
 pub mod report;
+pub mod rewrite;
 pub mod rules;
 pub mod score;
 pub mod source;

@@ -77,6 +77,7 @@ fn read(settings: &Settings) -> Result<(Generation, Config), Failure> {
             thresholds: config.thresholds,
         },
         policy: Policy::new(&config.policy, config.thresholds),
+        strip: config.strip.clone(),
     };
     Ok((generation, config))
 }

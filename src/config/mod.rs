@@ -8,6 +8,7 @@ mod policy;
 mod policy_text;
 mod quarantine;
 mod size;
+mod strip;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -31,6 +32,8 @@ pub use gateway::{Gateway, Listen, LogFormat};
 pub use policy::{Actions, Allow, Conditions, Key, PolicySettings, Require, Route, Unscannable};
 pub use quarantine::Quarantine;
 pub use size::Size;
+use strip::StripTable;
+pub use strip::{NoticeLanguage, Strip, Template};
 
 use gateway::{Amounts, ListenTable, LogTable};
 use quarantine::{QuarantineTable, ReleaseTable};
@@ -62,6 +65,8 @@ pub struct Config {
     pub quarantine: Quarantine,
     /// Where the gateway listens, and how much it takes at once.
     pub gateway: Gateway,
+    /// What stands in the place of parts that were taken out.
+    pub strip: Strip,
     /// What is done with what was found.
     pub policy: PolicySettings,
 }
@@ -78,6 +83,7 @@ impl Default for Config {
             default_rules: true,
             quarantine: Quarantine::default(),
             gateway: Gateway::default(),
+            strip: Strip::default(),
             policy: PolicySettings::default(),
         }
     }
@@ -126,6 +132,8 @@ struct File {
     quarantine: QuarantineTable,
     /// Where released messages go.
     release: ReleaseTable,
+    /// What stands in the place of parts that were taken out.
+    strip: StripTable,
     /// Ways for mails; the first that matches wins.
     route: Vec<policy::RouteTable>,
     /// Findings that are lifted before the policy looks.
@@ -250,6 +258,7 @@ impl Config {
                 let quarantine = &mut config.quarantine;
                 quarantine.take(file.quarantine, file.release, folder)
             })
+            .and_then(|()| config.strip.take(file.strip, folder))
             .and_then(|()| {
                 config.policy = policy::check(file.route, file.allow, file.floor, catalogue)?;
                 Ok(())
@@ -382,6 +391,7 @@ impl Config {
         );
         self.gateway.write(&mut out);
         self.quarantine.write(&mut out);
+        self.strip.write(&mut out);
         policy_text::write(&self.policy, &mut out);
         out
     }
@@ -443,7 +453,8 @@ mod tests {
              [[route]]\nname = \"a\"\nclient = [\"10.0.0.0/8\"]\nto = [\"*@b\"]\nrequire = \"spf\"\ndry_run = true\n\
              [route.actions]\nmacros = \"hold\"\nincomplete = \"reject\"\nunscannable = \"tempfail\"\n\
              [[allow]]\nfinding = \"script\"\nreason = \"why\"\nexpires = 2027-01-31\n[floor]\nmalicious = \"hold\"\n\
-             [quarantine]\npath = \"/q\"\nkeep = \"2w\"\nmax_size = \"3GiB\"\n[release]\nnext_hop = \"[::1]:26\"\n",
+             [quarantine]\npath = \"/q\"\nkeep = \"2w\"\nmax_size = \"3GiB\"\n[release]\nnext_hop = \"[::1]:26\"\n\
+             [strip]\nlanguage = \"en\"\nsigned = \"strip\"\n[strip.languages]\n\"HQ.example\" = \"ja\"\n",
         )
         .unwrap();
         assert_eq!(config.limits.timeout, Duration::from_secs(5));
@@ -468,6 +479,12 @@ mod tests {
             next_hop: "[::1]:26".to_owned(),
         };
         assert_eq!(config.quarantine, quarantine);
+        assert!(config.strip.break_signatures);
+        assert_eq!(config.strip.language, NoticeLanguage::English);
+        assert_eq!(
+            config.strip.language_of(["a@hq.example"]),
+            NoticeLanguage::Japanese
+        );
         let again = Config::parse(
             &config.to_toml(),
             Path::new("sekisho.toml"),
@@ -546,6 +563,14 @@ mod tests {
             (
                 "[release]\nnext_hop = \"lmtp\"\n",
                 "conf/sekisho.toml:2: release.next_hop = \"lmtp\": write host:port",
+            ),
+            (
+                "[strip]\nlanguage = \"fr\"\n",
+                "conf/sekisho.toml:2: unknown variant `fr`",
+            ),
+            (
+                "[strip]\n\ntemplate_en = \"none.txt\"\n",
+                "conf/sekisho.toml:3: strip.template_en: cannot read conf/none.txt",
             ),
         ];
         for (text, expected) in cases.into_iter().chain(more) {

@@ -19,6 +19,7 @@ use crate::quarantine::{
 };
 use crate::text;
 
+use super::clean::{Clean, Cleaner};
 use super::headers;
 use super::log::{self, Record};
 use super::metrics::Metrics;
@@ -55,6 +56,15 @@ pub(super) struct Request {
     pub(super) share: Share,
 }
 
+/// What becomes of a message for each recipient.
+struct Fates<'a> {
+    each: &'a [Action],
+    /// The message without what policy takes out, where it does.
+    cleaned: Option<Clean<'a>>,
+    /// Whether every route only tries out.
+    dry: bool,
+}
+
 /// A judged message.
 struct Judged {
     answer: Answer,
@@ -62,10 +72,10 @@ struct Judged {
 }
 
 /// What all steps of one judgement look at.
-struct Case<'a> {
-    id: &'a str,
-    envelope: &'a Envelope,
-    message: &'a Bytes,
+pub(super) struct Case<'a> {
+    pub(super) id: &'a str,
+    pub(super) envelope: &'a Envelope,
+    pub(super) message: &'a Bytes,
     abilities: Abilities,
 }
 
@@ -234,7 +244,7 @@ impl Case<'_> {
         store: &Store,
         deadline: Instant,
     ) -> Result<Judged, Trouble> {
-        let report = worker.scan(self.input(deadline));
+        let report = worker.scan(self.input(self.message, deadline));
         if out_of_time(&report, deadline) {
             return Err(Trouble::OutOfTime);
         }
@@ -246,14 +256,22 @@ impl Case<'_> {
             .policy
             .decide(&report, self.envelope, catalogue, today);
         let released = self.released(store)?;
-        self.act(store, &report, &decisions, released.as_deref())
+        let mut cleaner = Cleaner {
+            generation,
+            worker,
+            deadline,
+            today,
+        };
+        let cleaner = Some(&mut cleaner);
+        self.act(store, &report, &decisions, released.as_deref(), cleaner)
     }
 
-    fn input(&self, deadline: Instant) -> Input {
+    /// A message to scan: the one that came, or what was made of it.
+    pub(super) fn input(&self, message: &Bytes, deadline: Instant) -> Input {
         Input {
             path: format!("{}.eml", self.id),
             name: None,
-            data: self.message.clone(),
+            data: message.clone(),
             facts: Vec::new(),
             context: Context {
                 deadline: Some(deadline),
@@ -290,10 +308,12 @@ impl Case<'_> {
             Trouble::Lost => ("scanner-crashed", "the scan as a whole broke down"),
             _ => ("limit-exceeded", "timeout: the scan did not end in time"),
         };
-        let mut report =
-            generation
-                .engine
-                .unfinished(&self.input(Instant::now()), finding, why, Instant::now());
+        let mut report = generation.engine.unfinished(
+            &self.input(self.message, Instant::now()),
+            finding,
+            why,
+            Instant::now(),
+        );
         if let Some(root) = report.artifacts.first_mut() {
             root.mail = Some(self.summary());
         }
@@ -318,7 +338,7 @@ impl Case<'_> {
                 allowed: Vec::new(),
             });
         }
-        let mut judged = self.act(store, &report, &decisions, None)?;
+        let mut judged = self.act(store, &report, &decisions, None, None)?;
         judged.record.trouble = Some(trouble);
         Ok(judged)
     }
@@ -345,12 +365,13 @@ impl Case<'_> {
     }
 
     /// From decisions to deeds.
-    fn act(
+    fn act<'r>(
         &self,
         store: &Store,
-        report: &Report,
+        report: &'r Report,
         decisions: &[Decision],
         released: Option<&str>,
+        cleaner: Option<&mut Cleaner<'r, '_>>,
     ) -> Result<Judged, Trouble> {
         let mut fates: Vec<Action> = decisions
             .iter()
@@ -370,16 +391,36 @@ impl Case<'_> {
                 record,
             });
         }
-        for fate in &mut fates {
-            *fate = match *fate {
-                Action::Reject => Action::Quarantine,
-                // Nothing rewrites messages yet: what can't be made safe waits for somebody to look at it.
-                Action::Disarm | Action::Strip => Action::Hold,
-                other => other,
+        for fate in fates.iter_mut().filter(|fate| **fate == Action::Reject) {
+            *fate = Action::Quarantine;
+        }
+        let mut cleaned = None;
+        if fates.iter().any(|fate| fate.changes_content()) {
+            let tried = match cleaner {
+                Some(cleaner) => self.clean(cleaner, report, decisions, &fates)?,
+                None => Err("it was not scanned".to_owned()),
             };
+            match tried {
+                Ok(clean) => {
+                    record.removed = clean.removed();
+                    cleaned = Some(clean);
+                }
+                Err(why) => {
+                    // What can't be made safe waits for somebody to look at it.
+                    for fate in fates.iter_mut().filter(|fate| fate.changes_content()) {
+                        *fate = Action::Hold;
+                    }
+                    record.refused = Some(why);
+                }
+            }
         }
         let dry = decisions.iter().all(|decision| decision.route.dry_run);
-        let answer = self.place(store, report, decisions, &fates, dry, &mut record)?;
+        let fates = Fates {
+            each: &fates,
+            cleaned,
+            dry,
+        };
+        let answer = self.place(store, report, decisions, fates, &mut record)?;
         Ok(Judged { answer, record })
     }
 
@@ -389,10 +430,14 @@ impl Case<'_> {
         store: &Store,
         report: &Report,
         decisions: &[Decision],
-        fates: &[Action],
-        dry: bool,
+        fates: Fates<'_>,
         record: &mut Record,
     ) -> Result<Answer, Trouble> {
+        let Fates {
+            each: fates,
+            cleaned,
+            dry,
+        } = fates;
         let dropped: Vec<usize> = places(fates, |fate| !fate.delivers());
         let passes = dropped.len() < fates.len();
         let own = self.carries_own_headers();
@@ -401,17 +446,27 @@ impl Case<'_> {
             let able = self.abilities;
             let not_offered = (!dropped.is_empty() && !able.drop_recipients)
                 || (strictest == Some(Action::Tag) && !able.add_headers)
-                || (own && !dry && !able.change_headers);
+                || (own && !dry && !able.change_headers)
+                || (cleaned.is_some() && !(able.change_headers && able.change_body));
             if not_offered {
                 return Err(Trouble::NotOffered);
             }
         }
-        for action in [Action::Hold, Action::Quarantine] {
+        let mut original = String::new();
+        for action in [
+            Action::Disarm,
+            Action::Strip,
+            Action::Hold,
+            Action::Quarantine,
+        ] {
             let to = places(fates, |fate| fate == action);
             let Some(route) = to.first().and_then(|first| decisions.get(*first)) else {
                 continue;
             };
             let ticket = self.store(store, report, &route.route.name, action, &to)?;
+            if action.changes_content() {
+                original = ticket.to_string();
+            }
             record.tickets.push(ticket.to_string());
         }
         let worst = fates.iter().copied().max().unwrap_or(Action::Deliver);
@@ -430,7 +485,7 @@ impl Case<'_> {
             dropped,
             added,
             clean_own: true,
-            message: None,
+            message: cleaned.map(|clean| clean.finish(&original)).transpose()?,
         }))
     }
 
@@ -484,7 +539,7 @@ fn places(fates: &[Action], which: impl Fn(Action) -> bool) -> Vec<usize> {
 }
 
 /// Whether the scan ended because its time was over: that is our trouble, not the message's.
-fn out_of_time(report: &Report, deadline: Instant) -> bool {
+pub(super) fn out_of_time(report: &Report, deadline: Instant) -> bool {
     !report.complete
         && Instant::now() >= deadline
         && report

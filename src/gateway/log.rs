@@ -27,6 +27,10 @@ pub(super) struct Record {
     pub(super) allowed: Vec<String>,
     pub(super) dry_run: bool,
     pub(super) released: bool,
+    /// Parts that were taken out.
+    pub(super) removed: usize,
+    /// Why nothing could be taken out, where something was to be.
+    pub(super) refused: Option<String>,
     pub(super) trouble: Option<Trouble>,
     pub(super) scan: Duration,
 }
@@ -96,6 +100,8 @@ pub(super) fn message(id: &str, envelope: &Envelope, size: usize, took: Duration
         allowed = safe(&record.allowed.join(",")),
         dry_run = record.dry_run,
         released = record.released,
+        removed = record.removed,
+        refused = record.refused.as_deref().unwrap_or_default(),
         trouble = record.trouble.map(name).unwrap_or_default(),
         size,
         scan_ms = millis(record.scan),

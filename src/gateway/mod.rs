@@ -11,6 +11,7 @@
 //! tokio is at home here and nowhere below; scanning is done by threads of its own.
 
 mod canary;
+mod clean;
 mod filter;
 mod headers;
 mod http;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::config::Strip;
 use crate::engine::{Engine, Worker};
 use crate::policy::{Policy, Trouble};
 
@@ -31,6 +32,8 @@ pub struct Generation {
     pub engine: Engine,
     /// What is done with what was found.
     pub policy: Policy,
+    /// What stands in the place of parts that are taken out.
+    pub strip: Strip,
 }
 
 type Work = Box<dyn FnOnce(&Generation, &mut Worker<'_>) + Send>;
@@ -287,7 +290,7 @@ impl Admission {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::PolicySettings;
+    use crate::config::{PolicySettings, Strip};
     use crate::knowledge::Knowledge;
     use crate::limits::Limits;
     use crate::rules::{Rules, Strictness};
@@ -302,6 +305,7 @@ mod tests {
                 thresholds: Thresholds::default(),
             },
             policy: Policy::new(&PolicySettings::default(), Thresholds::default()),
+            strip: Strip::default(),
         })
     }
 

@@ -38,7 +38,8 @@ pub struct Deposit<'a> {
     pub report: &'a Report,
     /// Name of the route that decided.
     pub route: &'a str,
-    /// What it decided: [`Action::Hold`] or [`Action::Quarantine`].
+    /// What it decided: [`Action::Hold`] or [`Action::Quarantine`]; [`Action::Strip`] or [`Action::Disarm`] for the
+    /// original of a message that went on changed.
     pub action: Action,
     /// When it came.
     pub received: SystemTime,
@@ -127,7 +128,8 @@ impl Store {
     pub fn put(&self, deposit: &Deposit<'_>) -> Result<Stored, StoreError> {
         let state = match deposit.action {
             Action::Hold => State::Held,
-            Action::Quarantine => State::Quarantined,
+            // The original of what went on without some of its parts.
+            Action::Quarantine | Action::Strip | Action::Disarm => State::Quarantined,
             other => {
                 return Err(StoreError::refused(format!(
                     "action {} is none that stores a message",

@@ -170,7 +170,7 @@ fn the_same_message_again_has_the_same_number_and_a_stricter_action_counts() {
         &store,
         b"c",
         &["b@x.example"],
-        Action::Strip,
+        Action::Tag,
         Duration::ZERO,
     );
     assert!(matches!(refused, Err(StoreError::Refused { .. })));

@@ -18,6 +18,7 @@ use super::{Child, Nest};
 use crate::formats::header::{Breaks, Doubtful};
 use crate::formats::mime::{self, Boundaries, Closing, Delimiters, Doubts, Structure, Style};
 use crate::identify::{MailStart, mail_start};
+use crate::limits::Budget;
 use crate::model::{Artifact, Fact, Hides, Kind, Trouble};
 use parts::{Leaf, Readings};
 use shortened::Shortened;
@@ -25,14 +26,23 @@ use shortened::Shortened;
 /// Further readings beside the first.
 const READINGS: usize = 10;
 
+/// How most mail programs read a mail: the reading that edits are made in.
+pub fn first_reading(data: &[u8], budget: &Budget) -> Structure {
+    mime::read(data, mail_start(data).at, first_style(data), budget)
+}
+
+fn first_style(data: &[u8]) -> Style {
+    Style {
+        breaks: breaks(data),
+        ..Style::default()
+    }
+}
+
 /// Opens a mail or web archive.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let data: &[u8] = &artifact.data;
     let MailStart { at: start, lead } = mail_start(data);
-    let style = Style {
-        breaks: breaks(data),
-        ..Style::default()
-    };
+    let style = first_style(data);
     let mut readings = Readings::new(artifact);
     let first = mime::read(data, start, style, nest.budget());
     parts::note_partials(data, &first, nest);
@@ -105,7 +115,7 @@ pub(super) fn run_emlx(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), T
 }
 
 /// Lines end in a bare CR where the first line does.
-fn breaks(data: &[u8]) -> Breaks {
+pub fn breaks(data: &[u8]) -> Breaks {
     let first = memchr::memchr2(b'\r', b'\n', data).unwrap_or(data.len());
     match data.get(first..).unwrap_or_default() {
         [b'\r', b'\r' | b'\n', ..] | [b'\n', ..] | [] | [b'\r'] => Breaks::Lf,

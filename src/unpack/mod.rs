@@ -26,6 +26,7 @@ mod workbook;
 mod workbook_parts;
 mod zip;
 
+pub use mail::{breaks, first_reading};
 pub use nest::{Child, MESSAGE, Nest, Payload, Seen};
 
 use crate::model::{Artifact, Kind, Trouble};

@@ -16,7 +16,7 @@ const LAYERS: &[(u32, &[&str])] = &[
     (4, &["unpack", "analyze", "rules"]),
     (5, &["score"]),
     (6, &["engine"]),
-    (7, &["source", "report", "config"]),
+    (7, &["source", "report", "config", "rewrite"]),
     (8, &["policy"]),
     (9, &["quarantine"]),
     (10, &["notify"]),

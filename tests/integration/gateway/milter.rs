@@ -13,7 +13,9 @@ use crate::build;
 const ROUTES: &str = "\
 [[route]]\nname = \"dry\"\nclient = [\"127.0.0.0/8\"]\nto = [\"dry@*\"]\ndry_run = true\n\
 [[route]]\nname = \"tagged\"\nclient = [\"127.0.0.0/8\"]\nto = [\"tag@*\"]\n[route.actions]\nmalicious = \"tag\"\nsuspicious = \"tag\"\nmacros = \"tag\"\nencrypted = \"tag\"\n\
-[[route]]\nname = \"refused\"\nclient = [\"127.0.0.0/8\"]\nto = [\"reject@*\"]\n[route.actions]\nmalicious = \"reject\"\n";
+[[route]]\nname = \"refused\"\nclient = [\"127.0.0.0/8\"]\nto = [\"reject@*\"]\n[route.actions]\nmalicious = \"reject\"\n\
+[[route]]\nname = \"stripped\"\nclient = [\"127.0.0.0/8\"]\nto = [\"strip@*\"]\n[route.actions]\nmalicious = \"strip\"\nmacros = \"disarm\"\n\
+[strip]\nlanguage = \"en\"\n";
 
 const CLEAN: &str = "From: Taro <taro@branch.test>\r\nTo: all@hq.test\r\nSubject: Minutes\r\n of Monday\r\nDate: Mon, 2 Nov 2026 09:30:00 +0900\r\n\
 Message-ID: <clean@branch.test>\r\nX-Sekisho-Verdict: clean; forged\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\
@@ -360,4 +362,62 @@ fn no_mail_is_lost_when_the_gateway_is_killed_again_and_again() {
         assert!(seen.0.is_some() || seen.1.is_some(), "{key:?} is lost");
         assert!(seen.1.unwrap_or(1) == 1, "{key:?} is in the store twice");
     }
+}
+
+/// The part is replaced by a notice, everything else stays, and the original waits under the number in the notice.
+#[test]
+fn a_part_is_taken_out_through_postfix() {
+    let place = Place::new();
+    let gateway = Gateway::start(&place, ROUTES);
+    let hop = NextHop::start();
+    let Some(postfix) = Postfix::start(gateway.milter, hop.port) else {
+        return;
+    };
+    let sent = malicious("strip");
+    let said = send(postfix.port, &["strip@hq.test"], &sent).unwrap();
+    assert!(said.starts_with("250 "), "{said}");
+    until("the mail arrives", || !hop.all().is_empty());
+    let mail = hop.all().pop().unwrap();
+    let verdict = header(&mail, "X-Sekisho-Verdict: ").unwrap();
+    assert!(verdict.starts_with("malicious; score=100; "), "{verdict}");
+    let listed = gateway.quarantine();
+    let entry = listed
+        .iter()
+        .find(|entry| id_of_entry(entry) == "strip")
+        .unwrap();
+    assert_eq!(entry["action"], "strip");
+    let ticket = entry["id"].as_str().unwrap();
+    let got = String::from_utf8(as_sent(&mail)).unwrap();
+    assert!(
+        got.contains(&format!("give this number: {ticket}")),
+        "{got}"
+    );
+    // Up to the part and behind it the bytes are those that were sent.
+    let sent = String::from_utf8(sent).unwrap();
+    let same = |(a, b): &(char, char)| a == b;
+    let head = got.chars().zip(sent.chars()).take_while(same).count();
+    let tail = got
+        .chars()
+        .rev()
+        .zip(sent.chars().rev())
+        .take_while(same)
+        .count();
+    let notice = got.chars().count() - head - tail;
+    assert!(sent.chars().count() > got.chars().count() && notice < 3000);
+    assert!(got.contains("Content-Disposition: inline; filename=\"removed-"));
+
+    // One part of several recipients' mail: those who get it get the cleaned one.
+    let both = ["strip@hq.test", "a@hq.test"];
+    let said = send(postfix.port, &both, &malicious("split")).unwrap();
+    assert!(said.starts_with("250 "), "{said}");
+    until("the mail arrives", || hop.all().len() >= 2);
+    let mail = hop.all().pop().unwrap();
+    assert_eq!(mail.to, ["strip@hq.test"]);
+    let listed = gateway.quarantine();
+    let of_split = listed.iter().filter(|entry| id_of_entry(entry) == "split");
+    let mut actions: Vec<&str> = of_split
+        .map(|entry| entry["action"].as_str().unwrap())
+        .collect();
+    actions.sort_unstable();
+    assert_eq!(actions, ["quarantine", "strip"]);
 }

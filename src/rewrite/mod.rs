@@ -1,0 +1,13 @@
+//! Messages without what policy takes out of them.
+//!
+//! Everything here is an edit on byte ranges: what no edit names stays byte for byte, by construction. Targets are
+//! found again by structure, never by name, and the result is read again before it is given to anybody; that nothing
+//! is left in it is for the caller to show, with another scan.
+
+mod mail;
+mod marks;
+mod notice;
+mod quoted;
+
+pub use mail::{Order, Refused, Rewritten, strip};
+pub use notice::Notice;

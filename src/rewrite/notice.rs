@@ -1,0 +1,108 @@
+//! What stands in the place of a part: what it was, why it went, and the number to ask for it by.
+
+use crate::knowledge::{Catalogue, Language};
+use crate::model::{Artifact, Finding, Report};
+use crate::text;
+
+/// Reasons given of one part.
+const REASONS: usize = 6;
+
+/// The texts for one message.
+#[derive(Debug, Clone, Copy)]
+pub struct Notice<'a> {
+    /// The templates of this copy, one a language, with `{name}`, `{kind}`, `{size}`, `{sha256}`, `{reasons}` and `{id}`.
+    pub templates: &'a [(Language, &'a str)],
+    /// What findings are called.
+    pub catalogue: &'a Catalogue,
+    /// What was found.
+    pub report: &'a Report,
+    /// The number to ask for the original by.
+    pub ticket: &'a str,
+}
+
+impl Notice<'_> {
+    /// The text for a part; lines end in `\n`.
+    pub fn text(&self, part: &Artifact) -> String {
+        let texts = self.templates.iter();
+        let texts: Vec<String> = texts
+            .map(|(language, template)| self.fill(template, *language, part))
+            .collect();
+        texts.join("\n\n")
+    }
+
+    /// One line of ASCII, for a text in a charset of its own.
+    pub fn line(&self, part: &Artifact) -> String {
+        let reasons: Vec<&str> = self
+            .reasons(part)
+            .iter()
+            .map(|finding| finding.id.as_ref())
+            .collect();
+        let line = format!(
+            "[sekisho: {} taken out ({}); ask for {}]",
+            part.label(),
+            reasons.join(", "),
+            self.ticket
+        );
+        let ascii = |c: char| match c {
+            ' '..='~' => c.to_string(),
+            other => other.escape_unicode().to_string(),
+        };
+        line.chars().map(ascii).collect()
+    }
+
+    fn fill(&self, template: &str, language: Language, part: &Artifact) -> String {
+        let reasons: Vec<String> = self
+            .reasons(part)
+            .iter()
+            .map(|finding| {
+                let entry = self.catalogue.entry(&finding.id);
+                let title = entry.map(|entry| entry.text(language).title.as_str());
+                match title {
+                    Some(title) => format!("    {title} ({})", finding.id),
+                    None => format!("    {}", finding.id),
+                }
+            })
+            .collect();
+        let name = match part.label() {
+            "" => "-",
+            name => name,
+        };
+        // Text from outside is filled in last, so that what it holds is never taken for a placeholder.
+        let filled = template
+            .replace("{kind}", part.kind.as_str())
+            .replace("{size}", &part.data.len().to_string())
+            .replace("{sha256}", &part.sha256_hex())
+            .replace("{reasons}", &reasons.join("\n"))
+            .replace("{id}", self.ticket)
+            .replace("{name}", &text::excerpt(name));
+        filled.trim_end().to_owned()
+    }
+
+    /// The worst findings on a part, in what it holds, and on equal bytes: each id once.
+    fn reasons(&self, part: &Artifact) -> Vec<&Finding> {
+        let tree = &self.report.artifacts;
+        let first = part.same_as.unwrap_or(part.id);
+        let within = |finding: &Finding| {
+            let mut at = Some(finding.artifact);
+            // Ends because parents stand before their children.
+            while let Some(id) = at {
+                if id == part.id || id == first {
+                    return true;
+                }
+                let place = usize::try_from(id).unwrap_or(usize::MAX);
+                at = tree.get(place).and_then(|artifact| artifact.parent);
+            }
+            false
+        };
+        let mut found: Vec<&Finding> = self.report.findings.iter().collect();
+        found.retain(|finding| within(finding));
+        found.sort_by_key(|finding| std::cmp::Reverse(finding.score));
+        let mut named: Vec<&Finding> = Vec::new();
+        for finding in found {
+            if named.len() < REASONS && !named.iter().any(|known| known.id == finding.id) {
+                named.push(finding);
+            }
+        }
+        named
+    }
+}
