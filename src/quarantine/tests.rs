@@ -166,13 +166,7 @@ fn the_same_message_again_has_the_same_number_and_a_stricter_action_counts() {
     assert_eq!(store.get(ticket).unwrap().state, State::Quarantined);
     assert_ne!(put(&store, b"Subject: b\r\n\r\n"), ticket);
     assert_eq!(store.list(&Filter::default()).unwrap().len(), 2);
-    let refused = put_as(
-        &store,
-        b"c",
-        &["b@x.example"],
-        Action::Tag,
-        Duration::ZERO,
-    );
+    let refused = put_as(&store, b"c", &["b@x.example"], Action::Tag, Duration::ZERO);
     assert!(matches!(refused, Err(StoreError::Refused { .. })));
 }
 
