@@ -9,20 +9,27 @@
     clippy::cast_sign_loss
 )]
 
+pub mod ar;
+pub mod arj;
 pub mod base64;
 pub mod biff;
 pub mod biff12;
+pub mod cab;
 pub mod command_line;
+pub mod cpio;
 pub mod encoded;
 pub mod fields;
 pub mod header;
 pub mod header_words;
 pub mod indicators;
 pub mod lnk;
+pub mod lzss;
+pub mod lzw;
 pub mod mbox;
 pub mod mime;
 pub mod monikers;
 pub mod msbuild;
+pub mod mszip;
 pub mod mtef;
 pub mod offcrypto;
 pub mod office_links;
@@ -34,6 +41,7 @@ pub mod pe_version;
 pub mod ppt;
 pub mod quoted_printable;
 pub mod remote_reference;
+pub mod rpm;
 pub mod rtf;
 pub mod script;
 pub mod spreadsheet;
@@ -42,6 +50,7 @@ pub mod tar;
 pub mod uuencode;
 pub mod vba;
 pub mod word;
+pub mod xar;
 pub mod xlm;
 pub mod xml;
 pub mod yenc;

@@ -136,6 +136,7 @@ const TABLE: &[Row] = &[
     row(0, b"StuffIt (c)1997-", Kind::StuffIt),
     row(0, b"StuffIt!", Kind::StuffIt),
     row(0, b"Cr24", Kind::Crx),
+    row(8, &[0x19, 0x04, 0x00, 0x10], Kind::Sis),
     row(257, b"ustar", Kind::Tar),
     weak(0, b"", Kind::Tar, weak::tar),
     // One compressed stream.

@@ -126,7 +126,7 @@ kinds! {
         AppInstaller "appinstaller" "app installer", Jnlp "jnlp" "Java web start";
     Installer: Msi "msi" "Windows installer", Msp "msp" "Windows installer patch", Jar "jar" "Java archive", Apk "apk" "Android package",
         Appx "appx" "Windows app package", Deb "deb" "Debian package", Rpm "rpm" "RPM package", Xpi "xpi" "browser extension", Crx "crx" "Chrome extension";
-    Archive: Zip "zip" "zip archive", SevenZip "7z" "7-Zip archive", Rar "rar" "RAR archive", Tar "tar" "tar archive", Cab "cab" "cabinet",
+    Archive: Zip "zip" "zip archive", SevenZip "7z" "7-Zip archive", Rar "rar" "RAR archive", Tar "tar" "tar archive", Cab "cab" "cabinet", Sis "sis" "Symbian package",
         Arj "arj" "ARJ archive", Lzh "lzh" "LHA archive", Ace "ace" "ACE archive", Arc "arc" "ARC archive", Zoo "zoo" "ZOO archive",
         Cpio "cpio" "cpio archive", Ar "ar" "ar archive", Xar "xar" "xar archive", Chm "chm" "compiled help", Alz "alz" "ALZ archive",
         Egg "egg" "EGG archive", Wim "wim" "Windows image", Uue "uue" "uuencoded file", BinHex "binhex" "BinHex file", StuffIt "sit" "StuffIt archive";

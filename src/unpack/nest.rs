@@ -118,6 +118,20 @@ pub const MESSAGE: &str = "mbox-message";
 /// The distinct bytes of a tree: digest to the first artifact that has them.
 pub type Seen = BTreeMap<[u8; 32], Id>;
 
+/// A decoder that says nothing of what it took: from its first byte on, all of its source.
+struct Unmetered<'a> {
+    decoder: &'a mut dyn std::io::Read,
+    meter: &'a Cell<u64>,
+    source_len: u64,
+}
+
+impl std::io::Read for Unmetered<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        self.meter.set(self.source_len);
+        self.decoder.read(out)
+    }
+}
+
 /// Where an unpacker puts the children and facts of one artifact.
 #[derive(Debug)]
 pub struct Nest<'a> {
@@ -242,8 +256,14 @@ impl<'a> Nest<'a> {
         expected: u64,
     ) -> Decoded {
         let meter = Cell::new(0);
-        let mut account = Account::new(u64::try_from(source_len).unwrap_or(u64::MAX));
-        self.budget.read(decoder, &meter, &mut account, expected)
+        let source_len = u64::try_from(source_len).unwrap_or(u64::MAX);
+        let mut unmetered = Unmetered {
+            decoder,
+            meter: &meter,
+            source_len,
+        };
+        self.budget
+            .read(&mut unmetered, &meter, &mut self.account, expected)
     }
 
     /// Pushes what a decoder gave, with its fault as a fact on this artifact under `place`.

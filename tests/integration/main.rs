@@ -33,8 +33,10 @@
 
 mod bench;
 mod build;
+mod build_archives;
 mod build_links;
 mod build_pcode;
+mod clamav_testfiles;
 mod cli;
 mod compound;
 mod corpus;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::bench::Dice;
 use crate::build;
+use crate::build_archives;
 use crate::build_pcode;
 use crate::mutate::{fixtures, mutate, number};
 
@@ -64,7 +65,7 @@ fn built() -> Vec<Vec<u8>> {
                       --xy z--\r\n=?utf-8?B?44GC?= =?iso-2022-jp?Q?=1B$B$=22=1B(B?=\r\n";
     let relations = "<Relationships><Relationship Id=\"r\" Type=\"t\" Target=\"../a?b#c\" TargetMode=\"External\"/>\
                      <Default Extension=\"x\" ContentType=\"y\"/><Override PartName=\"/a\" ContentType=\"b\"/></Relationships>";
-    vec![
+    let mut all = vec![
         build::docm("text", &modules),
         build::docx("text"),
         build::ovba_container(&build::module("M", code)),
@@ -84,7 +85,9 @@ fn built() -> Vec<Vec<u8>> {
         b"\x0f\0\x11\x10\x08\0\0\0\x08\0\0\0\x78\x9c\x03\0\x09\x08\x04\0\0\x06\0\0\x2f\0\x04\0\x01\0\x01\0".to_vec(),
         [b"\x1f\x8b\x08\x08\0\0\0\0\0\xffa.txt\0\x03\0\0\0\0\0\0\0\0\0".as_slice(), &build::program()].concat(),
         [b"PK\x05\x06".as_slice(), &[0; 18], &build::zip(&[("あ.exe", &build::program())])].concat(),
-    ]
+    ];
+    all.extend(build_archives::all(b"A content, a content, a content."));
+    all
 }
 
 /// Runs a target once; the answer says what was wrong.

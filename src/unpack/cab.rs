@@ -1,0 +1,315 @@
+//! Cabinets ([MS-CAB]): each folder is decoded once, its files are slices of it.
+
+use std::io::{Error, ErrorKind, Read};
+
+use bytes::Bytes;
+
+use crate::bytes::{index, length};
+use crate::formats::cab::{self, Cabinet, File, Folder, Method, Place};
+use crate::formats::mszip;
+use crate::limits::Halt;
+use crate::model::{Artifact, Name, Trouble};
+use crate::text;
+
+use super::{Child, Nest, Payload};
+
+/// How many times the bytes of a folder its files may claim: above it they share bytes, as only bombs do.
+const OVERLAP: u64 = 4;
+
+/// Pushes every file.
+pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let data = &artifact.data;
+    let cabinet = cab::read(data)?;
+    if let Some(cut) = &cabinet.cut {
+        nest.unread(0, format!("list of files: {cut}"));
+    }
+    let last = cabinet.folders.len().saturating_sub(1);
+    for (number, folder) in cabinet.folders.iter().enumerate() {
+        nest.tick()?;
+        let here: Vec<&File<'_>> = cabinet
+            .files
+            .iter()
+            .filter(|file| match file.place {
+                Place::Folder(folder) => folder == number,
+                Place::Before => number == 0,
+                Place::Behind => number == last,
+            })
+            .collect();
+        if !here.is_empty() {
+            open(data, &cabinet, folder, number, &here, nest)?;
+        }
+    }
+    for file in &cabinet.files {
+        if matches!(file.place, Place::Folder(folder) if folder >= cabinet.folders.len()) {
+            let name = text::excerpt(&name_of(file).text);
+            nest.unread(0, format!("{name}: in a folder that is not there"));
+        }
+    }
+    Ok(())
+}
+
+fn name_of(file: &File<'_>) -> Name {
+    match file.is_utf8 {
+        true => Name::of(String::from_utf8_lossy(file.name)),
+        false => Name::from_raw(file.name),
+    }
+}
+
+/// Decodes a folder and pushes its files.
+fn open(
+    data: &Bytes,
+    cabinet: &Cabinet<'_>,
+    folder: &Folder,
+    number: usize,
+    files: &[&File<'_>],
+    nest: &mut Nest<'_>,
+) -> Result<(), Trouble> {
+    let place = format!("folder {number}");
+    let decoder = match folder.method {
+        Method::Stored => Decoder::Stored,
+        Method::MsZip => Decoder::MsZip(Box::default()),
+        Method::Lzx(window) => match window_size(window) {
+            Some(size) => Decoder::Lzx(Box::new(lzxd::Lzxd::new(size))),
+            None => {
+                nest.note(Trouble::Broken(format!("LZX window {window}")).into_fact(&place));
+                return Ok(());
+            }
+        },
+        Method::Quantum => {
+            nest.note(Trouble::NoReader("Quantum".to_owned()).into_fact(&place));
+            return Ok(());
+        }
+        Method::Other(method) => {
+            nest.note(Trouble::NoReader(format!("method {method:#06x}")).into_fact(&place));
+            return Ok(());
+        }
+    };
+    let mut blocks = Blocks {
+        data,
+        at: folder.start,
+        left: folder.blocks,
+        reserve: cabinet.block_reserve,
+        decoder,
+        waiting: Vec::new(),
+        given: 0,
+    };
+    let needed = |file: &&File<'_>| u64::from(file.offset).saturating_add(u64::from(file.size));
+    let needed = files.iter().map(needed).max().unwrap_or_default();
+    let packed = data.len().saturating_sub(folder.start);
+    let decoded = nest.read(&mut blocks.by_ref().take(needed), packed, needed);
+    let content = Bytes::from(decoded.data);
+    let mut claimed = 0u64;
+    for file in files {
+        nest.tick()?;
+        claimed = claimed.saturating_add(u64::from(file.size));
+        if claimed
+            > length(content.len())
+                .saturating_mul(OVERLAP)
+                .saturating_add(1 << 20)
+        {
+            return Err(Trouble::TooMuch(Halt::Ceiling("files share their data")));
+        }
+        let name = name_of(file);
+        let shown = text::excerpt(&name.text);
+        let start = index(u64::from(file.offset)).min(content.len());
+        let end = start
+            .saturating_add(index(u64::from(file.size)))
+            .min(content.len());
+        let missing = u64::from(file.size).saturating_sub(length(end.saturating_sub(start)));
+        match file.place {
+            Place::Before => nest.unread(0, format!("{shown}: begins in another cabinet")),
+            Place::Behind => nest.unread(0, format!("{shown}: goes on in another cabinet")),
+            Place::Folder(_) if missing > 0 => {
+                nest.unread(0, format!("{shown}: {missing} bytes are missing"));
+            }
+            Place::Folder(_) => {}
+        }
+        if missing > 0 && start == end {
+            continue;
+        }
+        let child = Child::new("cab-member", Payload::Paid(content.slice(start..end)));
+        nest.push(child.named(name))?;
+    }
+    match decoded.fault.map(Trouble::from) {
+        None => Ok(()),
+        Some(Trouble::TooMuch(halt)) => Err(Trouble::TooMuch(halt)),
+        Some(trouble) => {
+            nest.note(trouble.into_fact(&place));
+            Ok(())
+        }
+    }
+}
+
+fn window_size(power: u8) -> Option<lzxd::WindowSize> {
+    use lzxd::WindowSize as W;
+    Some(match power {
+        15 => W::KB32,
+        16 => W::KB64,
+        17 => W::KB128,
+        18 => W::KB256,
+        19 => W::KB512,
+        20 => W::MB1,
+        21 => W::MB2,
+        _ => return None,
+    })
+}
+
+enum Decoder {
+    Stored,
+    MsZip(Box<mszip::Decoder>),
+    Lzx(Box<lzxd::Lzxd>),
+}
+
+/// The blocks of a folder as one stream.
+struct Blocks<'a> {
+    data: &'a [u8],
+    at: usize,
+    left: u16,
+    reserve: usize,
+    decoder: Decoder,
+    waiting: Vec<u8>,
+    given: usize,
+}
+
+impl Blocks<'_> {
+    fn fill(&mut self) -> std::io::Result<()> {
+        self.left = self.left.saturating_sub(1);
+        let broken = |what: String| Error::new(ErrorKind::InvalidData, what);
+        let block = cab::block(self.data, self.at, self.reserve)
+            .map_err(|short| broken(short.to_string()))?;
+        self.at = block.end;
+        self.given = 0;
+        if block.size == 0 {
+            return Err(broken("a block goes on in another cabinet".to_owned()));
+        }
+        self.waiting = match &mut self.decoder {
+            Decoder::Stored => block.data.to_vec(),
+            Decoder::MsZip(decoder) => decoder.block(block.data)?.to_vec(),
+            Decoder::Lzx(decoder) => decoder
+                .decompress_next(block.data, usize::from(block.size))
+                .map_err(|error| broken(error.to_string()))?
+                .to_vec(),
+        };
+        if self.waiting.len() != usize::from(block.size) {
+            return Err(broken(format!(
+                "a block of {} bytes gives {}",
+                block.size,
+                self.waiting.len()
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Read for Blocks<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        // Ends because each turn takes one block.
+        while self.given >= self.waiting.len() {
+            if self.left == 0 {
+                return Ok(0);
+            }
+            self.fill()?;
+        }
+        let rest = self.waiting.get(self.given..).unwrap_or_default();
+        let len = rest.len().min(out.len());
+        for (place, byte) in out.iter_mut().zip(rest) {
+            *place = *byte;
+        }
+        self.given = self.given.saturating_add(len);
+        Ok(len)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::io::Write as _;
+
+    use crate::model::Fact;
+    use crate::unpack::tests::opened;
+
+    /// A cabinet of one folder; MSZIP where `packed`.
+    pub(crate) fn cabinet(files: &[(&[u8], &[u8])], packed: bool) -> Vec<u8> {
+        let content: Vec<u8> = files.iter().flat_map(|(_, data)| data.to_vec()).collect();
+        let block = if packed {
+            let mut encoder =
+                flate2::write::DeflateEncoder::new(b"CK".to_vec(), flate2::Compression::default());
+            encoder.write_all(&content).unwrap();
+            encoder.finish().unwrap()
+        } else {
+            content.clone()
+        };
+        let u32_of = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
+        let u16_of = |number: usize| u16::try_from(number).unwrap().to_le_bytes();
+        let mut list = Vec::new();
+        let mut offset = 0;
+        for (name, data) in files {
+            list.extend(u32_of(data.len()));
+            list.extend(u32_of(offset));
+            list.extend([0, 0, 0x21, 0x58, 0, 0, 0x20, 0]);
+            list.extend(*name);
+            list.push(0);
+            offset += data.len();
+        }
+        let data_at = 36 + 8 + list.len();
+        let mut out = b"MSCF\0\0\0\0".to_vec();
+        out.extend(u32_of(data_at + 8 + block.len()));
+        out.extend([0; 4]);
+        out.extend(u32_of(44));
+        out.extend([0, 0, 0, 0, 3, 1]);
+        out.extend(u16_of(1));
+        out.extend(u16_of(files.len()));
+        out.extend([0; 6]);
+        out.extend(u32_of(data_at));
+        out.extend(u16_of(1));
+        out.extend(u16_of(usize::from(packed)));
+        out.extend(list);
+        out.extend([0; 4]);
+        out.extend(u16_of(block.len()));
+        out.extend(u16_of(content.len()));
+        out.extend(block);
+        out
+    }
+
+    #[test]
+    fn two_files_of_one_name_are_both_read() {
+        for packed in [false, true] {
+            let data = cabinet(&[(b"a.txt", b"one one one"), (b"a.txt", b"two")], packed);
+            let (children, facts) = opened("cab", &data);
+            assert_eq!(facts, []);
+            let got: Vec<_> = children
+                .iter()
+                .map(|c| (c.label(), c.data.as_ref()))
+                .collect();
+            assert_eq!(
+                got,
+                [("a.txt", b"one one one".as_slice()), ("a.txt", b"two")]
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_cut_or_unknown_is_told() {
+        let data = cabinet(&[(b"a.txt", b"one"), (b"b.txt", b"two")], false);
+        let (_, facts) = opened("cab", &data[..data.len() - 3]);
+        assert!(
+            facts.iter().any(|fact| matches!(fact, Fact::Unread { .. })),
+            "{facts:?}"
+        );
+        let mut quantum = data.clone();
+        quantum[42] = 2;
+        let (children, facts) = opened("cab", &quantum);
+        assert!(children.is_empty());
+        assert!(
+            matches!(facts.as_slice(), [Fact::NoReader { .. }]),
+            "{facts:?}"
+        );
+        let mut split = data;
+        split[44 + 8..44 + 10].copy_from_slice(&[0xfe, 0xff]);
+        let (children, facts) = opened("cab", &split);
+        assert_eq!(children.len(), 2);
+        assert!(
+            matches!(facts.as_slice(), [Fact::Unread { .. }]),
+            "{facts:?}"
+        );
+    }
+}

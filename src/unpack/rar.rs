@@ -1,0 +1,289 @@
+//! RAR archives of every generation, by the rars crate over the bytes in memory.
+//!
+//! The archive is parsed without a password (one that does not fit would make the crate refuse plain members too); a
+//! member that fails does not end the others. Parts of a set of volumes are told: a set is looked at only as a whole.
+
+use std::cell::RefCell;
+use std::io::{Error as IoError, Write};
+use std::rc::Rc;
+use std::time::Instant;
+
+use rars::{
+    Archive, ArchiveMember, ArchiveReadOptions, ArchiveReader, Error, ErrorKind,
+    ExtractionDecision, ExtractionErrorAction,
+};
+
+use crate::bytes::length;
+use crate::limits::{Fault, Halt, RATIO_COUNTS_FROM};
+use crate::model::{Artifact, Name, Trouble};
+use crate::text;
+
+use super::{Child, Nest};
+
+/// The largest dictionary in bytes.
+const DICTIONARY: u64 = 256 << 20;
+
+/// Headers at the most.
+const HEADERS: u64 = 200_000;
+
+/// What locks a RAR archive.
+const SCHEME: &str = "RAR AES";
+
+/// Bytes of one member as they come.
+#[derive(Clone)]
+struct Sink {
+    data: Rc<RefCell<Vec<u8>>>,
+    deadline: Option<Instant>,
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self
+            .deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+        {
+            return Err(IoError::other("out of time"));
+        }
+        self.data.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A member that is being read, or was.
+struct Taken {
+    name: Name,
+    data: Rc<RefCell<Vec<u8>>>,
+    size: u64,
+    fault: Option<String>,
+}
+
+/// Pushes every file.
+pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    open(artifact, None, nest)
+}
+
+/// Opens the archive with a password, where one is known.
+fn open(artifact: &Artifact, password: Option<&str>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let size = length(artifact.data.len());
+    let limits = nest.budget().limits();
+    let by_ratio = size.saturating_mul(limits.max_ratio).max(RATIO_COUNTS_FROM);
+    let most = limits.max_unpacked.min(by_ratio);
+    let mut options = ArchiveReadOptions::new()
+        .with_max_header_count(HEADERS)
+        .with_max_header_bytes(size.saturating_mul(2).saturating_add(1 << 16))
+        .with_max_total_output_bytes(most)
+        .with_max_member_output_bytes(most)
+        .with_max_reader_workspace_bytes(DICTIONARY.saturating_mul(2))
+        .with_rar50_dictionary_size_limit(DICTIONARY);
+    let archive = match ArchiveReader::read_with_options(&artifact.data, options) {
+        Err(error) if error.kind() == ErrorKind::PasswordRequired => match password {
+            Some(password) => {
+                options.password = Some(password.as_bytes());
+                let again = ArchiveReader::read_with_options(&artifact.data, options);
+                again.map_err(|error| trouble(&error, by_ratio == most))?
+            }
+            None => return Err(Trouble::Locked(format!("{SCHEME}, names too"))),
+        },
+        other => other.map_err(|error| trouble(&error, by_ratio == most))?,
+    };
+    options.password = password.map(str::as_bytes);
+    let solid = archive.members().any(|member| member.is_solid());
+    let deadline = nest
+        .budget()
+        .time_left()
+        .and_then(|left| Instant::now().checked_add(left));
+    let mut taken: Vec<Taken> = Vec::new();
+    let ended = extract(&archive, options, deadline, solid, &mut taken, nest);
+    for member in taken {
+        nest.tick()?;
+        let data = std::mem::take(&mut *member.data.borrow_mut());
+        let short = length(data.len()) < member.size;
+        let fault = match member.fault {
+            Some(what) => Some(Fault::Broken(what)),
+            None if short => Some(Fault::Broken("it breaks off".to_owned())),
+            None => None,
+        };
+        let shown = text::excerpt(&member.name.text);
+        let child = Child::new("rar-member", data).named(member.name);
+        nest.push_decoded(child, fault, &shown)?;
+    }
+    match ended {
+        Ok(()) => Ok(()),
+        Err(_) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+            Err(Trouble::TooMuch(Halt::OutOfTime))
+        }
+        Err(error) => match trouble(&error, by_ratio == most) {
+            stop @ Trouble::TooMuch(_) => Err(stop),
+            other => {
+                nest.note(other.into_fact("the rest of the archive"));
+                Ok(())
+            }
+        },
+    }
+}
+
+fn extract(
+    archive: &Archive,
+    options: ArchiveReadOptions<'_>,
+    deadline: Option<Instant>,
+    solid: bool,
+    taken: &mut Vec<Taken>,
+    nest: &mut Nest<'_>,
+) -> rars::Result<()> {
+    let failed: RefCell<Option<String>> = RefCell::default();
+    let settle = |taken: &mut Vec<Taken>| {
+        if let (Some(what), Some(last)) = (failed.borrow_mut().take(), taken.last_mut()) {
+            last.fault = Some(what);
+        }
+    };
+    let locked = options.password.is_none();
+    let decide = |member: &ArchiveMember| {
+        settle(taken);
+        let meta = &member.meta;
+        let name = match member.name_is_unicode() {
+            true => Name::of(String::from_utf8_lossy(&meta.name)),
+            false => Name::from_raw(&meta.name),
+        };
+        let shown = text::excerpt(&name.text);
+        if meta.is_directory {
+            return Ok(ExtractionDecision::Skip);
+        }
+        if meta.is_redirection {
+            nest.deviation(0, format!("{shown}: a link"));
+            return Ok(ExtractionDecision::Skip);
+        }
+        if meta.is_split_before || meta.is_split_after {
+            nest.unread(0, format!("{shown}: goes on in another volume"));
+            return Ok(ExtractionDecision::Skip);
+        }
+        if meta.is_encrypted && locked {
+            nest.note(Trouble::Locked(SCHEME.to_owned()).into_fact(&shown));
+            // In a solid archive the members behind it need it too.
+            return Ok(match solid {
+                true => ExtractionDecision::Stop,
+                false => ExtractionDecision::Skip,
+            });
+        }
+        let data: Rc<RefCell<Vec<u8>>> = Rc::default();
+        taken.push(Taken {
+            name,
+            data: Rc::clone(&data),
+            size: meta.unpacked_size,
+            fault: None,
+        });
+        Ok(ExtractionDecision::Extract(Box::new(Sink {
+            data,
+            deadline,
+        })))
+    };
+    let on_error = |_: &ArchiveMember, error: &Error| {
+        *failed.borrow_mut() = Some(text::excerpt(&error.to_string()));
+        Ok(ExtractionErrorAction::Continue)
+    };
+    let ended = archive.extract_with_control_and_errors(options, decide, on_error);
+    settle(taken);
+    ended.map(|_| ())
+}
+
+fn trouble(error: &Error, by_ratio: bool) -> Trouble {
+    let what = text::excerpt(&error.to_string());
+    match error.kind() {
+        ErrorKind::PasswordRequired | ErrorKind::BadPassword => Trouble::Locked(SCHEME.to_owned()),
+        ErrorKind::UnsupportedFeature | ErrorKind::UnsupportedFormat => Trouble::NoReader(what),
+        ErrorKind::ResourceLimit => match error {
+            Error::TotalOutputLimitExceeded { .. } | Error::MemberOutputLimitExceeded { .. } => {
+                Trouble::TooMuch(match by_ratio {
+                    true => Halt::Ratio,
+                    false => Halt::Unpacked,
+                })
+            }
+            _ => Trouble::TooMuch(Halt::Ceiling("memory or headers of a RAR archive")),
+        },
+        _ => Trouble::Broken(what),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use crate::formats::zip::crc32;
+    use crate::model::Fact;
+    use crate::unpack::tests::opened;
+
+    /// A RAR 5 archive (RAR 5.0 archive format) of stored members.
+    pub(crate) fn rar(members: &[(&str, &[u8], u64)]) -> Vec<u8> {
+        fn vint(mut number: u64, out: &mut Vec<u8>) {
+            while number >= 0x80 {
+                out.push((number as u8 & 0x7f) | 0x80);
+                number >>= 7;
+            }
+            out.push(number as u8);
+        }
+        fn block(fields: &[u8], out: &mut Vec<u8>) {
+            let mut sized = Vec::new();
+            vint(fields.len() as u64, &mut sized);
+            sized.extend(fields);
+            out.extend(crc32(&sized).to_le_bytes());
+            out.extend(sized);
+        }
+        let mut out = b"Rar!\x1a\x07\x01\0".to_vec();
+        block(&[1, 0, 0], &mut out);
+        for (name, data, flags) in members {
+            let mut fields = Vec::new();
+            // File, with data behind it; sizes; attributes; CRC; method stored; host; name.
+            for number in [2, 2 | flags, data.len() as u64, 4, data.len() as u64, 0x20] {
+                vint(number, &mut fields);
+            }
+            fields.extend(crc32(data).to_le_bytes());
+            for number in [0, 1, name.len() as u64] {
+                vint(number, &mut fields);
+            }
+            fields.extend(name.as_bytes());
+            block(&fields, &mut out);
+            out.extend(*data);
+        }
+        block(&[5, 0, 0], &mut out);
+        out
+    }
+
+    #[test]
+    fn members_come_with_their_names() {
+        let data = rar(&[("見積.txt", b"one", 0), ("b.txt", b"two two", 0)]);
+        let (children, facts) = opened("rar", &data);
+        assert_eq!(facts, []);
+        let got: Vec<_> = children
+            .iter()
+            .map(|c| (c.label(), c.data.as_ref()))
+            .collect();
+        assert_eq!(
+            got,
+            [("見積.txt", b"one".as_slice()), ("b.txt", b"two two")]
+        );
+    }
+
+    #[test]
+    fn a_damaged_member_is_told_and_costs_itself_only() {
+        let mut data = rar(&[("a.txt", b"one", 0), ("b.txt", b"two two", 0)]);
+        let at = data.windows(3).position(|three| three == b"one").unwrap();
+        data[at] = b'O';
+        let (children, facts) = opened("rar", &data);
+        assert_eq!(children.len(), 2);
+        assert!(
+            matches!(facts.as_slice(), [Fact::Unread { what, .. }] if what.starts_with("a.txt")),
+            "{facts:?}"
+        );
+    }
+
+    #[test]
+    fn a_part_of_a_set_is_told() {
+        let (children, facts) = opened("rar", &rar(&[("a.txt", b"one", 0x10)]));
+        assert!(children.is_empty());
+        assert!(
+            matches!(facts.as_slice(), [Fact::Unread { .. }]),
+            "{facts:?}"
+        );
+    }
+}

@@ -1,0 +1,154 @@
+//! xar archives, such as installers of macOS: every file of the heap.
+
+use std::io::Read;
+
+use crate::bytes::{index, length};
+use crate::formats::xar::{self, File};
+use crate::limits::{Halt, Metered};
+use crate::model::{Artifact, Name, Trouble};
+use crate::text;
+
+use super::{Child, Nest, Payload};
+
+/// How many times the archive's own length its files may claim: above it they share bytes, as only bombs do.
+const OVERLAP: u64 = 4;
+
+/// Pushes every file.
+pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let data = &artifact.data;
+    let cut = || Trouble::Broken("the header is cut".to_owned());
+    let header = data
+        .get(4..6)
+        .and_then(|raw| raw.try_into().ok())
+        .ok_or_else(cut)?;
+    let header = usize::from(u16::from_be_bytes(header));
+    let packed = data
+        .get(8..16)
+        .and_then(|raw| raw.try_into().ok())
+        .ok_or_else(cut)?;
+    let packed = index(u64::from_be_bytes(packed));
+    let heap = header.saturating_add(packed);
+    let raw = data
+        .get(header..heap)
+        .ok_or_else(|| Trouble::Broken("the table of contents is cut".to_owned()))?;
+    let toc = nest.inflate(raw, 0, flate2::bufread::ZlibDecoder::new);
+    if let Some(fault) = toc.fault {
+        nest.note(Trouble::from(fault).into_fact("table of contents"));
+    }
+    let toc = String::from_utf8_lossy(&toc.data);
+    let mut claimed = 0u64;
+    for file in xar::files(&toc) {
+        nest.tick()?;
+        claimed = claimed.saturating_add(file.length);
+        if claimed > length(data.len()).saturating_mul(OVERLAP) {
+            return Err(Trouble::TooMuch(Halt::Ceiling("files share their data")));
+        }
+        push(artifact, heap, &file, nest)?;
+    }
+    Ok(())
+}
+
+fn push(artifact: &Artifact, heap: usize, file: &File, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let data = &artifact.data;
+    let name = text::excerpt(&file.name);
+    let start = heap.saturating_add(index(file.offset)).min(data.len());
+    let end = start.saturating_add(index(file.length)).min(data.len());
+    let short = length(end.saturating_sub(start)) < file.length;
+    let source = data.get(start..end).unwrap_or_default();
+    let named =
+        Child::new("xar-member", data.slice(start..end)).named(Name::of(file.name.as_str()));
+    let make: fn(Metered<'_>) -> Box<dyn Read + '_> = match file.encoding.as_str() {
+        "application/x-gzip" | "application/zlib" => {
+            |source| Box::new(flate2::bufread::ZlibDecoder::new(source))
+        }
+        "application/x-bzip2" => |source| Box::new(bzip2::bufread::BzDecoder::new(source)),
+        "application/x-xz" => |source| {
+            Box::new(lzma_rust2::XzReader::new_mem_limit(
+                source,
+                false,
+                256 << 10,
+            ))
+        },
+        "application/octet-stream" | "" => {
+            nest.push(named.at(start..end))?;
+            if short {
+                nest.unread(end, format!("{name}: it lies beyond the end"));
+            }
+            return Ok(());
+        }
+        other => {
+            let what = format!("{name}: encoding {}", text::excerpt(other));
+            nest.note(Trouble::NoReader(what).into_fact(""));
+            return Ok(());
+        }
+    };
+    let decoded = nest.inflate(source, file.size, make);
+    let child = Child::new("xar-member", Payload::Paid(decoded.data.into()));
+    nest.push_decoded(
+        child.named(Name::of(file.name.as_str())),
+        decoded.fault,
+        &name,
+    )?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use crate::model::Fact;
+    use crate::unpack::tests::opened;
+
+    fn zlib(data: &[u8]) -> Vec<u8> {
+        let mut encoder =
+            flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn archive() -> Vec<u8> {
+        let one = zlib(b"one one one");
+        let toc = format!(
+            "<?xml version=\"1.0\"?><xar><toc><file id=\"1\"><name>d</name><type>directory</type>\
+             <file id=\"2\"><name>a&amp;b.txt</name><data><length>{}</length><offset>0</offset><size>11</size>\
+             <encoding style=\"application/x-gzip\"/></data></file></file>\
+             <file id=\"3\"><data><length>3</length><offset>{}</offset><size>3</size>\
+             <encoding style=\"application/octet-stream\"/></data><name>c.txt</name></file></toc></xar>",
+            one.len(),
+            one.len()
+        );
+        let packed = zlib(toc.as_bytes());
+        let mut out = b"xar!\0\x1c\0\x01".to_vec();
+        out.extend((packed.len() as u64).to_be_bytes());
+        out.extend((toc.len() as u64).to_be_bytes());
+        out.extend([0; 4]);
+        out.extend(packed);
+        out.extend(one);
+        out.extend(b"two");
+        out
+    }
+
+    #[test]
+    fn files_come_with_their_folders() {
+        let (children, facts) = opened("xar", &archive());
+        assert_eq!(facts, []);
+        let got: Vec<_> = children
+            .iter()
+            .map(|c| (c.label(), c.data.as_ref()))
+            .collect();
+        assert_eq!(
+            got,
+            [("d/a&b.txt", b"one one one".as_slice()), ("c.txt", b"two")]
+        );
+    }
+
+    #[test]
+    fn a_cut_heap_is_told() {
+        let data = archive();
+        let (_, facts) = opened("xar", &data[..data.len() - 1]);
+        assert!(
+            matches!(facts.as_slice(), [Fact::Unread { .. }]),
+            "{facts:?}"
+        );
+    }
+}

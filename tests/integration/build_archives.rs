@@ -1,0 +1,154 @@
+//! Small archives and compressed files around one content, written by the crates' own encoders or by hand.
+
+use std::io::{Cursor, Write};
+
+/// One of each kind that can be written here.
+pub(crate) fn all(content: &[u8]) -> Vec<Vec<u8>> {
+    vec![
+        bzip2(content),
+        xz(content),
+        lzma(content),
+        zstd::stream::encode_all(content, 1).unwrap(),
+        lz4(content),
+        sevenz("a.txt", content, None),
+        sevenz("a.txt", content, Some("secret")),
+        cpio("a.txt", content),
+        ar("a.txt", content),
+        szdd(content),
+        rar("a.txt", content),
+        lzh(b"a.txt", content),
+        [b"\x1f\x9d\x90".as_slice(), content].concat(),
+    ]
+}
+
+fn bzip2(content: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn xz(content: &[u8]) -> Vec<u8> {
+    let options = lzma_rust2::XzOptions::with_preset(1);
+    let mut writer = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+    writer.write_all(content).unwrap();
+    writer.finish().unwrap()
+}
+
+fn lzma(content: &[u8]) -> Vec<u8> {
+    let options = lzma_rust2::LzmaOptions::with_preset(1);
+    let mut writer = lzma_rust2::LzmaWriter::new_use_header(Vec::new(), &options, None).unwrap();
+    writer.write_all(content).unwrap();
+    writer.finish().unwrap()
+}
+
+fn lz4(content: &[u8]) -> Vec<u8> {
+    let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A 7-Zip archive of one file; its content is locked where there is a password.
+pub(crate) fn sevenz(name: &str, content: &[u8], password: Option<&str>) -> Vec<u8> {
+    let mut writer = sevenz_rust2::ArchiveWriter::new(Cursor::new(Vec::new())).unwrap();
+    if let Some(password) = password {
+        let password = sevenz_rust2::Password::from(password);
+        let aes = sevenz_rust2::encoder_options::AesEncoderOptions::new(password);
+        writer.set_content_methods(vec![aes.into(), sevenz_rust2::EncoderMethod::LZMA2.into()]);
+        writer.set_encrypt_header(false);
+    }
+    let entry = sevenz_rust2::ArchiveEntry::new_file(name);
+    writer.push_archive_entry(entry, Some(content)).unwrap();
+    writer.finish().unwrap().into_inner()
+}
+
+fn cpio(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, mode, data) in [(name, 0o100_644, content), ("TRAILER!!!", 0, b"")] {
+        out.extend(b"070701");
+        let (data_len, name_len) = (data.len(), name.len() + 1);
+        for number in [1, mode, 0, 0, 1, 0, data_len, 0, 0, 0, 0, name_len, 0] {
+            out.extend(format!("{number:08X}").bytes());
+        }
+        out.extend(name.bytes());
+        out.push(0);
+        out.resize(out.len().next_multiple_of(4), 0);
+        out.extend(data);
+        out.resize(out.len().next_multiple_of(4), 0);
+    }
+    out
+}
+
+fn ar(name: &str, content: &[u8]) -> Vec<u8> {
+    let len = content.len();
+    let header = format!(
+        "!<arch>\n{name:<16}{:<12}{:<6}{:<6}{:<8}{len:<10}`\n",
+        0, 0, 0, 644
+    );
+    [header.as_bytes(), content].concat()
+}
+
+/// Literals only.
+fn szdd(content: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(content.len()).unwrap().to_le_bytes();
+    let groups = content
+        .chunks(8)
+        .flat_map(|group| [&[0xff], group].concat());
+    [
+        b"SZDD\x88\xf0\x27\x33At".as_slice(),
+        &len,
+        &groups.collect::<Vec<u8>>(),
+    ]
+    .concat()
+}
+
+/// RAR 5, stored; every number here fits into one byte of a variable-length one.
+fn rar(name: &str, content: &[u8]) -> Vec<u8> {
+    let block = |fields: &[u8]| {
+        let sized = [&[u8::try_from(fields.len()).unwrap()], fields].concat();
+        let mut crc = flate2::Crc::new();
+        crc.update(&sized);
+        [crc.sum().to_le_bytes().as_slice(), &sized].concat()
+    };
+    let len = u8::try_from(content.len()).unwrap();
+    assert!(len < 0x80);
+    let mut crc = flate2::Crc::new();
+    crc.update(content);
+    let mut file = vec![2, 2, len, 4, len, 0x20];
+    file.extend(crc.sum().to_le_bytes());
+    file.extend([0, 1, u8::try_from(name.len()).unwrap()]);
+    file.extend(name.bytes());
+    [
+        b"Rar!\x1a\x07\x01\0".as_slice(),
+        &block(&[1, 0, 0]),
+        &block(&file),
+        content,
+        &block(&[5, 0, 0]),
+    ]
+    .concat()
+}
+
+/// A stored member with a level 0 header.
+fn lzh(name: &[u8], content: &[u8]) -> Vec<u8> {
+    let crc = content.iter().fold(0u16, |crc, byte| {
+        (0..8).fold(crc ^ u16::from(*byte), |crc, _| match crc & 1 {
+            0 => crc >> 1,
+            _ => (crc >> 1) ^ 0xa001,
+        })
+    });
+    let size = u32::try_from(content.len()).unwrap().to_le_bytes();
+    let mut body = b"-lh0-".to_vec();
+    for field in [&size, &size] {
+        body.extend(field);
+    }
+    body.extend([0, 0, 0x21, 0x58, 0x20, 0, u8::try_from(name.len()).unwrap()]);
+    body.extend(name);
+    body.extend(crc.to_le_bytes());
+    let sum = body.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+    [
+        &[u8::try_from(body.len()).unwrap(), sum],
+        body.as_slice(),
+        content,
+        &[0],
+    ]
+    .concat()
+}
