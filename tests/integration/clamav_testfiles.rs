@@ -22,6 +22,7 @@ const PACKED: &[&str] = &[
     "clam-yc.exe",
     "clam.ea05.exe",
     "clam.ea06.exe",
+    "clam_IScab_int.exe",
     "clam_ISmsi_ext.exe",
     "clam_ISmsi_int.exe",
 ];
