@@ -208,18 +208,18 @@ mod tests {
             bits |= u32::from(*code) << held;
             held += 9;
             while held >= 8 {
-                out.push(bits as u8);
+                out.push(bits.to_le_bytes()[0]);
                 bits >>= 8;
                 held -= 8;
             }
         }
-        out.push(bits as u8);
+        out.push(bits.to_le_bytes()[0]);
         out
     }
 
     fn decode(data: &[u8]) -> Result<Vec<u8>> {
         let mut out = Vec::new();
-        Decoder::new(data)?.read_to_end(&mut out)?;
+        std::io::copy(&mut Decoder::new(data)?, &mut out)?;
         Ok(out)
     }
 

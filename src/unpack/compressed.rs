@@ -167,7 +167,7 @@ pub(super) fn kwaj(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troub
         0 => nest.inflate(source, length(source.len()), |source| source),
         1 => nest.inflate(source, length(source.len()), Inverted),
         2 => nest.inflate(source, 0, lzss::Decoder::new),
-        4 => nest.inflate(source, 0, |source| mszip::Blocks::new(source)),
+        4 => nest.inflate(source, 0, mszip::Blocks::new),
         other => return Err(Trouble::NoReader(format!("KWAJ method {other}"))),
     };
     let mut child = Child::new("kwaj", Payload::Paid(decoded.data.into()));
