@@ -102,6 +102,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("ole1", |data| {
         let _ = (ole1::object(data), ole1::package(data));
     }),
+    ("pdf", |data| unpack("pdf", Kind::Pdf, data)),
     ("pe_version", |data| drop(pe_version::read(data))),
     ("ppt", |data| drop(ppt::storages(data, &budget()))),
     ("quoted_printable", |data| {

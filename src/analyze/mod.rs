@@ -20,6 +20,7 @@ mod mail;
 mod msbuild;
 mod names;
 mod packages;
+mod pdf;
 mod renamed;
 mod rich_text;
 mod script_obfuscation;
@@ -134,6 +135,7 @@ pub const ANALYZERS: &[Analyzer] = &[
     // Behind those of macros: only modules that call something are looked into for commands.
     command_lines::ROW,
     html_script::ROW,
+    pdf::ROW,
     // Last: they judge the facts that the others may still add to.
     encrypted::ROW,
     containers::ROW,

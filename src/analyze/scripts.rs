@@ -1,6 +1,6 @@
 //! Scripts that came as files, parts or members, or were decoded: what they do.
 //!
-//! A page's own script, the script of an app package and what a macro decodes are their host's matter.
+//! A page's own script, that of a PDF, the script of an app package and what a macro decodes are their host's matter.
 
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::command_line;
@@ -74,7 +74,7 @@ fn is_of_its_host(look: &Look<'_>) -> bool {
     let js = look.artifact.kind == Kind::Js;
     let page = matches!(
         parent.kind,
-        Kind::Html | Kind::Svg | Kind::Mht | Kind::Css | Kind::Epub
+        Kind::Html | Kind::Svg | Kind::Mht | Kind::Css | Kind::Epub | Kind::Pdf
     );
     let package = matches!(
         parent.kind,

@@ -37,6 +37,7 @@ pub mod ole;
 pub mod ole1;
 pub mod opc;
 pub mod ovba;
+pub mod pdf;
 pub mod pe_version;
 pub mod ppt;
 pub mod quoted_printable;

@@ -176,12 +176,6 @@ fn note_details(identity: &mut Identity, data: &[u8]) {
             what: None,
         });
     }
-    let pdf = identity.kind == Kind::Pdf || identity.readings.contains(&Kind::Pdf);
-    if pdf && let Some(at) = memchr::memmem::find(data, b"/EmbeddedFile") {
-        identity.facts.push(Fact::NoReader {
-            what: format!("files embedded in a PDF, named at offset {at}"),
-        });
-    }
 }
 
 #[cfg(test)]
@@ -287,12 +281,6 @@ pub(crate) mod tests {
             (vec![Kind::Iso], vec![])
         );
         assert!(full(b"%PDF-1.4\nnothing else\n%%EOF").readings.is_empty());
-    }
-
-    #[test]
-    fn embedded_files_of_a_pdf_are_not_passed_over_in_silence() {
-        let identity = full(b"%PDF-1.4\n1 0 obj <</Type /EmbeddedFile>> stream\n%%EOF");
-        assert!(matches!(identity.facts.as_slice(), [Fact::NoReader { .. }]));
     }
 
     #[test]

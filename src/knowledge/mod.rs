@@ -9,6 +9,7 @@ mod extensions;
 mod indicators;
 mod links;
 mod objects;
+mod pdf;
 mod scripts;
 mod vba;
 mod xlm;
@@ -20,6 +21,7 @@ pub use extensions::{Extension, Extensions, Match};
 pub use indicators::IndicatorLists;
 pub use links::LinkLists;
 pub use objects::{ObjectLists, Standing};
+pub use pdf::PdfLists;
 pub use scripts::{Feature, Language as ScriptLanguage, Meaning, Scripts, scripts};
 pub use vba::{Api, AssignmentRule, CallRule, Commands, Disguise, VbaKnowledge, Weight, When};
 pub use xlm::XlmKnowledge;
@@ -55,6 +57,8 @@ pub struct Knowledge {
     pub links: LinkLists,
     /// Classes of objects.
     pub objects: ObjectLists,
+    /// What scripts of PDFs do.
+    pub pdf: PdfLists,
     /// What extensions claim.
     pub extensions: Extensions,
 }
@@ -104,6 +108,11 @@ impl Knowledge {
                 "links.toml",
                 include_str!("../../signatures/links.toml"),
                 LinkLists::parse,
+            )?,
+            pdf: parse(
+                "pdf.toml",
+                include_str!("../../signatures/pdf.toml"),
+                PdfLists::parse,
             )?,
             extensions: parse(
                 "extensions.toml",

@@ -198,11 +198,47 @@ pub enum Fact {
         /// As written.
         expression: String,
     },
+    /// How a PDF is encrypted.
+    PdfEncrypted {
+        /// Cipher, or handler where it is not the standard one.
+        scheme: String,
+        /// Whether it was opened with the empty password.
+        opened: bool,
+    },
+    /// Something that a PDF does by itself or on a click.
+    PdfAction {
+        /// Offset of the object.
+        at: usize,
+        /// What it does.
+        deed: PdfDeed,
+        /// What with: a file and its arguments, an address, the kind of an action.
+        target: String,
+    },
+    /// A script of a PDF; stands on the script.
+    PdfScript {
+        /// Whether it runs when the document or a page of it is opened.
+        on_open: bool,
+        /// A key or name on the way to it that is written with `#xx` codes; empty where none is.
+        hidden: String,
+    },
     /// The Windows code page that its text is in, as its container says.
     CodePage {
         /// Its number, such as 932.
         number: u16,
     },
+}
+
+/// What an action of a PDF does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PdfDeed {
+    /// Whatever is named, on opening.
+    Open,
+    /// Starts a program or opens a file.
+    Launch,
+    /// Sends what was filled in.
+    Submit,
+    /// Opens an address.
+    Uri,
 }
 
 /// The state of a formula.

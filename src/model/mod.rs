@@ -14,7 +14,7 @@ pub use action::Action;
 pub(crate) use artifact::hex;
 pub use artifact::{Artifact, Id, MailSummary};
 pub use envelope::Envelope;
-pub use fact::{Fact, Formula, Hides, Hiding, Role};
+pub use fact::{Fact, Formula, Hides, Hiding, PdfDeed, Role};
 pub use finding::{Evidence, Finding, Ioc, IocType, Severity};
 pub use kind::{Family, Kind};
 pub use name::Name;

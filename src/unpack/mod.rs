@@ -21,6 +21,7 @@ mod objects;
 mod office_links;
 mod office_xml;
 mod ole;
+mod pdf;
 mod pe;
 mod ppt;
 mod rar;
@@ -269,6 +270,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "script",
         kinds: script::KINDS,
         run: script::run,
+    },
+    Unpacker {
+        name: "pdf",
+        kinds: &[Kind::Pdf],
+        run: pdf::run,
     },
     // Behind the readers of containers: what those opened is not looked for a second time.
     Unpacker {

@@ -4,6 +4,7 @@
 //! are not here; `testdata/README.md` says how they were made.
 
 mod objects;
+mod pdf;
 mod stomped;
 mod xlm;
 
@@ -29,6 +30,7 @@ pub(crate) fn all() -> Vec<Fixture> {
     all.extend(situations());
     all.extend(crate::build_links::fixtures());
     all.extend(objects::all());
+    all.extend(pdf::all());
     all.extend(stomped::all());
     all.extend(xlm::all());
     all.extend(crate::fixtures_programs::all());

@@ -1,0 +1,422 @@
+//! Tokens and objects (ISO 32000-2 7.2, 7.3), read leniently and without recursion.
+
+/// Arrays and dictionaries within each other; deeper ones are left out.
+const DEEPEST: usize = 100;
+
+/// A name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Name {
+    /// Decoded.
+    pub text: Vec<u8>,
+    /// Whether a character of it was written as `#` and two digits.
+    pub escaped: bool,
+}
+
+/// An object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Object {
+    /// Nothing, or nothing that could be read.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number; what stands behind its point is left out.
+    Number(i64),
+    /// A name.
+    Name(Name),
+    /// A string, as it stands in the file: not decrypted.
+    Text(Vec<u8>),
+    /// An array.
+    Array(Vec<Object>),
+    /// A dictionary.
+    Dict(Dict),
+    /// A reference to the object of a number.
+    Ref(u32),
+}
+
+/// A dictionary: keys and values in order, a key perhaps more than once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Dict(pub Vec<(Name, Object)>);
+
+impl Dict {
+    /// The last value of a key.
+    pub fn get(&self, key: &str) -> Option<&Object> {
+        let mut pairs = self.0.iter().rev();
+        pairs
+            .find(|(name, _)| name.text == key.as_bytes())
+            .map(|(_, value)| value)
+    }
+
+    /// The key and value of every pair of this key.
+    pub fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = (&'a Name, &'a Object)> {
+        self.0
+            .iter()
+            .filter(move |(name, _)| name.text == key.as_bytes())
+            .map(|(name, value)| (name, value))
+    }
+
+    /// Whether the value of a key is this name.
+    pub fn is(&self, key: &str, name: &str) -> bool {
+        matches!(self.get(key), Some(Object::Name(found)) if found.text == name.as_bytes())
+    }
+
+    /// Whether a value of a key is this name with a character of it escaped.
+    pub fn hides(&self, key: &str, name: &str) -> bool {
+        matches!(self.get(key), Some(Object::Name(found)) if found.text == name.as_bytes() && found.escaped)
+    }
+}
+
+impl Object {
+    /// Every dictionary in it, itself first.
+    pub fn dicts(&self) -> Vec<&Dict> {
+        let mut found = Vec::new();
+        let mut waiting = vec![self];
+        // Ends because each object stands in one other only.
+        while let Some(object) = waiting.pop() {
+            match object {
+                Self::Dict(dict) => {
+                    found.push(dict);
+                    waiting.extend(dict.0.iter().rev().map(|(_, value)| value));
+                }
+                Self::Array(items) => waiting.extend(items.iter().rev()),
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
+/// Reads objects one behind another.
+#[derive(Debug)]
+pub(super) struct Parser<'a> {
+    data: &'a [u8],
+    start: usize,
+    at: usize,
+    limit: usize,
+}
+
+enum Token {
+    Object(Object),
+    ArrayStart,
+    ArrayEnd,
+    DictStart,
+    DictEnd,
+    Reference,
+    Stop,
+}
+
+enum Open {
+    Array(Vec<Object>),
+    Dict(Vec<Object>),
+    /// Too deep: read and dropped.
+    Dropped,
+}
+
+impl<'a> Parser<'a> {
+    /// Reads `most` bytes from `at` on at the most.
+    pub(super) fn new(data: &'a [u8], at: usize, most: usize) -> Self {
+        Self {
+            data,
+            start: at,
+            at,
+            limit: at.saturating_add(most).min(data.len()),
+        }
+    }
+
+    /// First byte behind what was read.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Bytes read so far, at least 1.
+    pub(super) fn used(&self) -> usize {
+        self.at.saturating_sub(self.start).max(1)
+    }
+
+    /// The next object; what breaks off is what is there of it.
+    pub(super) fn object(&mut self) -> Object {
+        let mut open: Vec<Open> = Vec::new();
+        // Ends because every token takes bytes, and the end of them is a stop.
+        loop {
+            let done = match self.token() {
+                Token::Object(object) => Some(object),
+                Token::ArrayStart | Token::DictStart if open.len() >= DEEPEST => {
+                    open.push(Open::Dropped);
+                    None
+                }
+                Token::ArrayStart => {
+                    open.push(Open::Array(Vec::new()));
+                    None
+                }
+                Token::DictStart => {
+                    open.push(Open::Dict(Vec::new()));
+                    None
+                }
+                Token::ArrayEnd | Token::DictEnd => match open.pop() {
+                    Some(closed) => Some(close(closed)),
+                    None => return Object::Null,
+                },
+                Token::Reference => {
+                    refer(open.last_mut());
+                    None
+                }
+                Token::Stop => {
+                    // What is open ends here.
+                    let mut inner = None;
+                    while let Some(mut outer) = open.pop() {
+                        if let Some(object) = inner.take() {
+                            put(&mut outer, object);
+                        }
+                        inner = Some(close(outer));
+                    }
+                    return inner.unwrap_or(Object::Null);
+                }
+            };
+            if let Some(object) = done {
+                match open.last_mut() {
+                    Some(container) => put(container, object),
+                    None => return self.reference(object),
+                }
+            }
+        }
+    }
+
+    /// A number by itself may be the start of a reference.
+    fn reference(&mut self, object: Object) -> Object {
+        let Object::Number(number) = &object else {
+            return object;
+        };
+        let behind = self.at;
+        if let (Token::Object(Object::Number(_)), Token::Reference) = (self.token(), self.token())
+            && let Ok(number) = u32::try_from(*number)
+        {
+            return Object::Ref(number);
+        }
+        self.at = behind;
+        object
+    }
+
+    fn peek(&self, behind: usize) -> Option<u8> {
+        let at = self.at.saturating_add(behind);
+        self.data.get(at).copied().filter(|_| at < self.limit)
+    }
+
+    fn token(&mut self) -> Token {
+        self.at = skip_blank(self.data, self.at).min(self.limit);
+        let Some(byte) = self.peek(0) else {
+            return Token::Stop;
+        };
+        let (token, len) = match (byte, self.peek(1)) {
+            (b'<', Some(b'<')) => (Token::DictStart, 2),
+            (b'>', Some(b'>')) => (Token::DictEnd, 2),
+            (b'[', _) => (Token::ArrayStart, 1),
+            (b']', _) => (Token::ArrayEnd, 1),
+            (b'/', _) => return Token::Object(Object::Name(self.name())),
+            (b'(', _) => return Token::Object(Object::Text(self.literal())),
+            (b'<', _) => return Token::Object(Object::Text(self.hex())),
+            (b'{' | b'}' | b'>' | b')', _) => (Token::Object(Object::Null), 1),
+            _ => return self.word(),
+        };
+        self.at = self.at.saturating_add(len);
+        token
+    }
+
+    /// A number or a keyword.
+    fn word(&mut self) -> Token {
+        let start = self.at;
+        while self.peek(0).is_some_and(is_regular) {
+            self.at = self.at.saturating_add(1);
+        }
+        let word = self.data.get(start..self.at).unwrap_or_default();
+        match word {
+            b"R" => Token::Reference,
+            b"true" => Token::Object(Object::Bool(true)),
+            b"false" => Token::Object(Object::Bool(false)),
+            b"null" => Token::Object(Object::Null),
+            b"endobj" | b"stream" | b"endstream" | b"obj" | b"xref" | b"trailer" | b"startxref" => {
+                self.at = start;
+                Token::Stop
+            }
+            word => Token::Object(number(word)),
+        }
+    }
+
+    fn name(&mut self) -> Name {
+        self.at = self.at.saturating_add(1);
+        let mut name = Name::default();
+        while let Some(byte) = self.peek(0).filter(|byte| is_regular(*byte)) {
+            let digits = (self.peek(1).and_then(digit), self.peek(2).and_then(digit));
+            if let (b'#', (Some(high), Some(low))) = (byte, digits) {
+                name.text.push(high << 4 | low);
+                name.escaped = true;
+                self.at = self.at.saturating_add(3);
+            } else {
+                name.text.push(byte);
+                self.at = self.at.saturating_add(1);
+            }
+        }
+        name
+    }
+
+    /// A string in parentheses (7.3.4.2).
+    fn literal(&mut self) -> Vec<u8> {
+        self.at = self.at.saturating_add(1);
+        let mut out = Vec::new();
+        let mut depth = 1usize;
+        while let Some(byte) = self.peek(0) {
+            self.at = self.at.saturating_add(1);
+            match byte {
+                b'(' => depth = depth.saturating_add(1),
+                b')' => {
+                    depth = depth.saturating_sub(1);
+                    if depth == 0 {
+                        break;
+                    }
+                }
+                b'\\' => {
+                    self.escape(&mut out);
+                    continue;
+                }
+                _ => {}
+            }
+            out.push(byte);
+        }
+        out
+    }
+
+    fn escape(&mut self, out: &mut Vec<u8>) {
+        let Some(byte) = self.peek(0) else {
+            return;
+        };
+        self.at = self.at.saturating_add(1);
+        match byte {
+            b'n' => out.push(b'\n'),
+            b'r' => out.push(b'\r'),
+            b't' => out.push(b'\t'),
+            b'b' => out.push(8),
+            b'f' => out.push(12),
+            b'\n' => {}
+            b'\r' => {
+                if self.peek(0) == Some(b'\n') {
+                    self.at = self.at.saturating_add(1);
+                }
+            }
+            b'0'..=b'7' => {
+                let mut code = u32::from(byte & 7);
+                for _ in 0..2 {
+                    let Some(next @ b'0'..=b'7') = self.peek(0) else {
+                        break;
+                    };
+                    code = (code << 3) | u32::from(next & 7);
+                    self.at = self.at.saturating_add(1);
+                }
+                out.push(u8::try_from(code & 0xff).unwrap_or_default());
+            }
+            other => out.push(other),
+        }
+    }
+
+    /// A string in angle brackets (7.3.4.3).
+    fn hex(&mut self) -> Vec<u8> {
+        self.at = self.at.saturating_add(1);
+        let mut out = Vec::new();
+        let mut high = None;
+        while let Some(byte) = self.peek(0) {
+            self.at = self.at.saturating_add(1);
+            if byte == b'>' {
+                break;
+            }
+            let Some(value) = digit(byte) else {
+                continue;
+            };
+            match high.take() {
+                None => high = Some(value),
+                Some(high) => out.push(high << 4 | value),
+            }
+        }
+        out.extend(high.map(|high| high << 4));
+        out
+    }
+}
+
+fn put(container: &mut Open, object: Object) {
+    match container {
+        Open::Array(items) | Open::Dict(items) => items.push(object),
+        Open::Dropped => {}
+    }
+}
+
+/// Makes a reference of the last two numbers.
+fn refer(container: Option<&mut Open>) {
+    let Some(Open::Array(items) | Open::Dict(items)) = container else {
+        return;
+    };
+    if let [.., Object::Number(number), Object::Number(_)] = items.as_slice()
+        && let Ok(number) = u32::try_from(*number)
+    {
+        items.truncate(items.len().saturating_sub(2));
+        items.push(Object::Ref(number));
+    }
+}
+
+fn close(open: Open) -> Object {
+    match open {
+        Open::Array(items) => Object::Array(items),
+        Open::Dropped => Object::Null,
+        Open::Dict(items) => {
+            let mut pairs = Vec::with_capacity(items.len() / 2);
+            let mut items = items.into_iter().peekable();
+            while let Some(item) = items.next() {
+                // What stands where a key must is passed over.
+                if let Object::Name(key) = item {
+                    pairs.push((key, items.next().unwrap_or(Object::Null)));
+                }
+            }
+            Object::Dict(Dict(pairs))
+        }
+    }
+}
+
+fn number(word: &[u8]) -> Object {
+    let text = std::str::from_utf8(word).unwrap_or_default();
+    let whole = text.split('.').next().unwrap_or_default();
+    match whole.parse() {
+        Ok(number) => Object::Number(number),
+        Err(_) if text.starts_with(['.', '-', '+']) => Object::Number(0),
+        Err(_) => Object::Null,
+    }
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, 0 | b'\t' | b'\n' | 12 | b'\r' | b' ')
+}
+
+fn is_regular(byte: u8) -> bool {
+    !is_blank(byte)
+        && !matches!(
+            byte,
+            b'(' | b')' | b'<' | b'>' | b'[' | b']' | b'{' | b'}' | b'/' | b'%'
+        )
+}
+
+/// The first byte at or behind `at` that is neither blank nor in a comment.
+pub(super) fn skip_blank(data: &[u8], mut at: usize) -> usize {
+    // Ends because each turn takes a byte.
+    while let Some(byte) = data.get(at) {
+        if is_blank(*byte) {
+            at = at.saturating_add(1);
+        } else if *byte == b'%' {
+            let rest = data.get(at..).unwrap_or_default();
+            let len = memchr::memchr2(b'\r', b'\n', rest).unwrap_or(rest.len());
+            at = at.saturating_add(len.max(1));
+        } else {
+            break;
+        }
+    }
+    at
+}

@@ -1,0 +1,562 @@
+//! PDF: scripts, attached files, forms in XML and streams that hold something become children; actions are told.
+//!
+//! Every dictionary of every object is looked at, whether or not anything leads to it; what leads to it from the
+//! catalogue tells what runs on opening.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use crate::bytes;
+use crate::formats::pdf::{self, Dict, Document, Object};
+use crate::formats::xml;
+use crate::identify;
+use crate::limits::{Account, Fault};
+use crate::model::{Artifact, Fact, Family, Kind, Name, PdfDeed, Role, Trouble};
+use crate::text;
+
+use super::{Child, Nest, Payload};
+
+/// Bytes of one script.
+const SCRIPT: u64 = 16 << 20;
+
+/// Bytes by which a stream is told for what it is.
+const HEAD: u64 = 512;
+
+/// Streams whose heads are looked at.
+const HEADS: usize = 20_000;
+
+/// Actions of each kind that are told.
+const TOLD: usize = 200;
+
+/// Actions followed from the catalogue.
+const FOLLOWED: usize = 100_000;
+
+/// Keys that lead to what runs, or name it; nothing but a disguise writes them with codes.
+const TELLING: &[&str] = &[
+    "JS",
+    "JavaScript",
+    "OpenAction",
+    "AA",
+    "Launch",
+    "EmbeddedFile",
+    "EmbeddedFiles",
+    "RichMedia",
+    "XFA",
+    "SubmitForm",
+    "Names",
+    "URI",
+    "GoToE",
+    "GoToR",
+    "ObjStm",
+    "AcroForm",
+    "Action",
+];
+
+struct Opened<'a, 'n, 'b> {
+    document: Rc<Document<'a>>,
+    nest: &'n mut Nest<'b>,
+    account: Account,
+    /// Digests of scripts that were pushed.
+    scripts: BTreeSet<Vec<u8>>,
+    /// Places of streams that were pushed or looked into.
+    done: BTreeSet<usize>,
+}
+
+/// Pushes what a document holds.
+pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let data = &artifact.data;
+    let mut document = pdf::read(data, nest.budget())?;
+    if document.is_empty() {
+        return Err(Trouble::Broken("no object".to_owned()));
+    }
+    let mut account = Account::new(bytes::length(data.len()));
+    if let Some(scheme) = document.scheme() {
+        let opened = document.unlock(b"");
+        nest.note(Fact::PdfEncrypted {
+            scheme: scheme.0,
+            opened,
+        });
+        if !opened {
+            return Ok(());
+        }
+    }
+    document.open_object_streams(nest.budget(), &mut account)?;
+    for (at, what) in &document.faults {
+        nest.unread(*at, text::excerpt(what));
+    }
+    let mut opened = Opened {
+        document: Rc::new(document),
+        nest,
+        account,
+        scripts: BTreeSet::new(),
+        done: BTreeSet::new(),
+    };
+    let escaped = opened.escaped();
+    opened.follow(&escaped)?;
+    opened.actions(&escaped)?;
+    opened.files()?;
+    opened.streams()
+}
+
+impl Opened<'_, '_, '_> {
+    /// The first telling key or name that is written with codes.
+    fn escaped(&self) -> String {
+        let telling = |name: &pdf::Name| {
+            name.escaped && TELLING.iter().any(|known| known.as_bytes() == name.text)
+        };
+        let hidden = self.document.dicts().find_map(|(_, dict)| {
+            dict.0.iter().find_map(|(key, value)| match value {
+                _ if telling(key) => Some(key.text.clone()),
+                Object::Name(name) if telling(name) => Some(name.text.clone()),
+                _ => None,
+            })
+        });
+        String::from_utf8_lossy(&hidden.unwrap_or_default()).into_owned()
+    }
+
+    /// Scripts and actions that run on opening: from the catalogue, from pages, from the tree of names.
+    fn follow(&mut self, escaped: &str) -> Result<(), Trouble> {
+        let document = Rc::clone(&self.document);
+        let mut waiting: Vec<(usize, &Object)> = Vec::new();
+        for (place, dict) in document.dicts() {
+            if dict.is("Type", "Catalog") || dict.get("OpenAction").is_some() {
+                if let Some(action) = dict.get("OpenAction") {
+                    self.tell_opening(&document, place, action);
+                }
+                waiting.extend(
+                    ["OpenAction", "AA"]
+                        .iter()
+                        .filter_map(|key| Some((place, dict.get(key)?))),
+                );
+                if let Object::Dict(names) = dict
+                    .get("Names")
+                    .map_or(&Object::Null, |names| document.resolve(names).0)
+                {
+                    waiting.extend(names.get("JavaScript").map(|scripts| (place, scripts)));
+                }
+            } else if dict.is("Type", "Page") {
+                waiting.extend(dict.get("AA").map(|actions| (place, actions)));
+            }
+        }
+        let mut seen = BTreeSet::new();
+        let mut steps = 0usize;
+        // Ends because each object is gone into once, and what is in it is finite.
+        while let Some((place, object)) = waiting.pop() {
+            self.nest.tick()?;
+            steps = steps.saturating_add(1);
+            if steps > FOLLOWED {
+                self.nest
+                    .unread(0, "more actions on opening than any document has");
+                break;
+            }
+            let (object, place) = match object {
+                Object::Ref(number) => {
+                    if !seen.insert(*number) {
+                        continue;
+                    }
+                    let (object, at) = document.resolve(object);
+                    (object, at.unwrap_or(place))
+                }
+                other => (other, place),
+            };
+            match object {
+                Object::Array(items) => waiting.extend(items.iter().map(|item| (place, item))),
+                Object::Dict(dict) => {
+                    if let Some(script) = dict.get("JS") {
+                        self.push_script(script, place, true, escaped)?;
+                    }
+                    // A page's own actions, an annotation's, a tree of names: never up to its parent.
+                    let down = dict.0.iter().filter(|(key, _)| {
+                        !matches!(
+                            key.text.as_slice(),
+                            b"JS" | b"P" | b"Parent" | b"D" | b"Dest" | b"F" | b"Fields"
+                        )
+                    });
+                    waiting.extend(down.map(|(_, value)| (place, value)));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_opening(&mut self, document: &Document<'_>, place: usize, action: &Object) {
+        let at = document.objects.get(place).map_or(0, |object| object.at);
+        let target = match document.resolve(action).0 {
+            Object::Dict(dict) => match dict.get("S") {
+                Some(Object::Name(kind)) => String::from_utf8_lossy(&kind.text).into_owned(),
+                _ => "action".to_owned(),
+            },
+            Object::Null => return,
+            _ => "destination".to_owned(),
+        };
+        self.nest.note(Fact::PdfAction {
+            at,
+            deed: PdfDeed::Open,
+            target: text::excerpt(&target),
+        });
+    }
+
+    /// Every action of every dictionary, and scripts that nothing on opening leads to.
+    fn actions(&mut self, escaped: &str) -> Result<(), Trouble> {
+        let document = Rc::clone(&self.document);
+        let (mut launches, mut links) = (0usize, 0usize);
+        for (place, dict) in document.dicts() {
+            self.nest.tick()?;
+            for (_, script) in dict.all("JS") {
+                self.push_script(script, place, false, escaped)?;
+            }
+            if let Some(form) = dict.get("XFA") {
+                self.push_form(form, place, escaped)?;
+            }
+            let Some(Object::Name(kind)) = dict.get("S") else {
+                continue;
+            };
+            let at = document.objects.get(place).map_or(0, |object| object.at);
+            let file = |dict: &Dict| self.file_name(&document, dict.get("F"), place);
+            let (deed, target) = match kind.text.as_slice() {
+                b"Launch" => (PdfDeed::Launch, self.launched(&document, dict, place)),
+                b"SubmitForm" | b"ImportData" => (PdfDeed::Submit, file(dict)),
+                b"URI" => (PdfDeed::Uri, self.shown(&document, dict.get("URI"), place)),
+                b"GoToR" | b"GoToE" => {
+                    let target = file(dict);
+                    if !target.is_empty() && links < TOLD {
+                        links = links.saturating_add(1);
+                        self.nest.note(Fact::External {
+                            at: Some(at),
+                            role: Role::Subdocument,
+                            target,
+                        });
+                    }
+                    continue;
+                }
+                _ => continue,
+            };
+            let told = match deed {
+                PdfDeed::Launch => &mut launches,
+                _ => &mut links,
+            };
+            if *told < TOLD {
+                *told = told.saturating_add(1);
+                self.nest.note(Fact::PdfAction { at, deed, target });
+            }
+        }
+        Ok(())
+    }
+
+    /// What a launch action starts: the file, and what Windows is told in its own dictionary (12.6.4.6).
+    fn launched(&self, document: &Document<'_>, dict: &Dict, place: usize) -> String {
+        let mut parts = vec![self.file_name(document, dict.get("F"), place)];
+        if let Some(Object::Dict(windows)) =
+            dict.get("Win").map(|windows| document.resolve(windows).0)
+        {
+            parts.push(self.file_name(document, windows.get("F"), place));
+            parts.push(self.shown(document, windows.get("P"), place));
+        }
+        parts.retain(|part| !part.is_empty());
+        parts.dedup();
+        parts.join(" ")
+    }
+
+    /// A string as text.
+    fn shown(&self, document: &Document<'_>, object: Option<&Object>, place: usize) -> String {
+        match object.map(|object| document.resolve(object)) {
+            Some((Object::Text(raw), at)) => {
+                text::excerpt(&pdf::text(&document.string(raw, at.unwrap_or(place))))
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// The name in a file specification (7.11).
+    fn file_name(&self, document: &Document<'_>, object: Option<&Object>, place: usize) -> String {
+        let Some((object, at)) = object.map(|object| document.resolve(object)) else {
+            return String::new();
+        };
+        let place = at.unwrap_or(place);
+        match object {
+            Object::Text(raw) => text::excerpt(&pdf::text(&document.string(raw, place))),
+            Object::Dict(dict) => ["UF", "F", "DOS", "Unix", "Mac"]
+                .iter()
+                .map(|key| self.shown(document, dict.get(key), place))
+                .find(|name| !name.is_empty())
+                .unwrap_or_default(),
+            _ => String::new(),
+        }
+    }
+
+    fn push_script(
+        &mut self,
+        script: &Object,
+        place: usize,
+        on_open: bool,
+        escaped: &str,
+    ) -> Result<(), Trouble> {
+        let document = &self.document;
+        let (object, at) = document.resolve(script);
+        let place = at.unwrap_or(place);
+        let code = match object {
+            Object::Text(raw) => document.string(raw, place),
+            Object::Dict(_) => {
+                self.done.insert(place);
+                let decoded = document.stream(place, SCRIPT, self.nest.budget(), &mut self.account);
+                if let Some(fault) = decoded.fault {
+                    self.settle(fault, "script")?;
+                }
+                decoded.data
+            }
+            _ => return Ok(()),
+        };
+        self.push_code(&code, place, on_open, escaped)
+    }
+
+    fn push_code(
+        &mut self,
+        code: &[u8],
+        place: usize,
+        on_open: bool,
+        escaped: &str,
+    ) -> Result<(), Trouble> {
+        let code = pdf::text(code);
+        if code.trim().is_empty() || !self.scripts.insert(code.clone().into_bytes()) {
+            return Ok(());
+        }
+        let range = self
+            .document
+            .objects
+            .get(place)
+            .map_or(0, |object| object.at);
+        let child = Child::new("pdf-javascript", code.into_bytes())
+            .of_kind(Kind::Js)
+            .at(range..range)
+            .with_fact(Fact::PdfScript {
+                on_open,
+                hidden: escaped.to_owned(),
+            });
+        self.nest.push(child)?;
+        Ok(())
+    }
+
+    /// The form of XML (12.7.8): one stream, or pieces with names between them.
+    fn push_form(&mut self, form: &Object, place: usize, escaped: &str) -> Result<(), Trouble> {
+        let document = Rc::clone(&self.document);
+        let (form, at) = document.resolve(form);
+        let place = at.unwrap_or(place);
+        let pieces = match form {
+            Object::Array(items) => items.as_slice(),
+            Object::Dict(_) => &[Object::Null],
+            _ => return Ok(()),
+        };
+        let mut whole = Vec::new();
+        for piece in pieces {
+            let at = match (piece, form) {
+                (Object::Ref(_), _) => document.resolve(piece).1,
+                (Object::Null, Object::Dict(_)) => Some(place),
+                _ => None,
+            };
+            let Some(at) = at.filter(|at| {
+                document
+                    .objects
+                    .get(*at)
+                    .is_some_and(|object| object.is_stream())
+            }) else {
+                continue;
+            };
+            if !self.done.insert(at) {
+                continue;
+            }
+            let decoded = document.stream(at, SCRIPT, self.nest.budget(), &mut self.account);
+            if let Some(fault) = decoded.fault {
+                self.settle(fault, "form")?;
+            }
+            whole.extend(decoded.data);
+        }
+        if whole.is_empty() {
+            return Ok(());
+        }
+        for (code, on_open) in form_scripts(&String::from_utf8_lossy(&whole)) {
+            self.push_code(code.as_bytes(), place, on_open, escaped)?;
+        }
+        let child = Child::new("pdf-xfa", Payload::Paid(whole.into())).of_kind(Kind::Xml);
+        self.nest.push(child)?;
+        Ok(())
+    }
+
+    /// Attached files: those of file specifications with their names, then streams that only say that they are one.
+    fn files(&mut self) -> Result<(), Trouble> {
+        let document = Rc::clone(&self.document);
+        for (place, dict) in document.dicts() {
+            self.nest.tick()?;
+            let Some(Object::Dict(files)) = dict.get("EF").map(|files| document.resolve(files).0)
+            else {
+                continue;
+            };
+            let own = Object::Dict(dict.clone());
+            let name = self.file_name(&document, Some(&own), place);
+            for (_, file) in &files.0 {
+                if let (Object::Dict(_), Some(at)) = document.resolve(file) {
+                    self.push_file(at, &name)?;
+                }
+            }
+        }
+        for place in 0..document.objects.len() {
+            self.nest.tick()?;
+            let is_file = match document.objects.get(place).map(|object| &object.object) {
+                Some(Object::Dict(dict)) => dict.is("Type", "EmbeddedFile"),
+                _ => false,
+            };
+            if is_file {
+                self.push_file(place, "")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn push_file(&mut self, place: usize, name: &str) -> Result<(), Trouble> {
+        let is_stream = self
+            .document
+            .objects
+            .get(place)
+            .is_some_and(|object| object.is_stream());
+        if !is_stream || !self.done.insert(place) {
+            return Ok(());
+        }
+        let decoded = self
+            .document
+            .stream(place, u64::MAX, self.nest.budget(), &mut self.account);
+        let mut child = Child::new("pdf-embedded-file", Payload::Paid(decoded.data.into()));
+        if !name.is_empty() {
+            child = child.named(Name::of(name));
+        }
+        self.nest
+            .push_decoded(child, decoded.fault, "embedded file")?;
+        Ok(())
+    }
+
+    /// Streams that are neither drawn nor named, where they hold a program, an archive, a document or a script.
+    fn streams(&mut self) -> Result<(), Trouble> {
+        let drawn = self.document.drawn();
+        let mut looked = 0usize;
+        for place in 0..self.document.objects.len() {
+            self.nest.tick()?;
+            let Some(object) = self
+                .document
+                .objects
+                .get(place)
+                .filter(|object| object.is_stream())
+            else {
+                continue;
+            };
+            let Object::Dict(dict) = &object.object else {
+                continue;
+            };
+            let known = ["XRef", "ObjStm", "Metadata", "EmbeddedFile"]
+                .iter()
+                .any(|kind| dict.is("Type", kind));
+            let shown = ["Image", "Form"]
+                .iter()
+                .any(|kind| dict.is("Subtype", kind));
+            if known || shown || drawn.contains(&place) || self.done.contains(&place) {
+                continue;
+            }
+            looked = looked.saturating_add(1);
+            if looked > HEADS {
+                self.nest
+                    .unread(object.at, "more streams than are looked into");
+                break;
+            }
+            let head = self
+                .document
+                .stream(place, HEAD, self.nest.budget(), &mut self.account);
+            if let Some(Fault::Halt(halt)) = head.fault {
+                return Err(halt.into());
+            }
+            let kind = identify::identify(&head.data, self.nest.budget()).kind;
+            let telling = matches!(
+                kind.family(),
+                Family::Executable
+                    | Family::Archive
+                    | Family::Ole
+                    | Family::Ooxml
+                    | Family::Installer
+                    | Family::Shortcut
+            ) || matches!(kind, Kind::Swf | Kind::Pdf | Kind::Hta | Kind::Wsf);
+            if !telling {
+                continue;
+            }
+            let decoded =
+                self.document
+                    .stream(place, u64::MAX, self.nest.budget(), &mut self.account);
+            let child = Child::new("pdf-stream", Payload::Paid(decoded.data.into()));
+            self.nest.push_decoded(child, decoded.fault, "stream")?;
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, fault: Fault, place: &str) -> Result<(), Trouble> {
+        match fault {
+            Fault::Halt(halt) => Err(halt.into()),
+            broken => {
+                self.nest.note(Trouble::from(broken).into_fact(place));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Scripts of a form in XML, and whether they run when it is opened.
+fn form_scripts(form: &str) -> Vec<(String, bool)> {
+    use quick_xml::events::Event;
+    const ON_OPEN: &[&str] = &[
+        "initialize",
+        "ready",
+        "docReady",
+        "layout:ready",
+        "indexChange",
+        "preOpen",
+        "postOpen",
+    ];
+    let mut reader = xml::reader(form);
+    let mut scripts = Vec::new();
+    let (mut on_open, mut code) = (false, None::<String>);
+    loop {
+        match reader.read_event() {
+            Ok(Event::Start(tag)) => match tag.local_name().as_ref() {
+                "event" => {
+                    let activity = xml::attribute(&tag, "activity").unwrap_or_default();
+                    on_open = ON_OPEN.contains(&activity.as_str());
+                }
+                "script" => {
+                    let kind = xml::attribute(&tag, "contentType").unwrap_or_default();
+                    code = kind
+                        .to_ascii_lowercase()
+                        .contains("javascript")
+                        .then(String::new);
+                }
+                _ => {}
+            },
+            Ok(Event::Text(part)) => {
+                if let Some(code) = &mut code {
+                    code.push_str(&part);
+                }
+            }
+            Ok(Event::CData(part)) => {
+                if let Some(code) = &mut code {
+                    code.push_str(&part);
+                }
+            }
+            Ok(Event::GeneralRef(name)) => {
+                if let Some(code) = &mut code {
+                    code.extend(xml::entity(&name));
+                }
+            }
+            Ok(Event::End(tag)) => match tag.local_name().as_ref() {
+                "script" => scripts.extend(code.take().map(|code| (code, on_open))),
+                "event" => on_open = false,
+                _ => {}
+            },
+            Ok(Event::Eof) | Err(_) => return scripts,
+            Ok(_) => {}
+        }
+    }
+}
