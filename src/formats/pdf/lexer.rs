@@ -156,20 +156,10 @@ impl<'a> Parser<'a> {
                     None => return Object::Null,
                 },
                 Token::Reference => {
-                    refer(open.last_mut());
+                    refer(&mut open);
                     None
                 }
-                Token::Stop => {
-                    // What is open ends here.
-                    let mut inner = None;
-                    while let Some(mut outer) = open.pop() {
-                        if let Some(object) = inner.take() {
-                            put(&mut outer, object);
-                        }
-                        inner = Some(close(outer));
-                    }
-                    return inner.unwrap_or(Object::Null);
-                }
+                Token::Stop => return close_all(open),
             };
             if let Some(object) = done {
                 match open.last_mut() {
@@ -338,6 +328,19 @@ impl<'a> Parser<'a> {
     }
 }
 
+/// Closes everything that is open where it breaks off.
+fn close_all(mut open: Vec<Open>) -> Object {
+    let mut inner = None;
+    while let Some(mut outer) = open.pop() {
+        inner
+            .take()
+            .into_iter()
+            .for_each(|object| put(&mut outer, object));
+        inner = Some(close(outer));
+    }
+    inner.unwrap_or(Object::Null)
+}
+
 fn put(container: &mut Open, object: Object) {
     match container {
         Open::Array(items) | Open::Dict(items) => items.push(object),
@@ -346,8 +349,8 @@ fn put(container: &mut Open, object: Object) {
 }
 
 /// Makes a reference of the last two numbers.
-fn refer(container: Option<&mut Open>) {
-    let Some(Open::Array(items) | Open::Dict(items)) = container else {
+fn refer(open: &mut [Open]) {
+    let Some(Open::Array(items) | Open::Dict(items)) = open.last_mut() else {
         return;
     };
     if let [.., Object::Number(number), Object::Number(_)] = items.as_slice()

@@ -25,6 +25,19 @@ const OVERLAP: usize = 8;
 /// Objects at the most.
 const OBJECTS: usize = 1_000_000;
 
+/// Keys of streams that are drawn, or say how.
+const DRAWN: &[&str] = &[
+    "Contents",
+    "FontFile",
+    "FontFile2",
+    "FontFile3",
+    "ToUnicode",
+    "Metadata",
+    "SMask",
+    "N",
+    "AP",
+];
+
 /// References followed from one to the next.
 const HOPS: usize = 16;
 
@@ -383,30 +396,18 @@ impl<'a> Document<'a> {
     pub fn drawn(&self) -> BTreeSet<usize> {
         let mut drawn = BTreeSet::new();
         for (_, dict) in self.dicts() {
-            for key in [
-                "Contents",
-                "FontFile",
-                "FontFile2",
-                "FontFile3",
-                "ToUnicode",
-                "Metadata",
-                "SMask",
-                "N",
-                "AP",
-            ] {
-                let Some(value) = dict.get(key) else {
-                    continue;
-                };
-                let listed = match value {
-                    Object::Array(items) => items.as_slice(),
-                    other => std::slice::from_ref(other),
-                };
-                for item in listed {
-                    if let Object::Ref(number) = item {
-                        drawn.extend(self.find(*number));
-                    }
-                }
-            }
+            let listed =
+                DRAWN
+                    .iter()
+                    .filter_map(|key| dict.get(key))
+                    .flat_map(|value| match value {
+                        Object::Array(items) => items.as_slice(),
+                        other => std::slice::from_ref(other),
+                    });
+            drawn.extend(listed.filter_map(|item| match item {
+                Object::Ref(number) => self.find(*number),
+                _ => None,
+            }));
         }
         drawn
     }
