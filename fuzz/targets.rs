@@ -11,9 +11,9 @@ use sekisho::engine::{Engine, Input, Worker};
 use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
-    base64, command_line, encoded, header, header_words, indicators, lnk, mbox, mime, monikers,
-    msbuild, mtef, offcrypto, ole, ole1, opc, ovba, pe_version, ppt, quoted_printable,
-    remote_reference, script, uuencode, vba, word, yenc, zip,
+    base64, command_line, encoded, header, header_words, indicators, ini, lnk, mbox, mime,
+    monikers, msbuild, mtef, offcrypto, ole, ole1, opc, ovba, pe, pe_version, ppt,
+    quoted_printable, remote_reference, script, uuencode, vba, word, xml, yenc, zip,
 };
 use sekisho::gateway::milter::codec::Decoder;
 use sekisho::gateway::milter::session::{Session, Step};
@@ -63,6 +63,13 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("indicators", |data| {
         let _ = found_indicators(data);
     }),
+    ("ini", |data| {
+        let text = String::from_utf8_lossy(data);
+        let _ = (ini::settings(&text).count(), ini::connection(&text).count());
+        [Kind::Url, Kind::Theme, Kind::Rdp, Kind::Reg, Kind::Iqy]
+            .iter()
+            .for_each(|kind| analyze(*kind, data))
+    }),
     ("lnk", |data| {
         drop(lnk::read(data));
         unpack("lnk", Kind::Lnk, data)
@@ -103,6 +110,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         let _ = (ole1::object(data), ole1::package(data));
     }),
     ("pdf", |data| unpack("pdf", Kind::Pdf, data)),
+    ("pe", |data| drop(pe::read(data))),
     ("pe_version", |data| drop(pe_version::read(data))),
     ("ppt", |data| drop(ppt::storages(data, &budget()))),
     ("quoted_printable", |data| {
@@ -141,6 +149,18 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         let (document, table) = data.split_at(data.len() / 2);
         let _ = word::outside(document, table, &budget());
         let _ = word::outside(data, data, &budget());
+    }),
+    ("xml", |data| {
+        drop(xml::elements(&String::from_utf8_lossy(data), 4096));
+        [
+            Kind::LibraryMs,
+            Kind::SettingContentMs,
+            Kind::Msc,
+            Kind::Odc,
+            Kind::ClickOnce,
+        ]
+        .iter()
+        .for_each(|kind| analyze(*kind, data))
     }),
     ("yenc", |data| {
         follow(data, |at| yenc::next(data, at).map(|block| block.range.end))

@@ -3,7 +3,9 @@
 //! A new analyzer is one file here, its `mod` line and its row in [`ANALYZERS`].
 
 mod activex;
+mod clickonce;
 mod command_lines;
+mod console;
 mod containers;
 mod csv;
 mod dde;
@@ -14,23 +16,31 @@ mod external;
 mod findings;
 mod hidden_sheet;
 mod html_script;
+mod internet_shortcut;
 mod iocs;
 mod macro_disguise;
 mod mail;
 mod msbuild;
 mod names;
+mod office_addin;
 mod packages;
+mod packages_of_programs;
 mod pdf;
+mod place;
+mod remote_desktop;
 mod renamed;
 mod rich_text;
 mod script_obfuscation;
 mod scripts;
+mod search_connector;
+mod settings_file;
 mod shortcut;
 mod vba;
 mod vba_autoexec;
 mod vba_calls;
 mod vba_obfuscation;
 mod vba_stomped;
+mod web_query;
 mod xlm;
 
 pub use findings::{Findings, Found};
@@ -136,6 +146,15 @@ pub const ANALYZERS: &[Analyzer] = &[
     command_lines::ROW,
     html_script::ROW,
     pdf::ROW,
+    internet_shortcut::ROW,
+    search_connector::ROW,
+    settings_file::ROW,
+    remote_desktop::ROW,
+    console::ROW,
+    office_addin::ROW,
+    web_query::ROW,
+    clickonce::ROW,
+    packages_of_programs::ROW,
     // Last: they judge the facts that the others may still add to.
     encrypted::ROW,
     containers::ROW,

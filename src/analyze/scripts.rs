@@ -38,6 +38,8 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::Lua,
     Kind::Au3,
     Kind::AppleScript,
+    Kind::Reg,
+    Kind::Inf,
 ];
 
 /// Bytes of a script that are searched.
@@ -76,10 +78,9 @@ fn is_of_its_host(look: &Look<'_>) -> bool {
         parent.kind,
         Kind::Html | Kind::Svg | Kind::Mht | Kind::Css | Kind::Epub | Kind::Pdf
     );
-    let package = matches!(
-        parent.kind,
-        Kind::Jar | Kind::Apk | Kind::Xpi | Kind::Crx | Kind::Appx
-    );
+    // An app of Windows may be made of pages; other scripts in its package are run beside it.
+    let package = matches!(parent.kind, Kind::Jar | Kind::Apk | Kind::Xpi | Kind::Crx)
+        || parent.kind == Kind::Appx && js;
     let part = matches!(parent.kind.family(), Family::Ooxml | Family::Odf)
         && look
             .artifact
@@ -138,7 +139,7 @@ pub(super) fn squeezed(source: &str, kind: Kind) -> String {
         Kind::Vbs => &["'", "rem "],
         Kind::Bat => &["rem ", "@rem ", "::", "echo ", "@echo "],
         Kind::Wsf | Kind::Sct | Kind::Hta => &["//", "'", "<!--"],
-        Kind::Au3 => &[";"],
+        Kind::Au3 | Kind::Reg | Kind::Inf => &[";"],
         Kind::Lua | Kind::AppleScript => &["--"],
         _ => &["#"],
     };

@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 
 use quick_xml::Reader;
-use quick_xml::events::BytesStart;
+use quick_xml::events::{BytesStart, Event};
+
+use crate::bytes::index;
 
 /// A reader that passes over what does not matter here: names of end tags, stray ends, bare ampersands.
 pub fn reader(xml: &str) -> Reader<&[u8]> {
@@ -24,6 +26,78 @@ pub fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
         .flatten()
         .find(|attribute| attribute.key.local_name().as_ref() == name)
         .map(|attribute| unescape(&attribute.value).into_owned())
+}
+
+/// One element of a small file, told without its prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Element {
+    /// Its name in lower case.
+    pub name: String,
+    /// Names in lower case and values of its attributes.
+    pub attributes: Vec<(String, String)>,
+    /// The text right behind its start, up to the next tag, with references resolved.
+    pub text: String,
+    /// Where its tag starts, in bytes.
+    pub at: usize,
+}
+
+impl Element {
+    /// The value of an attribute by its name in lower case.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        let mut attributes = self.attributes.iter();
+        attributes
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// The elements of a small file in their order, at most `most`, as far as it can be read. Linear in the length of the text.
+pub fn elements(xml: &str, most: usize) -> Vec<Element> {
+    let mut reader = reader(xml);
+    let mut found: Vec<Element> = Vec::new();
+    let mut open = false;
+    // Ends because every event takes at least one byte, and an error ends it.
+    loop {
+        let at = index(reader.buffer_position());
+        match reader.read_event() {
+            Ok(Event::Start(tag) | Event::Empty(tag)) => {
+                if found.len() >= most {
+                    return found;
+                }
+                let mut attributes = tag.attributes();
+                attributes.with_checks(false);
+                let attributes = attributes.flatten().map(|attribute| {
+                    (
+                        attribute.key.local_name().as_ref().to_ascii_lowercase(),
+                        unescape(&attribute.value).into_owned(),
+                    )
+                });
+                found.push(Element {
+                    name: tag.local_name().as_ref().to_ascii_lowercase(),
+                    attributes: attributes.collect(),
+                    text: String::new(),
+                    at,
+                });
+                open = true;
+            }
+            Ok(Event::Text(text)) if open => add(&mut found, &unescape(&text)),
+            Ok(Event::CData(text)) if open => add(&mut found, &text),
+            Ok(Event::GeneralRef(name)) if open => {
+                if let Some(c) = entity(&name) {
+                    add(&mut found, c.encode_utf8(&mut [0; 4]));
+                }
+            }
+            Ok(Event::End(_)) => open = false,
+            Ok(Event::Eof) | Err(_) => return found,
+            Ok(_) => {}
+        }
+    }
+}
+
+fn add(found: &mut [Element], text: &str) {
+    if let Some(element) = found.last_mut() {
+        element.text.push_str(text);
+    }
 }
 
 /// Character references and the five entities of XML; whatever else follows an ampersand stays as it is.
@@ -80,6 +154,20 @@ pub fn entity(name: &str) -> Option<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn elements_are_told_with_their_attributes_and_text() {
+        let xml = "<?xml version=\"1.0\"?><a:Lib x:URL='a&amp;b'><url>\\\\h&#x5c;<![CDATA[s]]></url> no</Lib>";
+        let found = elements(xml, 10);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].attribute("url"), Some("a&b"));
+        assert_eq!(
+            (found[1].name.as_str(), found[1].text.as_str()),
+            ("url", "\\\\h\\s")
+        );
+        assert_eq!(elements(xml, 1).len(), 1);
+        assert!(elements("<a", 4).is_empty());
+    }
 
     #[test]
     fn references_are_resolved_and_bare_ampersands_stay() {

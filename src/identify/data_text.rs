@@ -33,6 +33,12 @@ pub(super) fn by_first_line(start: &str) -> Option<Kind> {
     if upper == "WEB" && is_web_query(start) {
         return Some(Kind::Iqy);
     }
+    if upper == "XLODBC" && start.lines().nth(2).is_some_and(|line| line.contains('=')) {
+        return Some(Kind::Iqy);
+    }
+    if is_application_reference(first) {
+        return Some(Kind::ClickOnce);
+    }
     let entry = begins("DN: ") || begins("DN:: ");
     let version = begins("VERSION: 1")
         && start
@@ -115,6 +121,15 @@ fn is_uuencoded(start: &str) -> bool {
         && (body.len() >= characters.min(4) && body.len() <= characters.saturating_add(2)
             || line == "end"
             || line == "`")
+}
+
+/// The address of a ClickOnce manifest and, behind a number sign, the identity of the program (`.appref-ms`).
+fn is_application_reference(first: &str) -> bool {
+    first.split_once('#').is_some_and(|(address, identity)| {
+        address.contains(':')
+            && identity.contains("Culture=")
+            && identity.contains("PublicKeyToken=")
+    })
 }
 
 /// `WEB`, a version and an address; the version may be missing.

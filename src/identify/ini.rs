@@ -56,7 +56,9 @@ fn by_sections(head: &str) -> Option<Kind> {
     {
         return Some(Kind::Theme);
     }
-    if has("version") && key("signature") {
+    let autorun = (has("autorun") || has("autorun.amd64"))
+        && (key("open") || key("shellexecute") || key("icon"));
+    if has("version") && key("signature") || autorun {
         return Some(Kind::Inf);
     }
     None
@@ -152,6 +154,7 @@ mod tests {
                 "[Version]\nSignature=\"$Windows NT$\"\n[DefaultInstall]\n",
                 Kind::Inf,
             ),
+            ("[AutoRun]\r\nopen=a.exe\r\n", Kind::Inf),
             (
                 "Windows Registry Editor Version 5.00\r\n\r\n[HKEY_CURRENT_USER\\Software]\r\n",
                 Kind::Reg,

@@ -18,6 +18,10 @@ pub struct Commands {
     pub powershell_downloads: Vec<String>,
     /// What in a command for PowerShell decodes something.
     pub powershell_decodes: Vec<String>,
+    /// What a text of a management console contains where it is script, in lower case.
+    pub console_scripts: Vec<String>,
+    /// Functions by which Office starts an add-in.
+    pub addin_exports: BTreeSet<String>,
     tool: Vec<Tool>,
     lolbin: Vec<LolbinRow>,
     /// What is known of build projects.

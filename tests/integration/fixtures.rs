@@ -3,6 +3,7 @@
 //! Harmless throughout: programs have no code, macros name hosts that cannot exist. Fixtures of independent writers
 //! are not here; `testdata/README.md` says how they were made.
 
+mod files;
 mod objects;
 mod pdf;
 mod stomped;
@@ -29,6 +30,7 @@ pub(crate) fn all() -> Vec<Fixture> {
     all.extend(combinations());
     all.extend(situations());
     all.extend(crate::build_links::fixtures());
+    all.extend(files::all());
     all.extend(objects::all());
     all.extend(pdf::all());
     all.extend(stomped::all());

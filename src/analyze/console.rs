@@ -1,0 +1,110 @@
+//! Consoles of the Microsoft Management Console (`.msc`): script in their texts, and tasks that run a command.
+//!
+//! The console shows pages in a program that may start others: a text of the console that is a script, or the address
+//! of a page of Windows that runs a script given to it, is enough.
+
+use super::place::percent_decoded;
+use super::{Analyzer, Findings, Found, Look, Sees};
+use crate::formats::{command_line, xml};
+use crate::model::{IocType, Kind};
+use crate::text;
+
+/// Its row in the table.
+pub(super) const ROW: Analyzer = Analyzer {
+    name: "console",
+    kinds: &[Kind::Msc],
+    sees: Sees::Content,
+    findings: &["msc-console"],
+    run,
+};
+
+/// Bytes that are read.
+const LONGEST: usize = 8 << 20;
+
+/// Elements that are read.
+const ELEMENTS: usize = 20_000;
+
+fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
+    let artifact = look.artifact;
+    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
+    let knowledge = &look.knowledge.commands;
+    for element in xml::elements(&text::to_utf8(data), ELEMENTS) {
+        let values = element.attributes.iter().map(|(_, value)| value);
+        for value in values.clone().chain([&element.text]) {
+            let plain = unescaped(value);
+            if let Some(at) = script_in(&plain, &knowledge.console_scripts) {
+                let found = Found::new("msc-console", plain.get(at..).unwrap_or_default());
+                findings.report(found.at(element.at));
+                break;
+            }
+        }
+        // A task of a taskpad: its command line stands in two attributes.
+        let of = |name: &str| element.attribute(name).unwrap_or_default();
+        let line = format!("{} {}", of("command"), of("params"));
+        let program = command_line::program(of("command"));
+        if knowledge.interpreters.contains(&program) {
+            findings.ioc(IocType::Command, line.trim());
+            findings.report(Found::new("msc-console", line.trim()).at(element.at));
+        }
+    }
+}
+
+/// References and percent signs resolved, as often as a page that is handed on may need it.
+fn unescaped(value: &str) -> String {
+    let mut plain = value.to_owned();
+    for _ in 0..3 {
+        let next = percent_decoded(&xml::unescape(&plain));
+        if next == plain {
+            break;
+        }
+        plain = next;
+    }
+    plain
+}
+
+/// Where a text starts to be script.
+fn script_in(text: &str, marks: &[String]) -> Option<usize> {
+    let lower = text.to_ascii_lowercase();
+    marks
+        .iter()
+        .filter_map(|mark| lower.find(mark.as_str()))
+        .min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{findings_of, holding};
+    use super::*;
+
+    #[test]
+    fn consoles_with_script_or_a_command_are_found_and_others_are_not() {
+        let found = |inner: &str| {
+            let xml = format!(
+                "<?xml version=\"1.0\"?><MMC_ConsoleFile ConsoleVersion=\"3.0\">{inner}</MMC_ConsoleFile>"
+            );
+            findings_of("console", &[holding(Kind::Msc, xml.as_bytes())]).len()
+        };
+        assert_eq!(
+            found(
+                "<StringTables><Strings><String ID=\"1\">res://apds.dll/redirect.html?target=javascript:eval(x)</String></Strings></StringTables>"
+            ),
+            1
+        );
+        assert_eq!(
+            found("<String>&lt;script language=&quot;VBScript&quot;&gt;x&lt;/script&gt;</String>"),
+            1
+        );
+        assert_eq!(
+            found(
+                "<Task Type=\"CommandLine\" Command=\"C:\\Windows\\System32\\cmd.exe\"><x Params=\"/c calc\"/></Task>"
+            ),
+            1
+        );
+        assert_eq!(
+            found(
+                "<String>Favorites</String><String>Event Viewer (Local)</String><Task Command=\"eventvwr.exe\"/>"
+            ),
+            0
+        );
+    }
+}

@@ -1,0 +1,99 @@
+//! Code that is added to Office itself: libraries with the functions that Excel and Word call, add-ins with macros,
+//! manifests of add-ins, and documents that name the place of one.
+
+use super::{Analyzer, Findings, Found, Look, Sees};
+use crate::formats::{pe, xml};
+use crate::model::{IocType, Kind};
+use crate::text;
+
+/// Its row in the table.
+pub(super) const ROW: Analyzer = Analyzer {
+    name: "office_addin",
+    kinds: &[
+        Kind::Pe,
+        Kind::Xlam,
+        Kind::Ppam,
+        Kind::Xls,
+        Kind::Ppt,
+        Kind::Xml,
+        Kind::ClickOnce,
+    ],
+    sees: Sees::Place,
+    findings: &["office-addin"],
+    run,
+};
+
+/// Bytes of an XML file that are read.
+const LONGEST: usize = 1 << 20;
+
+fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
+    let artifact = look.artifact;
+    let shown = match artifact.kind {
+        Kind::Pe => library(look),
+        Kind::Xlam | Kind::Ppam => Some(artifact.kind.describe().to_owned()),
+        Kind::Xls | Kind::Ppt => by_name(look),
+        Kind::Xml | Kind::ClickOnce => manifest(look, findings),
+        _ => None,
+    };
+    if let Some(shown) = shown {
+        findings.report(Found::new("office-addin", &shown));
+    }
+}
+
+/// A library that exports a function by which Office starts an add-in.
+fn library(look: &Look<'_>) -> Option<String> {
+    let exports = pe::read(&look.artifact.data)?.exports;
+    let called = &look.knowledge.commands.addin_exports;
+    let found = exports.iter().find(|name| called.contains(name.as_str()))?;
+    Some(format!("library that exports {found}"))
+}
+
+/// Add-ins of Office 97-2003 are told by their names alone.
+fn by_name(look: &Look<'_>) -> Option<String> {
+    let extension = match look.artifact.kind {
+        Kind::Xls => "xla",
+        _ => "ppa",
+    };
+    let name = look.artifact.name.as_ref()?;
+    let named = name.extensions().any(|one| one == extension);
+    named.then(|| format!("add-in of Office 97-2003 (.{extension})"))
+}
+
+fn manifest(look: &Look<'_>, findings: &mut Findings<'_>) -> Option<String> {
+    let artifact = look.artifact;
+    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
+    let marks: [&[u8]; 4] = [
+        b"_Assembly",
+        b"OfficeApp",
+        b"SourceLocation",
+        b"urn:schemas-microsoft-com:vst",
+    ];
+    if !marks
+        .iter()
+        .any(|mark| memchr::memmem::find(data, mark).is_some())
+    {
+        return None;
+    }
+    let source = text::to_utf8(data);
+    let elements = xml::elements(&source, 4096);
+    if artifact.kind == Kind::ClickOnce {
+        let office = source.contains("urn:schemas-microsoft-com:vst");
+        let provider = elements.iter().find_map(|one| one.attribute("codebase"));
+        return office.then(|| format!("VSTO manifest: {}", provider.unwrap_or("no address")));
+    }
+    // A custom property that makes Office load code from a place ([MS-OE376] part 4, "_AssemblyLocation").
+    let mut properties = elements.iter().skip_while(|one| {
+        one.name != "property" || one.attribute("name") != Some("_AssemblyLocation")
+    });
+    if let Some(value) = properties.nth(1).filter(|one| !one.text.trim().is_empty()) {
+        return Some(format!("_AssemblyLocation: {}", value.text.trim()));
+    }
+    let root = elements.first()?;
+    let location = elements.iter().find(|one| one.name == "sourcelocation")?;
+    let address = location.attribute("defaultvalue")?;
+    if root.name != "officeapp" {
+        return None;
+    }
+    findings.ioc(IocType::Url, address);
+    Some(format!("add-in manifest: {address}"))
+}

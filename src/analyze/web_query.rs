@@ -1,0 +1,144 @@
+//! Query files of Excel (`.iqy`, `.oqy`, `.dqy`, `.rqy`) and data connections (`.odc`): what is fetched when they are opened.
+
+use super::place::{Place, plain};
+use super::{Analyzer, Findings, Found, Look, Sees};
+use crate::formats::xml;
+use crate::model::{IocType, Kind};
+use crate::text;
+
+/// Its row in the table.
+pub(super) const ROW: Analyzer = Analyzer {
+    name: "web_query",
+    kinds: &[Kind::Iqy, Kind::Odc],
+    sees: Sees::Content,
+    findings: &["web-query"],
+    run,
+};
+
+/// Bytes that are read.
+const LONGEST: usize = 1 << 20;
+
+fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
+    let artifact = look.artifact;
+    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
+    let source = text::to_utf8(data);
+    if artifact.kind == Kind::Iqy {
+        let lines = source.lines().take(16).map(str::trim);
+        for line in lines.filter(|line| !line.is_empty()) {
+            judge(look, findings, line, line);
+        }
+        return;
+    }
+    for element in xml::elements(&source, 4096) {
+        match element.name.as_str() {
+            "connectionstring" => {
+                for pair in element.text.split(';') {
+                    let (key, value) = pair.split_once('=').unwrap_or(("", pair));
+                    let shown = element.text.trim();
+                    if is_server(key, value) {
+                        report(look, findings, shown);
+                    }
+                    judge(look, findings, value, shown);
+                }
+            }
+            "url" | "source" | "commandtext" => {
+                judge(look, findings, &element.text, element.text.trim());
+            }
+            _ => {}
+        }
+        if let Some(address) = element.attribute("href") {
+            judge(look, findings, address, address);
+        }
+    }
+}
+
+/// Whether a setting of a connection names a server, and no file.
+fn is_server(key: &str, value: &str) -> bool {
+    let keys = [
+        "data source",
+        "server",
+        "address",
+        "addr",
+        "network address",
+    ];
+    let named = keys
+        .iter()
+        .any(|known| key.trim().eq_ignore_ascii_case(known));
+    let value = value.trim();
+    named && !value.is_empty() && !value.contains(":\\") && !value.starts_with(['$', '.', '('])
+}
+
+fn report(look: &Look<'_>, findings: &mut Findings<'_>, shown: &str) {
+    if !findings.has(look.artifact.id, "web-query") {
+        findings.report(Found::new("web-query", shown));
+    }
+}
+
+/// Reports what an address fetches. A database server by its bare name is told by the connection's provider.
+fn judge(look: &Look<'_>, findings: &mut Findings<'_>, value: &str, shown: &str) {
+    let target = plain(value);
+    let lower = target.to_ascii_lowercase();
+    let database = ["driver=", "dsn=", "provider=", "server="]
+        .iter()
+        .any(|mark| lower.starts_with(mark));
+    match Place::of(&target, &look.knowledge.links) {
+        Place::Web => findings.ioc(IocType::Url, &target),
+        Place::Share(_) => findings.ioc(IocType::Unc, &target),
+        Place::Moniker => {}
+        Place::Local | Place::Harmless if database => {}
+        Place::Local | Place::Harmless => return,
+    }
+    let namespaces = &look.knowledge.indicators.namespaces;
+    if !namespaces
+        .iter()
+        .any(|space| target.contains(space.as_str()))
+    {
+        report(look, findings, shown);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{findings_of, holding};
+    use super::*;
+
+    fn found(kind: Kind, text: &str) -> usize {
+        findings_of("web_query", &[holding(kind, text.as_bytes())]).len()
+    }
+
+    #[test]
+    fn queries_to_somewhere_are_found() {
+        assert_eq!(
+            found(
+                Kind::Iqy,
+                "WEB\r\n1\r\nhttp://example.invalid/a.dat\r\n\r\nSelection=AllTables\r\n"
+            ),
+            1
+        );
+        assert_eq!(
+            found(Kind::Iqy, "WEB\r\n1\r\n\\\\192.0.2.1\\s\\a.htm\r\n"),
+            1
+        );
+        assert_eq!(found(Kind::Iqy, "WEB\r\n1\r\nfile:///C:/a.htm\r\n"), 0);
+        assert_eq!(
+            found(
+                Kind::Iqy,
+                "XLODBC\r\n1\r\nDRIVER=SQL Server;SERVER=192.0.2.1;UID=a\r\nSELECT * FROM a\r\n"
+            ),
+            1
+        );
+        let odc = |connection: &str| {
+            let html = format!(
+                "<html xmlns:o=\"urn:schemas-microsoft-com:office:office\"><head><xml id=msodc><odc:OfficeDataConnection>\
+                 <odc:Connection odc:Type=\"OLEDB\"><odc:ConnectionString>{connection}</odc:ConnectionString></odc:Connection>\
+                 </odc:OfficeDataConnection></xml></head></html>"
+            );
+            found(Kind::Odc, &html)
+        };
+        assert_eq!(
+            odc("Provider=Microsoft.Mashup.OleDb.1;Data Source=http://example.invalid/"),
+            1
+        );
+        assert_eq!(odc("Data Source=C:\\Users\\a\\b.xlsx"), 0);
+    }
+}
