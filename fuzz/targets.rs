@@ -62,6 +62,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         analyze(Kind::MsBuild, data)
     }),
     ("monikers", |data| drop(monikers::targets(data))),
+    ("msg", |data| unpack("msg", Kind::Msg, data)),
     ("mtef", |data| {
         let _ = mtef::native(data, &budget());
         let _ = mtef::formula(data, &budget());
@@ -93,6 +94,9 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         drop(remote_reference::find(&String::from_utf8_lossy(data)))
     }),
     ("rtf", |data| unpack("rtf", Kind::Rtf, data)),
+    ("rtf_compressed", |data| {
+        drop(sekisho::formats::rtf_compressed::decompress(data))
+    }),
     ("scan", scan),
     ("script_decode", decoded_scripts),
     ("scripts", |data| {

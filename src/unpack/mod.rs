@@ -9,7 +9,9 @@ mod encoded;
 mod gzip;
 mod lnk;
 mod mail;
+mod mapi;
 mod mbox;
+mod msg;
 mod nest;
 mod objects;
 mod office_links;
@@ -91,6 +93,12 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "tar",
         kinds: &[Kind::Tar],
         run: tar::run,
+    },
+    // Before the streams of the file: what a message carries bears its name there.
+    Unpacker {
+        name: "msg",
+        kinds: &[Kind::Msg],
+        run: msg::run,
     },
     // Sources before streams: a file with more streams than the budget admits must not hide its macros.
     Unpacker {

@@ -3,6 +3,7 @@
 //! Harmless throughout: programs have no code, macros name hosts that cannot exist. Fixtures of independent writers
 //! are not here; `testdata/README.md` says how they were made.
 
+mod carriers;
 mod objects;
 mod stomped;
 mod xlm;
@@ -29,6 +30,7 @@ pub(crate) fn all() -> Vec<Fixture> {
     all.extend(situations());
     all.extend(crate::build_links::fixtures());
     all.extend(objects::all());
+    all.extend(carriers::all());
     all.extend(stomped::all());
     all.extend(xlm::all());
     all.extend(crate::fixtures_programs::all());
