@@ -106,6 +106,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     }),
     ("tar", |data| unpack("tar", Kind::Tar, data)),
     ("text", texts),
+    ("tnef", |data| unpack("tnef", Kind::Tnef, data)),
     ("uuencode", |data| {
         follow(data, |at| {
             uuencode::next(data, at).map(|block| block.range.end)

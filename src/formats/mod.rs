@@ -42,6 +42,7 @@ pub mod script;
 pub mod spreadsheet;
 pub mod sylk;
 pub mod tar;
+pub mod tnef;
 pub mod uuencode;
 pub mod vba;
 pub mod word;

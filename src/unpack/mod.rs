@@ -22,6 +22,7 @@ mod ppt;
 mod rtf;
 mod script;
 mod tar;
+mod tnef;
 mod uuencoded;
 mod vba;
 mod workbook;
@@ -99,6 +100,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "msg",
         kinds: &[Kind::Msg],
         run: msg::run,
+    },
+    Unpacker {
+        name: "tnef",
+        kinds: &[Kind::Tnef],
+        run: tnef::run,
     },
     // Sources before streams: a file with more streams than the budget admits must not hide its macros.
     Unpacker {
@@ -243,7 +249,7 @@ pub const UNSUPPORTED: &[Kind] = &[
     Kind::Egg, Kind::Wim, Kind::BinHex, Kind::StuffIt, Kind::Deb, Kind::Rpm, Kind::Crx,
     Kind::Bz2, Kind::Xz, Kind::Lzma, Kind::Zst, Kind::Lz4, Kind::Z, Kind::Szdd, Kind::Kwaj, Kind::Lzip,
     Kind::Iso, Kind::Udf, Kind::Img, Kind::Vhd, Kind::Vhdx, Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Ntfs,
-    Kind::Tnef, Kind::Pst, Kind::Dbx, Kind::One, Kind::Onetoc2, Kind::Mdb, Kind::Accdb, Kind::P7m,
+    Kind::Pst, Kind::Dbx, Kind::One, Kind::Onetoc2, Kind::Mdb, Kind::Accdb, Kind::P7m,
 ];
 
 #[cfg(test)]
