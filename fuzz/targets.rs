@@ -87,6 +87,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         analyze(Kind::MsBuild, data)
     }),
     ("monikers", |data| drop(monikers::targets(data))),
+    ("msg", |data| unpack("msg", Kind::Msg, data)),
     ("mtef", |data| {
         let _ = mtef::native(data, &budget());
         let _ = mtef::formula(data, &budget());
@@ -120,6 +121,9 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         drop(remote_reference::find(&String::from_utf8_lossy(data)))
     }),
     ("rtf", |data| unpack("rtf", Kind::Rtf, data)),
+    ("rtf_compressed", |data| {
+        drop(sekisho::formats::rtf_compressed::decompress(data))
+    }),
     ("scan", scan),
     ("script_decode", decoded_scripts),
     ("scripts", |data| {
@@ -129,6 +133,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     }),
     ("tar", |data| unpack("tar", Kind::Tar, data)),
     ("text", texts),
+    ("tnef", |data| unpack("tnef", Kind::Tnef, data)),
     ("uuencode", |data| {
         follow(data, |at| {
             uuencode::next(data, at).map(|block| block.range.end)

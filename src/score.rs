@@ -84,6 +84,10 @@ const FILES_BY_THEMSELVES: &[&str] = &[
     "uuencoded",
     "yenc",
     "gzip",
+    "msg-attachment",
+    "tnef-attachment",
+    "disk-file",
+    "signed-content",
 ];
 
 /// Which artifacts stand under which.

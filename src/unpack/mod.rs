@@ -15,7 +15,9 @@ mod gzip;
 mod lnk;
 mod lzh;
 mod mail;
+mod mapi;
 mod mbox;
+mod msg;
 mod nest;
 mod objects;
 mod office_links;
@@ -30,6 +32,7 @@ mod rtf;
 mod script;
 mod sevenz;
 mod tar;
+mod tnef;
 mod uuencoded;
 mod vba;
 mod workbook;
@@ -194,6 +197,17 @@ pub const UNPACKERS: &[Unpacker] = &[
         kinds: &[Kind::Tar],
         run: tar::run,
     },
+    // Before the streams of the file: what a message carries bears its name there.
+    Unpacker {
+        name: "msg",
+        kinds: &[Kind::Msg],
+        run: msg::run,
+    },
+    Unpacker {
+        name: "tnef",
+        kinds: &[Kind::Tnef],
+        run: tnef::run,
+    },
     // Sources before streams: a file with more streams than the budget admits must not hide its macros.
     Unpacker {
         name: "vba",
@@ -341,7 +355,7 @@ pub const UNSUPPORTED: &[Kind] = &[
     Kind::Ace, Kind::Arc, Kind::Zoo, Kind::Chm, Kind::Alz,
     Kind::Egg, Kind::Wim, Kind::BinHex, Kind::StuffIt, Kind::Crx, Kind::Sis,
     Kind::Iso, Kind::Udf, Kind::Img, Kind::Vhd, Kind::Vhdx, Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Ntfs,
-    Kind::Tnef, Kind::Pst, Kind::Dbx, Kind::One, Kind::Onetoc2, Kind::Mdb, Kind::Accdb, Kind::P7m,
+    Kind::Pst, Kind::Dbx, Kind::One, Kind::Onetoc2, Kind::Mdb, Kind::Accdb, Kind::P7m,
 ];
 
 #[cfg(test)]

@@ -4,12 +4,13 @@
 //! same. VBA sources and PowerPoint objects are further readings of the same file, in files of their own.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
 use crate::bytes::Deviation;
-use crate::formats::offcrypto;
 use crate::formats::ole::{ObjectType, Ole, Reach, Stream};
+use crate::formats::{msg, offcrypto};
 use crate::limits::{Fault, Halt};
 use crate::model::{Artifact, Fact, Kind, Name, Trouble};
 
@@ -47,12 +48,17 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     }
     lock(&mut ole, nest)?;
     objects::classes(&ole, nest);
+    let is_message = artifact.reads_as(Kind::Msg);
+    let made_files = made_files(artifact, &ole);
     for position in 0..ole.entries().len() {
         nest.tick()?;
         let Some(entry) = ole.entries().get(position) else {
             break;
         };
         if entry.object_type != ObjectType::Stream || entry.size == 0 {
+            continue;
+        }
+        if made_files.contains(&position) {
             continue;
         }
         let (reach, path) = (entry.reach, ole.path(position));
@@ -66,7 +72,8 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
             Err(halt) => return Err(halt.into()),
         };
         note(nest, &stream, reach, &path);
-        if stream.data.is_empty() {
+        // What the reader of messages gave as an attachment is not given again.
+        if stream.data.is_empty() || (is_message && nest.holds(&stream.data)) {
             continue;
         }
         let mut child = Child::new("ole-stream", payload(artifact, &stream))
@@ -81,6 +88,23 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         nest.push(child)?;
     }
     Ok(())
+}
+
+/// Positions of all that lies in storages of which [`super::msg`] makes files of their own.
+fn made_files(artifact: &Artifact, ole: &Ole<'_>) -> BTreeSet<usize> {
+    let mut found = BTreeSet::new();
+    if !artifact.reads_as(Kind::Msg) {
+        return found;
+    }
+    let inside = ole.by_storage();
+    let mut waiting = msg::embedded(ole, &inside);
+    // Ends because a position is entered once.
+    while let Some(position) = waiting.pop() {
+        if found.insert(position) {
+            waiting.extend(inside.get(&Some(position)).into_iter().flatten());
+        }
+    }
+    found
 }
 
 /// Opens an artifact as a compound file.

@@ -3,6 +3,7 @@
 //! Harmless throughout: programs have no code, macros name hosts that cannot exist. Fixtures of independent writers
 //! are not here; `testdata/README.md` says how they were made.
 
+mod carriers;
 mod files;
 mod objects;
 mod pdf;
@@ -33,6 +34,7 @@ pub(crate) fn all() -> Vec<Fixture> {
     all.extend(files::all());
     all.extend(objects::all());
     all.extend(pdf::all());
+    all.extend(carriers::all());
     all.extend(stomped::all());
     all.extend(xlm::all());
     all.extend(crate::fixtures_programs::all());

@@ -6,6 +6,7 @@
 //! transactions.
 
 mod chain;
+mod copy;
 mod directory;
 mod header;
 mod stream;
