@@ -12,7 +12,7 @@ use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
     base64, command_line, encoded, header, header_words, indicators, ini, lnk, mbox, mime,
-    monikers, msbuild, mtef, offcrypto, ole, ole1, opc, ovba, pe, pe_version, ppt,
+    monikers, msbuild, mtef, offcrypto, ole, ole1, opc, ovba, password_words, pe, pe_version, ppt,
     quoted_printable, remote_reference, script, uuencode, vba, word, xml, yenc, zip,
 };
 use sekisho::gateway::milter::codec::Decoder;
@@ -109,6 +109,13 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("pcode", compiled),
     ("ole1", |data| {
         let _ = (ole1::object(data), ole1::package(data));
+    }),
+    ("password_words", |data| {
+        let text = String::from_utf8_lossy(data);
+        drop(password_words::words(
+            &password_words::plain(&text),
+            &sekisho::knowledge::passwords().phrases,
+        ));
     }),
     ("pdf", |data| unpack("pdf", Kind::Pdf, data)),
     ("pe", |data| drop(pe::read(data))),

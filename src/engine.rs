@@ -14,7 +14,7 @@ use crate::limits::{Budget, Halt, Limits};
 use crate::model::{Artifact, Fact, Kind, Name, Report, Trouble};
 use crate::rules::{Globals, RuleScanner, RuleTrouble, Rules};
 use crate::score::{self, Thresholds};
-use crate::unpack::{MESSAGE, Nest, Seen, UNPACKERS, UNSUPPORTED, Unpacker};
+use crate::unpack::{Keys, MESSAGE, Nest, Passwords, Seen, UNPACKERS, UNSUPPORTED, Unpacker};
 
 /// One immutable generation of rules, knowledge and limits; a reload makes a new one.
 #[derive(Debug)]
@@ -86,8 +86,8 @@ pub struct Input {
 pub struct Context {
     /// When the scan must have ended; none: the engine's timeout from now.
     pub deadline: Option<Instant>,
-    /// Passwords to try on locked archives and documents.
-    pub passwords: Vec<String>,
+    /// Passwords to try on locked archives and documents, beside well-known ones and words of mails.
+    pub passwords: Passwords,
     /// What the bytes are by the way they came, whatever they look like: a mail server hands over mails only.
     pub given: Option<Kind>,
 }
@@ -109,7 +109,7 @@ impl<'e> Worker<'e> {
     }
 
     /// Unpacks an input until it is plain, looks at everything, judges. Always ends with a report.
-    pub fn scan(&mut self, input: Input) -> Report {
+    pub fn scan(&mut self, mut input: Input) -> Report {
         let started = Instant::now();
         let limits = &self.engine.limits;
         let deadline = input
@@ -118,9 +118,10 @@ impl<'e> Worker<'e> {
             .or_else(|| started.checked_add(limits.timeout));
         let budget = Budget::new(limits.clone(), deadline);
         let path = crate::text::safe(&input.path);
+        let passwords = std::mem::take(&mut input.context.passwords);
         let root = root(input, &budget);
         let mut accounts = Accounts::new(budget);
-        let mut tree = unpack(root, &mut accounts);
+        let mut tree = unpack(root, &mut accounts, &passwords);
         let mut findings = Findings::new(&self.engine.knowledge.catalogue);
         self.analyze(&mut tree, &accounts, &mut findings);
         self.engine.report(path, tree, findings, started)
@@ -380,7 +381,7 @@ impl Accounts {
 }
 
 /// Opens containers in the order in which they were found until nothing opens.
-fn unpack(root: Artifact, accounts: &mut Accounts) -> Vec<Artifact> {
+fn unpack(root: Artifact, accounts: &mut Accounts, passwords: &Passwords) -> Vec<Artifact> {
     let mut seen = Seen::from([(root.sha256, root.id)]);
     let mut tree = vec![root];
     let mut at = 0;
@@ -391,9 +392,10 @@ fn unpack(root: Artifact, accounts: &mut Accounts) -> Vec<Artifact> {
         } else if artifact.same_as.is_none() {
             let artifact = artifact.clone();
             let next = tree.len();
-            let opened = accounts
-                .of(at)
-                .spending(|budget| open(&artifact, budget, &mut seen, next));
+            let opened = accounts.of(at).spending(|budget| {
+                let keys = Keys::new(&tree, &artifact, passwords);
+                open(&artifact, keys, budget, &mut seen, next)
+            });
             if let Some(artifact) = tree.get_mut(at) {
                 artifact.facts.extend(opened.facts);
                 artifact.mail = artifact.mail.take().or(opened.mail);
@@ -422,9 +424,15 @@ struct Opened {
     halt: Option<Halt>,
 }
 
-fn open(artifact: &Artifact, budget: &Budget, seen: &mut Seen, next: usize) -> Opened {
+fn open(
+    artifact: &Artifact,
+    keys: Keys<'_>,
+    budget: &Budget,
+    seen: &mut Seen,
+    next: usize,
+) -> Opened {
     let next = u32::try_from(next).unwrap_or(u32::MAX);
-    let mut nest = Nest::new(budget, seen, artifact, next);
+    let mut nest = Nest::new(budget, seen, artifact, next).with_keys(keys);
     let fitting = |unpacker: &&Unpacker| unpacker.kinds.iter().any(|kind| artifact.reads_as(*kind));
     let mut halt = None;
     for unpacker in UNPACKERS.iter().filter(fitting) {

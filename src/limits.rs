@@ -182,6 +182,10 @@ impl Account {
     }
 }
 
+/// Passwords tried in one scan, and the time for all of them.
+const TRIES: u32 = 50;
+const TRYING: Duration = Duration::from_secs(5);
+
 /// The running account of one scan: bytes, artifacts, depth, deadline. One thread's own.
 #[derive(Debug)]
 pub struct Budget {
@@ -193,6 +197,8 @@ pub struct Budget {
     expired: Cell<bool>,
     unpacked: Cell<u64>,
     artifacts: Cell<u32>,
+    tries: Cell<u32>,
+    tried: Cell<Duration>,
 }
 
 impl Budget {
@@ -206,6 +212,8 @@ impl Budget {
             expired: Cell::new(false),
             unpacked: Cell::new(0),
             artifacts: Cell::new(0),
+            tries: Cell::new(0),
+            tried: Cell::new(Duration::ZERO),
         }
     }
 
@@ -220,6 +228,18 @@ impl Budget {
         if let Some(left) = self.stopped.take() {
             self.deadline.set(Instant::now().checked_add(left));
         }
+    }
+
+    /// Whether one more password may be tried; counts it.
+    pub fn may_try(&self) -> bool {
+        let tries = self.tries.get().saturating_add(1);
+        self.tries.set(tries);
+        tries <= TRIES && self.tried.get() < TRYING && self.check_time().is_ok()
+    }
+
+    /// Counts the time that a try took.
+    pub fn tried(&self, took: Duration) {
+        self.tried.set(self.tried.get().saturating_add(took));
     }
 
     /// The settings behind the account.

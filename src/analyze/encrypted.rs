@@ -9,7 +9,11 @@ pub(super) const ROW: Analyzer = Analyzer {
     name: "encrypted",
     kinds: &[],
     sees: Sees::Place,
-    findings: &["encrypted-archive", "encrypted-document"],
+    findings: &[
+        "encrypted-archive",
+        "encrypted-document",
+        "decrypted-with-known-password",
+    ],
     run,
 };
 
@@ -22,6 +26,24 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         _ => "encrypted-archive",
     };
     for fact in &look.artifact.facts {
+        if let Fact::Unlocked {
+            scheme,
+            what,
+            origin,
+            word,
+        } = fact
+        {
+            let place = what.as_ref().map(|what| format!("{what}: "));
+            let place = place.unwrap_or_default();
+            let mut found = Found::new(
+                "decrypted-with-known-password",
+                &format!("{place}{scheme}; {origin}"),
+            );
+            if let Some(word) = word {
+                found = found.decoded(word);
+            }
+            findings.report(found);
+        }
         if let Fact::Locked { scheme, what } = fact {
             let evidence = match what {
                 Some(what) => format!("{what}: {scheme}"),

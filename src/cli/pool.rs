@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use crate::engine::{Engine, Input, Worker};
 use crate::model::Report;
 use crate::source::{Skipped, Source, Step, Unreadable, Walk};
+use crate::unpack::Passwords;
 
 use super::exit::Failure;
 
@@ -67,7 +68,7 @@ pub(super) trait Sink<T> {
 pub(super) struct Pool<T> {
     pub(super) engine: Arc<Engine>,
     pub(super) threads: usize,
-    pub(super) passwords: Vec<String>,
+    pub(super) passwords: Passwords,
     pub(super) delivery: Delivery,
     /// Runs on the scan thread.
     pub(super) keep: Arc<dyn Fn(Report) -> T + Send + Sync>,
@@ -357,7 +358,7 @@ mod tests {
         Pool {
             engine: Arc::new(engine),
             threads: 3,
-            passwords: Vec::new(),
+            passwords: Passwords::default(),
             delivery: Delivery::AsGiven,
             keep: Arc::new(keep),
             weight: String::len,

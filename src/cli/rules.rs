@@ -202,7 +202,7 @@ fn test(
     let pool = Pool {
         engine,
         threads: threads(given, &config),
-        passwords: Vec::new(),
+        passwords: crate::unpack::Passwords::default(),
         delivery: Delivery::AsGiven,
         keep: Arc::new(|report| Matched {
             rules: rules_of(&report),

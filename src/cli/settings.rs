@@ -16,6 +16,7 @@ use crate::report::{Detail, Paint};
 use crate::rules::{RuleSource, Rules, Strictness, embedded};
 use crate::source::rule_sources;
 use crate::text;
+use crate::unpack::Passwords;
 
 use super::exit::Failure;
 use super::say;
@@ -114,11 +115,14 @@ pub(super) struct PasswordArguments {
     /// File of passwords to try, one a line
     #[arg(long, value_name = "FILE")]
     passwords: Option<PathBuf>,
+    /// Name the password that opened something in its finding
+    #[arg(long)]
+    show_passwords: bool,
 }
 
 impl PasswordArguments {
     /// All of them, the ones of the command line first.
-    pub(super) fn read(&self) -> Result<Vec<String>, Failure> {
+    pub(super) fn read(&self) -> Result<Passwords, Failure> {
         let mut passwords = self.password.clone();
         if let Some(path) = &self.passwords {
             let bytes = std::fs::read(path).map_err(|error| {
@@ -131,12 +135,10 @@ impl PasswordArguments {
             let lines = lines.split('\n').map(|line| line.trim_end_matches('\r'));
             passwords.extend(lines.filter(|line| !line.is_empty()).map(str::to_owned));
         }
-        if !passwords.is_empty() {
-            say(
-                "locked content is recognised but not opened in this version: the passwords are not tried",
-            );
-        }
-        Ok(passwords)
+        Ok(Passwords {
+            words: passwords,
+            show: self.show_passwords,
+        })
     }
 }
 

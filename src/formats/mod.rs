@@ -40,6 +40,7 @@ pub mod ole;
 pub mod ole1;
 pub mod opc;
 pub mod ovba;
+pub mod password_words;
 pub mod pdf;
 pub mod pe;
 pub mod pe_version;

@@ -18,6 +18,7 @@ use crate::quarantine::{
     Deposit, RELEASE_HEADER, Store, StoreError, Ticket, Tries, message_digest,
 };
 use crate::text;
+use crate::unpack::Passwords;
 
 use super::clean::{Clean, Cleaner};
 use super::headers;
@@ -275,7 +276,7 @@ impl Case<'_> {
             facts: Vec::new(),
             context: Context {
                 deadline: Some(deadline),
-                passwords: Vec::new(),
+                passwords: Passwords::default(),
                 given: Some(Kind::Eml),
             },
         }

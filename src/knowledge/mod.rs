@@ -9,6 +9,7 @@ mod extensions;
 mod indicators;
 mod links;
 mod objects;
+mod passwords;
 mod pdf;
 mod scripts;
 mod vba;
@@ -21,6 +22,7 @@ pub use extensions::{Extension, Extensions, Match};
 pub use indicators::IndicatorLists;
 pub use links::LinkLists;
 pub use objects::{ObjectLists, Standing};
+pub use passwords::{PasswordLists, passwords};
 pub use pdf::PdfLists;
 pub use scripts::{Feature, Language as ScriptLanguage, Meaning, Scripts, scripts};
 pub use vba::{Api, AssignmentRule, CallRule, Commands, Disguise, VbaKnowledge, Weight, When};
@@ -66,8 +68,9 @@ pub struct Knowledge {
 impl Knowledge {
     /// The knowledge embedded in the binary.
     pub fn embedded() -> Result<Self, BadSignatures> {
-        // Used through [`scripts`], which has nobody to complain to.
+        // Used through [`scripts`] and [`passwords`], which have nobody to complain to.
         parse("scripts.toml", scripts::SOURCE, Scripts::parse)?;
+        parse("passwords.toml", passwords::SOURCE, PasswordLists::parse)?;
         Ok(Self {
             catalogue: parse(
                 "findings.toml",

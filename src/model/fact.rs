@@ -29,6 +29,17 @@ pub enum Fact {
         /// Which part of it, where not all is locked.
         what: Option<String>,
     },
+    /// A container, or a part of it, that a known password opened.
+    Unlocked {
+        /// How it was locked.
+        scheme: String,
+        /// Which part of it, where not all was locked.
+        what: Option<String>,
+        /// Where the word stood.
+        origin: String,
+        /// The word, where it is to be shown.
+        word: Option<String>,
+    },
     /// A container for which there is no reader.
     NoReader {
         /// What about it is not supported.

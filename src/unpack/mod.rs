@@ -12,6 +12,7 @@ mod cpio;
 mod doc;
 mod encoded;
 mod gzip;
+mod keys;
 mod lnk;
 mod lzh;
 mod mail;
@@ -40,6 +41,7 @@ mod workbook_parts;
 mod xar;
 mod zip;
 
+pub use keys::{Candidate, Keys, Passwords};
 pub use mail::{breaks, first_reading};
 pub use nest::{Child, MESSAGE, Nest, Payload, Seen};
 

@@ -7,6 +7,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use super::keys::{Candidate, Keys};
 use crate::identify;
 use crate::limits::{Account, Budget, Decoded, Fault, Halt, Metered};
 use crate::model::{Artifact, Fact, Id, Kind, MailSummary, Name, Trouble};
@@ -141,6 +142,8 @@ pub struct Nest<'a> {
     depth: u32,
     next: Id,
     account: Account,
+    keys: Keys<'a>,
+    opened_with: Option<Candidate>,
     /// Digests of the children.
     held: BTreeSet<[u8; 32]>,
     /// Children pushed so far.
@@ -161,11 +164,56 @@ impl<'a> Nest<'a> {
             depth: parent.depth,
             next,
             account: Account::new(u64::try_from(parent.data.len()).unwrap_or(u64::MAX)),
+            keys: Keys::default(),
+            opened_with: None,
             held: BTreeSet::new(),
             children: Vec::new(),
             facts: Vec::new(),
             mail: None,
         }
+    }
+
+    /// Says where passwords for what is locked come from.
+    #[must_use]
+    pub fn with_keys(mut self, keys: Keys<'a>) -> Self {
+        self.keys = keys;
+        self
+    }
+
+    /// Tries passwords on something that is locked until `attempt` opens it, and tells which one did.
+    ///
+    /// The word that opened another part of this artifact comes first. Words that mails name are tried after the
+    /// well-known and the given ones, as many as the budget allows.
+    pub fn unlock<T>(
+        &mut self,
+        scheme: &str,
+        what: Option<&str>,
+        mut attempt: impl FnMut(&str) -> Option<T>,
+    ) -> Option<T> {
+        if let Some(known) = self.opened_with.clone()
+            && let Some(opened) = attempt(&known.word)
+        {
+            return Some(opened);
+        }
+        for candidate in self.keys.candidates() {
+            if !self.budget.may_try() {
+                return None;
+            }
+            let started = std::time::Instant::now();
+            let opened = attempt(&candidate.word);
+            self.budget.tried(started.elapsed());
+            if let Some(opened) = opened {
+                self.note(Fact::Unlocked {
+                    scheme: scheme.to_owned(),
+                    what: what.map(str::to_owned),
+                    origin: candidate.origin.clone(),
+                    word: self.keys.show().then(|| candidate.word.clone()),
+                });
+                self.opened_with = Some(candidate);
+                return Some(opened);
+            }
+        }
+        None
     }
 
     /// The account of the scan.

@@ -72,11 +72,19 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     let mut account = Account::new(bytes::length(data.len()));
     if let Some(scheme) = document.scheme() {
         let opened = document.unlock(b"");
-        nest.note(Fact::PdfEncrypted {
-            scheme: scheme.0,
-            opened,
-        });
-        if !opened {
+        let by_word = !opened
+            && nest
+                .unlock(&scheme.0, None, |word| {
+                    document.unlock(word.as_bytes()).then_some(())
+                })
+                .is_some();
+        if !by_word {
+            nest.note(Fact::PdfEncrypted {
+                scheme: scheme.0,
+                opened,
+            });
+        }
+        if !opened && !by_word {
             return Ok(());
         }
     }

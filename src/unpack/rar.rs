@@ -63,11 +63,6 @@ struct Taken {
 
 /// Pushes every file.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    open(artifact, None, nest)
-}
-
-/// Opens the archive with a password, where one is known.
-fn open(artifact: &Artifact, password: Option<&str>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let size = length(artifact.data.len());
     let limits = nest.budget().limits();
     let by_ratio = size.saturating_mul(limits.max_ratio).max(RATIO_COUNTS_FROM);
@@ -79,18 +74,26 @@ fn open(artifact: &Artifact, password: Option<&str>, nest: &mut Nest<'_>) -> Res
         .with_max_member_output_bytes(most)
         .with_max_reader_workspace_bytes(DICTIONARY.saturating_mul(2))
         .with_rar50_dictionary_size_limit(DICTIONARY);
+    let mut known: Option<String> = None;
     let archive = match ArchiveReader::read_with_options(&artifact.data, options) {
-        Err(error) if error.kind() == ErrorKind::PasswordRequired => match password {
-            Some(password) => {
-                options.password = Some(password.as_bytes());
-                let again = ArchiveReader::read_with_options(&artifact.data, options);
-                again.map_err(|error| trouble(&error, by_ratio == most))?
-            }
-            None => return Err(Trouble::Locked(format!("{SCHEME}, names too"))),
-        },
+        Err(error) if error.kind() == ErrorKind::PasswordRequired => {
+            let scheme = format!("{SCHEME}, names too");
+            let opened = nest.unlock(&scheme, None, |word| {
+                let mut options = options;
+                options.password = Some(word.as_bytes());
+                let archive = ArchiveReader::read_with_options(&artifact.data, options).ok()?;
+                Some((archive, word.to_owned()))
+            });
+            let (archive, word) = opened.ok_or(Trouble::Locked(scheme))?;
+            known = Some(word);
+            archive
+        }
         other => other.map_err(|error| trouble(&error, by_ratio == most))?,
     };
-    options.password = password.map(str::as_bytes);
+    if known.is_none() {
+        known = member_password(&archive, options, nest);
+    }
+    options.password = known.as_deref().map(str::as_bytes);
     let solid = archive.members().any(|member| member.is_solid());
     let deadline = nest
         .budget()
@@ -124,6 +127,31 @@ fn open(artifact: &Artifact, password: Option<&str>, nest: &mut Nest<'_>) -> Res
             }
         },
     }
+}
+
+/// The password of the members, where some are locked: the one that opens the smallest of them.
+fn member_password(
+    archive: &Archive,
+    options: ArchiveReadOptions<'_>,
+    nest: &mut Nest<'_>,
+) -> Option<String> {
+    /// Bytes of a member that is decoded to see it.
+    const CHECKED: u64 = 64 << 20;
+    let members = archive.members().enumerate();
+    let (at, member) = members
+        .filter(|(_, member)| {
+            let meta = &member.meta;
+            meta.is_encrypted && !meta.is_directory && !meta.is_split_after && !meta.is_split_before
+        })
+        .min_by_key(|(_, member)| member.meta.unpacked_size)
+        .filter(|(_, member)| member.meta.unpacked_size <= CHECKED)?;
+    let name = text::excerpt(&String::from_utf8_lossy(&member.meta.name));
+    nest.unlock(SCHEME, Some(&name), |word| {
+        let mut options = options;
+        options.password = Some(word.as_bytes());
+        let read = archive.read_member_at_with_options(at, options);
+        matches!(read, Ok(Some(_))).then(|| word.to_owned())
+    })
 }
 
 fn extract(

@@ -20,38 +20,75 @@ const SCHEME: &str = "7-Zip AES-256";
 
 /// Pushes every file.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    open(artifact, None, nest)
-}
-
-/// Opens the archive with a password, where one is known.
-fn open(artifact: &Artifact, password: Option<&str>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let mut source = Cursor::new(artifact.data.clone());
-    let key = password.map_or_else(Password::empty, Password::from);
-    let archive = Archive::read_with_memory_limit(&mut source, &key, MEMORY).map_err(trouble)?;
+    let mut key = Password::empty();
+    let archive = match read(&mut source, &key) {
+        Err(Trouble::Locked(scheme)) => {
+            let opened = nest.unlock(&scheme, None, |word| {
+                let key = Password::from(word);
+                Some((read(&mut source, &key).ok()?, key))
+            });
+            let (archive, known) = opened.ok_or(Trouble::Locked(scheme))?;
+            key = known;
+            archive
+        }
+        other => other?,
+    };
     for block in 0..archive.blocks.len() {
         nest.tick()?;
-        let mut files = archive
-            .stream_map
-            .file_block_index
-            .iter()
-            .enumerate()
-            .filter(|(_, of)| **of == Some(block))
-            .map(|(file, _)| file)
-            .peekable();
+        let of_block =
+            |file: &usize| archive.stream_map.file_block_index.get(*file) == Some(&Some(block));
+        let files: Vec<usize> = (0..archive.files.len()).filter(of_block).collect();
         let locked = files
-            .peek()
+            .first()
             .is_some_and(|first| archive.is_file_encrypted(*first));
-        if locked && password.is_none() {
-            for file in files {
-                let name = archive.files.get(file).map(ArchiveEntry::name);
-                let name = text::excerpt(name.unwrap_or_default());
-                nest.note(Trouble::Locked(SCHEME.to_owned()).into_fact(&name));
+        if locked && !check(&archive, block, &mut source, &key) {
+            let opened = nest.unlock(SCHEME, None, |word| {
+                let key = Password::from(word);
+                check(&archive, block, &mut source, &key).then_some(key)
+            });
+            match opened {
+                Some(known) => key = known,
+                None => {
+                    tell_locked(&archive, &files, nest);
+                    continue;
+                }
             }
-            continue;
         }
         read_block(&archive, block, &mut source, &key, nest)?;
     }
     Ok(())
+}
+
+fn read(source: &mut Cursor<Bytes>, password: &Password) -> Result<Archive, Trouble> {
+    source.set_position(0);
+    Archive::read_with_memory_limit(source, password, MEMORY).map_err(trouble)
+}
+
+fn tell_locked(archive: &Archive, files: &[usize], nest: &mut Nest<'_>) {
+    for file in files {
+        let name = archive.files.get(*file).map(ArchiveEntry::name);
+        let name = text::excerpt(name.unwrap_or_default());
+        nest.note(Trouble::Locked(SCHEME.to_owned()).into_fact(&name));
+    }
+}
+
+/// Whether a password opens the first file of a block, by its checksum where it is not too long.
+fn check(archive: &Archive, block: usize, source: &mut Cursor<Bytes>, password: &Password) -> bool {
+    /// Bytes decoded to see it.
+    const CHECKED: u64 = 8 << 20;
+    let decoder = BlockDecoder::new_with_memory_limit(1, MEMORY, block, archive, password, source);
+    let mut good = false;
+    let ended = decoder.for_each_entries(
+        &mut |entry: &ArchiveEntry, reader: &mut dyn std::io::Read| {
+            let mut head = std::io::Read::take(reader, CHECKED);
+            let read = std::io::copy(&mut head, &mut std::io::sink())?;
+            good = read > 0 || entry.size() == 0;
+            // A longer file is not read to its checksum.
+            Ok(entry.size() <= CHECKED && !good)
+        },
+    );
+    good && ended.is_ok()
 }
 
 fn read_block(

@@ -2,11 +2,12 @@
 //!
 //! What exists is decided by [`crate::formats::zip`]; here it is decoded, stored and deflated members from the slice,
 //! other methods by the zip crate over a one-member archive made for it. Where the two headers of a member disagree,
-//! both readings are decoded. Locked members are told, not opened.
+//! both readings are decoded. Locked members are opened where a password is known, else told.
 
 mod method;
 #[cfg(test)]
 pub(super) mod tests;
+mod unlock;
 
 use std::collections::BTreeSet;
 
@@ -119,6 +120,11 @@ fn open(
     let mut lock = None;
     let mut unsupported = None;
     for reading in readings {
+        if let Some(outcome) = unlocked(data, &reading, &label, nest) {
+            taken = taken.saturating_add(length(outcome.taken));
+            outcomes.push(outcome);
+            break;
+        }
         if reading.lock.is_some() && !plainly_readable(&reading) {
             lock = reading.lock;
             continue;
@@ -174,6 +180,34 @@ fn open(
         push(data, outcome, name, told, nest)?;
     }
     Ok(taken)
+}
+
+/// Decodes a locked member with a password that opens it.
+fn unlocked(data: &Bytes, reading: &Reading, label: &str, nest: &mut Nest<'_>) -> Option<Outcome> {
+    let lock = reading.lock?;
+    if reading.missing > 0 || !method::is_known(reading.method) {
+        return None;
+    }
+    let raw = data.get(reading.data.clone())?;
+    let opened = nest.unlock(&lock.to_string(), Some(label), |word| {
+        unlock::open(raw, reading, word)
+    })?;
+    let opened = Bytes::from(opened);
+    let plain = Reading {
+        lock: None,
+        data: 0..opened.len(),
+        sized: true,
+        // AE-2 has no checksum.
+        crc: reading
+            .crc
+            .filter(|crc| *crc != 0 || !matches!(lock, zip::Lock::Aes(_))),
+        ..reading.clone()
+    };
+    let mut outcome = method::decode(&opened, plain, nest);
+    // Its place in the file is that of the locked bytes.
+    outcome.reading.data = reading.data.clone();
+    outcome.taken = raw.len();
+    Some(outcome)
 }
 
 /// Whether what is wrong with a reading is to be told: not where another reading of the member is whole.

@@ -5,6 +5,7 @@
 
 mod carriers;
 mod files;
+mod locked;
 mod objects;
 mod pdf;
 mod stomped;
@@ -32,6 +33,7 @@ pub(crate) fn all() -> Vec<Fixture> {
     all.extend(situations());
     all.extend(crate::build_links::fixtures());
     all.extend(files::all());
+    all.extend(locked::all());
     all.extend(objects::all());
     all.extend(pdf::all());
     all.extend(carriers::all());

@@ -1,0 +1,291 @@
+//! Words of a mail that may be a password: behind a phrase that announces one, in quotes, alone in their line, of
+//! letters and digits. The likeliest first.
+
+use std::collections::BTreeSet;
+
+/// Bytes of a text that are looked through.
+const LONGEST_TEXT: usize = 256 << 10;
+
+/// Characters looked at behind a phrase.
+const BEHIND: usize = 160;
+
+/// Words of one text at the most.
+const WORDS: usize = 100;
+
+/// Shortest and longest password that anybody writes into a mail.
+const SHORTEST: usize = 3;
+const LONGEST: usize = 64;
+
+/// The candidates of a text. `phrases` are in lower case and half-width letters.
+pub fn words(text: &str, phrases: &[String]) -> Vec<String> {
+    let end = text.floor_char_boundary(LONGEST_TEXT.min(text.len()));
+    let folded: String = text
+        .get(..end)
+        .unwrap_or_default()
+        .chars()
+        .map(fold)
+        .collect();
+    let mut found = Found::default();
+    announced(&folded, phrases, &mut found);
+    quoted(&folded, &mut found);
+    for line in folded.lines() {
+        let word = line.trim();
+        if word.len() >= 4 && word.bytes().all(|byte| byte.is_ascii_graphic()) && mixed(word) {
+            found.add(word);
+        }
+    }
+    for word in folded.split(|c: char| !c.is_ascii_graphic()) {
+        let word = bare(word);
+        if (6..=24).contains(&word.len()) && mixed(word) && !word.contains("://") {
+            found.add(word);
+        }
+    }
+    found.words
+}
+
+/// Words that follow from a date `YYYY-MM-DD`: people make passwords of them.
+pub fn dates(date: &str) -> Vec<String> {
+    let digits: String = date.chars().take(10).filter(char::is_ascii_digit).collect();
+    match (digits.get(2..), digits.get(4..), digits.len()) {
+        (Some(short), Some(day), 8) => vec![digits.clone(), short.to_owned(), day.to_owned()],
+        _ => Vec::new(),
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    words: Vec<String>,
+    known: BTreeSet<String>,
+}
+
+impl Found {
+    fn add(&mut self, word: &str) {
+        let fits = (SHORTEST..=LONGEST).contains(&word.chars().count());
+        if fits && self.words.len() < WORDS && self.known.insert(word.to_owned()) {
+            self.words.push(word.to_owned());
+        }
+    }
+}
+
+/// Half-width letters for full-width ones.
+fn fold(c: char) -> char {
+    match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c).saturating_sub(0xfee0)).unwrap_or(c),
+        '\u{3000}' | '\u{a0}' => ' ',
+        other => other,
+    }
+}
+
+/// What stands behind phrases.
+fn announced(text: &str, phrases: &[String], found: &mut Found) {
+    let lower = text.to_lowercase();
+    // Lower case of another length would shift everything.
+    let lower = if lower.len() == text.len() {
+        lower
+    } else {
+        text.to_ascii_lowercase()
+    };
+    let Ok(automaton) = aho_corasick::AhoCorasick::builder()
+        .match_kind(aho_corasick::MatchKind::LeftmostLongest)
+        .build(phrases)
+    else {
+        return;
+    };
+    for phrase in automaton.find_iter(&lower).take(WORDS) {
+        let rest = text.get(phrase.end()..).unwrap_or_default();
+        let rest: String = rest.chars().take(BEHIND).collect();
+        behind(&rest, found);
+    }
+}
+
+/// The words behind one phrase: what is in quotes, else the next run of ASCII, as it stands and without the
+/// punctuation around it.
+fn behind(rest: &str, found: &mut Found) {
+    if let Some(word) = first_quoted(rest) {
+        found.add(word);
+    }
+    let mut runs = rest
+        .split(|c: char| !c.is_ascii_graphic())
+        .filter(|run| run.chars().any(char::is_alphanumeric))
+        // Words of the sentence that lead to it.
+        .filter(|run| {
+            !matches!(
+                run.to_ascii_lowercase().as_str(),
+                "is" | "the"
+                    | "for"
+                    | "to"
+                    | "of"
+                    | "as"
+                    | "zip"
+                    | "file"
+                    | "follows"
+                    | "below"
+                    | "this"
+            )
+        });
+    if let Some(run) = runs.next() {
+        let led = run.trim_start_matches([':', '=', '>', '-', ';', ',']);
+        found.add(led);
+        found.add(bare(led));
+    }
+    if let Some(run) = runs.next() {
+        found.add(bare(run));
+    }
+}
+
+/// A word without quotes, brackets and punctuation around it.
+fn bare(word: &str) -> &str {
+    word.trim_matches([
+        '"', '\'', '(', ')', '[', ']', '<', '>', '{', '}', ',', '.', ';', ':', '`', '*', '|', '=',
+    ])
+}
+
+const QUOTES: &[(char, char)] = &[
+    ('「', '」'),
+    ('『', '』'),
+    ('【', '】'),
+    ('“', '”'),
+    ('"', '"'),
+    ('\'', '\''),
+    ('[', ']'),
+    ('<', '>'),
+    ('`', '`'),
+    ('（', '）'),
+    ('(', ')'),
+];
+
+fn first_quoted(text: &str) -> Option<&str> {
+    let near = text.get(..text.floor_char_boundary(80.min(text.len())))?;
+    let (at, open) = near
+        .char_indices()
+        .find(|(_, c)| QUOTES.iter().any(|(open, _)| open == c))?;
+    let close = QUOTES.iter().find(|(quote, _)| *quote == open)?.1;
+    let inner = text.get(at.saturating_add(open.len_utf8())..)?;
+    let word = inner.get(..inner.find(close)?)?.trim();
+    (!word.is_empty() && word.chars().count() <= LONGEST && !word.contains(char::is_whitespace))
+        .then_some(word)
+}
+
+/// Every quoted word.
+fn quoted(text: &str, found: &mut Found) {
+    for (open, close) in QUOTES.iter().take(5) {
+        let mut rest = text;
+        // Ends because each turn takes at least a quote.
+        while let Some((_, behind)) = rest.split_once(*open) {
+            let near = behind
+                .get(..behind.floor_char_boundary(LONGEST.saturating_mul(3).min(behind.len())))
+                .unwrap_or_default();
+            rest = behind;
+            if let Some((word, _)) = near.split_once(*close)
+                && word.len() >= 4
+                && word.bytes().all(|byte| byte.is_ascii_graphic())
+            {
+                found.add(word);
+            }
+        }
+    }
+}
+
+/// Whether a word has letters and digits, or letters and signs: unlike a word of a sentence.
+fn mixed(word: &str) -> bool {
+    let digit = word.bytes().any(|byte| byte.is_ascii_digit());
+    let letter = word.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let sign = word
+        .bytes()
+        .any(|byte| matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'@' | b'_' | b'+'));
+    (digit && letter) || (sign && (digit || letter) && !word.contains('@'))
+}
+
+/// The words of a page as lines: without tags, scripts and styles, references resolved.
+pub fn plain(html: &str) -> String {
+    let end = html.floor_char_boundary(LONGEST_TEXT.min(html.len()));
+    let mut rest = html.get(..end).unwrap_or_default();
+    let mut out = String::with_capacity(rest.len());
+    // Ends because each turn takes at least the angle bracket.
+    while let Some((text, tag)) = rest.split_once('<') {
+        out.push_str(&super::xml::unescape(text));
+        let (name, behind) = tag.split_once('>').unwrap_or((tag, ""));
+        let name = name.trim_start_matches('/').to_ascii_lowercase();
+        let breaks = ["br", "p", "div", "tr", "td", "li", "h"];
+        if breaks.iter().any(|tag| name.starts_with(tag)) {
+            out.push('\n');
+        }
+        rest = behind;
+        for hidden in ["script", "style"] {
+            if name.starts_with(hidden)
+                && !tag.starts_with('/')
+                && let Some((_, shown)) = behind.split_once(&format!("</{hidden}"))
+            {
+                rest = shown;
+            }
+        }
+    }
+    out.push_str(&super::xml::unescape(rest));
+    out.replace("&nbsp;", " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Vec<String> {
+        let phrases = [
+            "解凍パスワード",
+            "パスワード",
+            "解凍pw",
+            "password",
+            "pw",
+            "pass",
+        ];
+        words(text, &phrases.map(str::to_owned))
+    }
+
+    #[test]
+    fn the_word_behind_the_phrase_comes_first() {
+        for (text, word) in [
+            (
+                "お世話になっております。\n添付ファイルの解凍パスワードは下記の通りです。\n\nab3$Kx9q\n\n以上",
+                "ab3$Kx9q",
+            ),
+            ("解凍PW：20261102tanaka", "20261102tanaka"),
+            ("パスワード：Ｘｙｚ１２３", "Xyz123"),
+            ("パスワードは「kanri-2026」です。", "kanri-2026"),
+            ("The password is: Invoice2026!", "Invoice2026!"),
+            (
+                "Password for the zip file: \"open sesame\" no, it is \"sesame99\".",
+                "sesame99",
+            ),
+            ("PW: 1234", "1234"),
+            ("Pass: secret.", "secret."),
+        ] {
+            let found = of(text);
+            let place = found.iter().position(|found| found == word);
+            assert!(place.is_some_and(|place| place < 4), "{text}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_read_as_its_lines() {
+        let page = "<style>b{}</style><p>解凍パスワード：<br><b>a&amp;B12345</b></p>";
+        assert!(
+            of(&plain(page)).contains(&"a&B12345".to_owned()),
+            "{:?}",
+            plain(page)
+        );
+    }
+
+    #[test]
+    fn dates_are_written_as_people_do() {
+        assert_eq!(
+            dates("2026-11-02T09:30:00Z"),
+            ["20261102", "261102", "1102"]
+        );
+        assert!(dates("no date").is_empty());
+    }
+
+    #[test]
+    fn long_texts_and_many_phrases_end() {
+        assert!(of(&"password ".repeat(100_000)).len() <= WORDS);
+        assert!(of(&"「".repeat(100_000)).is_empty());
+    }
+}
