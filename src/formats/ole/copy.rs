@@ -320,7 +320,7 @@ fn count(number: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Cursor, Read as _, Write as _};
+    use std::io::{Cursor, Write as _};
 
     use super::*;
     use crate::limits::{Budget, Limits};
