@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::bytes::Deviation;
 use crate::formats::ole::{ObjectType, Ole, Reach, Stream};
-use crate::formats::{msg, offcrypto};
+use crate::formats::{msg, offcrypto, office_crypt};
 use crate::limits::{Fault, Halt};
 use crate::model::{Artifact, Fact, Kind, Name, Trouble};
 
@@ -137,10 +137,43 @@ fn note(nest: &mut Nest<'_>, stream: &Stream<'_>, reach: Reach, path: &str) {
     }
 }
 
-/// Notes that the document is encrypted, by the streams of its root that say so.
+/// Notes that the document is encrypted, by the streams of its root that say so, and opens it where a password is known.
 fn lock(ole: &mut Ole<'_>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    if let Some(scheme) = scheme(ole, nest)? {
-        nest.note(Fact::Locked { scheme, what: None });
+    let Some(scheme) = scheme(ole, nest)? else {
+        return Ok(());
+    };
+    let (package, info) = (head(ole, "EncryptedPackage")?, head(ole, "EncryptionInfo")?);
+    if !package.is_empty() {
+        let opened = nest.unlock(&scheme, None, |word| {
+            office_crypt::package(&info, &package, word)
+        });
+        return settle(
+            scheme,
+            opened.map(|data| Child::new("decrypted", data)),
+            nest,
+        );
+    }
+    let mut book = head(ole, "Workbook")?;
+    if book.is_empty() {
+        book = head(ole, "Book")?;
+    }
+    let opened = match book.is_empty() {
+        true => None,
+        false => nest.unlock(&scheme, None, |word| office_crypt::workbook(&book, word)),
+    };
+    settle(
+        scheme,
+        opened.map(|data| Child::new("decrypted", data).of_kind(Kind::Xls4)),
+        nest,
+    )
+}
+
+fn settle(scheme: String, opened: Option<Child>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    match opened {
+        Some(child) => {
+            nest.push(child)?;
+        }
+        None => nest.note(Fact::Locked { scheme, what: None }),
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use md5::Md5;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::{Dict, Document, Object};
+use crate::formats::rc4::rc4;
 
 /// Pads passwords (7.6.4.3.2, step a).
 const PADDING: [u8; 32] = [
@@ -326,40 +327,9 @@ fn unpadded<C: BlockCipherDecrypt + KeyInit>(key: &[u8], data: &[u8]) -> Vec<u8>
     out
 }
 
-/// RC4; the same both ways.
-fn rc4(key: &[u8], data: &[u8]) -> Vec<u8> {
-    if key.is_empty() {
-        return data.to_vec();
-    }
-    let mut state: Vec<u8> = (0..=u8::MAX).collect();
-    let at = |state: &[u8], place: u8| state.get(usize::from(place)).copied().unwrap_or_default();
-    let mut j = 0u8;
-    for (i, key) in (0..=u8::MAX).zip(key.iter().cycle()) {
-        j = j.wrapping_add(at(&state, i)).wrapping_add(*key);
-        state.swap(usize::from(i), usize::from(j));
-    }
-    let (mut i, mut j) = (0u8, 0u8);
-    let step = |byte: &u8| {
-        i = i.wrapping_add(1);
-        j = j.wrapping_add(at(&state, i));
-        state.swap(usize::from(i), usize::from(j));
-        byte ^ at(&state, at(&state, i).wrapping_add(at(&state, j)))
-    };
-    data.iter().map(step).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rc4_gives_the_bytes_of_its_known_example() {
-        assert_eq!(
-            rc4(b"Key", b"Plaintext"),
-            [0xbb, 0xf3, 0x16, 0xe8, 0xd9, 0x40, 0xaf, 0x0a, 0xd3]
-        );
-        assert_eq!(rc4(b"", b"same"), b"same");
-    }
 
     #[test]
     fn what_is_encrypted_decrypts_to_itself() {
