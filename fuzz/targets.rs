@@ -11,9 +11,10 @@ use sekisho::engine::{Engine, Input, Worker};
 use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
-    base64, command_line, encoded, header, header_words, indicators, ini, lnk, mbox, mime,
+    base64, command_line, encoded, header, header_words, html, indicators, ini, lnk, mbox, mime,
     monikers, msbuild, mtef, offcrypto, ole, ole1, opc, ovba, pe, pe_version, ppt,
-    quoted_printable, remote_reference, script, uuencode, vba, word, xml, yenc, zip,
+    quoted_printable, remote_reference, script, script_encoder, uuencode, vba, word, xml, yenc,
+    zip,
 };
 use sekisho::gateway::milter::codec::Decoder;
 use sekisho::gateway::milter::session::{Session, Step};
@@ -41,6 +42,13 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("gzip", |data| unpack("gzip", Kind::Gz, data)),
     ("header", header_blocks),
     ("header_words", words),
+    ("html", |data| {
+        drop(html::tags(&String::from_utf8_lossy(data), 10_000));
+        unpack("html", Kind::Html, data);
+        place("html_smuggling", Kind::Html, data);
+        place("credential_form", Kind::Html, data);
+        place("svg_script", Kind::Svg, data)
+    }),
     ("identify", |data| drop(identify(data, &budget()))),
     ("indicators", |data| {
         let _ = found_indicators(data);
@@ -103,6 +111,10 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("rtf", |data| unpack("rtf", Kind::Rtf, data)),
     ("scan", scan),
     ("script_decode", decoded_scripts),
+    ("script_encoder", |data| {
+        drop(script_encoder::blocks(data));
+        unpack("script_encoder", Kind::Vbe, data)
+    }),
     ("scripts", |data| {
         [Kind::Bat, Kind::Js, Kind::Ps1]
             .iter()

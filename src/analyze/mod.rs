@@ -7,6 +7,7 @@ mod clickonce;
 mod command_lines;
 mod console;
 mod containers;
+mod credential_form;
 mod csv;
 mod dde;
 mod encrypted;
@@ -16,6 +17,7 @@ mod external;
 mod findings;
 mod hidden_sheet;
 mod html_script;
+mod html_smuggling;
 mod internet_shortcut;
 mod iocs;
 mod macro_disguise;
@@ -34,6 +36,7 @@ mod scripts;
 mod search_connector;
 mod settings_file;
 mod shortcut;
+mod svg_script;
 mod vba;
 mod vba_autoexec;
 mod vba_calls;
@@ -144,6 +147,9 @@ pub const ANALYZERS: &[Analyzer] = &[
     // Behind those of macros: only modules that call something are looked into for commands.
     command_lines::ROW,
     html_script::ROW,
+    html_smuggling::ROW,
+    svg_script::ROW,
+    credential_form::ROW,
     internet_shortcut::ROW,
     search_connector::ROW,
     settings_file::ROW,

@@ -7,6 +7,7 @@ mod carve;
 mod doc;
 mod encoded;
 mod gzip;
+mod html;
 mod lnk;
 mod mail;
 mod mbox;
@@ -19,6 +20,7 @@ mod pe;
 mod ppt;
 mod rtf;
 mod script;
+mod script_encoder;
 mod tar;
 mod uuencoded;
 mod vba;
@@ -168,6 +170,16 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "script",
         kinds: script::KINDS,
         run: script::run,
+    },
+    Unpacker {
+        name: "script_encoder",
+        kinds: script_encoder::KINDS,
+        run: script_encoder::run,
+    },
+    Unpacker {
+        name: "html",
+        kinds: html::KINDS,
+        run: html::run,
     },
     // Behind the readers of containers: what those opened is not looked for a second time.
     Unpacker {

@@ -5,6 +5,7 @@
 
 mod files;
 mod objects;
+mod pages;
 mod stomped;
 mod xlm;
 
@@ -31,6 +32,7 @@ pub(crate) fn all() -> Vec<Fixture> {
     all.extend(crate::build_links::fixtures());
     all.extend(files::all());
     all.extend(objects::all());
+    all.extend(pages::all());
     all.extend(stomped::all());
     all.extend(xlm::all());
     all.extend(crate::fixtures_programs::all());
