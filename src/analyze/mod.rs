@@ -24,6 +24,7 @@ mod macro_disguise;
 mod mail;
 mod msbuild;
 mod names;
+mod odf_macro;
 mod office_addin;
 mod packages;
 mod packages_of_programs;
@@ -129,6 +130,7 @@ pub const ANALYZERS: &[Analyzer] = &[
     hidden_sheet::ROW,
     vba_stomped::ROW,
     macro_disguise::ROW,
+    odf_macro::ROW,
     dde::ROW,
     external::ROW,
     csv::ROW,
