@@ -11,9 +11,10 @@ use sekisho::engine::{Engine, Input, Worker};
 use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
-    base64, command_line, encoded, header, header_words, indicators, ini, lnk, mbox, mime,
+    base64, command_line, encoded, header, header_words, html, indicators, ini, lnk, mbox, mime,
     monikers, msbuild, mtef, offcrypto, ole, ole1, opc, ovba, password_words, pe, pe_version, ppt,
-    quoted_printable, remote_reference, script, uuencode, vba, word, xml, yenc, zip,
+    quoted_printable, remote_reference, script, script_encoder, uuencode, vba, word, xml, yenc,
+    zip,
 };
 use sekisho::gateway::milter::codec::Decoder;
 use sekisho::gateway::milter::session::{Session, Step};
@@ -59,6 +60,13 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("gzip", |data| unpack("gzip", Kind::Gz, data)),
     ("header", header_blocks),
     ("header_words", words),
+    ("html", |data| {
+        drop(html::tags(&String::from_utf8_lossy(data), 10_000));
+        unpack("html", Kind::Html, data);
+        place("html_smuggling", Kind::Html, data);
+        place("credential_form", Kind::Html, data);
+        place("svg_script", Kind::Svg, data)
+    }),
     ("identify", |data| drop(identify(data, &budget()))),
     ("indicators", |data| {
         let _ = found_indicators(data);
@@ -133,6 +141,10 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     }),
     ("scan", scan),
     ("script_decode", decoded_scripts),
+    ("script_encoder", |data| {
+        drop(script_encoder::blocks(data));
+        unpack("script_encoder", Kind::Vbe, data)
+    }),
     ("scripts", |data| {
         [Kind::Bat, Kind::Js, Kind::Ps1]
             .iter()

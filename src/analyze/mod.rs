@@ -7,6 +7,7 @@ mod clickonce;
 mod command_lines;
 mod console;
 mod containers;
+mod credential_form;
 mod csv;
 mod dde;
 mod encrypted;
@@ -16,12 +17,14 @@ mod external;
 mod findings;
 mod hidden_sheet;
 mod html_script;
+mod html_smuggling;
 mod internet_shortcut;
 mod iocs;
 mod macro_disguise;
 mod mail;
 mod msbuild;
 mod names;
+mod odf_macro;
 mod office_addin;
 mod packages;
 mod packages_of_programs;
@@ -35,6 +38,7 @@ mod scripts;
 mod search_connector;
 mod settings_file;
 mod shortcut;
+mod svg_script;
 mod vba;
 mod vba_autoexec;
 mod vba_calls;
@@ -127,6 +131,7 @@ pub const ANALYZERS: &[Analyzer] = &[
     hidden_sheet::ROW,
     vba_stomped::ROW,
     macro_disguise::ROW,
+    odf_macro::ROW,
     dde::ROW,
     external::ROW,
     csv::ROW,
@@ -146,6 +151,9 @@ pub const ANALYZERS: &[Analyzer] = &[
     command_lines::ROW,
     html_script::ROW,
     pdf::ROW,
+    html_smuggling::ROW,
+    svg_script::ROW,
+    credential_form::ROW,
     internet_shortcut::ROW,
     search_connector::ROW,
     settings_file::ROW,

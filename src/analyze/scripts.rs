@@ -92,7 +92,14 @@ fn is_of_its_host(look: &Look<'_>) -> bool {
         && look
             .ancestors()
             .any(|above| matches!(above.kind, Kind::VbaSource | Kind::XlmSource | Kind::Lnk));
-    page && js || package || part || macros
+    // What the script of a page comes to is still the page's.
+    let of_page = decoded
+        && js
+        && matches!(parent.kind, Kind::Js)
+        && look
+            .ancestors()
+            .any(|above| above.via == Some("script-block"));
+    page && js || of_page || package || part || macros
 }
 
 /// What a script does, and the texts that show it.

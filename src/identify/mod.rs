@@ -142,7 +142,14 @@ fn by_mark(data: &[u8]) -> Option<Kind> {
         .or_else(|| magic::identify(data))
         .or_else(|| disk::by_boot_sector(data))
         .or_else(|| crypto::identify(data))
+        .or_else(|| encoded_script(data))
         .or_else(|| behind_prefix(data))
+}
+
+/// The mark, length and end of length of an encoded script: its text may look like no text.
+fn encoded_script(data: &[u8]) -> Option<Kind> {
+    let marked = data.starts_with(b"#@~^") && data.get(10..12) == Some(b"==");
+    marked.then_some(Kind::Vbe)
 }
 
 /// Help files are opened with anything in front of them that is not too long.

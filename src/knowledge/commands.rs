@@ -22,6 +22,10 @@ pub struct Commands {
     pub console_scripts: Vec<String>,
     /// Functions by which Office starts an add-in.
     pub addin_exports: BTreeSet<String>,
+    /// Events of an OpenDocument file that start a macro without the user, in lower case.
+    pub odf_events: Vec<String>,
+    /// What a macro of an OpenDocument file contains that starts a program or fetches, in lower case without blanks.
+    pub odf_calls: Vec<String>,
     tool: Vec<Tool>,
     lolbin: Vec<LolbinRow>,
     /// What is known of build projects.

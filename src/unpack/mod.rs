@@ -12,6 +12,7 @@ mod cpio;
 mod doc;
 mod encoded;
 mod gzip;
+mod html;
 mod keys;
 mod lnk;
 mod lzh;
@@ -31,6 +32,7 @@ mod rar;
 mod rpm;
 mod rtf;
 mod script;
+mod script_encoder;
 mod sevenz;
 mod tar;
 mod tnef;
@@ -291,6 +293,14 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "pdf",
         kinds: &[Kind::Pdf],
         run: pdf::run,
+        name: "script_encoder",
+        kinds: script_encoder::KINDS,
+        run: script_encoder::run,
+    },
+    Unpacker {
+        name: "html",
+        kinds: html::KINDS,
+        run: html::run,
     },
     // Behind the readers of containers: what those opened is not looked for a second time.
     Unpacker {

