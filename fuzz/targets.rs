@@ -33,6 +33,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         unpack("activemime", Kind::ActiveMime, data)
     }),
     ("base64", |data| drop(base64::decode(data))),
+    ("binhex", |data| unpack("binhex", Kind::BinHex, data)),
     ("carve", |data| unpack("carve", Kind::Data, data)),
     ("csv", |data| place("csv", Kind::Csv, data)),
     ("doc", |data| unpack("doc", Kind::Doc, data)),
@@ -104,6 +105,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
             .iter()
             .for_each(|kind| analyze(*kind, data))
     }),
+    ("smime", |data| unpack("smime", Kind::P7m, data)),
     ("tar", |data| unpack("tar", Kind::Tar, data)),
     ("text", texts),
     ("tnef", |data| unpack("tnef", Kind::Tnef, data)),

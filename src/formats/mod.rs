@@ -12,6 +12,8 @@
 pub mod base64;
 pub mod biff;
 pub mod biff12;
+pub mod binhex;
+pub mod cms;
 pub mod command_line;
 pub mod encoded;
 pub mod fields;

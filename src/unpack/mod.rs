@@ -3,6 +3,7 @@
 //! A new container is one file here, its `mod` line and its row in [`UNPACKERS`].
 
 mod activemime;
+mod binhex;
 mod carve;
 mod doc;
 mod encoded;
@@ -21,6 +22,7 @@ mod pe;
 mod ppt;
 mod rtf;
 mod script;
+mod smime;
 mod tar;
 mod tnef;
 mod uuencoded;
@@ -105,6 +107,16 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "tnef",
         kinds: &[Kind::Tnef],
         run: tnef::run,
+    },
+    Unpacker {
+        name: "smime",
+        kinds: &[Kind::P7m],
+        run: smime::run,
+    },
+    Unpacker {
+        name: "binhex",
+        kinds: &[Kind::BinHex],
+        run: binhex::run,
     },
     // Sources before streams: a file with more streams than the budget admits must not hide its macros.
     Unpacker {
@@ -246,10 +258,10 @@ const ZIP_BASED: &[Kind] = &[
 #[rustfmt::skip]
 pub const UNSUPPORTED: &[Kind] = &[
     Kind::SevenZip, Kind::Rar, Kind::Cab, Kind::Arj, Kind::Lzh, Kind::Ace, Kind::Arc, Kind::Zoo, Kind::Cpio, Kind::Ar, Kind::Xar, Kind::Chm, Kind::Alz,
-    Kind::Egg, Kind::Wim, Kind::BinHex, Kind::StuffIt, Kind::Deb, Kind::Rpm, Kind::Crx,
+    Kind::Egg, Kind::Wim, Kind::StuffIt, Kind::Deb, Kind::Rpm, Kind::Crx,
     Kind::Bz2, Kind::Xz, Kind::Lzma, Kind::Zst, Kind::Lz4, Kind::Z, Kind::Szdd, Kind::Kwaj, Kind::Lzip,
     Kind::Iso, Kind::Udf, Kind::Img, Kind::Vhd, Kind::Vhdx, Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Ntfs,
-    Kind::Pst, Kind::Dbx, Kind::One, Kind::Onetoc2, Kind::Mdb, Kind::Accdb, Kind::P7m,
+    Kind::Pst, Kind::Dbx, Kind::One, Kind::Onetoc2, Kind::Mdb, Kind::Accdb,
 ];
 
 #[cfg(test)]
