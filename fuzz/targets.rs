@@ -36,6 +36,11 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("binhex", |data| unpack("binhex", Kind::BinHex, data)),
     ("carve", |data| unpack("carve", Kind::Data, data)),
     ("csv", |data| place("csv", Kind::Csv, data)),
+    ("disk", |data| {
+        [Kind::Iso, Kind::Img, Kind::Vhd]
+            .iter()
+            .for_each(|kind| unpack("disk", *kind, data))
+    }),
     ("doc", |data| unpack("doc", Kind::Doc, data)),
     ("encoded", encoded_text),
     ("encoded_runs", |data| unpack("encoded", Kind::Text, data)),

@@ -5,6 +5,7 @@
 mod activemime;
 mod binhex;
 mod carve;
+mod disk;
 mod doc;
 mod encoded;
 mod gzip;
@@ -117,6 +118,21 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "binhex",
         kinds: &[Kind::BinHex],
         run: binhex::run,
+    },
+    Unpacker {
+        name: "disk",
+        kinds: &[Kind::Iso],
+        run: disk::run_iso,
+    },
+    Unpacker {
+        name: "disk",
+        kinds: &[Kind::Img],
+        run: disk::run_img,
+    },
+    Unpacker {
+        name: "disk",
+        kinds: &[Kind::Vhd, Kind::Vhdx],
+        run: disk::run_vhd,
     },
     // Sources before streams: a file with more streams than the budget admits must not hide its macros.
     Unpacker {
@@ -260,7 +276,7 @@ pub const UNSUPPORTED: &[Kind] = &[
     Kind::SevenZip, Kind::Rar, Kind::Cab, Kind::Arj, Kind::Lzh, Kind::Ace, Kind::Arc, Kind::Zoo, Kind::Cpio, Kind::Ar, Kind::Xar, Kind::Chm, Kind::Alz,
     Kind::Egg, Kind::Wim, Kind::StuffIt, Kind::Deb, Kind::Rpm, Kind::Crx,
     Kind::Bz2, Kind::Xz, Kind::Lzma, Kind::Zst, Kind::Lz4, Kind::Z, Kind::Szdd, Kind::Kwaj, Kind::Lzip,
-    Kind::Iso, Kind::Udf, Kind::Img, Kind::Vhd, Kind::Vhdx, Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Ntfs,
+    Kind::Udf, Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Ntfs,
     Kind::Pst, Kind::Dbx, Kind::One, Kind::Onetoc2, Kind::Mdb, Kind::Accdb,
 ];
 
