@@ -37,7 +37,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("carve", |data| unpack("carve", Kind::Data, data)),
     ("csv", |data| place("csv", Kind::Csv, data)),
     ("disk", |data| {
-        [Kind::Iso, Kind::Img, Kind::Vhd]
+        [Kind::Iso, Kind::Udf, Kind::Img, Kind::Vhd]
             .iter()
             .for_each(|kind| unpack("disk", *kind, data))
     }),

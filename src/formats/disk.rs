@@ -85,6 +85,14 @@ pub struct Listing {
 }
 
 impl Listing {
+    /// Adds what another tree of the same image shows.
+    pub fn join(&mut self, other: Self) {
+        self.files.extend(other.files);
+        self.deviations.extend(other.deviations);
+        self.unread.extend(other.unread);
+        self.full |= other.full;
+    }
+
     /// Notes what could not be read.
     pub fn miss(&mut self, at: usize, what: impl Into<String>) {
         if self.unread.len() < 64 {

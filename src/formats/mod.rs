@@ -49,6 +49,7 @@ pub mod spreadsheet;
 pub mod sylk;
 pub mod tar;
 pub mod tnef;
+pub mod udf;
 pub mod uuencode;
 pub mod vba;
 pub mod vhd;

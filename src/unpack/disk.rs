@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::formats::disk::{File, Listing, Path};
-use crate::formats::{fat, iso9660, partitions, vhd};
+use crate::formats::{fat, iso9660, partitions, udf, vhd};
 use crate::limits::Halt;
 use crate::model::{Artifact, Kind, Name, Trouble};
 use crate::text;
@@ -19,14 +19,25 @@ const PARTITION: &str = "disk-partition";
 /// Files that are told to be in one tree only.
 const TOLD: usize = 8;
 
-/// Opens ISO 9660.
+/// Opens ISO 9660 and UDF.
 pub(super) fn run_iso(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     if let Some(plain) = iso9660::from_raw_sectors(&artifact.data) {
         nest.push(Child::new(IMAGE, plain).of_kind(Kind::Iso))?;
         return Ok(());
     }
-    let listing = iso9660::list(&artifact.data, nest.budget())?;
-    push_all(listing, artifact, nest)
+    // Windows mounts UDF where there is one: its names come first.
+    let mut listing = udf::list(&artifact.data, nest.budget())?;
+    if listing.is_none() && artifact.reads_as(Kind::Udf) {
+        nest.unread(0, "UDF: no anchor volume descriptor");
+    }
+    if artifact.reads_as(Kind::Iso) {
+        let other = iso9660::list(&artifact.data, nest.budget())?;
+        match &mut listing {
+            Some(listing) => listing.join(other),
+            None => listing = Some(other),
+        }
+    }
+    push_all(listing.unwrap_or_default(), artifact, nest)
 }
 
 /// Opens a FAT file system, or the partitions of a disk.
@@ -220,6 +231,26 @@ mod tests {
         assert_eq!(names, ["見積書.exe", "HIDDEN.EXE"]);
         let told = |fact: &Fact| matches!(fact, Fact::Deviation { what, .. } if what.contains("HIDDEN.EXE: only in the tree of ISO 9660"));
         assert!(facts.iter().any(told), "{facts:?}");
+    }
+
+    #[test]
+    fn a_disc_of_both_kinds_is_read_as_both() {
+        let mut data = udf::tests::image("見積書.exe", b"MZ content");
+        let (children, facts) = opened("disk", &data);
+        assert_eq!(children[0].label(), "見積書.exe");
+        assert_eq!(facts, []);
+        let plain = image(("other.txt", b"another content"), None);
+        // The descriptors of both stand one behind the other, the sectors of the trees behind them.
+        data[20 * 2048..24 * 2048].copy_from_slice(&plain[20 * 2048..24 * 2048]);
+        data.copy_within(16 * 2048..18 * 2048, 18 * 2048);
+        data[16 * 2048..18 * 2048].copy_from_slice(&plain[16 * 2048..18 * 2048]);
+        let (children, facts) = opened("disk", &data);
+        let names: Vec<&str> = children.iter().map(Artifact::label).collect();
+        assert_eq!(names, ["見積書.exe", "other.txt"]);
+        let told = facts.iter().filter(|fact| {
+            matches!(fact, Fact::Deviation { what, .. } if what.contains("only in the tree"))
+        });
+        assert_eq!(told.count(), 2);
     }
 
     fn ran(

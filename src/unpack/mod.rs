@@ -121,7 +121,7 @@ pub const UNPACKERS: &[Unpacker] = &[
     },
     Unpacker {
         name: "disk",
-        kinds: &[Kind::Iso],
+        kinds: &[Kind::Iso, Kind::Udf],
         run: disk::run_iso,
     },
     Unpacker {
@@ -276,7 +276,7 @@ pub const UNSUPPORTED: &[Kind] = &[
     Kind::SevenZip, Kind::Rar, Kind::Cab, Kind::Arj, Kind::Lzh, Kind::Ace, Kind::Arc, Kind::Zoo, Kind::Cpio, Kind::Ar, Kind::Xar, Kind::Chm, Kind::Alz,
     Kind::Egg, Kind::Wim, Kind::StuffIt, Kind::Deb, Kind::Rpm, Kind::Crx,
     Kind::Bz2, Kind::Xz, Kind::Lzma, Kind::Zst, Kind::Lz4, Kind::Z, Kind::Szdd, Kind::Kwaj, Kind::Lzip,
-    Kind::Udf, Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Ntfs,
+    Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Ntfs,
     Kind::Pst, Kind::Dbx, Kind::One, Kind::Onetoc2, Kind::Mdb, Kind::Accdb,
 ];
 
