@@ -52,8 +52,14 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("xz", |data| unpack("compressed", Kind::Xz, data)),
     ("zstd", |data| unpack("compressed", Kind::Zst, data)),
     ("base64", |data| drop(base64::decode(data))),
+    ("binhex", |data| unpack("binhex", Kind::BinHex, data)),
     ("carve", |data| unpack("carve", Kind::Data, data)),
     ("csv", |data| place("csv", Kind::Csv, data)),
+    ("disk", |data| {
+        [Kind::Iso, Kind::Udf, Kind::Img, Kind::Vhd]
+            .iter()
+            .for_each(|kind| unpack("disk", *kind, data))
+    }),
     ("doc", |data| unpack("doc", Kind::Doc, data)),
     ("encoded", encoded_text),
     ("encoded_runs", |data| unpack("encoded", Kind::Text, data)),
@@ -150,6 +156,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
             .iter()
             .for_each(|kind| analyze(*kind, data))
     }),
+    ("smime", |data| unpack("smime", Kind::P7m, data)),
     ("tar", |data| unpack("tar", Kind::Tar, data)),
     ("text", texts),
     ("tnef", |data| unpack("tnef", Kind::Tnef, data)),

@@ -5,10 +5,12 @@
 mod activemime;
 mod ar;
 mod arj;
+mod binhex;
 mod cab;
 mod carve;
 mod compressed;
 mod cpio;
+mod disk;
 mod doc;
 mod encoded;
 mod gzip;
@@ -34,6 +36,7 @@ mod rtf;
 mod script;
 mod script_encoder;
 mod sevenz;
+mod smime;
 mod tar;
 mod tnef;
 mod uuencoded;
@@ -212,6 +215,31 @@ pub const UNPACKERS: &[Unpacker] = &[
         kinds: &[Kind::Tnef],
         run: tnef::run,
     },
+    Unpacker {
+        name: "smime",
+        kinds: &[Kind::P7m],
+        run: smime::run,
+    },
+    Unpacker {
+        name: "binhex",
+        kinds: &[Kind::BinHex],
+        run: binhex::run,
+    },
+    Unpacker {
+        name: "disk",
+        kinds: &[Kind::Iso, Kind::Udf],
+        run: disk::run_iso,
+    },
+    Unpacker {
+        name: "disk",
+        kinds: &[Kind::Img],
+        run: disk::run_img,
+    },
+    Unpacker {
+        name: "disk",
+        kinds: &[Kind::Vhd, Kind::Vhdx],
+        run: disk::run_vhd,
+    },
     // Sources before streams: a file with more streams than the budget admits must not hide its macros.
     Unpacker {
         name: "vba",
@@ -368,6 +396,11 @@ pub const UNSUPPORTED: &[Kind] = &[
     Kind::Egg, Kind::Wim, Kind::BinHex, Kind::StuffIt, Kind::Crx, Kind::Sis,
     Kind::Iso, Kind::Udf, Kind::Img, Kind::Vhd, Kind::Vhdx, Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Ntfs,
     Kind::Pst, Kind::Dbx, Kind::One, Kind::Onetoc2, Kind::Mdb, Kind::Accdb, Kind::P7m,
+    Kind::SevenZip, Kind::Rar, Kind::Cab, Kind::Arj, Kind::Lzh, Kind::Ace, Kind::Arc, Kind::Zoo, Kind::Cpio, Kind::Ar, Kind::Xar, Kind::Chm, Kind::Alz,
+    Kind::Egg, Kind::Wim, Kind::StuffIt, Kind::Deb, Kind::Rpm, Kind::Crx,
+    Kind::Bz2, Kind::Xz, Kind::Lzma, Kind::Zst, Kind::Lz4, Kind::Z, Kind::Szdd, Kind::Kwaj, Kind::Lzip,
+    Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Ntfs,
+    Kind::Pst, Kind::Dbx, Kind::One, Kind::Onetoc2, Kind::Mdb, Kind::Accdb,
 ];
 
 #[cfg(test)]
