@@ -321,6 +321,8 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "pdf",
         kinds: &[Kind::Pdf],
         run: pdf::run,
+    },
+    Unpacker {
         name: "script_encoder",
         kinds: script_encoder::KINDS,
         run: script_encoder::run,
