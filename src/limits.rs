@@ -237,6 +237,11 @@ impl Budget {
         tries <= TRIES && self.tried.get() < TRYING && self.check_time().is_ok()
     }
 
+    /// Whether any password may still be tried: gathering them takes time too.
+    pub fn may_gather(&self) -> bool {
+        self.tries.get() < TRIES && self.tried.get() < TRYING && self.check_time().is_ok()
+    }
+
     /// Counts the time that a try took.
     pub fn tried(&self, took: Duration) {
         self.tried.set(self.tried.get().saturating_add(took));

@@ -328,7 +328,7 @@ pub(crate) mod tests {
         let mut set = |number: usize, value: u16| {
             let at = number + number / 2;
             let old = u16::from_le_bytes([table[at], table[at + 1]]);
-            let new = if number % 2 == 0 {
+            let new = if number.is_multiple_of(2) {
                 old & 0xf000 | value
             } else {
                 old & 0xf | value << 4

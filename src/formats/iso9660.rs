@@ -360,10 +360,7 @@ pub(crate) mod tests {
         out.extend([0; 7]);
         out.extend([flags, 0, 0, 1, 0, 0, 1, u8::try_from(name.len()).unwrap()]);
         out.extend(name);
-        out.resize(
-            out.len().next_multiple_of(2) + usize::from(out.len() % 2 == 1) * 0,
-            0,
-        );
+        out.resize(out.len().next_multiple_of(2), 0);
         out.extend(system);
         out.resize(out.len().next_multiple_of(2), 0);
         out[0] = u8::try_from(out.len()).unwrap();

@@ -211,9 +211,7 @@ impl<'a> Volume<'a> {
                     Some(PARTITION) => {
                         let number = u16_at(descriptor, 22)?;
                         let start = u32_at(descriptor, 188)?;
-                        if !volume.partitions.iter().any(|(known, _)| *known == number) {
-                            volume.partitions.push((number, start));
-                        }
+                        volume.partitions.push((number, start));
                     }
                     Some(LOGICAL_VOLUME) => logical = logical.or(Some(descriptor)),
                     Some(TERMINATOR) | None => break,
@@ -390,7 +388,8 @@ impl Entry<'_> {
         match &self.inline {
             Some(range) => {
                 let end = range.start.saturating_add(index(self.size)).min(range.end);
-                vec![range.start..end.min(self.data.len())]
+                let there = range.start..end.min(self.data.len());
+                std::iter::once(there).collect()
             }
             None => self.extents.clone(),
         }

@@ -96,7 +96,7 @@ fn dynamic(data: &[u8], footer: &[u8]) -> Result<Disk, Short> {
     let table = index(be64(header, 16).ok_or(short("table offset", at))?);
     let count = index(be32(header, 28).ok_or(short("table entries", at))?).min(BLOCKS);
     let size = index(be32(header, 32).ok_or(short("block size", at))?);
-    if size < SECTOR || size > 1 << 30 {
+    if !(SECTOR..=1 << 30).contains(&size) {
         return Err(short("block size", at.saturating_add(32)));
     }
     let bitmap = (size / SECTOR).div_ceil(8).next_multiple_of(SECTOR);

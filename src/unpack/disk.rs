@@ -155,7 +155,7 @@ fn push_all(listing: Listing, artifact: &Artifact, nest: &mut Nest<'_>) -> Resul
             let what = format!("{label}: only in the tree of {}", seen.join(", "));
             nest.deviation(at, text::excerpt(&what));
         }
-        push(file, &label, artifact, nest)?;
+        push(&file, &label, artifact, nest)?;
     }
     if listing.full {
         return Err(Trouble::TooMuch(Halt::Ceiling("files of a disk image")));
@@ -163,7 +163,7 @@ fn push_all(listing: Listing, artifact: &Artifact, nest: &mut Nest<'_>) -> Resul
     Ok(())
 }
 
-fn push(file: File, label: &str, artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+fn push(file: &File, label: &str, artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let at = file.extents.first().map_or(0, |extent| extent.start);
     if file.missing > 0 {
         let what = format!("{label}: {} bytes are missing", file.missing);

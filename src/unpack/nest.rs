@@ -144,6 +144,8 @@ pub struct Nest<'a> {
     account: Account,
     keys: Keys<'a>,
     opened_with: Option<Candidate>,
+    /// The candidates, once something was locked.
+    candidates: Option<Vec<Candidate>>,
     /// Digests of the children.
     held: BTreeSet<[u8; 32]>,
     /// Children pushed so far.
@@ -166,6 +168,7 @@ impl<'a> Nest<'a> {
             account: Account::new(u64::try_from(parent.data.len()).unwrap_or(u64::MAX)),
             keys: Keys::default(),
             opened_with: None,
+            candidates: None,
             held: BTreeSet::new(),
             children: Vec::new(),
             facts: Vec::new(),
@@ -195,7 +198,26 @@ impl<'a> Nest<'a> {
         {
             return Some(opened);
         }
-        for candidate in self.keys.candidates() {
+        let gathering = std::time::Instant::now();
+        let candidates = match self.candidates.take() {
+            Some(candidates) => candidates,
+            None if self.budget.may_gather() => self.keys.candidates(),
+            None => return None,
+        };
+        self.budget.tried(gathering.elapsed());
+        let opened = self.try_each(&candidates, scheme, what, attempt);
+        self.candidates = Some(candidates);
+        opened
+    }
+
+    fn try_each<T>(
+        &mut self,
+        candidates: &[Candidate],
+        scheme: &str,
+        what: Option<&str>,
+        mut attempt: impl FnMut(&str) -> Option<T>,
+    ) -> Option<T> {
+        for candidate in candidates {
             if !self.budget.may_try() {
                 return None;
             }
@@ -209,7 +231,7 @@ impl<'a> Nest<'a> {
                     origin: candidate.origin.clone(),
                     word: self.keys.show().then(|| candidate.word.clone()),
                 });
-                self.opened_with = Some(candidate);
+                self.opened_with = Some(candidate.clone());
                 return Some(opened);
             }
         }

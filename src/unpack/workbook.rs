@@ -56,6 +56,8 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
 pub(super) fn run_stream(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     match biff::read(&artifact.data, nest.budget())? {
         None => Err(Trouble::NotThis("no workbook stream".to_owned())),
+        // Its document tells it.
+        Some((_, Reach::Locked)) if artifact.via == Some("ole-stream") => Ok(()),
         Some((_, Reach::Locked)) => {
             nest.note(Fact::Locked {
                 scheme: "workbook encryption".to_owned(),

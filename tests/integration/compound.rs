@@ -141,12 +141,15 @@ fn streams_are_what_an_independent_reader_gives() {
             streams += 1;
             let name = path.to_string_lossy().trim_start_matches('/').to_owned();
             let mut artifacts = report.artifacts.iter();
+            // Attachments of a message bear other names, and lie deeper where they are messages.
+            let is_message = report.artifacts[0].kind == Kind::Msg;
             let same = artifacts.any(|artifact| {
                 let named = artifact
                     .name
                     .as_ref()
                     .and_then(|name| name.readings.first());
-                artifact.parent == Some(0) && named == Some(&name) && artifact.data == expected
+                let in_place = artifact.parent == Some(0) && named == Some(&name);
+                (in_place || is_message) && artifact.data == expected
             });
             assert!(same, "{}: {name:?}", row.file);
         }

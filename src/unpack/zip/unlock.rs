@@ -35,8 +35,9 @@ fn stream_cipher(raw: &[u8], password: &str) -> Option<Vec<u8>> {
 
 /// Whether decrypted bytes are what the member says: PKZIP's own check is one byte.
 fn fits(data: &[u8], reading: &Reading) -> bool {
-    if reading.size == Some(0) {
-        return true;
+    // Nothing fits every word: it is no proof of any.
+    if reading.size == Some(0) || data.is_empty() {
+        return false;
     }
     let Some(crc) = reading.crc else {
         return false;
