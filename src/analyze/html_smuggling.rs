@@ -134,7 +134,7 @@ fn saving(data: &[u8]) -> Option<(usize, &'static str)> {
 /// Whether a script decodes, and most of it is one encoded text.
 fn decodes_most_of_itself(data: &[u8]) -> bool {
     let has = |word: &&str| memchr::memmem::find(data, word.as_bytes()).is_some();
-    if !DECODES.iter().any(|word| has(&word)) {
+    if !DECODES.iter().any(has) {
         return false;
     }
     let pieces = data.split(|byte| matches!(byte, b'"' | b'\'' | b'`' | b'[' | b']'));

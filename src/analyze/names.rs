@@ -139,7 +139,7 @@ enum Double {
 fn second_extension(file: &str, extensions: &Extensions) -> Option<Double> {
     let shown = trimmed(file);
     let mut parts = shown
-        .rsplit('.')
+        .rsplit(is_dot)
         .map(|part| part.trim_matches(is_filling).to_lowercase());
     let last = parts.next()?;
     // Numbers and filling between the two do not hide the decoy.
@@ -169,6 +169,14 @@ fn trimmed(file: &str) -> &str {
 /// Blanks of all kinds, among them the ideographic one and those that are no letters but look empty.
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || crate::text::is_deceptive(c) && !crate::text::is_bidi_control(c)
+}
+
+/// A dot, or a character that looks like one: one dot leader, small and full-width full stop, two letters.
+fn is_dot(c: char) -> bool {
+    matches!(
+        c,
+        '.' | '\u{2024}' | '\u{fe52}' | '\u{ff0e}' | '\u{a4f8}' | '\u{701}'
+    )
 }
 
 fn is_filling(c: char) -> bool {
@@ -263,6 +271,8 @@ mod tests {
             "a.JPG.Scr",
             "photo.png.001.exe",
             "x/invoice.pdf.exe. ",
+            "invoice\u{2024}pdf.exe",
+            "請求書\u{ff0e}pdf.exe",
         ] {
             let kind = if name.ends_with("js") {
                 Kind::Js
