@@ -116,6 +116,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     }),
     ("ole", compound),
     ("ole_unpack", |data| unpack("ole", Kind::Doc, data)),
+    ("onenote", |data| unpack("onenote", Kind::One, data)),
     ("opc", packages),
     ("ovba_compression", decompressed),
     ("ovba_dir", |data| drop(ovba::parse_dir(data, &budget()))),

@@ -26,6 +26,7 @@ mod msbuild;
 mod names;
 mod odf_macro;
 mod office_addin;
+mod onenote;
 mod packages;
 mod packages_of_programs;
 mod pdf;
@@ -150,6 +151,7 @@ pub const ANALYZERS: &[Analyzer] = &[
     // Behind those of macros: only modules that call something are looked into for commands.
     command_lines::ROW,
     html_script::ROW,
+    onenote::ROW,
     pdf::ROW,
     html_smuggling::ROW,
     svg_script::ROW,

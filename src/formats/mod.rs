@@ -45,6 +45,7 @@ pub mod office_crypt;
 pub mod office_links;
 pub mod ole;
 pub mod ole1;
+pub mod onestore;
 pub mod opc;
 pub mod ovba;
 pub mod partitions;

@@ -29,6 +29,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::OleStream,
     Kind::ActiveMime,
     Kind::Pdf,
+    Kind::One,
     Kind::Ps,
     Kind::Lnk,
     Kind::Sqlite,

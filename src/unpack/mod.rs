@@ -27,6 +27,7 @@ mod objects;
 mod office_links;
 mod office_xml;
 mod ole;
+mod onenote;
 mod pdf;
 mod pe;
 mod ppt;
@@ -318,6 +319,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         run: script::run,
     },
     Unpacker {
+        name: "onenote",
+        kinds: &[Kind::One, Kind::Onetoc2],
+        run: onenote::run,
+    },
+    Unpacker {
         name: "pdf",
         kinds: &[Kind::Pdf],
         run: pdf::run,
@@ -394,15 +400,8 @@ const ZIP_BASED: &[Kind] = &[
 /// Kinds that may hold other files and that no unpacker here opens: never silently clean.
 #[rustfmt::skip]
 pub const UNSUPPORTED: &[Kind] = &[
-    Kind::Ace, Kind::Arc, Kind::Zoo, Kind::Chm, Kind::Alz,
-    Kind::Egg, Kind::Wim, Kind::BinHex, Kind::StuffIt, Kind::Crx, Kind::Sis,
-    Kind::Iso, Kind::Udf, Kind::Img, Kind::Vhd, Kind::Vhdx, Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Ntfs,
-    Kind::Pst, Kind::Dbx, Kind::One, Kind::Onetoc2, Kind::Mdb, Kind::Accdb, Kind::P7m,
-    Kind::SevenZip, Kind::Rar, Kind::Cab, Kind::Arj, Kind::Lzh, Kind::Ace, Kind::Arc, Kind::Zoo, Kind::Cpio, Kind::Ar, Kind::Xar, Kind::Chm, Kind::Alz,
-    Kind::Egg, Kind::Wim, Kind::StuffIt, Kind::Deb, Kind::Rpm, Kind::Crx,
-    Kind::Bz2, Kind::Xz, Kind::Lzma, Kind::Zst, Kind::Lz4, Kind::Z, Kind::Szdd, Kind::Kwaj, Kind::Lzip,
-    Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Ntfs,
-    Kind::Pst, Kind::Dbx, Kind::One, Kind::Onetoc2, Kind::Mdb, Kind::Accdb,
+    Kind::Ace, Kind::Arc, Kind::Zoo, Kind::Chm, Kind::Alz, Kind::Egg, Kind::Wim, Kind::StuffIt, Kind::Crx, Kind::Sis,
+    Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Ntfs, Kind::Pst, Kind::Dbx, Kind::Mdb, Kind::Accdb,
 ];
 
 #[cfg(test)]

@@ -83,9 +83,10 @@ pub(crate) fn compound_files(data: &[u8]) -> Vec<Vec<u8>> {
     members
 }
 
+/// Whether it is, or was before a known password opened it.
 fn locked(artifact: &Artifact) -> bool {
     let mut facts = artifact.facts.iter();
-    facts.any(|fact| matches!(fact, Fact::Locked { .. }))
+    facts.any(|fact| matches!(fact, Fact::Locked { .. } | Fact::Unlocked { .. }))
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod carriers;
 mod files;
 mod locked;
 mod objects;
+mod onenote;
 mod pages;
 mod pdf;
 mod stomped;
@@ -36,6 +37,7 @@ pub(crate) fn all() -> Vec<Fixture> {
     all.extend(files::all());
     all.extend(locked::all());
     all.extend(objects::all());
+    all.extend(onenote::all());
     all.extend(pdf::all());
     all.extend(carriers::all());
     all.extend(pages::all());
