@@ -351,7 +351,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "a stream of our own making")]
     fn an_independent_reader_finds_the_same_streams_in_the_copy() {
         for large in [5, 10_000, 9 << 20] {
             let copied = copy(&file(large), "b");
