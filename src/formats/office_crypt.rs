@@ -1,5 +1,5 @@
 //! Encrypted Office documents opened with a password ([MS-OFFCRYPTO]): packages in agile and standard encryption, and
-//! the workbook streams of Excel 97 to 2003 in RC4, RC4 CryptoAPI and XOR obfuscation.
+//! the streams of Word and Excel 97 to 2003 in RC4 and RC4 CryptoAPI, those of Excel in XOR obfuscation too.
 
 use aes::cipher::{BlockCipherDecrypt, KeyInit};
 use aes::{Aes128, Aes192, Aes256};
@@ -17,8 +17,9 @@ const ROUNDS: u32 = 1_000_000;
 /// Bytes of one segment of a package (2.3.4.15).
 const SEGMENT: usize = 4096;
 
-/// Bytes of one block of a workbook stream ([MS-XLS] 2.2.10).
-const BLOCK: usize = 1024;
+/// Bytes of one block of a workbook stream ([MS-XLS] 2.2.10), and of the streams of a document ([MS-DOC] 2.2.6.2).
+const BOOK_BLOCK: usize = 1024;
+const WORD_BLOCK: usize = 512;
 
 /// The package in an `EncryptedPackage` stream, where the password is right.
 pub fn package(info: &[u8], package: &[u8], password: &str) -> Option<Vec<u8>> {
@@ -306,6 +307,53 @@ fn file_pass(stream: &[u8]) -> Option<&[u8]> {
     None
 }
 
+/// The streams of a Word document in clear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// `WordDocument`, which no longer says that it is encrypted.
+    pub document: Vec<u8>,
+    /// The table stream that it names.
+    pub table: Vec<u8>,
+    /// `Data`.
+    pub data: Vec<u8>,
+}
+
+/// The streams of a Word document in RC4 or RC4 CryptoAPI, where the password is right.
+pub fn word(document: &[u8], table: &[u8], data: &[u8], password: &str) -> Option<Word> {
+    /// Bytes of the FIB that stay in clear ([MS-DOC] 2.2.6.2).
+    const FIB: usize = 68;
+    // Encrypted, and not obfuscated by XOR.
+    if u16_at(document, 10)? & 0x8100 != 0x0100 {
+        return None;
+    }
+    let header = index(u64::from(u32_at(document, 14)?));
+    let cipher = match (u16_at(table, 0)?, u16_at(table, 2)?) {
+        (1, 1) => old_rc4(table.get(4..)?, password)?,
+        (2..=4, 2) => crypto_api(table.get(8..)?, password)?,
+        _ => return None,
+    };
+    let mut document = unmasked(document, FIB, &cipher);
+    let flags = u16_at(&document, 10)? & !0x0100;
+    for (at, byte) in flags.to_le_bytes().iter().enumerate() {
+        *document.get_mut(at.saturating_add(10))? = *byte;
+    }
+    Some(Word {
+        document,
+        table: unmasked(table, header, &cipher),
+        data: unmasked(data, 0, &cipher),
+    })
+}
+
+/// A stream without its masks from `from` on; the keys run on over what stays in clear.
+fn unmasked(stream: &[u8], from: usize, cipher: &Cipher) -> Vec<u8> {
+    let mut out = stream.to_vec();
+    let mut keys = KeyStream::new(WORD_BLOCK);
+    for (place, byte) in out.iter_mut().enumerate().skip(from) {
+        *byte ^= keys.at(place, cipher);
+    }
+    out
+}
+
 /// How the bytes of a workbook are masked.
 enum Cipher {
     /// The key of a block from its number.
@@ -439,7 +487,7 @@ const CLEAR: &[u16] = &[0x0809, 0x002f, 0x0194, 0x0195, 0x00e1, 0x0196, 0x0138];
 /// Unmasks the bodies of records; the keys run on over what stays in clear.
 fn clear(stream: &[u8], cipher: &Cipher) -> Vec<u8> {
     let mut out = stream.to_vec();
-    let mut keys = KeyStream::default();
+    let mut keys = KeyStream::new(BOOK_BLOCK);
     let mut at = 0usize;
     // Ends because every round takes at least four bytes.
     while let (Some(id), Some(len)) = (u16_at(stream, at), u16_at(stream, at.saturating_add(2))) {
@@ -473,21 +521,31 @@ fn clear(stream: &[u8], cipher: &Cipher) -> Vec<u8> {
 }
 
 /// The masks of a block at hand.
-#[derive(Default)]
 struct KeyStream {
+    size: usize,
     block: Option<usize>,
     masks: Vec<u8>,
 }
 
 impl KeyStream {
+    fn new(size: usize) -> Self {
+        Self {
+            size,
+            block: None,
+            masks: Vec::new(),
+        }
+    }
+
     fn at(&mut self, place: usize, cipher: &Cipher) -> u8 {
-        let block = place / BLOCK;
+        let block = place / self.size;
         if self.block != Some(block) {
             let number = u32::try_from(length(block)).unwrap_or(u32::MAX);
-            self.masks = Rc4::new(&cipher.block_key(number)).take(BLOCK).collect();
+            self.masks = Rc4::new(&cipher.block_key(number))
+                .take(self.size)
+                .collect();
             self.block = Some(block);
         }
-        self.masks.get(place % BLOCK).copied().unwrap_or(0)
+        self.masks.get(place % self.size).copied().unwrap_or(0)
     }
 }
 

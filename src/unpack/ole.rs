@@ -4,13 +4,13 @@
 //! same. VBA sources and PowerPoint objects are further readings of the same file, in files of their own.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
 use crate::bytes::Deviation;
 use crate::formats::ole::{ObjectType, Ole, Reach, Stream};
-use crate::formats::{msg, offcrypto, office_crypt};
+use crate::formats::{self, msg, offcrypto, office_crypt};
 use crate::limits::{Fault, Halt};
 use crate::model::{Artifact, Fact, Kind, Name, Trouble};
 
@@ -153,6 +153,9 @@ fn lock(ole: &mut Ole<'_>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
             nest,
         );
     }
+    if let Some(opened) = word(ole, &scheme, nest)? {
+        return settle(scheme, Some(Child::new("decrypted", opened)), nest);
+    }
     let mut book = head(ole, "Workbook")?;
     if book.is_empty() {
         book = head(ole, "Book")?;
@@ -166,6 +169,32 @@ fn lock(ole: &mut Ole<'_>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
         opened.map(|data| Child::new("decrypted", data).of_kind(Kind::Xls4)),
         nest,
     )
+}
+
+/// A Word document again with its streams in clear, where a password is known.
+fn word(ole: &mut Ole<'_>, scheme: &str, nest: &mut Nest<'_>) -> Result<Option<Vec<u8>>, Trouble> {
+    let document = head(ole, "WordDocument")?;
+    let Some(table_name) = formats::word::table_name(&document) else {
+        return Ok(None);
+    };
+    let (table, data) = (head(ole, table_name)?, head(ole, "Data")?);
+    let opened = nest.unlock(scheme, None, |word| {
+        office_crypt::word(&document, &table, &data, word)
+    });
+    let Some(opened) = opened else {
+        return Ok(None);
+    };
+    let mut replaced = BTreeMap::new();
+    for (name, bytes) in [
+        ("WordDocument", opened.document),
+        (table_name, opened.table),
+        ("Data", opened.data),
+    ] {
+        if let Some(position) = ole.find(ole.root(), name) {
+            replaced.insert(position, bytes);
+        }
+    }
+    Ok(Some(ole.with_streams(&replaced)?))
 }
 
 fn settle(scheme: String, opened: Option<Child>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
@@ -290,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_file_cut_before_its_directory_is_unread() {
-        let data = [crate::formats::ole::SIGNATURE.as_slice(), &[0; 900]].concat();
+        let data = [formats::ole::SIGNATURE.as_slice(), &[0; 900]].concat();
         let (_, facts) = unpack(data, Limits::default()).unwrap();
         let unread = |fact: &Fact| matches!(fact, Fact::Unread { .. });
         assert!(facts.iter().any(unread), "{facts:?}");

@@ -58,7 +58,25 @@ impl Ole<'_> {
         storage: usize,
         inside: &BTreeMap<Option<usize>, Vec<usize>>,
     ) -> Result<Vec<u8>, Halt> {
-        let (mut nodes, streams) = self.nodes(storage, inside)?;
+        self.file_with(storage, inside, &BTreeMap::new())
+    }
+
+    /// The whole file again with other bytes in the streams at some positions; what no storage leads to is left out.
+    ///
+    /// Fails as [`Ole::storage_file`] does.
+    pub fn with_streams(&mut self, replaced: &BTreeMap<usize, Vec<u8>>) -> Result<Vec<u8>, Halt> {
+        let inside = self.by_storage();
+        let root = self.directory.root.unwrap_or_default();
+        self.file_with(root, &inside, replaced)
+    }
+
+    fn file_with(
+        &mut self,
+        storage: usize,
+        inside: &BTreeMap<Option<usize>, Vec<usize>>,
+        replaced: &BTreeMap<usize, Vec<u8>>,
+    ) -> Result<Vec<u8>, Halt> {
+        let (mut nodes, streams) = self.nodes(storage, inside, replaced)?;
         let total: usize = streams.iter().map(|(_, data)| data.len()).sum();
         let shift: u32 = if total > LARGE { 12 } else { 9 };
         let mut sheet = Sheet::new(1usize << shift);
@@ -110,6 +128,7 @@ impl Ole<'_> {
         &mut self,
         storage: usize,
         inside: &BTreeMap<Option<usize>, Vec<usize>>,
+        replaced: &BTreeMap<usize, Vec<u8>>,
     ) -> Result<(Vec<Node>, Vec<(usize, Vec<u8>)>), Halt> {
         let clsid = self.directory.entries.get(storage).map(|entry| entry.clsid);
         let mut nodes = vec![node("Root Entry", 5, clsid.unwrap_or_default())];
@@ -135,7 +154,11 @@ impl Ole<'_> {
                 ));
                 children.push(own);
                 if is_stream {
-                    streams.push((own, self.stream(position)?.data.into_owned()));
+                    let data = match replaced.get(&position) {
+                        Some(data) => data.clone(),
+                        None => self.stream(position)?.data.into_owned(),
+                    };
+                    streams.push((own, data));
                 } else {
                     waiting.push((position, own));
                 }
