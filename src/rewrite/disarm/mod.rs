@@ -1,0 +1,74 @@
+//! Files without their active content: macros, fields, objects and scripts go, the document stays.
+//!
+//! One file a format, each a row of [`DISARMERS`]: bytes in, bytes out. A disarmer that cannot make a file safe refuses;
+//! whether what it made is safe is shown by another scan, never believed.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::limits::{Budget, Halt};
+use crate::model::{FindingId, Kind};
+
+/// One file to disarm.
+#[derive(Debug, Clone, Copy)]
+pub struct Job<'a> {
+    /// Its bytes.
+    pub data: &'a Bytes,
+    /// What they are.
+    pub kind: Kind,
+    /// What must no longer be found in them.
+    pub remove: &'a BTreeSet<FindingId>,
+}
+
+/// A file without what had to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disarmed {
+    /// All of it.
+    pub data: Bytes,
+    /// What was taken out, in the order of the file.
+    pub removed: Vec<Removed>,
+}
+
+/// One thing that was taken out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// The finding that it was for.
+    pub finding: FindingId,
+    /// Where it stood: a part, a stream, a record or an object, safe to show.
+    pub place: String,
+}
+
+/// Why a file is not disarmed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// Nothing takes the finding out of such a file.
+    #[error("{0} cannot be taken out of such a file")]
+    NoWay(FindingId),
+    /// The file is damaged in a way that leaves its structure open.
+    #[error("{0}")]
+    Broken(String),
+    /// The file is locked.
+    #[error("it is locked")]
+    Locked,
+    /// A limit was met.
+    #[error("{0}")]
+    Limit(Halt),
+}
+
+/// A disarmer of some kinds of file.
+#[derive(Debug, Clone, Copy)]
+pub struct Disarmer {
+    /// Its name: that of its file.
+    pub name: &'static str,
+    /// The kinds that it takes.
+    pub kinds: &'static [Kind],
+    /// What it can take out.
+    pub findings: &'static [&'static str],
+    /// Takes it out.
+    pub run: fn(&Job<'_>, &Budget) -> Result<Disarmed, Refusal>,
+}
+
+/// Every disarmer; a kind stands in one row only.
+pub const DISARMERS: &[Disarmer] = &[];
