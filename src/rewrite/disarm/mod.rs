@@ -3,13 +3,17 @@
 //! One file a format, each a row of [`DISARMERS`]: bytes in, bytes out. A disarmer that cannot make a file safe refuses;
 //! whether what it made is safe is shown by another scan, never believed.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use thiserror::Error;
 
 use crate::limits::{Budget, Halt};
-use crate::model::{FindingId, Kind};
+use crate::model::Kind;
+
+/// Id of a finding.
+pub type FindingId = Cow<'static, str>;
 
 /// One file to disarm.
 #[derive(Debug, Clone, Copy)]
