@@ -8,25 +8,28 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::Size;
+use super::{Relay, Size};
 
 /// What is spoken on a listener; in this order systemd hands over sockets without names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protocol {
     /// The milter protocol, for Postfix and Sendmail.
     Milter,
+    /// SMTP, for every MTA.
+    Relay,
     /// Metrics and health.
     Http,
 }
 
 impl Protocol {
     /// All of them, in order.
-    pub const ALL: [Self; 2] = [Self::Milter, Self::Http];
+    pub const ALL: [Self; 3] = [Self::Milter, Self::Relay, Self::Http];
 
     /// The name of its table, in logs, metrics and routes.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Milter => "milter",
+            Self::Relay => "relay",
             Self::Http => "http",
         }
     }
@@ -35,6 +38,7 @@ impl Protocol {
     fn usual(self) -> &'static str {
         match self {
             Self::Milter => "127.0.0.1:8891",
+            Self::Relay => "127.0.0.1:10025",
             Self::Http => "127.0.0.1:8890",
         }
     }
@@ -74,6 +78,8 @@ pub enum LogFormat {
 pub struct Gateway {
     /// The listeners that are on.
     pub listeners: BTreeMap<Protocol, Listen>,
+    /// The relay, where it is on.
+    pub relay: Option<Relay>,
     /// Connections of one listener at the same time.
     pub max_connections: usize,
     /// Memory for messages in bytes.
@@ -109,6 +115,13 @@ pub(super) struct ListenTable {
     listen: Option<Spanned<String>>,
 }
 
+impl ListenTable {
+    /// A table that holds nothing else.
+    pub(super) fn at(listen: Option<Spanned<String>>) -> Self {
+        Self { listen }
+    }
+}
+
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct LogTable {
@@ -130,6 +143,7 @@ impl Gateway {
     pub(super) fn silent() -> Self {
         Self {
             listeners: BTreeMap::new(),
+            relay: None,
             max_connections: 500,
             max_memory: 1 << 30,
             max_waiting: 256,
@@ -196,6 +210,9 @@ impl Gateway {
         for (protocol, listen) in &self.listeners {
             let text = toml::Value::String(listen.to_string());
             let _ = writeln!(out, "\n[{}]\nlisten = {text}", protocol.as_str());
+            if let (Protocol::Relay, Some(relay)) = (protocol, &self.relay) {
+                relay.write(out);
+            }
         }
         let format = match self.log {
             LogFormat::Text => "text",

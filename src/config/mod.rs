@@ -7,6 +7,7 @@ mod gateway;
 mod policy;
 mod policy_text;
 mod quarantine;
+mod relay;
 mod size;
 mod strip;
 
@@ -31,12 +32,14 @@ pub use age::Age;
 pub use gateway::{Gateway, Listen, LogFormat, Protocol};
 pub use policy::{Actions, Allow, Conditions, Key, PolicySettings, Require, Route, Unscannable};
 pub use quarantine::Quarantine;
+pub use relay::{NextHop, Relay, RelayMode, StartTls};
 pub use size::Size;
 use strip::StripTable;
 pub use strip::{NoticeLanguage, Strip, Template};
 
 use gateway::{Amounts, ListenTable, LogTable};
 use quarantine::{QuarantineTable, ReleaseTable};
+use relay::RelayTable;
 
 /// Where the configuration lies when nothing names it.
 pub const DEFAULT_PATH: &str = "/etc/sekisho/sekisho.toml";
@@ -124,6 +127,8 @@ struct File {
     rules: RulesTable,
     /// The milter; the table turns it on.
     milter: Option<ListenTable>,
+    /// The SMTP relay; the table turns it on.
+    relay: Option<RelayTable>,
     /// Metrics and health; the table turns them on.
     http: Option<ListenTable>,
     /// The log of the gateway.
@@ -254,6 +259,11 @@ impl Config {
                 for (protocol, table) in tables {
                     let Some(table) = table else { continue };
                     config.gateway.turn_on(protocol, table)?;
+                }
+                if let Some(table) = file.relay {
+                    let (relay, listen) = table.check(folder)?;
+                    config.gateway.turn_on(Protocol::Relay, listen)?;
+                    config.gateway.relay = Some(relay);
                 }
                 config.gateway.take(&file.log, amounts)
             })

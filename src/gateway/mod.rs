@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `server` | listeners, connections, signals, reload, stop |
 //! | `milter/` | the milter protocol |
+//! | `smtp/` | the SMTP relay |
 //! | `filter` | message → scan → policy → answer, whatever the protocol |
 //! | `pool` | scan threads, their queue, memory |
 //! | `http`, `metrics`, `log` | what administrators see |
@@ -22,6 +23,7 @@ pub mod milter;
 pub mod plan;
 mod pool;
 mod server;
+pub mod smtp;
 mod systemd;
 
 pub use pool::Generation;
