@@ -529,8 +529,14 @@ fn paths(tree: &[Artifact]) -> Vec<String> {
             Some(name) if above.is_empty() => name.to_owned(),
             Some(name) => format!("{above}/{name}"),
         };
-        let skip = path.chars().count().saturating_sub(LONGEST);
-        paths.push(path.chars().skip(skip).collect());
+        let skip = match path.len() {
+            0..=LONGEST => 0,
+            _ => path.chars().count().saturating_sub(LONGEST),
+        };
+        paths.push(match skip {
+            0 => path,
+            _ => path.chars().skip(skip).collect(),
+        });
     }
     paths
 }
