@@ -67,7 +67,9 @@ fn noted(look: &Look<'_>, findings: &mut Findings<'_>) {
             }
             Fact::Dde { command, .. } => collector.collect(command),
             Fact::BuildCommand { line, .. } => {
-                line.lines().for_each(|line| collector.collect(line))
+                for line in line.lines() {
+                    collector.collect(line);
+                }
             }
             Fact::PdfAction { target, .. } => collector.keep(target),
             _ => {}

@@ -117,7 +117,9 @@ fn deed(artifact: &Artifact, behaviour: &Behaviours) -> Option<(&'static str, St
         add_folded(artifact, &mut squeezed);
     }
     if behaviour.evaluator(artifact.kind, &squeezed).is_some()
-        && let Some(shown) = script::masked_texts(&source).into_iter().find(is_code)
+        && let Some(shown) = script::masked_texts(&source)
+            .into_iter()
+            .find(|text| is_code(text))
     {
         return Some(("decodes-and-runs", shown));
     }
@@ -136,7 +138,7 @@ fn deed(artifact: &Artifact, behaviour: &Behaviours) -> Option<(&'static str, St
 }
 
 /// Whether a text that was made of numbers is a piece of a program.
-fn is_code(text: &String) -> bool {
+fn is_code(text: &str) -> bool {
     text.len() >= 6 && text.contains(['(', '=', '.', ' '])
 }
 

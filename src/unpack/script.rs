@@ -61,17 +61,16 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         push(nest, text.into_bytes(), kind)?;
     }
     // Macros in Basic and in formulas have readers of their own.
-    let own = !matches!(
+    let macros = matches!(
         artifact.kind,
         Kind::VbaSource | Kind::XlmSource | Kind::MsBuild
     );
-    for text in own
-        .then(|| script::masked_texts(&source))
-        .unwrap_or_default()
-    {
-        // What a few characters say is told with their script.
-        if text.len() >= PIECE {
-            push(nest, text.into_bytes(), Some(artifact.kind))?;
+    if !macros {
+        for text in script::masked_texts(&source) {
+            // What a few characters say is told with their script.
+            if text.len() >= PIECE {
+                push(nest, text.into_bytes(), Some(artifact.kind))?;
+            }
         }
     }
     nest.budget().check_time()?;

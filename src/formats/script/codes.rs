@@ -164,10 +164,13 @@ fn whole_number(text: &str) -> Option<u32> {
     }
 }
 
+/// What a number behind an operator makes.
+type Operator = fn(u32) -> Mask;
+
 /// The operators with a number behind them in a piece of an expression.
 fn operations(text: &str) -> Vec<Mask> {
     let mut found = Vec::new();
-    let operators: [(&str, fn(u32) -> Mask); 5] = [
+    let operators: [(&str, Operator); 5] = [
         ("^", Mask::Xor),
         ("-bxor", Mask::Xor),
         (" xor", Mask::Xor),
