@@ -79,6 +79,8 @@ fn built() -> Vec<Vec<u8>> {
         [b"From a@b Mon Nov  2 09:30:00 2026\n".as_slice(), boundaries.as_bytes(), b"\nFrom c\n"].concat(),
         relations.as_bytes().to_vec(),
         milter_transcript(),
+        b"EHLO c\r\nXFORWARD ADDR=192.0.2.1 HELO=a+2Bb\r\nMAIL FROM:<a@b> SIZE=9\r\nRCPT TO:<c@d>\r\nDATA\r\nReceived: x\r\n\r\n..\r\n.\r\n".to_vec(),
+        b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<\"a>\"@d> NOTIFY=NEVER\r\nBDAT 4 LAST\r\na\n\rbXCLIENT LOGIN=a\r\nSTARTTLS\r\n".to_vec(),
         b"=ybegin line=128 size=3 name=a.bin\r\n\x8b\x8c=J\r\n=yend size=3\r\n".to_vec(),
         b"begin-base64 644 a\nTVqQAAMAAAAEAAAA\n====\nhttp://h.example/a.exe \\\\srv\\x 192.0.2.1 cmd /c a".to_vec(),
         b"ID=\"{0}\"\r\nModule=M\r\nDocument=D/&H0\r\nCMG=\"0A08\"\r\nDPB=\"1A18\"\r\n[Host]\r\n".to_vec(),

@@ -273,7 +273,8 @@ impl Sent {
                 reply => {
                     left.push(*at);
                     // What may go well later is tried again as a whole.
-                    let worse = refused.as_ref().is_none_or(Reply::is_permanent);
+                    let milder = |known: &Reply| known.is_permanent() && !reply.is_permanent();
+                    let worse = refused.as_ref().is_none_or(milder);
                     refused = if worse { Some(reply) } else { refused };
                 }
             }

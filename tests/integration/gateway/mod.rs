@@ -3,11 +3,15 @@
 //! | file | what |
 //! | --- | --- |
 //! | `host` | a Postfix in a folder of its own, the gateway, a client and a next hop |
+//! | `hop` | a next hop that says what a test tells it to |
 //! | `milter` | every action, counted mails, killed gateways |
 //! | `notices` | who is told of what was held back, and when |
+//! | `relay` | the relay between literal bytes |
 //! | `serve` | reload, refusals, metrics, hostile connections |
 
+mod hop;
 mod host;
 mod milter;
 mod notices;
+mod relay;
 mod serve;
