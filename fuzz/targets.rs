@@ -38,6 +38,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("bzip2", |data| unpack("compressed", Kind::Bz2, data)),
     ("cab", |data| unpack("cab", Kind::Cab, data)),
     ("compress", |data| unpack("compressed", Kind::Z, data)),
+    ("chm", |data| unpack("chm", Kind::Chm, data)),
     ("cpio", |data| unpack("cpio", Kind::Cpio, data)),
     ("kwaj", |data| unpack("compressed", Kind::Kwaj, data)),
     ("lz4", |data| unpack("compressed", Kind::Lz4, data)),
