@@ -19,7 +19,7 @@ pub(super) struct Arguments {}
 
 pub(super) fn run(settings: Settings, _: &Arguments) -> Result<Exit, Failure> {
     let (generation, config) = read(&settings)?;
-    if config.gateway.milter.is_none() && config.gateway.http.is_none() {
+    if config.gateway.listeners.is_empty() {
         return Err(Failure::new("the configuration turns no listener on")
             .hint("add a table [milter] or [http]"));
     }
@@ -42,7 +42,6 @@ pub(super) fn run(settings: Settings, _: &Arguments) -> Result<Exit, Failure> {
         threads: settings::threads(None, &config),
         max_waiting: config.gateway.max_waiting,
         max_memory: config.gateway.max_memory,
-        max_connections: config.gateway.max_connections,
         timeout: config.limits.timeout,
     };
     let reload = Arc::new(move || {
@@ -56,7 +55,7 @@ pub(super) fn run(settings: Settings, _: &Arguments) -> Result<Exit, Failure> {
         Server::new(generation, Arc::new(store), tries, server, reload).map_err(Failure::new)?;
     let hint = "where an address is in use, `ss -ltnp` shows by whom";
     server
-        .serve(&config.gateway)
+        .serve(config.gateway)
         .map_err(|error| Failure::new(error).hint(hint))?;
     Ok(Exit::Success)
 }

@@ -1,5 +1,6 @@
-//! `[milter]`, `[http]`, `[log]` and what `[scan]` says of the gateway: where it listens, how much it takes at once.
+//! The listeners' tables, `[log]` and what `[scan]` says of the gateway: where it listens, how much it takes at once.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
@@ -8,6 +9,36 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::Size;
+
+/// What is spoken on a listener; in this order systemd hands over sockets without names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// The milter protocol, for Postfix and Sendmail.
+    Milter,
+    /// Metrics and health.
+    Http,
+}
+
+impl Protocol {
+    /// All of them, in order.
+    pub const ALL: [Self; 2] = [Self::Milter, Self::Http];
+
+    /// The name of its table, in logs, metrics and routes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Milter => "milter",
+            Self::Http => "http",
+        }
+    }
+
+    /// Where it listens when its table says nothing.
+    fn usual(self) -> &'static str {
+        match self {
+            Self::Milter => "127.0.0.1:8891",
+            Self::Http => "127.0.0.1:8890",
+        }
+    }
+}
 
 /// Where a listener listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,10 +72,8 @@ pub enum LogFormat {
 /// Settings of `serve`, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gateway {
-    /// The milter, where it is on.
-    pub milter: Option<Listen>,
-    /// Metrics and health, where they are on.
-    pub http: Option<Listen>,
+    /// The listeners that are on.
+    pub listeners: BTreeMap<Protocol, Listen>,
     /// Connections of one listener at the same time.
     pub max_connections: usize,
     /// Memory for messages in bytes.
@@ -63,16 +92,14 @@ const MAX_UNPACKED: u64 = 256 << 20;
 impl Default for Gateway {
     /// Without any configuration the milter and metrics are on.
     fn default() -> Self {
+        let on = [Protocol::Milter, Protocol::Http];
+        let usual = |protocol: Protocol| (protocol, Listen::Tcp(protocol.usual().to_owned()));
         Self {
-            milter: Some(Listen::Tcp(MILTER.to_owned())),
-            http: Some(Listen::Tcp(HTTP.to_owned())),
+            listeners: on.map(usual).into(),
             ..Self::silent()
         }
     }
 }
-
-const MILTER: &str = "127.0.0.1:8891";
-const HTTP: &str = "127.0.0.1:8890";
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -102,8 +129,7 @@ impl Gateway {
     /// No listener: in a configuration each is turned on by its table.
     pub(super) fn silent() -> Self {
         Self {
-            milter: None,
-            http: None,
+            listeners: BTreeMap::new(),
             max_connections: 500,
             max_memory: 1 << 30,
             max_waiting: 256,
@@ -112,17 +138,17 @@ impl Gateway {
         }
     }
 
-    pub(super) fn take(
+    /// Turns a listener on: where its table says, else where it usually is.
+    pub(super) fn turn_on(
         &mut self,
-        milter: Option<ListenTable>,
-        http: Option<ListenTable>,
-        log: &LogTable,
-        amounts: Amounts,
+        protocol: Protocol,
+        table: ListenTable,
     ) -> Result<(), (usize, String)> {
-        self.milter = milter
-            .map(|table| listen("milter", table, MILTER))
-            .transpose()?;
-        self.http = http.map(|table| listen("http", table, HTTP)).transpose()?;
+        self.listeners.insert(protocol, listen(protocol, table)?);
+        Ok(())
+    }
+
+    pub(super) fn take(&mut self, log: &LogTable, amounts: Amounts) -> Result<(), (usize, String)> {
         self.log = log.format;
         if let Some(size) = amounts.max_memory {
             self.max_memory = size.get_ref().0;
@@ -167,11 +193,9 @@ impl Gateway {
     }
 
     pub(super) fn write(&self, out: &mut String) {
-        for (name, listen) in [("milter", &self.milter), ("http", &self.http)] {
-            if let Some(listen) = listen {
-                let text = toml::Value::String(listen.to_string());
-                let _ = writeln!(out, "\n[{name}]\nlisten = {text}");
-            }
+        for (protocol, listen) in &self.listeners {
+            let text = toml::Value::String(listen.to_string());
+            let _ = writeln!(out, "\n[{}]\nlisten = {text}", protocol.as_str());
         }
         let format = match self.log {
             LogFormat::Text => "text",
@@ -181,9 +205,10 @@ impl Gateway {
     }
 }
 
-fn listen(name: &str, table: ListenTable, default: &str) -> Result<Listen, (usize, String)> {
+fn listen(protocol: Protocol, table: ListenTable) -> Result<Listen, (usize, String)> {
+    let (name, usual) = (protocol.as_str(), protocol.usual());
     let Some(given) = table.listen else {
-        return Ok(Listen::Tcp(default.to_owned()));
+        return Ok(Listen::Tcp(usual.to_owned()));
     };
     let text = given.get_ref();
     if let Some(path) = text.strip_prefix("unix:").map(PathBuf::from)
@@ -195,6 +220,6 @@ fn listen(name: &str, table: ListenTable, default: &str) -> Result<Listen, (usiz
         return Ok(Listen::Tcp(text.clone()));
     }
     let reason =
-        format!("{name}.listen = {text:?}: write host:port, such as {default:?}, or unix:/path");
+        format!("{name}.listen = {text:?}: write host:port, such as {usual:?}, or unix:/path");
     Err((given.span().start, reason))
 }

@@ -28,7 +28,7 @@ use crate::score::Thresholds;
 use crate::text;
 
 pub use age::Age;
-pub use gateway::{Gateway, Listen, LogFormat};
+pub use gateway::{Gateway, Listen, LogFormat, Protocol};
 pub use policy::{Actions, Allow, Conditions, Key, PolicySettings, Require, Route, Unscannable};
 pub use quarantine::Quarantine;
 pub use size::Size;
@@ -250,8 +250,12 @@ impl Config {
         config
             .take_scan(scan)
             .and_then(|()| {
-                let gateway = &mut config.gateway;
-                gateway.take(file.milter, file.http, &file.log, amounts)
+                let tables = [(Protocol::Milter, file.milter), (Protocol::Http, file.http)];
+                for (protocol, table) in tables {
+                    let Some(table) = table else { continue };
+                    config.gateway.turn_on(protocol, table)?;
+                }
+                config.gateway.take(&file.log, amounts)
             })
             .and_then(|()| config.take_score(file.score, catalogue))
             .and_then(|()| {
@@ -432,8 +436,7 @@ mod tests {
     fn an_empty_file_gives_the_defaults_without_listeners() {
         let config = parse("").unwrap();
         let mut silent = Config::default();
-        silent.gateway.milter = None;
-        silent.gateway.http = None;
+        silent.gateway.listeners.clear();
         assert_eq!(
             Config {
                 origin: None,

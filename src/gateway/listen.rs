@@ -1,13 +1,17 @@
 //! Listening sockets: from systemd where it opened them, else our own.
 
+use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use listenfd::ListenFd;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use crate::config::{Gateway, Listen};
+use crate::config::{Gateway, Listen, Protocol};
 
 /// One listening socket.
 #[derive(Debug)]
@@ -18,23 +22,17 @@ pub(super) enum Listener {
     Unix(UnixListener),
 }
 
-/// The sockets of the gateway.
-#[derive(Debug, Default)]
-pub(super) struct Sockets {
-    /// Of the milter.
-    pub(super) milter: Option<Listener>,
-    /// Of the HTTP listener.
-    pub(super) http: Option<Listener>,
-}
-
 /// A connection that was accepted.
+#[derive(Debug)]
 pub(super) enum Connection {
+    /// TCP.
     Tcp(TcpStream),
+    /// Of a UNIX socket.
     Unix(UnixStream),
 }
 
 impl Listener {
-    pub(super) async fn accept(&self) -> std::io::Result<Connection> {
+    pub(super) async fn accept(&self) -> io::Result<Connection> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
@@ -60,43 +58,128 @@ impl Listener {
     }
 }
 
-/// Opens the listeners of a configuration. Those that systemd hands over (first the milter's, then the HTTP
-/// listener's) take the places of the configured ones. The error says which, and why.
-pub(super) async fn open(gateway: &Gateway) -> Result<Sockets, String> {
-    let mut handed = ListenFd::from_env();
-    let mut at = 0;
-    let mut sockets = Sockets::default();
-    for (name, listen, socket) in [
-        ("milter", &gateway.milter, &mut sockets.milter),
-        ("http", &gateway.http, &mut sockets.http),
-    ] {
-        let Some(listen) = listen else { continue };
-        let ours = if at < handed.len() {
-            let taken = take(&mut handed, at);
-            at = at.saturating_add(1);
-            taken
-        } else {
-            bind(listen).await
+impl AsyncRead for Connection {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
+
+/// Opens the listeners of a configuration. Those that systemd hands over take the places of the configured ones. The
+/// error says which, and why.
+pub(super) async fn open(gateway: &Gateway) -> Result<Vec<(Protocol, Listener)>, String> {
+    let mut handed = Handed::from_environment();
+    let mut open = Vec::new();
+    for (protocol, listen) in &gateway.listeners {
+        let ours = match handed.place(*protocol) {
+            Some(at) => handed.take(at),
+            None => bind(listen).await,
         };
+        let name = protocol.as_str();
         let ours = ours.map_err(|error| format!("{name}: cannot listen on {listen}: {error}"))?;
-        *socket = Some(ours);
+        open.push((*protocol, ours));
     }
-    Ok(sockets)
+    handed.warn_of_rest();
+    Ok(open)
 }
 
-fn take(handed: &mut ListenFd, at: usize) -> std::io::Result<Listener> {
-    if let Ok(Some(listener)) = handed.take_unix_listener(at) {
+/// What systemd hands over (sd_listen_fds(3)): sockets, each with a name where its unit gives one
+/// (`FileDescriptorName=milter`). A socket goes to the listener of its name; those without such a name go to the
+/// listeners that are left, in order.
+struct Handed {
+    sockets: ListenFd,
+    /// The protocol that each is named after; none where it is free for any.
+    named: Vec<Option<Protocol>>,
+    taken: Vec<bool>,
+}
+
+impl Handed {
+    fn from_environment() -> Self {
+        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let sockets = ListenFd::from_env();
+        let named = |name: &str| Protocol::ALL.into_iter().find(|of| of.as_str() == name);
+        let mut named: Vec<_> = names.split(':').map(named).collect();
+        named.resize(sockets.len(), None);
+        Self {
+            taken: vec![false; sockets.len()],
+            sockets,
+            named,
+        }
+    }
+
+    /// The socket for a listener, if there is one.
+    fn place(&self, protocol: Protocol) -> Option<usize> {
+        let own = |name: Option<Protocol>| self.first(name);
+        own(Some(protocol)).or_else(|| own(None))
+    }
+
+    fn first(&self, name: Option<Protocol>) -> Option<usize> {
+        let mut sockets = self.named.iter().zip(&self.taken);
+        sockets.position(|(named, taken)| *named == name && !taken)
+    }
+
+    fn take(&mut self, at: usize) -> io::Result<Listener> {
+        if let Some(taken) = self.taken.get_mut(at) {
+            *taken = true;
+        }
+        if let Ok(Some(listener)) = self.sockets.take_unix_listener(at) {
+            listener.set_nonblocking(true)?;
+            return UnixListener::from_std(listener).map(Listener::Unix);
+        }
+        let listener = self
+            .sockets
+            .take_tcp_listener(at)?
+            .ok_or_else(|| io::Error::other("systemd handed over no listening socket"))?;
         listener.set_nonblocking(true)?;
-        return UnixListener::from_std(listener).map(Listener::Unix);
+        TcpListener::from_std(listener).map(Listener::Tcp)
     }
-    let listener = handed
-        .take_tcp_listener(at)?
-        .ok_or_else(|| std::io::Error::other("systemd handed over no listening socket"))?;
-    listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener).map(Listener::Tcp)
+
+    /// Somebody who connects there would wait for ever.
+    fn warn_of_rest(&self) {
+        let rest = self.taken.iter().filter(|taken| !**taken).count();
+        if rest > 0 {
+            tracing::warn!(
+                rest,
+                "systemd handed over sockets for which no listener is on"
+            );
+        }
+    }
 }
 
-async fn bind(listen: &Listen) -> std::io::Result<Listener> {
+async fn bind(listen: &Listen) -> io::Result<Listener> {
     match listen {
         Listen::Tcp(address) => TcpListener::bind(address).await.map(Listener::Tcp),
         Listen::Unix(path) => {
@@ -110,15 +193,15 @@ async fn bind(listen: &Listen) -> std::io::Result<Listener> {
 }
 
 /// Takes away the socket of a process that died. One that answers is somebody's.
-fn remove_stale(path: &Path) -> std::io::Result<()> {
+fn remove_stale(path: &Path) -> io::Result<()> {
     let Ok(metadata) = std::fs::symlink_metadata(path) else {
         return Ok(());
     };
     if !metadata.file_type().is_socket() {
-        return Err(std::io::Error::other("a file that is no socket is there"));
+        return Err(io::Error::other("a file that is no socket is there"));
     }
     if StdUnixStream::connect(path).is_ok() {
-        return Err(std::io::ErrorKind::AddrInUse.into());
+        return Err(io::ErrorKind::AddrInUse.into());
     }
     std::fs::remove_file(path)
 }

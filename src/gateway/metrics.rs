@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::config::Protocol;
+
 use super::filter::Filter;
 use super::log::{self, Record};
 
@@ -16,11 +18,20 @@ const BOUNDS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0,
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
     tallies: Mutex<Tallies>,
-    pub(super) connections: AtomicU64,
-    pub(super) refused_connections: AtomicU64,
-    pub(super) bad_connections: AtomicU64,
+    listeners: [ListenerCounts; Protocol::ALL.len()],
     pub(super) reloads: AtomicU64,
     pub(super) refused_reloads: AtomicU64,
+}
+
+/// Connections of one listener.
+#[derive(Debug, Default)]
+pub(super) struct ListenerCounts {
+    /// Open now.
+    pub(super) open: AtomicU64,
+    /// Over the cap.
+    pub(super) refused: AtomicU64,
+    /// That ended out of order.
+    pub(super) bad: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -33,6 +44,16 @@ struct Tallies {
 }
 
 impl Metrics {
+    /// The counts of one listener.
+    pub(super) fn listener(&self, protocol: Protocol) -> &ListenerCounts {
+        // One for each, in the order of their declaration.
+        let [milter, http] = &self.listeners;
+        match protocol {
+            Protocol::Milter => milter,
+            Protocol::Http => http,
+        }
+    }
+
     pub(super) fn count(&self, record: &Record, took: Duration) {
         let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
         let add = |count: &mut u64| *count = count.saturating_add(1);
@@ -66,6 +87,7 @@ pub(super) fn page(filter: &Filter) -> String {
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .write(&mut out);
+    write_connections(filter, &mut out);
     write_state(filter, &mut out);
     write_store(filter, &mut out);
     out
@@ -100,32 +122,40 @@ impl Tallies {
     }
 }
 
-fn write_state(filter: &Filter, out: &mut String) {
-    let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
-    let metrics = &filter.metrics;
-    let waiting = filter.pool.waiting().0 as u64;
-    let (refused, bad) = (&metrics.refused_connections, &metrics.bad_connections);
-    let refused_reloads = load(&metrics.refused_reloads);
-    let used = filter.admission.used();
-    let rows: [(&str, &str, &str, u64); 8] = [
-        (
-            "connections",
-            GAUGE,
-            "Connections.",
-            load(&metrics.connections),
-        ),
+fn write_connections(filter: &Filter, out: &mut String) {
+    type Count = fn(&ListenerCounts) -> &AtomicU64;
+    let rows: [(&str, &str, &str, Count); 3] = [
+        ("connections", GAUGE, "Connections.", |counts| &counts.open),
         (
             "connections_refused_total",
             COUNTER,
             "Connections over the cap.",
-            load(refused),
+            |counts| &counts.refused,
         ),
         (
             "connections_bad_total",
             COUNTER,
             "Connections that ended out of order.",
-            load(bad),
+            |counts| &counts.bad,
         ),
+    ];
+    for (name, kind, help, count) in rows {
+        head(out, name, kind, help);
+        for protocol in Protocol::ALL {
+            let value = count(filter.metrics.listener(protocol)).load(Ordering::Relaxed);
+            let listener = protocol.as_str();
+            let _ = writeln!(out, "sekisho_{name}{{listener=\"{listener}\"}} {value}");
+        }
+    }
+}
+
+fn write_state(filter: &Filter, out: &mut String) {
+    let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    let metrics = &filter.metrics;
+    let waiting = filter.pool.waiting().0 as u64;
+    let refused_reloads = load(&metrics.refused_reloads);
+    let used = filter.admission.used();
+    let rows: [(&str, &str, &str, u64); 5] = [
         ("reloads_total", COUNTER, "Reloads.", load(&metrics.reloads)),
         (
             "reloads_refused_total",

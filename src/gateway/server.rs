@@ -9,11 +9,11 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::config::Gateway;
+use crate::config::{Gateway, Protocol};
 use crate::quarantine::{Store, Tries};
 
 use super::filter::Filter;
-use super::listen::{self, Connection, Listener, Sockets};
+use super::listen::{self, Connection, Listener};
 use super::pool::{Generation, Pool};
 use super::{canary, http, milter, systemd};
 
@@ -29,6 +29,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Connections of the HTTP listener.
 const HTTP_CONNECTIONS: usize = 64;
 
+const OUT_OF_ORDER: &str = "a connection ended out of order";
+
 /// Reads the configuration and the rules anew; the error says in which file and line, and why.
 pub type Reload = Arc<dyn Fn() -> Result<Generation, String> + Send + Sync>;
 
@@ -41,8 +43,6 @@ pub struct ServerSettings {
     pub max_waiting: usize,
     /// Memory for messages in bytes.
     pub max_memory: u64,
-    /// Connections of MTAs.
-    pub max_connections: usize,
     /// Time for one message as a whole.
     pub timeout: Duration,
 }
@@ -75,37 +75,42 @@ impl Server {
     }
 
     /// Opens the listeners and serves until SIGTERM or SIGINT; SIGHUP reloads. The error says what does not work.
-    pub fn serve(self, gateway: &Gateway) -> Result<(), String> {
+    pub fn serve(self, gateway: Gateway) -> Result<(), String> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(SOCKET_THREADS)
             .enable_all()
             .build()
             .map_err(|error| format!("cannot start: {error}"))?;
         let served = runtime.block_on(async {
-            let sockets = listen::open(gateway).await?;
-            self.run(sockets).await.map_err(|error| error.to_string())
+            let sockets = listen::open(&gateway).await?;
+            let run = self.run(sockets, Arc::new(gateway));
+            run.await.map_err(|error| error.to_string())
         });
         // A thread that hangs in a scan must not keep the process.
         runtime.shutdown_background();
         served
     }
 
-    async fn run(self, sockets: Sockets) -> std::io::Result<()> {
+    async fn run(
+        self,
+        sockets: Vec<(Protocol, Listener)>,
+        gateway: Arc<Gateway>,
+    ) -> std::io::Result<()> {
         let (stop, stopping) = watch::channel(false);
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
         let mut listeners = JoinSet::new();
-        for (name, listener) in [("milter", sockets.milter), ("http", sockets.http)] {
-            let Some(listener) = listener else { continue };
+        for (protocol, listener) in sockets {
+            let name = protocol.as_str();
             tracing::info!(listener = name, address = listener.address(), "listening");
-            let filter = Arc::clone(&self.filter);
-            let stopping = stopping.clone();
-            let cap = self.settings.max_connections;
-            match name {
-                "milter" => listeners.spawn(accept_mtas(listener, filter, stopping, cap)),
-                _ => listeners.spawn(accept_http(listener, filter, stopping)),
+            let door = Door {
+                protocol,
+                filter: Arc::clone(&self.filter),
+                gateway: Arc::clone(&gateway),
+                stopping: stopping.clone(),
             };
+            listeners.spawn(door.open(listener));
         }
         systemd::notify("READY=1");
         loop {
@@ -159,63 +164,71 @@ impl Server {
     }
 }
 
-/// Takes connections of MTAs until the stop, then waits for them.
-async fn accept_mtas(
-    listener: Listener,
+/// One listener: what is spoken there, and all that its connections need.
+#[derive(Clone)]
+struct Door {
+    protocol: Protocol,
     filter: Arc<Filter>,
-    mut stopping: watch::Receiver<bool>,
-    cap: usize,
-) {
-    let room = Arc::new(Semaphore::new(cap));
-    let mut connections = JoinSet::new();
-    while let Some(connection) = next(&listener, &mut stopping).await {
-        while connections.try_join_next().is_some() {}
-        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
-            // Closed at once: the MTA's own failure policy decides, and the sender tries again.
-            filter
-                .metrics
-                .refused_connections
-                .fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(cap, "connection refused: too many");
-            continue;
-        };
-        let (filter, stopping) = (Arc::clone(&filter), stopping.clone());
-        connections.spawn(async move {
-            let metrics = Arc::clone(&filter.metrics);
-            metrics.connections.fetch_add(1, Ordering::Relaxed);
-            let ended = match connection {
-                Connection::Tcp(stream) => milter::serve(stream, filter, stopping).await,
-                Connection::Unix(stream) => milter::serve(stream, filter, stopping).await,
-            };
-            metrics.connections.fetch_sub(1, Ordering::Relaxed);
-            if let Err(reason) = ended {
-                metrics.bad_connections.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(reason, "connection of an MTA ended out of order");
-            }
-            drop(permit);
-        });
-    }
-    while connections.join_next().await.is_some() {}
+    gateway: Arc<Gateway>,
+    stopping: watch::Receiver<bool>,
 }
 
-/// Takes HTTP connections until the stop.
-async fn accept_http(listener: Listener, filter: Arc<Filter>, mut stopping: watch::Receiver<bool>) {
-    let room = Arc::new(Semaphore::new(HTTP_CONNECTIONS));
-    while let Some(connection) = next(&listener, &mut stopping).await {
-        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
-            continue;
+impl Door {
+    /// Takes connections until the stop, then waits for those that were accepted.
+    async fn open(self, listener: Listener) {
+        let cap = match self.protocol {
+            Protocol::Http => HTTP_CONNECTIONS,
+            Protocol::Milter => self.gateway.max_connections,
         };
-        let (filter, stopping) = (Arc::clone(&filter), stopping.clone());
-        tokio::spawn(async move {
-            let ended = match connection {
-                Connection::Tcp(stream) => http::serve(stream, filter, stopping).await,
-                Connection::Unix(stream) => http::serve(stream, filter, stopping).await,
+        let room = Arc::new(Semaphore::new(cap));
+        let mut connections = JoinSet::new();
+        let mut stopping = self.stopping.clone();
+        while let Some(connection) = next(&listener, &mut stopping).await {
+            while connections.try_join_next().is_some() {}
+            let counts = self.filter.metrics.listener(self.protocol);
+            let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+                // Closed at once: the MTA's own failure policy decides, and the sender tries again.
+                counts.refused.fetch_add(1, Ordering::Relaxed);
+                let listener = self.protocol.as_str();
+                tracing::warn!(listener, cap, "connection refused: too many");
+                continue;
             };
-            if let Err(reason) = ended {
-                tracing::debug!(reason, "HTTP connection ended out of order");
+            let door = self.clone();
+            connections.spawn(async move {
+                door.counted(connection).await;
+                drop(permit);
+            });
+        }
+        if self.protocol == Protocol::Http {
+            // Nobody's message: whoever looks at metrics must not hold up the stop.
+            connections.abort_all();
+        }
+        while connections.join_next().await.is_some() {}
+    }
+
+    async fn counted(&self, connection: Connection) {
+        let counts = self.filter.metrics.listener(self.protocol);
+        counts.open.fetch_add(1, Ordering::Relaxed);
+        let ended = self.serve(connection).await;
+        counts.open.fetch_sub(1, Ordering::Relaxed);
+        if let Err(reason) = ended {
+            counts.bad.fetch_add(1, Ordering::Relaxed);
+            let listener = self.protocol.as_str();
+            match self.protocol {
+                // Probes of load balancers end like that all day.
+                Protocol::Http => tracing::debug!(listener, reason, "{OUT_OF_ORDER}"),
+                Protocol::Milter => tracing::warn!(listener, reason, "{OUT_OF_ORDER}"),
             }
-            drop(permit);
-        });
+        }
+    }
+
+    /// The table of protocols.
+    async fn serve(&self, connection: Connection) -> Result<(), String> {
+        let (filter, stopping) = (Arc::clone(&self.filter), self.stopping.clone());
+        match self.protocol {
+            Protocol::Milter => milter::serve(connection, filter, stopping).await,
+            Protocol::Http => http::serve(connection, filter, stopping).await,
+        }
     }
 }
 
