@@ -110,7 +110,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
             arguments,
             passwords: &passwords,
         };
-        job.run(input)
+        job.run(&input)
     })?;
     let output = match (&ended.made, &arguments.output) {
         (Ok(made), Some(output)) if !arguments.dry_run => Some(target(
@@ -189,7 +189,7 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn run(&self, input: Input) -> Ended {
+    fn run(&self, input: &Input) -> Ended {
         let mut worker = Worker::new(self.engine);
         let (path, name) = (input.path.clone(), input.name.clone());
         let mut scan = |data: &Bytes| {

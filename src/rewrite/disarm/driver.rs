@@ -276,7 +276,7 @@ impl<'a, 't> Driver<'a, 't> {
                 }
                 Err(refusal @ Refusal::Limit(_)) => return Err(refusal),
                 Err(refusal) => {
-                    self.climb(at, refusal);
+                    self.climb(at, &refusal);
                     return Ok(());
                 }
             }
@@ -321,14 +321,14 @@ impl<'a, 't> Driver<'a, 't> {
             }
             Err(refusal @ Refusal::Limit(_)) => Err(refusal),
             Err(refusal) => {
-                self.climb(at, refusal);
+                self.climb(at, &refusal);
                 Ok(())
             }
         }
     }
 
     /// Gives everything that was to be dealt with in an artifact and below it to what stands around it.
-    fn climb(&mut self, at: usize, refusal: Refusal) {
+    fn climb(&mut self, at: usize, refusal: &Refusal) {
         let Some(state) = self.states.get_mut(at) else {
             return;
         };

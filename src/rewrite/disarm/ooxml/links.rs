@@ -95,7 +95,7 @@ impl Work<'_> {
                 let Some(id) = analyze::outside(&fact, lists) else {
                     continue;
                 };
-                if !self.remove.contains(id) && !(any && id == "dde-link") {
+                if !(self.remove.contains(id) || any && id == "dde-link") {
                     continue;
                 }
                 if is_field {

@@ -7,8 +7,9 @@ use super::{MACROS, SHEETS, Work};
 use crate::formats::ole::{ObjectType, Ole, is_compound};
 use crate::formats::ovba;
 use crate::formats::{spreadsheet, xlm};
+use crate::knowledge::XlmKnowledge;
 use crate::limits::{Budget, Fault};
-use crate::rewrite::disarm::outline::Source;
+use crate::rewrite::disarm::outline::{Edits, Outline, Source};
 use crate::rewrite::disarm::{Refusal, knowledge};
 
 /// Pieces of media types, in lower case, of what is a project or serves one only.
@@ -93,24 +94,7 @@ impl Work<'_> {
             .collect();
         for at in named {
             self.edit(at, |outline, edits| {
-                for node in &outline.nodes {
-                    match outline.local(node) {
-                        "FmlaMacro" | "entryMacro" | "exitMacro" => edits.delete(node.whole()),
-                        "sp" | "pic" | "graphicFrame" | "cxnSp" | "grpSp" => {
-                            if let Some(call) = outline.attribute(node, "macro") {
-                                edits.delete(call.inside);
-                            }
-                        }
-                        "hlinkClick" | "hlinkHover" | "hlinkMouseOver" => {
-                            let action = outline.attribute(node, "action");
-                            let runs = |value: &str| value.trim().starts_with("ppaction://macro");
-                            if let Some(action) = action.filter(|one| runs(&one.value)) {
-                                edits.replace(action.inside, "ppaction://noaction");
-                            }
-                        }
-                        _ => {}
-                    }
-                }
+                uncall(outline, edits);
                 Ok(())
             })?;
         }
@@ -186,32 +170,7 @@ impl Work<'_> {
         for at in books {
             let mut found = Vec::new();
             self.edit(at, |outline, edits| {
-                let mut kept = 0usize;
-                for (_, node) in outline.named("definedName") {
-                    let name = outline.attribute(node, "name");
-                    let name = name.map(|name| name.value.into_owned()).unwrap_or_default();
-                    let flag = |which: &str| {
-                        let flag = outline.attribute(node, which);
-                        flag.is_some_and(|flag| matches!(flag.value.trim(), "1" | "true" | "on"))
-                    };
-                    let formula = crate::formats::xml::unescape(outline.inside(node));
-                    if starts.starts_by_itself(&plain(&name))
-                        || flag("xlm")
-                        || flag("function")
-                        || flag("vbProcedure")
-                        || xlm::is_macro_formula(&formula)
-                    {
-                        edits.delete(node.whole());
-                        found.push(name);
-                    } else {
-                        kept = kept.saturating_add(1);
-                    }
-                }
-                if kept == 0 {
-                    for (_, node) in outline.named("definedNames") {
-                        edits.delete(node.whole());
-                    }
-                }
+                found = unname(outline, starts, edits);
                 Ok(())
             })?;
             for name in found {
@@ -255,6 +214,61 @@ impl Work<'_> {
         }
         Ok(())
     }
+}
+
+/// Takes away what calls a macro in a drawing, a slide, a form.
+fn uncall(outline: &Outline<'_>, edits: &mut Edits) {
+    for node in &outline.nodes {
+        match outline.local(node) {
+            "FmlaMacro" | "entryMacro" | "exitMacro" => edits.delete(node.whole()),
+            "sp" | "pic" | "graphicFrame" | "cxnSp" | "grpSp" => {
+                if let Some(call) = outline.attribute(node, "macro") {
+                    edits.delete(call.inside);
+                }
+            }
+            "hlinkClick" | "hlinkHover" | "hlinkMouseOver" => {
+                let action = outline.attribute(node, "action");
+                let runs = |value: &str| value.trim().starts_with("ppaction://macro");
+                if let Some(action) = action.filter(|one| runs(&one.value)) {
+                    edits.replace(action.inside, "ppaction://noaction");
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Takes out the names of a workbook that are macros or start some; answers which.
+fn unname(outline: &Outline<'_>, known: &XlmKnowledge, edits: &mut Edits) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut kept = 0usize;
+    for (_, node) in outline.named("definedName") {
+        let name = outline.attribute(node, "name");
+        let name = name.map(|name| name.value.into_owned()).unwrap_or_default();
+        let flag = |which: &str| {
+            let flag = outline.attribute(node, which);
+            flag.is_some_and(|flag| matches!(flag.value.trim(), "1" | "true" | "on"))
+        };
+        let formula = crate::formats::xml::unescape(outline.inside(node));
+        let is_macro = known.starts_by_itself(&plain(&name))
+            || flag("xlm")
+            || flag("function")
+            || flag("vbProcedure")
+            || xlm::is_macro_formula(&formula);
+        if is_macro {
+            edits.delete(node.whole());
+            found.push(name);
+        } else {
+            kept = kept.saturating_add(1);
+        }
+    }
+    // A list of names has one at least (ECMA-376 part 1, 18.2.6).
+    if kept == 0 {
+        for (_, node) in outline.named("definedNames") {
+            edits.delete(node.whole());
+        }
+    }
+    found
 }
 
 /// A name as Excel compares it: without the prefix of built-in names and letters that nobody sees.

@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 
 use super::{COMMANDS, PACKAGES, PROGRAMS, Work};
+use crate::analyze;
 use crate::formats::ole::{Ole, is_compound, same_name};
-use crate::formats::{mtef, ole1, spreadsheet};
+use crate::formats::{monikers, mtef, ole1, spreadsheet};
 use crate::identify;
 use crate::knowledge::Standing;
 use crate::limits::{Budget, Fault, Halt};
-use crate::model::{Family, Kind, Name};
+use crate::model::{Fact, Family, Kind, Name, Role};
 use crate::rewrite::disarm::outline::Source;
 use crate::rewrite::disarm::{Refusal, knowledge};
 
 const CONTROLS: &[&str] = &["activex-control"];
+const LINKS: &[&str] = &["external-object-link"];
 const EQUATIONS: &[&str] = &["equation-object"];
 
 /// What a compound file in a package holds.
@@ -22,6 +24,7 @@ struct Holds {
     program: bool,
     equation: bool,
     control: bool,
+    link: bool,
 }
 
 impl Work<'_> {
@@ -50,6 +53,9 @@ impl Work<'_> {
                 }
                 if holds.equation && self.wants(EQUATIONS) {
                     found.push((at, EQUATIONS));
+                }
+                if holds.link && self.wants(LINKS) {
+                    found.push((at, LINKS));
                 }
                 if holds.control && controls {
                     found.push((at, CONTROLS));
@@ -115,7 +121,8 @@ fn holds(data: &[u8], budget: &Budget) -> Result<Holds, Refusal> {
         Err(Fault::Halt(halt)) => return Err(Refusal::Limit(halt)),
         Err(Fault::Broken(_)) => return Ok(holds),
     };
-    let classes = &knowledge()?.objects;
+    let known = knowledge()?;
+    let classes = &known.objects;
     for position in 0..ole.entries().len() {
         budget.tick().map_err(Refusal::Limit)?;
         let Some(entry) = ole.entries().get(position) else {
@@ -128,6 +135,19 @@ fn holds(data: &[u8], budget: &Budget) -> Result<Holds, Refusal> {
         holds.control |= entry.clsid != [0; 16] && abused(&entry.clsid);
         holds.control |= same_name(&entry.name, "\u{3}OCXNAME") || same_name(&entry.name, "Ctls");
         holds.equation |= same_name(&entry.name, "Equation Native");
+        if same_name(&entry.name, "\u{1}Ole") {
+            let stream = ole.stream(position).map_err(Refusal::Limit)?;
+            let mut targets = monikers::targets(&stream.data).into_iter();
+            holds.link |= targets.any(|(_, target)| {
+                let fact = Fact::External {
+                    at: None,
+                    role: Role::OleObject,
+                    target,
+                };
+                analyze::outside(&fact, &known.links).is_some()
+            });
+            continue;
+        }
         if same_name(&entry.name, "\u{1}Ole10Native") {
             let storage = entry.parent.and_then(|parent| ole.entries().get(parent));
             let class = storage

@@ -99,20 +99,7 @@ impl Work<'_> {
         let expected = places.len();
         let mut seen = 0usize;
         self.edit(holder, |outline, edits| {
-            for (_, node) in outline.named("Relationship") {
-                let Some(change) = places.get(&node.open.start) else {
-                    continue;
-                };
-                seen = seen.saturating_add(1);
-                match change {
-                    None => edits.delete(node.whole()),
-                    Some(kind) => {
-                        if let Some(attribute) = outline.attribute(node, "Type") {
-                            edits.replace(attribute.inside, &escape(kind));
-                        }
-                    }
-                }
-            }
+            seen = relate(outline, places, edits);
             Ok(())
         })?;
         match seen == expected {
@@ -122,6 +109,27 @@ impl Work<'_> {
             )),
         }
     }
+}
+
+/// Takes lines out of a relationships part, and gives others new types; answers how many there were.
+fn relate(
+    outline: &Outline<'_>,
+    places: &BTreeMap<usize, Option<&'static str>>,
+    edits: &mut Edits,
+) -> usize {
+    let mut seen = 0usize;
+    for (_, node) in outline.named("Relationship") {
+        let Some(change) = places.get(&node.open.start) else {
+            continue;
+        };
+        seen = seen.saturating_add(1);
+        match (change, outline.attribute(node, "Type")) {
+            (None, _) => edits.delete(node.whole()),
+            (Some(kind), Some(attribute)) => edits.replace(attribute.inside, &escape(kind)),
+            (Some(_), None) => {}
+        }
+    }
+    seen
 }
 
 /// Cuts out the elements of a part that name dropped relationships.
@@ -180,7 +188,7 @@ fn prefixes(text: &str) -> BTreeSet<&str> {
         };
         let value = value.trim_start();
         let quote = value.chars().next().unwrap_or('"');
-        let uri = value.splitn(3, quote).nth(1).unwrap_or_default();
+        let uri = value.split(quote).nth(1).unwrap_or_default();
         if uri.trim_end_matches('/').ends_with("/relationships") {
             found.insert(prefix.trim());
         }

@@ -112,12 +112,14 @@ impl Work<'_> {
         for at in named {
             let mut found = false;
             self.edit(at, |outline, edits| {
-                for (_, node) in outline.named("property") {
+                let named = outline.named("property").map(|(_, node)| node);
+                let of_addin = named.filter(|node| {
                     let name = outline.attribute(node, "name");
-                    if name.is_some_and(|name| name.value.starts_with("_Assembly")) {
-                        edits.delete(node.whole());
-                        found = true;
-                    }
+                    name.is_some_and(|name| name.value.starts_with("_Assembly"))
+                });
+                for node in of_addin {
+                    edits.delete(node.whole());
+                    found = true;
                 }
                 Ok(())
             })?;
@@ -150,47 +152,75 @@ impl Work<'_> {
             .iter()
             .filter_map(|(at, to)| Some((self.package.parts.get(*at)?.name.clone(), *to)))
             .collect();
-        let vba = |media_type: &str| media_type.to_ascii_lowercase().contains("vbaproject");
         let all = gone
             .iter()
-            .any(|name| self.package.types.of(name).is_some_and(vba));
+            .any(|name| self.package.types.of(name).is_some_and(is_project));
         let at = self.package.types_part;
+        let changes = Changes {
+            gone,
+            unused,
+            retyped,
+            no_project: all,
+        };
         self.edit(at, |outline, edits| {
-            let mut missing = retyped.clone();
-            for node in &outline.nodes {
-                let value = |name: &str| {
-                    let attribute = outline.attribute(node, name);
-                    attribute
-                        .map(|one| one.value.into_owned())
-                        .unwrap_or_default()
-                };
-                match outline.local(node) {
-                    "Override" => {
-                        let part = crate::formats::opc::part_name(&value("PartName"));
-                        if gone.contains(&part) {
-                            edits.delete(node.whole());
-                        } else if let Some((_, to)) = retyped.iter().find(|(name, _)| *name == part)
-                            && let Some(attribute) = outline.attribute(node, "ContentType")
-                        {
-                            edits.replace(attribute.inside, to);
-                            missing.retain(|(name, _)| *name != part);
-                        }
-                    }
-                    "Default" => {
-                        let extension = value("Extension").to_ascii_lowercase();
-                        // The type of a project as the usual one of an extension would make projects of other parts.
-                        if unused.contains(&extension) || all && vba(&value("ContentType")) {
-                            edits.delete(node.whole());
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            add_missing(outline, &missing, edits);
+            changes.carry_out(outline, edits);
             Ok(())
         })?;
         Ok(())
     }
+}
+
+/// What changes in the stream.
+struct Changes {
+    /// Parts that are gone.
+    gone: BTreeSet<String>,
+    /// Extensions that no part has any more.
+    unused: BTreeSet<String>,
+    /// Parts with new types.
+    retyped: Vec<(String, &'static str)>,
+    /// Whether the type of a project may be the usual one of no extension: it would make projects of other parts.
+    no_project: bool,
+}
+
+impl Changes {
+    fn carry_out(&self, outline: &Outline<'_>, edits: &mut Edits) {
+        let mut missing = self.retyped.clone();
+        for node in &outline.nodes {
+            let value = |name: &str| {
+                let attribute = outline.attribute(node, name);
+                attribute
+                    .map(|one| one.value.into_owned())
+                    .unwrap_or_default()
+            };
+            match outline.local(node) {
+                "Override" => {
+                    let part = crate::formats::opc::part_name(&value("PartName"));
+                    let new = self.retyped.iter().find(|(name, _)| *name == part);
+                    if self.gone.contains(&part) {
+                        edits.delete(node.whole());
+                    } else if let Some((_, to)) = new
+                        && let Some(attribute) = outline.attribute(node, "ContentType")
+                    {
+                        edits.replace(attribute.inside, to);
+                        missing.retain(|(name, _)| *name != part);
+                    }
+                }
+                "Default" => {
+                    let extension = value("Extension").to_ascii_lowercase();
+                    let project = self.no_project && is_project(&value("ContentType"));
+                    if self.unused.contains(&extension) || project {
+                        edits.delete(node.whole());
+                    }
+                }
+                _ => {}
+            }
+        }
+        add_missing(outline, &missing, edits);
+    }
+}
+
+fn is_project(media_type: &str) -> bool {
+    media_type.to_ascii_lowercase().contains("vbaproject")
 }
 
 /// Entries for parts whose type came from their extension.
