@@ -39,6 +39,7 @@ const WORDS: &[&str] = &[
     "sourceFileName",
     "subDoc",
     "classid",
+    "customUI",
 ];
 
 /// What a formula with a remote reference has: the bar, or a character reference that may be one.
@@ -297,9 +298,13 @@ pub fn facts(link: Link, at: Option<usize>) -> Vec<Fact> {
         } => vec![Fact::Control {
             class: target.trim().to_ascii_lowercase(),
         }],
+        Link::Address {
+            element: "customUI",
+            target,
+        } if !target.contains("://") && !target.starts_with("\\\\") => Vec::new(),
         Link::Address { element, target } => {
             let role = match element {
-                "attachedTemplate" => Role::Template,
+                "attachedTemplate" | "customUI" => Role::Template,
                 "sourceFileName" => Role::Frame,
                 _ => Role::Subdocument,
             };

@@ -4,8 +4,10 @@
 //! | --- | --- |
 //! | `host` | a Postfix in a folder of its own, the gateway, a client and a next hop |
 //! | `milter` | every action, counted mails, killed gateways |
+//! | `notices` | who is told of what was held back, and when |
 //! | `serve` | reload, refusals, metrics, hostile connections |
 
 mod host;
 mod milter;
+mod notices;
 mod serve;

@@ -18,6 +18,10 @@ const OUTSIDE: &[&str] = &["dde-link", "remote-template", "external-object-link"
 
 /// Names that a part with a field, a link or a remote reference has, one of them at least.
 const WORDS: &[&[u8]] = &[
+    b"customUI",
+    b"attachedTemplate",
+    b"sourceFileName",
+    b"subDoc",
     b"nstrText",
     b"fldSimple",
     b"ddeLink",
@@ -148,6 +152,22 @@ fn formulas(outline: &Outline<'_>, edits: &mut Edits) {
         let name = outline.local(node);
         if name == "ddeLink" {
             edits.delete(node.whole());
+            continue;
+        }
+        // Addresses in attributes, as WordprocessingML 2003 has them, and the call of a ribbon.
+        if matches!(name, "attachedTemplate" | "sourceFileName" | "subDoc")
+            && node.parent.is_some()
+            && outline.attributes(node).iter().any(|one| {
+                matches!(one.local(), "val" | "link") && one.value.contains(['/', '\\', ':'])
+            })
+        {
+            edits.delete(node.whole());
+            continue;
+        }
+        if name == "customUI" {
+            if let Some(call) = outline.attribute(node, "onLoad") {
+                edits.delete(call.range);
+            }
             continue;
         }
         let instead = match name {
