@@ -5,7 +5,7 @@
 
 mod carriers;
 mod files;
-mod locked;
+pub(crate) mod locked;
 mod objects;
 mod onenote;
 mod pages;
