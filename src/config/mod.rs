@@ -4,6 +4,7 @@
 
 mod age;
 mod gateway;
+mod notify;
 mod policy;
 mod policy_text;
 mod quarantine;
@@ -29,6 +30,7 @@ use crate::text;
 
 pub use age::Age;
 pub use gateway::{Clamd, Gateway, Listen, LogFormat, Protocol};
+pub use notify::{Notify, Texts};
 pub use policy::{Actions, Allow, Conditions, Key, PolicySettings, Require, Route, Unscannable};
 pub use quarantine::Quarantine;
 pub use size::Size;
@@ -36,6 +38,7 @@ use strip::StripTable;
 pub use strip::{NoticeLanguage, Strip, Template};
 
 use gateway::{Amounts, ClamdTable, ListenTable, LogTable};
+use notify::NotifyTable;
 use quarantine::{QuarantineTable, ReleaseTable};
 
 /// Where the configuration lies when nothing names it.
@@ -67,6 +70,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// What stands in the place of parts that were taken out.
     pub strip: Strip,
+    /// Who is told of what was held back; none: nobody.
+    pub notify: Option<Notify>,
     /// What is done with what was found.
     pub policy: PolicySettings,
 }
@@ -84,6 +89,7 @@ impl Default for Config {
             quarantine: Quarantine::default(),
             gateway: Gateway::default(),
             strip: Strip::default(),
+            notify: None,
             policy: PolicySettings::default(),
         }
     }
@@ -138,6 +144,8 @@ struct File {
     release: ReleaseTable,
     /// What stands in the place of parts that were taken out.
     strip: StripTable,
+    /// Who is told of what was held back; the table turns it on.
+    notify: Option<NotifyTable>,
     /// Ways for mails; the first that matches wins.
     route: Vec<policy::RouteTable>,
     /// Findings that are lifted before the policy looks.
@@ -275,6 +283,14 @@ impl Config {
             })
             .and_then(|()| config.strip.take(file.strip, folder))
             .and_then(|()| {
+                let Some(table) = file.notify else {
+                    return Ok(());
+                };
+                let usual = &config.quarantine.next_hop;
+                config.notify = Some(Notify::check(table, &config.strip, usual, folder)?);
+                Ok(())
+            })
+            .and_then(|()| {
                 config.policy = policy::check(file.route, file.allow, file.floor, catalogue)?;
                 Ok(())
             })
@@ -407,6 +423,9 @@ impl Config {
         self.gateway.write(&mut out);
         self.quarantine.write(&mut out);
         self.strip.write(&mut out);
+        if let Some(notify) = &self.notify {
+            notify.write(&mut out);
+        }
         policy_text::write(&self.policy, &mut out);
         out
     }

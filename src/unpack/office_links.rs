@@ -39,6 +39,7 @@ const WORDS: &[&str] = &[
     "sourceFileName",
     "subDoc",
     "classid",
+    "customUI",
 ];
 
 /// What a formula with a remote reference has: the bar, or a character reference that may be one.
@@ -291,9 +292,13 @@ fn note(link: Link, at: Option<usize>, nest: &mut Nest<'_>) {
         } => nest.note(Fact::Control {
             class: target.trim().to_ascii_lowercase(),
         }),
+        Link::Address {
+            element: "customUI",
+            target,
+        } if !target.contains("://") && !target.starts_with("\\\\") => {}
         Link::Address { element, target } => {
             let role = match element {
-                "attachedTemplate" => Role::Template,
+                "attachedTemplate" | "customUI" => Role::Template,
                 "sourceFileName" => Role::Frame,
                 _ => Role::Subdocument,
             };

@@ -6,11 +6,13 @@
 //! | `host` | a Postfix in a folder of its own, the gateway, a client and a next hop |
 //! | `milter` | every action, counted mails, killed gateways |
 //! | `olefy` | OLEFY/1.0 |
+//! | `notices` | who is told of what was held back, and when |
 //! | `serve` | reload, refusals, metrics, hostile connections |
 
 mod clamd;
 mod clamdscan;
 mod host;
 mod milter;
+mod notices;
 mod olefy;
 mod serve;
