@@ -61,10 +61,12 @@ impl Metrics {
     /// The counts of one listener.
     pub(super) fn listener(&self, protocol: Protocol) -> &ListenerCounts {
         // One for each, in the order of their declaration.
-        let [milter, relay, http] = &self.listeners;
+        let [milter, relay, clamd, olefy, http] = &self.listeners;
         match protocol {
             Protocol::Milter => milter,
             Protocol::Relay => relay,
+            Protocol::Clamd => clamd,
+            Protocol::Olefy => olefy,
             Protocol::Http => http,
         }
     }

@@ -15,7 +15,7 @@ use crate::quarantine::{Store, Tries};
 use super::filter::Filter;
 use super::listen::{self, Connection, Listener};
 use super::pool::{Generation, Pool};
-use super::{canary, http, milter, smtp, systemd};
+use super::{canary, clamd, http, milter, olefy, smtp, systemd};
 
 /// Threads that sockets share; scanning has its own.
 const SOCKET_THREADS: usize = 2;
@@ -185,7 +185,9 @@ impl Door {
     async fn open(self, listener: Listener) {
         let cap = match self.protocol {
             Protocol::Http => HTTP_CONNECTIONS,
-            Protocol::Milter | Protocol::Relay => self.gateway.max_connections,
+            Protocol::Milter | Protocol::Relay | Protocol::Clamd | Protocol::Olefy => {
+                self.gateway.max_connections
+            }
         };
         let room = Arc::new(Semaphore::new(cap));
         let mut connections = JoinSet::new();
@@ -224,7 +226,7 @@ impl Door {
             match self.protocol {
                 // Probes of load balancers end like that all day.
                 Protocol::Http => tracing::debug!(listener, reason, "{OUT_OF_ORDER}"),
-                Protocol::Milter | Protocol::Relay => {
+                Protocol::Milter | Protocol::Relay | Protocol::Clamd | Protocol::Olefy => {
                     tracing::warn!(listener, reason, "{OUT_OF_ORDER}");
                 }
             }
@@ -240,6 +242,11 @@ impl Door {
                 Some(relay) => smtp::serve(connection, relay, stopping).await,
                 None => Err("the relay is not set up".to_owned()),
             },
+            Protocol::Clamd => {
+                let gateway = Arc::clone(&self.gateway);
+                clamd::serve(connection, filter, gateway, stopping).await
+            }
+            Protocol::Olefy => olefy::serve(connection, filter, stopping).await,
             Protocol::Http => http::serve(connection, filter, stopping).await,
         }
     }

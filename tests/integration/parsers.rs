@@ -81,6 +81,8 @@ fn built() -> Vec<Vec<u8>> {
         milter_transcript(),
         b"EHLO c\r\nXFORWARD ADDR=192.0.2.1 HELO=a+2Bb\r\nMAIL FROM:<a@b> SIZE=9\r\nRCPT TO:<c@d>\r\nDATA\r\nReceived: x\r\n\r\n..\r\n.\r\n".to_vec(),
         b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<\"a>\"@d> NOTIFY=NEVER\r\nBDAT 4 LAST\r\na\n\rbXCLIENT LOGIN=a\r\nSTARTTLS\r\n".to_vec(),
+        b"zIDSESSION\0zPING\0zINSTREAM\0\0\0\0\x03abc\0\0\0\0nSCAN /a\nzFILDES\0\0zEND\0".to_vec(),
+        b"OLEFY/1.0\nMethod: oletools\nRspamd-ID: 5f\n\nfile".to_vec(),
         b"=ybegin line=128 size=3 name=a.bin\r\n\x8b\x8c=J\r\n=yend size=3\r\n".to_vec(),
         b"begin-base64 644 a\nTVqQAAMAAAAEAAAA\n====\nhttp://h.example/a.exe \\\\srv\\x 192.0.2.1 cmd /c a".to_vec(),
         b"ID=\"{0}\"\r\nModule=M\r\nDocument=D/&H0\r\nCMG=\"0A08\"\r\nDPB=\"1A18\"\r\n[Host]\r\n".to_vec(),
