@@ -455,7 +455,11 @@ fn smtp_session(data: &[u8]) {
         smtp::lines::Input::default(),
         smtp::reply::Replies::default(),
     );
-    let (mut text, mut breaks, mut reading) = (Vec::new(), smtp::lines::Breaks::default(), None);
+    let (mut text, mut breaks, mut reading) = (
+        Vec::new(),
+        smtp::lines::Breaks::default(),
+        None::<smtp::lines::DataText>,
+    );
     for piece in data.chunks(97) {
         input.push(piece);
         replies.push(piece);
@@ -465,15 +469,14 @@ fn smtp_session(data: &[u8]) {
         breaks.push(piece, &mut text);
         // Ends because every round takes a line or waits for more.
         loop {
-            let message = reading.get_or_insert_with(|| None::<smtp::lines::DataText>);
-            if let Some(data_text) = message {
+            if let Some(data_text) = &mut reading {
                 let (taken, ended) = data_text.push(input.rest(), &mut text);
                 input.advance(taken);
                 if !ended {
                     break;
                 }
                 reading = None;
-                drop(smtp::trace::loops(&text, "mark"));
+                let _ = smtp::trace::loops(&text, "mark");
                 let trace = smtp::trace::Trace::default();
                 drop(smtp::trace::compose(
                     &trace,
@@ -488,7 +491,7 @@ fn smtp_session(data: &[u8]) {
             }
             let Some(line) = input.line() else { break };
             match session.take(&line) {
-                Step::Data => reading = Some(Some(smtp::lines::DataText::default())),
+                Step::Data => reading = Some(smtp::lines::DataText::default()),
                 Step::Hello => drop(session.greeted(smtp::offers::Offers::default(), "mx")),
                 Step::Ask(_) => drop(session.answered(smtp::reply::Reply::new(250, "yes"))),
                 Step::Chunk { size, .. } => {
