@@ -6,7 +6,7 @@
 mod biff;
 mod carriers;
 mod files;
-mod locked;
+pub(crate) mod locked;
 mod objects;
 mod onenote;
 mod pages;
