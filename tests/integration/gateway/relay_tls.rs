@@ -185,10 +185,10 @@ fn what_is_put_in_before_tls_is_forgotten() {
             .write_all(format!("{line}\r\n").as_bytes())
             .unwrap();
         let mut all = String::new();
-        while !all
+        while all
             .lines()
             .last()
-            .is_some_and(|line| line.as_bytes()[3] == b' ')
+            .is_none_or(|line| line.as_bytes()[3] != b' ')
         {
             assert!(lines.read_line(&mut all).unwrap() > 0);
         }
