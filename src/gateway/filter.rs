@@ -342,6 +342,7 @@ impl Case<'_> {
                 route,
                 action,
                 parts: std::collections::BTreeMap::new(),
+                disarm: std::collections::BTreeSet::new(),
                 because: Vec::new(),
                 allowed: Vec::new(),
             });
