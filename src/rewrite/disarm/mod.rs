@@ -3,6 +3,11 @@
 //! One file a format, each a row of [`DISARMERS`]: bytes in, bytes out. A disarmer that cannot make a file safe refuses;
 //! whether what it made is safe is shown by another scan, never believed.
 
+mod compound;
+mod excel_binary;
+mod powerpoint_binary;
+mod word_binary;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -75,4 +80,4 @@ pub struct Disarmer {
 }
 
 /// Every disarmer; a kind stands in one row only.
-pub const DISARMERS: &[Disarmer] = &[];
+pub const DISARMERS: &[Disarmer] = &[word_binary::ROW, excel_binary::ROW, powerpoint_binary::ROW];
