@@ -95,7 +95,7 @@ fn check(worker: &mut Worker<'_>, path: &str, data: Vec<u8>) -> Result<Option<Pa
     let has = |start: &str| remove.iter().any(|id| id.starts_with(start));
     let text = match () {
         () if has("xlm-") => Text::Loses,
-        () if has("ole-package") || has("equation-") => Text::Gains,
+        () if has("ole-package") || has("rtf-object") || has("equation-") => Text::Gains,
         () => Text::Same,
     };
     Ok(Some(Pair {

@@ -72,6 +72,13 @@ pub(crate) fn differences(pairs: &[Pair]) -> Option<Vec<String>> {
         }
         convert(&folder, name, &files);
     }
+    // These are what the others become.
+    for (number, pair) in pairs.iter().enumerate() {
+        if pair.kind == Kind::Pdf {
+            folder.file(format!("{number}-before.pdf"), &pair.before);
+            folder.file(format!("{number}-after.pdf"), &pair.after);
+        }
+    }
     let mut told = Vec::new();
     for (number, pair) in pairs.iter().enumerate() {
         let Some(before) = shown(&folder.path(format!("{number}-before.pdf"))) else {

@@ -309,12 +309,13 @@ impl Plan<'_, '_> {
             };
             if let Some(finding) = finding {
                 self.object(position, &finding);
-            } else if let (true, Some(finding)) = (same_name(&name, "\u{1}Ole"), &wanted.links) {
-                if !monikers::targets(&self.bytes(position)?).is_empty() {
-                    self.new.insert(position, NO_LINK.to_vec());
-                    let path = self.ole.path(position);
-                    self.log.add(finding, &path);
-                }
+            } else if let Some(finding) = &wanted.links
+                && same_name(&name, "\u{1}Ole")
+                && !monikers::targets(&self.bytes(position)?).is_empty()
+            {
+                self.new.insert(position, NO_LINK.to_vec());
+                let path = self.ole.path(position);
+                self.log.add(finding, &path);
             }
         }
         self.editors(wanted);

@@ -160,6 +160,9 @@ pub(super) fn edit(
         budget.tick().map_err(Refusal::Limit)?;
         editor.record(record, records.get(at.saturating_add(1)));
     }
+    // What is too short for a record stays behind the last one.
+    let read: usize = records.iter().map(|record| record.whole.len()).sum();
+    editor.out.extend(stream.get(read..).unwrap_or_default());
     if editor.out == stream {
         return Ok(None);
     }

@@ -5,7 +5,9 @@
 
 mod compound;
 mod excel_binary;
+mod pdf;
 mod powerpoint_binary;
+mod rtf;
 mod word_binary;
 
 use std::borrow::Cow;
@@ -80,4 +82,10 @@ pub struct Disarmer {
 }
 
 /// Every disarmer; a kind stands in one row only.
-pub const DISARMERS: &[Disarmer] = &[word_binary::ROW, excel_binary::ROW, powerpoint_binary::ROW];
+pub const DISARMERS: &[Disarmer] = &[
+    word_binary::ROW,
+    excel_binary::ROW,
+    powerpoint_binary::ROW,
+    rtf::ROW,
+    pdf::ROW,
+];

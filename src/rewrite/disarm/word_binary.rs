@@ -107,11 +107,11 @@ pub(super) fn edit(
             edited |= streams.forget(CMDS, &format!("{path}: command table"), finding, log);
             edited |= streams.forget(STTBF_MCR, &format!("{path}: names of macros"), finding, log);
         }
-        if let Some(finding) = &wanted.template {
-            if streams.detach_template().is_some() {
-                log.add(finding, &format!("{path}: attached template"));
-                edited = true;
-            }
+        if let Some(finding) = &wanted.template
+            && streams.detach_template().is_some()
+        {
+            log.add(finding, &format!("{path}: attached template"));
+            edited = true;
         }
     }
     if wanted.exchange.is_some() || wanted.links.is_some() {
