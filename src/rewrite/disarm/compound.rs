@@ -107,6 +107,10 @@ impl Log {
 
 /// Disarms a compound file.
 pub(super) fn run(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
+    super::settled(job, budget, once)
+}
+
+fn once(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
     let wanted = Wanted::of(job.remove);
     let mut log = Log::default();
     let data = clean(job.data, &wanted, &mut log, OBJECTS, budget)?;

@@ -310,8 +310,11 @@ impl Editor<'_, '_> {
 
     fn bound_sheet(&mut self, record: &Record<'_>) {
         let mut body = record.body.to_vec();
-        if self.wanted.sheets.is_some() && body.get(5) == Some(&1) {
+        if let Some(finding) = self.wanted.sheets.clone()
+            && body.get(5) == Some(&1)
+        {
             put(&mut body, 5, &[0]);
+            self.told(&finding, &format!("macro sheet listed at {}", record.at));
         }
         let state = body.get(4).copied().unwrap_or_default();
         if let Some(finding) = self.wanted.hidden.clone().filter(|_| state & 3 != 0) {

@@ -89,3 +89,35 @@ pub const DISARMERS: &[Disarmer] = &[
     rtf::ROW,
     pdf::ROW,
 ];
+
+/// Goes over a file until nothing more has to go: in damaged files, what was hidden by one thing shows when it is gone.
+fn settled(
+    job: &Job<'_>,
+    budget: &Budget,
+    once: fn(&Job<'_>, &Budget) -> Result<Disarmed, Refusal>,
+) -> Result<Disarmed, Refusal> {
+    /// Turns at the most; whole files take two.
+    const TURNS: usize = 5;
+    let mut made = once(job, budget)?;
+    if made.removed.is_empty() {
+        return Ok(made);
+    }
+    for _ in 0..TURNS {
+        let data = made.data.clone();
+        let next = once(
+            &Job {
+                data: &data,
+                ..*job
+            },
+            budget,
+        )?;
+        if next.removed.is_empty() {
+            return Ok(made);
+        }
+        made.data = next.data;
+        made.removed.extend(next.removed);
+    }
+    Err(Refusal::Broken(
+        "there is always more to take out".to_owned(),
+    ))
+}

@@ -71,6 +71,10 @@ const STREAM: u64 = 64 << 20;
 const DEEPEST: usize = 100;
 
 fn run(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
+    super::settled(job, budget, once)
+}
+
+fn once(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
     let mut read = pdf::read(job.data, budget).map_err(Refusal::Limit)?;
     if read.scheme().is_some() {
         return Err(Refusal::Locked);

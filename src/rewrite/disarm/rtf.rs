@@ -72,6 +72,10 @@ const PARTS: &[&[u8]] = &[
 ];
 
 fn run(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
+    super::settled(job, budget, once)
+}
+
+fn once(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
     let found = rtf::read(job.data, budget).map_err(Refusal::Limit)?;
     if found.more {
         let halt = Halt::Ceiling("objects and fields of a rich text");
