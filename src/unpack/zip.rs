@@ -9,8 +9,6 @@ mod method;
 pub(super) mod tests;
 mod unlock;
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 
 use crate::bytes::length;
@@ -46,7 +44,11 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
             what: None,
         });
     }
-    let mut names = BTreeSet::new();
+    #[expect(
+        clippy::disallowed_types,
+        reason = "asked once a member, in constant time; its order is never seen"
+    )]
+    let mut names = std::collections::HashSet::new();
     let mut claimed = 0u64;
     for member in &archive.members {
         nest.tick()?;
@@ -119,6 +121,11 @@ fn open(
     let mut outcomes: Vec<Outcome> = Vec::new();
     let mut lock = None;
     let mut unsupported = None;
+    let others: Vec<Reading> = readings
+        .iter()
+        .filter(|reading| method::may_be_deflated(reading))
+        .cloned()
+        .collect();
     for reading in readings {
         if let Some(outcome) = unlocked(data, &reading, &label, nest) {
             taken = taken.saturating_add(length(outcome.taken));
@@ -155,6 +162,20 @@ fn open(
         }
         if halted {
             break;
+        }
+    }
+    if !outcomes.iter().any(|one| one.whole || one.halted()) {
+        for reading in others {
+            let claimed = reading.method;
+            let outcome = method::decode(data, method::deflated(reading), nest);
+            if outcome.fault.is_none() && outcome.reading.crc == Some(outcome.crc) {
+                let what = format!("{label}: marked as method {claimed}, but deflated");
+                nest.deviation(member.at(), what);
+                taken = taken.saturating_add(length(outcome.taken));
+                unsupported = None;
+                outcomes.push(outcome);
+                break;
+            }
         }
     }
     let whole = outcomes.iter().any(|outcome| outcome.whole);

@@ -1,23 +1,37 @@
 //! Files without their active content: macros, fields, objects and scripts go, the document stays.
 //!
 //! One file a format, each a row of [`DISARMERS`]: bytes in, bytes out. A disarmer that cannot make a file safe refuses;
-//! whether what it made is safe is shown by another scan, never believed.
+//! whether what it made is safe is shown by another scan, never believed: [`proven`] is the way from outside.
 
+mod archive;
 mod compound;
+mod driver;
 mod excel_binary;
+mod holder;
+mod members;
+mod ooxml;
+mod outline;
 mod pdf;
 mod powerpoint_binary;
+mod proof;
 mod rtf;
+mod selection;
 mod word_binary;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::knowledge::Knowledge;
 use crate::limits::{Budget, Halt};
 use crate::model::Kind;
+
+pub use driver::{Deed, Made, Notices, Retype, Task, disarm, takes_out};
+pub use proof::{Proven, proven};
+pub use selection::{Selection, UnknownName};
 
 /// Id of a finding.
 pub type FindingId = Cow<'static, str>;
@@ -66,6 +80,12 @@ pub enum Refusal {
     /// A limit was met.
     #[error("{0}")]
     Limit(Halt),
+    /// What should have gone is still found in the result.
+    #[error("{0} is still found in the result")]
+    StillThere(FindingId),
+    /// The result is worse than what it was made of, or can no longer be looked through.
+    #[error("the result would be worse: {0}")]
+    Worse(String),
 }
 
 /// A disarmer of some kinds of file.
@@ -83,6 +103,7 @@ pub struct Disarmer {
 
 /// Every disarmer; a kind stands in one row only.
 pub const DISARMERS: &[Disarmer] = &[
+    ooxml::ROW,
     word_binary::ROW,
     excel_binary::ROW,
     powerpoint_binary::ROW,
@@ -120,4 +141,13 @@ fn settled(
     Err(Refusal::Broken(
         "there is always more to take out".to_owned(),
     ))
+}
+
+/// The lists by which a scan finds what a disarmer takes out.
+fn knowledge() -> Result<&'static Knowledge, Refusal> {
+    static EMBEDDED: LazyLock<Result<Knowledge, String>> =
+        LazyLock::new(|| Knowledge::embedded().map_err(|error| error.to_string()));
+    EMBEDDED
+        .as_ref()
+        .map_err(|error| Refusal::Broken(error.clone()))
 }
