@@ -72,7 +72,7 @@ pub(super) fn run(settings: Settings, _: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// Configuration and rules as they stand now.
-fn read(settings: &Settings) -> Result<(Generation, Config), Failure> {
+pub(super) fn read(settings: &Settings) -> Result<(Generation, Config), Failure> {
     let (knowledge, config) = settings.knowledge()?;
     let sources = settings.rule_sources(&config, &[])?;
     let rules = Rules::compile(sources, settings.strictness())
