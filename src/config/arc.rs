@@ -196,23 +196,41 @@ mod tests {
 
     #[test]
     fn name_servers_have_a_port_or_the_usual_one() {
-        let signatures = check("id = \"MX.example\"", "servers = [\"::1\", \"127.0.0.1:5353\"]");
+        let signatures = check(
+            "id = \"MX.example\"",
+            "servers = [\"::1\", \"127.0.0.1:5353\"]",
+        );
         let signatures = signatures.unwrap();
         assert_eq!(signatures.id.as_deref(), Some("mx.example"));
         let servers: Vec<String> = signatures.dns.iter().map(SocketAddr::to_string).collect();
         assert_eq!(servers, ["[::1]:53", "127.0.0.1:5353"]);
         let mut out = String::new();
         signatures.write(&mut out);
-        assert_eq!(out, "\n[arc]\nid = \"mx.example\"\n\n[dns]\nservers = [\"[::1]:53\", \"127.0.0.1:5353\"]\n");
+        assert_eq!(
+            out,
+            "\n[arc]\nid = \"mx.example\"\n\n[dns]\nservers = [\"[::1]:53\", \"127.0.0.1:5353\"]\n"
+        );
     }
 
     #[test]
     fn what_does_not_hold_is_refused() {
         for (arc, dns, reason) in [
             ("domain = \"a b\"", "", "arc.domain = \"a b\""),
-            ("domain = \"a.example\"", "", "[arc] needs domain, selector and key together"),
-            ("domain = \"a\"\nselector = \"s\"\nkey = \"k.pem\"", "", "arc.key: cannot read conf/k.pem"),
-            ("", "servers = [\"ns.example\"]", "dns.servers: \"ns.example\""),
+            (
+                "domain = \"a.example\"",
+                "",
+                "[arc] needs domain, selector and key together",
+            ),
+            (
+                "domain = \"a\"\nselector = \"s\"\nkey = \"k.pem\"",
+                "",
+                "arc.key: cannot read conf/k.pem",
+            ),
+            (
+                "",
+                "servers = [\"ns.example\"]",
+                "dns.servers: \"ns.example\"",
+            ),
         ] {
             let error = check(arc, dns).unwrap_err();
             assert!(error.starts_with(reason), "{error}");

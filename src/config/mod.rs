@@ -3,6 +3,7 @@
 //! Every command works without a configuration. The tables of parts that do not exist yet are unknown here on purpose: a setting that has no effect must not look as if it had one.
 
 mod age;
+mod arc;
 mod gateway;
 mod notify;
 mod policy;
@@ -29,6 +30,8 @@ use crate::score::Thresholds;
 use crate::text;
 
 pub use age::Age;
+use arc::{ArcTable, DnsTable};
+pub use arc::{Seal, Signatures};
 pub use gateway::{Gateway, Listen, LogFormat, Protocol};
 pub use notify::{Notify, Texts};
 pub use policy::{Actions, Allow, Conditions, Key, PolicySettings, Require, Route, Unscannable};
@@ -70,6 +73,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// What stands in the place of parts that were taken out.
     pub strip: Strip,
+    /// What is told of changed messages, and who is asked about senders.
+    pub signatures: Signatures,
     /// Who is told of what was held back; none: nobody.
     pub notify: Option<Notify>,
     /// What is done with what was found.
@@ -89,6 +94,7 @@ impl Default for Config {
             quarantine: Quarantine::default(),
             gateway: Gateway::default(),
             strip: Strip::default(),
+            signatures: Signatures::default(),
             notify: None,
             policy: PolicySettings::default(),
         }
@@ -140,6 +146,10 @@ struct File {
     release: ReleaseTable,
     /// What stands in the place of parts that were taken out.
     strip: StripTable,
+    /// The seal on changed messages.
+    arc: ArcTable,
+    /// Who is asked about senders.
+    dns: DnsTable,
     /// Who is told of what was held back; the table turns it on.
     notify: Option<NotifyTable>,
     /// Ways for mails; the first that matches wins.
@@ -271,6 +281,10 @@ impl Config {
                 quarantine.take(file.quarantine, file.release, folder)
             })
             .and_then(|()| config.strip.take(file.strip, folder))
+            .and_then(|()| {
+                config.signatures = Signatures::check(file.arc, file.dns, folder)?;
+                Ok(())
+            })
             .and_then(|()| {
                 let Some(table) = file.notify else {
                     return Ok(());
@@ -412,6 +426,7 @@ impl Config {
         self.gateway.write(&mut out);
         self.quarantine.write(&mut out);
         self.strip.write(&mut out);
+        self.signatures.write(&mut out);
         if let Some(notify) = &self.notify {
             notify.write(&mut out);
         }

@@ -115,6 +115,12 @@ impl Filter {
             // An MTA that tells no recipients: the message is judged as a whole.
             envelope.recipients.push(String::new());
         }
+        let auth = Arc::clone(&self.pool.generation().auth);
+        let original = request.message.clone();
+        if let Some(message) = &original {
+            let proofs = self.pool.generation().policy.proofs(&envelope);
+            auth.prove(&mut envelope, message, proofs).await;
+        }
         let envelope = Arc::new(envelope);
         let size = request.message.as_ref().map_or(0, Bytes::len);
         let judged = match request.message {
@@ -127,7 +133,12 @@ impl Filter {
         let judged = judged.unwrap_or_else(|trouble| self.refuse(&envelope, trouble));
         self.metrics.count(&judged.record, started.elapsed());
         log::message(&id, &envelope, size, started.elapsed(), &judged.record);
-        judged.answer
+        match (judged.answer, original) {
+            (Answer::Pass(changes), Some(original)) => {
+                Answer::Pass(auth.tell(&envelope, &original, changes).await)
+            }
+            (answer, _) => answer,
+        }
     }
 
     async fn scan(

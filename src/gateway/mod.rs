@@ -5,11 +5,13 @@
 //! | `server` | listeners, connections, signals, reload, stop |
 //! | `milter/` | the milter protocol |
 //! | `filter` | message → scan → policy → answer, whatever the protocol |
+//! | `auth` | what signatures say of a message, and the seal on a changed one |
 //! | `pool` | scan threads, their queue, memory |
 //! | `http`, `metrics`, `log` | what administrators see |
 //!
 //! tokio is at home here and nowhere below; scanning is done by threads of its own.
 
+mod auth;
 mod canary;
 mod clean;
 mod filter;
@@ -24,5 +26,6 @@ mod pool;
 mod server;
 mod systemd;
 
+pub use auth::Authenticator;
 pub use pool::Generation;
 pub use server::{Reload, Server, ServerSettings};

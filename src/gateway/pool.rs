@@ -16,6 +16,8 @@ use crate::config::Strip;
 use crate::engine::{Engine, Worker};
 use crate::policy::{Policy, Trouble};
 
+use super::auth::Authenticator;
+
 /// Stack of a scan thread in bytes: parser crates may recurse on input, and an overflow cannot be caught.
 const STACK: usize = 16 << 20;
 
@@ -34,6 +36,8 @@ pub struct Generation {
     pub policy: Policy,
     /// What stands in the place of parts that are taken out.
     pub strip: Strip,
+    /// Asks about senders, and seals.
+    pub auth: Arc<Authenticator>,
 }
 
 type Work = Box<dyn FnOnce(&Generation, &mut Worker<'_>) + Send>;
@@ -290,7 +294,7 @@ impl Admission {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{PolicySettings, Strip};
+    use crate::config::{PolicySettings, Signatures, Strip};
     use crate::knowledge::Knowledge;
     use crate::limits::Limits;
     use crate::rules::{Rules, Strictness};
@@ -306,6 +310,7 @@ mod tests {
             },
             policy: Policy::new(&PolicySettings::default(), Thresholds::default()),
             strip: Strip::default(),
+            auth: Arc::new(Authenticator::new(&Signatures::default()).unwrap()),
         })
     }
 

@@ -21,7 +21,7 @@ const CLEAN: &str = "From: Taro <taro@branch.test>\r\nTo: all@hq.test\r\nSubject
 Message-ID: <clean@branch.test>\r\nX-Sekisho-Verdict: clean; forged\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\
 議事録\r\n.\r\n..dots\r\n\ttab and trailing blanks  \r\n";
 
-fn malicious(id: &str) -> Vec<u8> {
+pub(crate) fn malicious(id: &str) -> Vec<u8> {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/testdata/samples/invoice-with-macro.eml"
@@ -73,7 +73,7 @@ fn header<'a>(mail: &'a Delivered, name: &str) -> Option<&'a str> {
 }
 
 /// The Message-IDs of a mail at the next hop.
-fn id_of(data: &[u8]) -> String {
+pub(crate) fn id_of(data: &[u8]) -> String {
     let text = String::from_utf8_lossy(data);
     let line = text.lines().find(|line| line.starts_with("Message-ID: <"));
     line.unwrap()
