@@ -76,7 +76,7 @@ pub(super) struct DnsTable {
 impl Signatures {
     pub(super) fn check(
         arc: ArcTable,
-        dns: DnsTable,
+        dns: &DnsTable,
         folder: &Path,
     ) -> Result<Self, (usize, String)> {
         let names = [
@@ -191,7 +191,7 @@ mod tests {
     fn check(arc: &str, dns: &str) -> Result<Signatures, String> {
         let arc = toml::from_str(arc).map_err(|error| error.to_string())?;
         let dns = toml::from_str(dns).map_err(|error| error.to_string())?;
-        Signatures::check(arc, dns, Path::new("conf")).map_err(|(_, reason)| reason)
+        Signatures::check(arc, &dns, Path::new("conf")).map_err(|(_, reason)| reason)
     }
 
     #[test]

@@ -4,8 +4,10 @@
 //! | --- | --- |
 //! | `server` | listeners, connections, signals, reload, stop |
 //! | `milter/` | the milter protocol |
+//! | `clamd/`, `olefy/` | the protocols of clamd and of OLEFY/1.0, for other filters |
 //! | `filter` | message → scan → policy → answer, whatever the protocol |
 //! | `auth` | what signatures say of a message, and the seal on a changed one |
+//! | `inspect` | file → scan → policy → what was found, for other filters |
 //! | `pool` | scan threads, their queue, memory |
 //! | `http`, `metrics`, `log` | what administrators see |
 //!
@@ -13,14 +15,17 @@
 
 mod auth;
 mod canary;
+pub mod clamd;
 mod clean;
 mod filter;
 mod headers;
 mod http;
+mod inspect;
 mod listen;
 mod log;
 mod metrics;
 pub mod milter;
+pub mod olefy;
 pub mod plan;
 mod pool;
 mod server;

@@ -1,6 +1,6 @@
 //! What of a stored message may go on: everything but what policy would act on, taken out and looked at again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -69,16 +69,19 @@ impl Cleaning<'_> {
                 catalogue: self.catalogue,
                 report: &report,
                 ticket: &number,
+                disarmed: &[],
             };
             let order = Order {
                 tree: &report.artifacts,
+                root: 0,
                 targets: &targets,
+                replaced: &BTreeMap::new(),
                 break_signatures: self.strip.break_signatures,
-                notice: &|part| notice.text(part),
+                notice: &|part, removed| notice.text(part, removed),
                 line: &|part| notice.line(part),
             };
             let budget = Budget::new(self.limits.clone(), deadline);
-            let rewritten = rewrite::strip(&order, &budget).map_err(|why| why.to_string())?;
+            let rewritten = rewrite::rewrite(&order, &budget).map_err(|why| why.to_string())?;
             message = rewritten.message;
         }
         Err("something is left however much is taken out".to_owned())

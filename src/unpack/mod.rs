@@ -50,6 +50,7 @@ mod zip;
 pub use keys::{Candidate, Keys, Passwords};
 pub use mail::{breaks, first_reading};
 pub use nest::{Child, MESSAGE, Nest, Payload, Seen};
+pub use office_links::{facts as link_facts, role as leads_out};
 
 use crate::model::{Artifact, Kind, Trouble};
 

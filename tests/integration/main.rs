@@ -5,6 +5,7 @@
 //! | `cli` | arguments and files → standard output, standard error, exit code |
 //! | `compound` | compound files against an independent reader, macros and locks against labels |
 //! | `corpus` | real files with labels, where they are there |
+//! | `disarm` | what is taken out is gone, the rest stays |
 //! | `findings` | every id an analyzer may find has a hit and a near miss |
 //! | `gateway` | `sekisho serve`, by itself and behind a real Postfix |
 //! | `golden` | whole reports, file by file |
@@ -40,6 +41,7 @@ mod clamav_testfiles;
 mod cli;
 mod compound;
 mod corpus;
+mod disarm;
 mod findings;
 mod fixtures;
 mod fixtures_programs;
