@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `server` | listeners, connections, signals, reload, stop |
 //! | `milter/` | the milter protocol |
+//! | `smtp/` | the SMTP relay |
 //! | `clamd/`, `olefy/` | the protocols of clamd and of OLEFY/1.0, for other filters |
 //! | `filter` | message → scan → policy → answer, whatever the protocol |
 //! | `auth` | what signatures say of a message, and the seal on a changed one |
@@ -29,6 +30,7 @@ pub mod olefy;
 pub mod plan;
 mod pool;
 mod server;
+pub mod smtp;
 mod systemd;
 
 pub use auth::Authenticator;

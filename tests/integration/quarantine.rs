@@ -649,7 +649,8 @@ fn a_process_killed_at_any_moment_loses_nothing_that_it_promised() {
         let verified = store.verify(Mending::Told).unwrap();
         assert!(verified.mismatches.is_empty(), "{verified:?}");
     }
-    assert!(promised.len() > 100, "{}", promised.len());
+    // One at least of each round; how many more depends on the machine.
+    assert!(promised.len() > 40, "{}", promised.len());
     let store = Store::open(&path, SETTINGS).unwrap();
     for (ticket, digest) in promised {
         let message = store.message(ticket).unwrap();
