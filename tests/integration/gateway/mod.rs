@@ -10,6 +10,8 @@
 //! | `olefy` | OLEFY/1.0 |
 //! | `notices` | who is told of what was held back, and when |
 //! | `relay` | the relay between literal bytes |
+//! | `relay_postfix` | the relay behind a real Postfix, before its queue and after it |
+//! | `relay_tls` | STARTTLS of the relay, on both sides |
 //! | `serve` | reload, refusals, metrics, hostile connections |
 
 mod auth;
@@ -21,4 +23,6 @@ mod milter;
 mod notices;
 mod olefy;
 mod relay;
+mod relay_postfix;
+mod relay_tls;
 mod serve;
