@@ -16,8 +16,10 @@ use sekisho::formats::{
     qr, quoted_printable, remote_reference, script, script_encoder, uuencode, vba, word, xml, yenc,
     zip,
 };
+use sekisho::gateway::clamd::codec as clamd;
 use sekisho::gateway::milter::codec::Decoder;
 use sekisho::gateway::milter::session::{Session, Step};
+use sekisho::gateway::olefy::codec as olefy;
 use sekisho::gateway::plan::{Answer, Changes};
 use sekisho::identify::identify;
 use sekisho::knowledge::Knowledge;
@@ -38,6 +40,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("bzip2", |data| unpack("compressed", Kind::Bz2, data)),
     ("cab", |data| unpack("cab", Kind::Cab, data)),
     ("compress", |data| unpack("compressed", Kind::Z, data)),
+    ("chm", |data| unpack("chm", Kind::Chm, data)),
     ("cpio", |data| unpack("cpio", Kind::Cpio, data)),
     ("kwaj", |data| unpack("compressed", Kind::Kwaj, data)),
     ("lz4", |data| unpack("compressed", Kind::Lz4, data)),
@@ -96,6 +99,10 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         styles().for_each(|style| drop(mime::read(data, 0, style, &budget())))
     }),
     ("milter", milter_session),
+    ("clamd", clamd_session),
+    ("olefy", |data| {
+        drop(olefy::request(&data.to_vec().into()));
+    }),
     ("msbuild", |data| {
         drop(msbuild::read(data, &budget()));
         analyze(Kind::MsBuild, data)
@@ -465,6 +472,34 @@ fn milter_session(data: &[u8]) {
                 session.give_up_message();
             }
             out.clear();
+        }
+    }
+}
+
+/// A connection of a client of clamd: commands and what belongs to them.
+fn clamd_session(data: &[u8]) {
+    let mut decoder = clamd::Decoder::default();
+    let mut streaming = false;
+    for piece in data.chunks(61) {
+        decoder.push(piece);
+        loop {
+            if streaming {
+                match decoder.piece() {
+                    Some(clamd::Piece::End) => streaming = false,
+                    Some(clamd::Piece::Data(_)) => {}
+                    None => break,
+                }
+                continue;
+            }
+            match decoder.command() {
+                Err(_) => return,
+                Ok(None) => break,
+                Ok(Some(request)) => match request.command {
+                    clamd::Command::Instream => streaming = true,
+                    clamd::Command::Fildes => drop(decoder.carrier()),
+                    _ => {}
+                },
+            }
         }
     }
 }

@@ -390,11 +390,10 @@ fn unpack(root: Artifact, accounts: &mut Accounts, passwords: &Passwords) -> Vec
         if accounts.of(at).ended.is_some() {
             accounts.leave_closed(at);
         } else if artifact.same_as.is_none() {
-            let artifact = artifact.clone();
             let next = tree.len();
             let opened = accounts.of(at).spending(|budget| {
-                let keys = Keys::new(&tree, &artifact, passwords);
-                open(&artifact, keys, budget, &mut seen, next)
+                let keys = Keys::new(&tree, artifact, passwords);
+                open(artifact, keys, budget, &mut seen, next)
             });
             if let Some(artifact) = tree.get_mut(at) {
                 artifact.facts.extend(opened.facts);
@@ -530,8 +529,14 @@ fn paths(tree: &[Artifact]) -> Vec<String> {
             Some(name) if above.is_empty() => name.to_owned(),
             Some(name) => format!("{above}/{name}"),
         };
-        let skip = path.chars().count().saturating_sub(LONGEST);
-        paths.push(path.chars().skip(skip).collect());
+        let skip = match path.len() {
+            0..=LONGEST => 0,
+            _ => path.chars().count().saturating_sub(LONGEST),
+        };
+        paths.push(match skip {
+            0 => path,
+            _ => path.chars().skip(skip).collect(),
+        });
     }
     paths
 }

@@ -37,7 +37,8 @@ pub struct Block {
 pub fn blocks(data: &[u8]) -> Vec<Block> {
     let mut found = Vec::new();
     let mut at = 0usize;
-    let decoders = ALPHABETS.map(decoder);
+    // Made for the first block only: most texts have none.
+    let mut decoders = None;
     // Ends because each round goes on behind the mark that it found.
     while let Some(start) = data
         .get(at..)
@@ -62,7 +63,10 @@ pub fn blocks(data: &[u8]) -> Vec<Block> {
         let end = body.saturating_add(end);
         found.push(Block {
             span: start..end,
-            text: decode(rest.get(..len).unwrap_or_default(), &decoders),
+            text: decode(
+                rest.get(..len).unwrap_or_default(),
+                decoders.get_or_insert_with(|| ALPHABETS.map(decoder)),
+            ),
             whole: mark.is_some(),
         });
         at = end;

@@ -8,6 +8,7 @@ mod arj;
 mod binhex;
 mod cab;
 mod carve;
+mod chm;
 mod compressed;
 mod cpio;
 mod disk;
@@ -15,6 +16,7 @@ mod doc;
 mod encoded;
 mod gzip;
 mod html;
+mod html_help;
 mod keys;
 mod lnk;
 mod lzh;
@@ -51,6 +53,7 @@ mod zip;
 pub use keys::{Candidate, Keys, Passwords};
 pub use mail::{breaks, first_reading};
 pub use nest::{Child, MESSAGE, Nest, Payload, Seen};
+pub use office_links::{facts as link_facts, role as leads_out};
 
 use crate::model::{Artifact, Kind, Trouble};
 
@@ -175,6 +178,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "cab",
         kinds: &[Kind::Cab],
         run: cab::run,
+    },
+    Unpacker {
+        name: "chm",
+        kinds: &[Kind::Chm],
+        run: chm::run,
     },
     Unpacker {
         name: "arj",
@@ -344,6 +352,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         kinds: html::KINDS,
         run: html::run,
     },
+    Unpacker {
+        name: "html_help",
+        kinds: html_help::KINDS,
+        run: html_help::run,
+    },
     // Behind the readers of containers: what those opened is not looked for a second time.
     Unpacker {
         name: "carve",
@@ -406,7 +419,7 @@ const ZIP_BASED: &[Kind] = &[
 /// Kinds that may hold other files and that no unpacker here opens: never silently clean.
 #[rustfmt::skip]
 pub const UNSUPPORTED: &[Kind] = &[
-    Kind::Ace, Kind::Arc, Kind::Zoo, Kind::Chm, Kind::Alz, Kind::Egg, Kind::Wim, Kind::StuffIt, Kind::Crx, Kind::Sis,
+    Kind::Ace, Kind::Arc, Kind::Zoo, Kind::Alz, Kind::Egg, Kind::Wim, Kind::StuffIt, Kind::Crx, Kind::Sis,
     Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Ntfs, Kind::Pst, Kind::Dbx, Kind::Mdb, Kind::Accdb,
 ];
 

@@ -1,7 +1,6 @@
 //! The only door to a child: sized, hashed, identified, named and paid from the budget.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -117,7 +116,18 @@ impl Child {
 pub const MESSAGE: &str = "mbox-message";
 
 /// The distinct bytes of a tree: digest to the first artifact that has them.
-pub type Seen = BTreeMap<[u8; 32], Id>;
+#[expect(
+    clippy::disallowed_types,
+    reason = "asked once an artifact, in constant time; its order is never seen"
+)]
+pub type Seen = std::collections::HashMap<[u8; 32], Id>;
+
+/// The distinct bytes of an artifact's children.
+#[expect(
+    clippy::disallowed_types,
+    reason = "asked in constant time; its order is never seen"
+)]
+type Held = std::collections::HashSet<[u8; 32]>;
 
 /// A decoder that says nothing of what it took: from its first byte on, all of its source.
 struct Unmetered<'a> {
@@ -147,7 +157,7 @@ pub struct Nest<'a> {
     /// The candidates, once something was locked.
     candidates: Option<Vec<Candidate>>,
     /// Digests of the children.
-    held: BTreeSet<[u8; 32]>,
+    held: Held,
     /// Children pushed so far.
     pub(crate) children: Vec<Artifact>,
     /// Facts about the artifact itself.
@@ -169,7 +179,7 @@ impl<'a> Nest<'a> {
             keys: Keys::default(),
             opened_with: None,
             candidates: None,
-            held: BTreeSet::new(),
+            held: Held::new(),
             children: Vec::new(),
             facts: Vec::new(),
             mail: None,
