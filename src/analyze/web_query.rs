@@ -26,6 +26,13 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         let lines = source.split(['\r', '\n']).take(32).map(str::trim);
         for line in lines.filter(|line| !line.is_empty()) {
             judge(look, findings, line, line);
+            let pairs = line.split(';').filter_map(|pair| pair.rsplit_once('='));
+            for (key, value) in pairs {
+                if is_server(key, value) {
+                    report(look, findings, line);
+                    judge(look, findings, value, line);
+                }
+            }
         }
         return;
     }

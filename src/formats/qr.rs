@@ -173,34 +173,37 @@ struct Pattern {
 impl Bitmap {
     fn codes(&self, found: &mut Vec<String>, budget: &Budget) -> Result<(), Halt> {
         let patterns = self.patterns(budget)?;
-        let mut groups = 0usize;
+        let mut groups = Vec::new();
         for (at, corner) in patterns.iter().enumerate() {
-            for (number, right) in patterns.iter().enumerate() {
-                for below in patterns.iter().skip(number.saturating_add(1)) {
-                    let apart = at != number && !std::ptr::eq(corner, below);
-                    if !apart || !is_group(corner, right, below) {
-                        continue;
-                    }
-                    groups = groups.saturating_add(1);
-                    if groups > GROUPS || found.len() >= CODES {
-                        return Ok(());
-                    }
-                    budget.check_time()?;
-                    // As it is drawn first, then mirrored.
-                    let turn = (right.x - corner.x) * (below.y - corner.y)
-                        - (right.y - corner.y) * (below.x - corner.x);
-                    let (right, below) = if turn >= 0.0 {
-                        (right, below)
-                    } else {
-                        (below, right)
-                    };
-                    let text = self
-                        .decoded(corner, right, below)
-                        .or_else(|| self.decoded(corner, below, right));
-                    if let Some(text) = text.filter(|text| !found.contains(text)) {
-                        found.push(text);
-                    }
-                }
+            let others = || {
+                patterns
+                    .iter()
+                    .enumerate()
+                    .filter(|(other, _)| *other != at)
+            };
+            for (number, right) in others() {
+                let belows = others().filter(|(other, _)| *other > number);
+                let fitting = belows.filter(|(_, below)| is_group(corner, right, below));
+                groups.extend(fitting.map(|(_, below)| (corner, right, below)));
+            }
+        }
+        for (corner, right, below) in groups.into_iter().take(GROUPS) {
+            budget.check_time()?;
+            // As it is drawn first, then mirrored.
+            let turn = (right.x - corner.x) * (below.y - corner.y)
+                - (right.y - corner.y) * (below.x - corner.x);
+            let (right, below) = match turn >= 0.0 {
+                true => (right, below),
+                false => (below, right),
+            };
+            let text = self
+                .decoded(corner, right, below)
+                .or_else(|| self.decoded(corner, below, right));
+            if let Some(text) = text.filter(|text| !found.contains(text)) {
+                found.push(text);
+            }
+            if found.len() >= CODES {
+                break;
             }
         }
         Ok(())
