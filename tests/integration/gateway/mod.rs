@@ -7,6 +7,7 @@
 //! | `milter` | every action, counted mails, killed gateways |
 //! | `olefy` | OLEFY/1.0 |
 //! | `notices` | who is told of what was held back, and when |
+//! | `rspamd` | a real rspamd that asks us for its modules antivirus and oletools |
 //! | `serve` | reload, refusals, metrics, hostile connections |
 
 mod clamd;
@@ -15,4 +16,5 @@ mod host;
 mod milter;
 mod notices;
 mod olefy;
+mod rspamd;
 mod serve;
