@@ -21,6 +21,7 @@ use sekisho::gateway::milter::codec::Decoder;
 use sekisho::gateway::milter::session::{Session, Step};
 use sekisho::gateway::olefy::codec as olefy;
 use sekisho::gateway::plan::{Answer, Changes};
+use sekisho::gateway::smtp;
 use sekisho::identify::identify;
 use sekisho::knowledge::Knowledge;
 use sekisho::limits::{Account, Budget, Limits};
@@ -99,6 +100,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         styles().for_each(|style| drop(mime::read(data, 0, style, &budget())))
     }),
     ("milter", milter_session),
+    ("smtp", smtp_session),
     ("clamd", clamd_session),
     ("olefy", |data| {
         drop(olefy::request(&data.to_vec().into()));
@@ -434,6 +436,74 @@ fn texts(data: &[u8]) {
     ));
     let label = data.get(..8).unwrap_or(data);
     drop(text::decode(label, data));
+}
+
+/// A connection to the relay: what the client sends, in pieces, with a next hop that says yes.
+fn smtp_session(data: &[u8]) {
+    use smtp::session::{Peer, Session, Step};
+    let peer = Peer {
+        address: None,
+        trusted: data.first().is_some_and(|byte| byte % 2 == 0),
+    };
+    let own = smtp::offers::Own {
+        size: 1 << 16,
+        starttls: true,
+        trusted: false,
+    };
+    let mut session = Session::new(peer, own);
+    let (mut input, mut replies) = (
+        smtp::lines::Input::default(),
+        smtp::reply::Replies::default(),
+    );
+    let (mut text, mut breaks, mut reading) = (
+        Vec::new(),
+        smtp::lines::Breaks::default(),
+        None::<smtp::lines::DataText>,
+    );
+    for piece in data.chunks(97) {
+        input.push(piece);
+        replies.push(piece);
+        while let Ok(Some(reply)) = replies.reply() {
+            drop(smtp::offers::Offers::of(&reply).offered(own));
+        }
+        breaks.push(piece, &mut text);
+        // Ends because every round takes a line or waits for more.
+        loop {
+            if let Some(data_text) = &mut reading {
+                let (taken, ended) = data_text.push(input.rest(), &mut text);
+                input.advance(taken);
+                if !ended {
+                    break;
+                }
+                reading = None;
+                let _ = smtp::trace::loops(&text, "mark");
+                let trace = smtp::trace::Trace::default();
+                drop(smtp::trace::compose(
+                    &trace,
+                    &Changes {
+                        clean_own: true,
+                        ..Changes::default()
+                    },
+                    &text,
+                ));
+                text.clear();
+                session.end_transaction();
+            }
+            let Some(line) = input.line() else { break };
+            match session.take(&line) {
+                Step::Data => reading = Some(smtp::lines::DataText::default()),
+                Step::Hello => drop(session.greeted(smtp::offers::Offers::default(), "mx")),
+                Step::Ask(_) => drop(session.answered(smtp::reply::Reply::new(250, "yes"))),
+                Step::Chunk { size, .. } => {
+                    input.advance(usize::try_from(size).unwrap_or(usize::MAX))
+                }
+                Step::StartTls => session.secured(),
+                Step::Close(_) => return,
+                Step::Answer(_) | Step::Greet => {}
+            }
+            drop((session.envelope(), session.spoken()));
+        }
+    }
 }
 
 /// A connection: what the MTA sends, in pieces, with an answer to every message.
