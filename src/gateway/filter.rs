@@ -421,6 +421,7 @@ impl Case<'_> {
                 route,
                 action,
                 parts: BTreeMap::new(),
+                disarm: std::collections::BTreeSet::new(),
                 because: Vec::new(),
                 allowed: Vec::new(),
             });

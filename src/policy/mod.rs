@@ -5,7 +5,7 @@
 
 mod failure;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -50,6 +50,8 @@ pub struct Decision {
     pub action: Action,
     /// Artifacts on which something calls for a change, with the action for each; empty unless the mail is changed.
     pub parts: BTreeMap<Id, Action>,
+    /// Findings for which something is to be disarmed, as indexes into the report; empty unless the mail is changed.
+    pub disarm: BTreeSet<usize>,
     /// Findings that led to the action, as indexes into the report; empty where a combination alone did.
     pub because: Vec<usize>,
     /// Reasons of the allowances that lifted findings.
@@ -144,6 +146,7 @@ impl Policy {
         let mut verdict = Verdict {
             action: Action::Deliver,
             parts: BTreeMap::new(),
+            disarm: BTreeSet::new(),
             because: Vec::new(),
         };
         let kept = |number: &usize| lifted.binary_search(number).is_err();
@@ -160,11 +163,13 @@ impl Policy {
         self.add_combinations(report, route, lifted, catalogue, &mut verdict);
         if !verdict.action.changes_content() {
             verdict.parts.clear();
+            verdict.disarm.clear();
         }
         Decision {
             route: Arc::clone(route),
             action: verdict.action,
             parts: verdict.parts,
+            disarm: verdict.disarm,
             because: verdict.because,
             allowed: Vec::new(),
         }
@@ -252,6 +257,7 @@ impl Lifted {
 struct Verdict {
     action: Action,
     parts: BTreeMap<Id, Action>,
+    disarm: BTreeSet<usize>,
     because: Vec<usize>,
 }
 
@@ -263,6 +269,9 @@ impl Verdict {
         }
         if action == self.action && action > Action::Deliver && !self.because.contains(&finding) {
             self.because.push(finding);
+        }
+        if action == Action::Disarm {
+            self.disarm.insert(finding);
         }
         if action.changes_content() {
             let part = self.parts.entry(artifact).or_insert(action);

@@ -23,7 +23,7 @@ use crate::knowledge::Knowledge;
 use crate::limits::{Budget, Halt};
 use crate::model::Kind;
 
-pub use driver::{Deed, Made, Notices, Retype, Task, takes_out};
+pub use driver::{Deed, Made, Notices, Retype, Task, disarm, takes_out};
 pub use proof::{Proven, proven};
 pub use selection::{Selection, UnknownName};
 
