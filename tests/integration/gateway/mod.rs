@@ -9,6 +9,7 @@
 //! | `milter` | every action, counted mails, killed gateways |
 //! | `olefy` | OLEFY/1.0 |
 //! | `notices` | who is told of what was held back, and when |
+//! | `rspamd` | a real rspamd that asks us for its modules antivirus and oletools |
 //! | `relay` | the relay between literal bytes |
 //! | `relay_postfix` | the relay behind a real Postfix, before its queue and after it |
 //! | `relay_tls` | STARTTLS of the relay, on both sides |
@@ -25,4 +26,5 @@ mod olefy;
 mod relay;
 mod relay_postfix;
 mod relay_tls;
+mod rspamd;
 mod serve;
