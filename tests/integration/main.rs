@@ -16,6 +16,7 @@
 //! | `pcode` | compiled code of real macros against their source, and with other source put in its place |
 //! | `parsers` | every fuzz target under seeded mutations |
 //! | `quarantine` | held messages: commands, releases, killed writers, a full disk |
+//! | `readme` | the table of formats of the README is that of the code |
 //! | `rules` | every embedded rule has a hit and a near miss |
 //! | `scoring` | severities, variants and combinations against a table of their own |
 //! | `shape` | layers, tables, catalogue, sizes: the shape of the code |
@@ -56,6 +57,7 @@ mod office_opens;
 mod parsers;
 mod pcode;
 mod quarantine;
+mod readme;
 mod rules;
 mod scoring;
 mod shape;
