@@ -76,7 +76,7 @@ pub(super) fn header<'a>(mail: &'a Delivered, name: &str) -> Option<&'a str> {
 pub(super) fn id_of(data: &[u8]) -> String {
     let text = String::from_utf8_lossy(data);
     let line = text.lines().find(|line| line.starts_with("Message-ID: <"));
-    line.unwrap()
+    line.unwrap_or_else(|| panic!("no Message-ID: {text}"))
         .trim_start_matches("Message-ID: <")
         .split('@')
         .next()
