@@ -37,6 +37,8 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("arj", |data| unpack("arj", Kind::Arj, data)),
     ("bzip2", |data| unpack("compressed", Kind::Bz2, data)),
     ("cab", |data| unpack("cab", Kind::Cab, data)),
+    ("chm", |data| unpack("chm", Kind::Chm, data)),
+    ("sis", |data| unpack("sis", Kind::Sis, data)),
     ("compress", |data| unpack("compressed", Kind::Z, data)),
     ("cpio", |data| unpack("cpio", Kind::Cpio, data)),
     ("kwaj", |data| unpack("compressed", Kind::Kwaj, data)),

@@ -8,6 +8,7 @@ mod arj;
 mod binhex;
 mod cab;
 mod carve;
+mod chm;
 mod compressed;
 mod cpio;
 mod disk;
@@ -37,6 +38,7 @@ mod rtf;
 mod script;
 mod script_encoder;
 mod sevenz;
+mod sis;
 mod smime;
 mod tar;
 mod tnef;
@@ -174,6 +176,16 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "cab",
         kinds: &[Kind::Cab],
         run: cab::run,
+    },
+    Unpacker {
+        name: "chm",
+        kinds: &[Kind::Chm],
+        run: chm::run,
+    },
+    Unpacker {
+        name: "sis",
+        kinds: &[Kind::Sis],
+        run: sis::run,
     },
     Unpacker {
         name: "arj",
@@ -400,7 +412,7 @@ const ZIP_BASED: &[Kind] = &[
 /// Kinds that may hold other files and that no unpacker here opens: never silently clean.
 #[rustfmt::skip]
 pub const UNSUPPORTED: &[Kind] = &[
-    Kind::Ace, Kind::Arc, Kind::Zoo, Kind::Chm, Kind::Alz, Kind::Egg, Kind::Wim, Kind::StuffIt, Kind::Crx, Kind::Sis,
+    Kind::Ace, Kind::Arc, Kind::Zoo, Kind::Alz, Kind::Egg, Kind::Wim, Kind::StuffIt, Kind::Crx,
     Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Ntfs, Kind::Pst, Kind::Dbx, Kind::Mdb, Kind::Accdb,
 ];
 
