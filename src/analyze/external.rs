@@ -2,6 +2,7 @@
 
 use super::place::{Place, Reach, plain};
 use super::{Analyzer, Findings, Found, Look, Sees};
+use crate::knowledge::LinkLists;
 use crate::model::{Fact, Role};
 
 /// Its row in the table.
@@ -35,6 +36,18 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
             found = found.at(*at);
         }
         findings.report(found);
+    }
+}
+
+/// The finding that a link of a document is, where it is one.
+pub fn outside(fact: &Fact, lists: &LinkLists) -> Option<&'static str> {
+    match fact {
+        Fact::Dde { .. } => Some("dde-link"),
+        Fact::External { role, target, .. } => {
+            let place = Place::of(&plain(target), lists);
+            judge(*role, &place).map(|(id, _)| id)
+        }
+        _ => None,
     }
 }
 

@@ -1,9 +1,12 @@
 //! Web pages with script in them: worth knowing, and nothing more.
 
+use std::borrow::Cow;
+
 use memchr::memmem;
 
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::model::{Family, Kind};
+use crate::text;
 
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
@@ -31,21 +34,130 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         .data
         .get(..LONGEST)
         .unwrap_or(&look.artifact.data);
+    let page = text::to_utf8(data);
+    let borrowed = matches!(page, Cow::Borrowed(_));
+    let data = page.as_bytes();
+    if let Some(at) = first_script(data) {
+        let end = at.saturating_add(120).min(data.len());
+        let shown = String::from_utf8_lossy(data.get(at..end).unwrap_or_default());
+        let found = Found::new("html-script", &shown);
+        findings.report(if borrowed { found.at(at) } else { found });
+    }
+}
+
+/// Where the first script of a page stands: an element, an address that is one, or a handler of events.
+fn first_script(data: &[u8]) -> Option<usize> {
     let begins = |at: usize, word: &[u8]| {
         let behind = at.saturating_add(1);
         data.get(behind..behind.saturating_add(word.len()))
             .is_some_and(|text| text.eq_ignore_ascii_case(word))
     };
-    let found = memchr::memchr2_iter(b'<', b'=', data).find(|at| match data.get(*at) {
-        Some(b'<') => begins(*at, b"script") && is_code(data, at.saturating_add(7)),
-        _ => begins(*at, b"\"javascript:") || begins(*at, b"'javascript:"),
-    });
-    if let Some(at) = found {
-        let end = at.saturating_add(120).min(data.len());
-        let shown = String::from_utf8_lossy(data.get(at..end).unwrap_or_default());
-        findings.report(Found::new("html-script", &shown).at(at));
+    // Whether a tag is open, and where a comment ends.
+    let (mut in_tag, mut after) = (false, 0usize);
+    for at in memchr::memchr3_iter(b'<', b'=', b'>', data) {
+        if at < after {
+            continue;
+        }
+        match data.get(at) {
+            Some(b'<') if begins(at, b"!--") => {
+                let rest = data.get(at..).unwrap_or_default();
+                // An open comment hides nothing from a browser that finds no end.
+                if let Some(len) = memmem::find(rest, b"-->").filter(|_| !begins(at, b"!--[if")) {
+                    after = at.saturating_add(len);
+                }
+            }
+            Some(b'<') => {
+                if begins(at, b"script") && is_code(data, at.saturating_add(7)) {
+                    return Some(at);
+                }
+                let next = data.get(at.saturating_add(1));
+                in_tag = next.is_some_and(u8::is_ascii_alphabetic);
+            }
+            Some(b'>') => in_tag = false,
+            _ => {
+                let address = begins(at, b"\"javascript:") || begins(at, b"'javascript:");
+                if address || in_tag && is_handler(data, at) {
+                    return Some(at);
+                }
+            }
+        }
     }
+    None
 }
+
+/// Whether the attribute whose sign of equality stands here is a handler of events with something in it.
+fn is_handler(data: &[u8], at: usize) -> bool {
+    let before = data.get(at.saturating_sub(32)..at).unwrap_or_default();
+    let before = before.trim_ascii_end();
+    let word = before
+        .rsplit(|byte| !byte.is_ascii_alphabetic())
+        .next()
+        .unwrap_or_default();
+    let name = word.to_ascii_lowercase();
+    let apart = before
+        .len()
+        .checked_sub(word.len().saturating_add(1))
+        .and_then(|at| before.get(at))
+        .is_some_and(|byte| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'"' | b'\''));
+    let value = data.get(at.saturating_add(1)..).unwrap_or_default();
+    let empty = matches!(
+        value.trim_ascii_start(),
+        [b'"', b'"', ..] | [b'\'', b'\'', ..] | [] | [b'>', ..]
+    );
+    let event = name.strip_prefix(b"on");
+    apart && !empty && event.is_some_and(|event| EVENTS.contains(&event))
+}
+
+/// Events of pages (HTML Standard, 8.1.8.2) that a browser knows a handler for.
+const EVENTS: &[&[u8]] = &[
+    b"load",
+    b"unload",
+    b"beforeunload",
+    b"error",
+    b"click",
+    b"dblclick",
+    b"mouseover",
+    b"mouseenter",
+    b"mousemove",
+    b"mousedown",
+    b"mouseup",
+    b"mouseout",
+    b"focus",
+    b"focusin",
+    b"blur",
+    b"change",
+    b"input",
+    b"submit",
+    b"keydown",
+    b"keyup",
+    b"keypress",
+    b"toggle",
+    b"resize",
+    b"scroll",
+    b"pageshow",
+    b"hashchange",
+    b"message",
+    b"start",
+    b"finish",
+    b"animationstart",
+    b"animationend",
+    b"transitionend",
+    b"pointerover",
+    b"pointerenter",
+    b"wheel",
+    b"drag",
+    b"drop",
+    b"copy",
+    b"paste",
+    b"cut",
+    b"select",
+    b"begin",
+    b"end",
+    b"repeat",
+    b"readystatechange",
+    b"canplay",
+    b"play",
+];
 
 /// Whether a tag whose name ends here is one, and its element holds code: a type of data makes it a mere container.
 fn is_code(data: &[u8], at: usize) -> bool {
@@ -86,6 +198,14 @@ mod tests {
             count("<p>the word script, and a javascript: address in prose</p>"),
             0
         );
+        assert_eq!(count("<body onload=\"x()\">"), 1);
+        assert_eq!(count("<img src=x OnError = x()>"), 1);
+        assert_eq!(
+            count("<p on=\"x\" data-onload=\"y\">a onload=1</p><b onclick=\"\">"),
+            0
+        );
+        assert_eq!(count("<!-- <script>x()</script> --><p>a</p>"), 0);
+        assert_eq!(count("<!-- <script>x()</script>"), 1);
         assert_eq!(count("<script type=\"application/ld+json\">{}</script>"), 0);
     }
 }

@@ -19,7 +19,9 @@ pub(super) const ROW: Analyzer = Analyzer {
 /// document on the way whose name is honest ends the search, so that what embeds it is not blamed.
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let stored = |fact: &Fact| matches!(fact, Fact::VbaStorage { modules, .. } if *modules > 0);
-    if !look.artifact.facts.iter().any(stored) || look.artifact.same_as.is_some() {
+    let formulas = look.artifact.kind == Kind::XlmSource
+        && memchr::memmem::find(&look.artifact.data, b"' macro sheet").is_some();
+    if !formulas && !look.artifact.facts.iter().any(stored) || look.artifact.same_as.is_some() {
         return;
     }
     let disguise = &look.knowledge.vba.disguise;
@@ -119,6 +121,16 @@ mod tests {
         assert_eq!(document(Kind::Doc, Some("letter.rtf"), None).len(), 1);
         let docx = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
         assert_eq!(document(Kind::Docm, Some("a.docm"), Some(docx)).len(), 1);
+    }
+
+    #[test]
+    fn macros_of_excel_4_are_in_disguise_too() {
+        let mut outer = testing::holding(Kind::Xlsx, b"");
+        outer.name = Some(Name::of("a.xlsx"));
+        let mut formulas = testing::holding(Kind::XlmSource, b"' macro sheet: M\nM!A1\t=HALT()\n");
+        (formulas.id, formulas.parent, formulas.via) = (1, Some(0), Some("xlm-formulas"));
+        let (found, _) = testing::run(run, &[outer, formulas]);
+        assert_eq!(found.len(), 1);
     }
 
     #[test]

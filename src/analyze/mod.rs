@@ -48,6 +48,7 @@ mod vba_stomped;
 mod web_query;
 mod xlm;
 
+pub use external::outside;
 pub use findings::{Findings, Found};
 
 use crate::knowledge::Knowledge;

@@ -46,15 +46,18 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
             }
             Fact::BuildCommand { element, line } => {
                 let found = Found::new("msbuild-build-event", &format!("{element}: {line}"));
-                // The command interpreter runs every event; only what it is told to start counts.
-                let runs = command_line::commands(line).iter().any(|command| {
-                    command.program != "cmd" && knowledge.interpreters.contains(&command.program)
-                });
+                let runs = command_line::commands(line)
+                    .iter()
+                    .any(|command| knowledge.interpreters.contains(&command.program));
                 findings.report(if runs {
                     found.variant("interpreter")
                 } else {
                     found
                 });
+            }
+            Fact::BuildImport { element, target } => {
+                let what = format!("{element} from elsewhere: {target}");
+                findings.report(Found::new("msbuild-build-event", &what));
             }
             _ => {}
         }

@@ -348,10 +348,14 @@ mod tests {
     fn names_are_held_against_the_bytes() {
         assert_eq!(ids("a.pdf", Kind::Zip), ["type-mismatch medium"]);
         assert_eq!(ids("a.xls", Kind::Html), ["type-mismatch info"]);
+        assert_eq!(ids("a.doc", Kind::Docx), ["type-mismatch info"]);
+        assert_eq!(ids("a.docx", Kind::Xlsx), ["type-mismatch info"]);
+        assert_eq!(ids("a.jpg", Kind::Png), ["type-mismatch info"]);
         assert_eq!(ids("a.docx", Kind::Empty), ["type-mismatch info"]);
         assert!(ids("a.txt", Kind::Empty).is_empty());
         for (name, kind) in [
-            ("a.doc", Kind::Docx),
+            ("a.doc", Kind::Doc),
+            ("a.jpeg", Kind::Jpg),
             ("a.txt", Kind::Csv),
             ("a.unknown", Kind::Pe),
             ("a", Kind::Pe),

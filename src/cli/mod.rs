@@ -5,6 +5,7 @@
 
 mod completions;
 mod config;
+mod disarm;
 mod exit;
 mod extract;
 mod findings;
@@ -54,6 +55,8 @@ enum Command {
     Scan(scan::Arguments),
     /// Write everything found in a file into a folder
     Extract(extract::Arguments),
+    /// Write a copy of a file without its macros and other active content
+    Disarm(disarm::Arguments),
     /// Explain the findings
     Findings(findings::Arguments),
     /// Run the gateway: milter, metrics
@@ -89,6 +92,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
     let ended = match arguments.command {
         Command::Scan(arguments) => scan::run(&settings, &arguments),
         Command::Extract(arguments) => extract::run(&settings, &arguments),
+        Command::Disarm(arguments) => disarm::run(&settings, &arguments),
         Command::Findings(arguments) => findings::run(&settings, &arguments),
         Command::Serve(arguments) => serve::run(settings, &arguments),
         Command::Quarantine(arguments) => quarantine::run(&settings, &arguments),

@@ -7,6 +7,7 @@ use clap::Args;
 use crate::config::{Config, LogFormat};
 use crate::engine::Engine;
 use crate::gateway::{Generation, Server, ServerSettings};
+use crate::notify::Post;
 use crate::policy::Policy;
 use crate::quarantine::{Store, StoreError, StoreSettings, Tries};
 use crate::rules::Rules;
@@ -38,6 +39,16 @@ pub(super) fn run(settings: Settings, _: &Arguments) -> Result<Exit, Failure> {
     };
     let store = Store::open(&quarantine.path, limits).map_err(stored)?;
     let tries = Tries::open(&quarantine.path).map_err(stored)?;
+    let store = Arc::new(store);
+    let post = match &config.notify {
+        None => None,
+        Some(notify) => {
+            let catalogue = generation.engine.knowledge.catalogue.clone();
+            let post = Post::start(Arc::clone(&store), notify.clone(), catalogue);
+            let why = |error| Failure::new(format!("cannot start sending notices: {error}"));
+            Some(post.map_err(why)?)
+        }
+    };
     let server = ServerSettings {
         threads: settings::threads(None, &config),
         max_waiting: config.gateway.max_waiting,
@@ -51,12 +62,12 @@ pub(super) fn run(settings: Settings, _: &Arguments) -> Result<Exit, Failure> {
         });
         read.map(|(generation, _)| generation)
     });
-    let server =
-        Server::new(generation, Arc::new(store), tries, server, reload).map_err(Failure::new)?;
+    let server = Server::new(generation, store, tries, server, reload).map_err(Failure::new)?;
     let hint = "where an address is in use, `ss -ltnp` shows by whom";
     server
         .serve(config.gateway)
         .map_err(|error| Failure::new(error).hint(hint))?;
+    drop(post);
     Ok(Exit::Success)
 }
 

@@ -15,18 +15,24 @@ use super::Size;
 pub enum Protocol {
     /// The milter protocol, for Postfix and Sendmail.
     Milter,
+    /// The protocol of clamd, for whoever asks ClamAV.
+    Clamd,
+    /// OLEFY/1.0, for rspamd's module oletools.
+    Olefy,
     /// Metrics and health.
     Http,
 }
 
 impl Protocol {
     /// All of them, in order.
-    pub const ALL: [Self; 2] = [Self::Milter, Self::Http];
+    pub const ALL: [Self; 4] = [Self::Milter, Self::Clamd, Self::Olefy, Self::Http];
 
     /// The name of its table, in logs, metrics and routes.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Milter => "milter",
+            Self::Clamd => "clamd",
+            Self::Olefy => "olefy",
             Self::Http => "http",
         }
     }
@@ -35,6 +41,8 @@ impl Protocol {
     fn usual(self) -> &'static str {
         match self {
             Self::Milter => "127.0.0.1:8891",
+            Self::Clamd => "127.0.0.1:3310",
+            Self::Olefy => "127.0.0.1:10050",
             Self::Http => "127.0.0.1:8890",
         }
     }
@@ -69,11 +77,31 @@ pub enum LogFormat {
     Json,
 }
 
+/// What clients of clamd may ask for, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clamd {
+    /// Folders whose files may be scanned by path; none: no path may.
+    pub roots: Vec<PathBuf>,
+    /// Bytes of one file at the most.
+    pub max_stream: u64,
+}
+
+impl Default for Clamd {
+    fn default() -> Self {
+        Self {
+            roots: Vec::new(),
+            max_stream: 100 << 20,
+        }
+    }
+}
+
 /// Settings of `serve`, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gateway {
     /// The listeners that are on.
     pub listeners: BTreeMap<Protocol, Listen>,
+    /// What clients of clamd may ask for.
+    pub clamd: Clamd,
     /// Connections of one listener at the same time.
     pub max_connections: usize,
     /// Memory for messages in bytes.
@@ -111,6 +139,20 @@ pub(super) struct ListenTable {
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+pub(super) struct ClamdTable {
+    /// `host:port` or `unix:/path`.
+    #[schemars(with = "Option<String>")]
+    listen: Option<Spanned<String>>,
+    /// Folders whose files may be scanned by path.
+    #[schemars(with = "Vec<PathBuf>")]
+    roots: Vec<Spanned<PathBuf>>,
+    /// Bytes of one file at the most.
+    #[schemars(with = "Option<Size>")]
+    max_stream: Option<Spanned<Size>>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct LogTable {
     /// How log lines are written.
     format: LogFormat,
@@ -130,6 +172,7 @@ impl Gateway {
     pub(super) fn silent() -> Self {
         Self {
             listeners: BTreeMap::new(),
+            clamd: Clamd::default(),
             max_connections: 500,
             max_memory: 1 << 30,
             max_waiting: 256,
@@ -146,6 +189,29 @@ impl Gateway {
     ) -> Result<(), (usize, String)> {
         self.listeners.insert(protocol, listen(protocol, table)?);
         Ok(())
+    }
+
+    /// Turns the protocol of clamd on, with what its clients may ask for.
+    pub(super) fn turn_clamd_on(&mut self, table: ClamdTable) -> Result<(), (usize, String)> {
+        for root in table.roots {
+            let path = root.get_ref();
+            if !path.is_absolute() {
+                let reason = format!("clamd.roots: {}: write the whole path", path.display());
+                return Err((root.span().start, reason));
+            }
+            self.clamd.roots.push(root.into_inner());
+        }
+        if let Some(size) = table.max_stream {
+            self.clamd.max_stream = size.get_ref().0;
+            if self.clamd.max_stream == 0 {
+                let reason = "clamd.max_stream = 0: must be at least 1".to_owned();
+                return Err((size.span().start, reason));
+            }
+        }
+        let listen = ListenTable {
+            listen: table.listen,
+        };
+        self.turn_on(Protocol::Clamd, listen)
     }
 
     pub(super) fn take(&mut self, log: &LogTable, amounts: Amounts) -> Result<(), (usize, String)> {
@@ -196,12 +262,26 @@ impl Gateway {
         for (protocol, listen) in &self.listeners {
             let text = toml::Value::String(listen.to_string());
             let _ = writeln!(out, "\n[{}]\nlisten = {text}", protocol.as_str());
+            if *protocol == Protocol::Clamd {
+                self.clamd.write(out);
+            }
         }
         let format = match self.log {
             LogFormat::Text => "text",
             LogFormat::Json => "json",
         };
         let _ = writeln!(out, "\n[log]\nformat = \"{format}\"");
+    }
+}
+
+impl Clamd {
+    fn write(&self, out: &mut String) {
+        let roots = self.roots.iter().map(|root| root.to_string_lossy());
+        let roots = roots.map(|root| toml::Value::String(root.into_owned()));
+        let roots = toml::Value::Array(roots.collect());
+        let most = Size(self.max_stream);
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "roots = {roots}\nmax_stream = \"{most}\"");
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod age;
 mod gateway;
+mod notify;
 mod policy;
 mod policy_text;
 mod quarantine;
@@ -28,14 +29,16 @@ use crate::score::Thresholds;
 use crate::text;
 
 pub use age::Age;
-pub use gateway::{Gateway, Listen, LogFormat, Protocol};
+pub use gateway::{Clamd, Gateway, Listen, LogFormat, Protocol};
+pub use notify::{Notify, Texts};
 pub use policy::{Actions, Allow, Conditions, Key, PolicySettings, Require, Route, Unscannable};
 pub use quarantine::Quarantine;
 pub use size::Size;
 use strip::StripTable;
 pub use strip::{NoticeLanguage, Strip, Template};
 
-use gateway::{Amounts, ListenTable, LogTable};
+use gateway::{Amounts, ClamdTable, ListenTable, LogTable};
+use notify::NotifyTable;
 use quarantine::{QuarantineTable, ReleaseTable};
 
 /// Where the configuration lies when nothing names it.
@@ -67,6 +70,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// What stands in the place of parts that were taken out.
     pub strip: Strip,
+    /// Who is told of what was held back; none: nobody.
+    pub notify: Option<Notify>,
     /// What is done with what was found.
     pub policy: PolicySettings,
 }
@@ -84,6 +89,7 @@ impl Default for Config {
             quarantine: Quarantine::default(),
             gateway: Gateway::default(),
             strip: Strip::default(),
+            notify: None,
             policy: PolicySettings::default(),
         }
     }
@@ -124,6 +130,10 @@ struct File {
     rules: RulesTable,
     /// The milter; the table turns it on.
     milter: Option<ListenTable>,
+    /// The protocol of clamd; the table turns it on.
+    clamd: Option<ClamdTable>,
+    /// OLEFY/1.0; the table turns it on.
+    olefy: Option<ListenTable>,
     /// Metrics and health; the table turns them on.
     http: Option<ListenTable>,
     /// The log of the gateway.
@@ -134,6 +144,8 @@ struct File {
     release: ReleaseTable,
     /// What stands in the place of parts that were taken out.
     strip: StripTable,
+    /// Who is told of what was held back; the table turns it on.
+    notify: Option<NotifyTable>,
     /// Ways for mails; the first that matches wins.
     route: Vec<policy::RouteTable>,
     /// Findings that are lifted before the policy looks.
@@ -250,10 +262,17 @@ impl Config {
         config
             .take_scan(scan)
             .and_then(|()| {
-                let tables = [(Protocol::Milter, file.milter), (Protocol::Http, file.http)];
+                let tables = [
+                    (Protocol::Milter, file.milter),
+                    (Protocol::Olefy, file.olefy),
+                    (Protocol::Http, file.http),
+                ];
                 for (protocol, table) in tables {
                     let Some(table) = table else { continue };
                     config.gateway.turn_on(protocol, table)?;
+                }
+                if let Some(table) = file.clamd {
+                    config.gateway.turn_clamd_on(table)?;
                 }
                 config.gateway.take(&file.log, amounts)
             })
@@ -263,6 +282,14 @@ impl Config {
                 quarantine.take(file.quarantine, file.release, folder)
             })
             .and_then(|()| config.strip.take(file.strip, folder))
+            .and_then(|()| {
+                let Some(table) = file.notify else {
+                    return Ok(());
+                };
+                let usual = &config.quarantine.next_hop;
+                config.notify = Some(Notify::check(table, &config.strip, usual, folder)?);
+                Ok(())
+            })
             .and_then(|()| {
                 config.policy = policy::check(file.route, file.allow, file.floor, catalogue)?;
                 Ok(())
@@ -396,6 +423,9 @@ impl Config {
         self.gateway.write(&mut out);
         self.quarantine.write(&mut out);
         self.strip.write(&mut out);
+        if let Some(notify) = &self.notify {
+            notify.write(&mut out);
+        }
         policy_text::write(&self.policy, &mut out);
         out
     }
@@ -452,7 +482,8 @@ mod tests {
             "[scan]\ntimeout = 5\nmax_depth = 3\nmax_artifacts = 7\nmax_unpacked = \"1MiB\"\nmax_file = 4096\n\
              max_ratio = 9\nthreads = 2\n[score]\nsuspicious = 40\nmalicious = 90\nseverity.vba-macro = \"medium\"\n\
              [rules]\npaths = [\"mine\", \"/abs\"]\ndefault_rules = false\n\
-             [milter]\nlisten = \"unix:/run/s.sock\"\n[http]\n[log]\nformat = \"json\"\n\
+             [milter]\nlisten = \"unix:/run/s.sock\"\n[http]\n[olefy]\n\
+             [clamd]\nlisten = \"unix:/run/c.sock\"\nroots = [\"/srv\"]\nmax_stream = \"7MiB\"\n[log]\nformat = \"json\"\n\
              [[route]]\nname = \"a\"\nclient = [\"10.0.0.0/8\"]\nto = [\"*@b\"]\nrequire = \"spf\"\ndry_run = true\n\
              [route.actions]\nmacros = \"hold\"\nincomplete = \"reject\"\nunscannable = \"tempfail\"\n\
              [[allow]]\nfinding = \"script\"\nreason = \"why\"\nexpires = 2027-01-31\n[floor]\nmalicious = \"hold\"\n\
@@ -482,6 +513,8 @@ mod tests {
             next_hop: "[::1]:26".to_owned(),
         };
         assert_eq!(config.quarantine, quarantine);
+        assert_eq!(config.gateway.listeners.len(), 4);
+        assert_eq!(config.gateway.clamd.roots, [PathBuf::from("/srv")]);
         assert!(config.strip.break_signatures);
         assert_eq!(config.strip.language, NoticeLanguage::English);
         assert_eq!(
@@ -547,6 +580,18 @@ mod tests {
             ),
         ];
         let more = [
+            (
+                "[clamd]\nroots = [\"srv\"]\n",
+                "conf/sekisho.toml:2: clamd.roots: srv: write the whole path",
+            ),
+            (
+                "[clamd]\nmax_stream = 0\n",
+                "conf/sekisho.toml:2: clamd.max_stream = 0: must be at least 1",
+            ),
+            (
+                "[olefy]\nroots = []\n",
+                "conf/sekisho.toml:2: unknown field `roots`",
+            ),
             (
                 "[quarantine]\n\nkeeep = \"1d\"\n",
                 "conf/sekisho.toml:3: unknown field `keeep`",

@@ -484,6 +484,11 @@ impl Actions {
             (Key::Level(Level::Malicious), Action::Quarantine),
             (Key::Incomplete, Action::Quarantine),
             (Key::Group("encrypted".to_owned()), Action::Hold),
+            // Locked no more: what was found in it decides.
+            (
+                Key::Finding("decrypted-with-known-password".to_owned()),
+                Action::Deliver,
+            ),
         ];
         Self {
             of: BTreeMap::from(of),

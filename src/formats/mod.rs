@@ -33,6 +33,7 @@ pub mod iso9660;
 pub mod lnk;
 pub mod lzss;
 pub mod lzw;
+pub mod lzx;
 pub mod mapi;
 pub mod mbox;
 pub mod mime;

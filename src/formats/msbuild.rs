@@ -40,6 +40,13 @@ pub enum Step {
         /// The command, entities resolved.
         line: String,
     },
+    /// A piece of the build that is taken from another machine: its program runs like one of the project.
+    Import {
+        /// The element, as written.
+        element: String,
+        /// The address or path.
+        target: String,
+    },
 }
 
 /// What a project does, and whether its XML broke off.
@@ -153,6 +160,17 @@ impl Walk {
             }
             _ => {}
         }
+        let remote = match local.as_str() {
+            "import" => attribute("Project").or_else(|| attribute("Sdk")),
+            "usingtask" => attribute("AssemblyFile"),
+            _ => None,
+        };
+        if let Some(target) = remote.filter(|target| is_remote(target)) {
+            self.push(Step::Import {
+                element: written.clone(),
+                target,
+            });
+        }
         for attribute in element.attributes().with_checks(false).flatten() {
             self.functions(&attribute.value);
         }
@@ -249,6 +267,17 @@ impl Walk {
     }
 }
 
+/// Whether a path leads to another machine, by its share or by an address.
+fn is_remote(target: &str) -> bool {
+    let target = target.trim().to_ascii_lowercase();
+    let share = target.starts_with("\\\\") || target.starts_with("//");
+    let scheme = ["http:", "https:", "ftp:", "file://"]
+        .iter()
+        .any(|scheme| target.starts_with(scheme));
+    let local = target.starts_with("\\\\?\\") || target.starts_with("file:///");
+    (share || scheme) && !local
+}
+
 /// Entities of XML 1.0 4.6 and numbers resolved; others stand as they are.
 fn resolve(text: &str) -> String {
     if !text.contains('&') {
@@ -318,6 +347,25 @@ mod tests {
         let mut wide = vec![0xff, 0xfe];
         wide.extend(INLINE.encode_utf16().flat_map(u16::to_le_bytes));
         assert_eq!(steps(&wide), expected);
+    }
+
+    #[test]
+    fn what_is_taken_from_another_machine_is_told_and_what_lies_beside_is_not() {
+        let xml = "<Project><Import Project=\"\\\\192.0.2.1\\a\\b.targets\"/><Import Project='$(MSBuildToolsPath)\\x.targets'/>\
+                   <UsingTask TaskName='T' AssemblyFile='file://192.0.2.1/a/b.dll'/><UsingTask TaskName='U' AssemblyFile='..\\b.dll'/>\
+                   <Import Project='\\\\?\\C:\\b.targets'/></Project>";
+        let steps = steps(xml.as_bytes());
+        let targets: Vec<&str> = steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::Import { target, .. } => Some(target.as_str()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            targets,
+            ["\\\\192.0.2.1\\a\\b.targets", "file://192.0.2.1/a/b.dll"]
+        );
     }
 
     #[test]

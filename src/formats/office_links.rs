@@ -31,7 +31,8 @@ pub enum Link {
     Formula(String),
     /// An address in an attribute of an element.
     Address {
-        /// The element: `attachedTemplate`, `sourceFileName`, `subDoc`; `ocx`, whose address is a class id.
+        /// The element: `attachedTemplate`, `sourceFileName`, `subDoc`; `ocx`, whose address is a class id; `customUI`,
+        /// whose address is a procedure.
         element: &'static str,
         /// The address.
         target: String,
@@ -56,6 +57,8 @@ const ADDRESSES: &[(&str, &str)] = &[
     ("subDoc", "link"),
     // [MS-OI29500] 2.1 activeX: the class of a control.
     ("ocx", "classid"),
+    // [MS-CUSTOMUI] 2.2.1: a procedure to be called, which may stand in another document.
+    ("customUI", "onLoad"),
 ];
 
 /// Elements whose text is a formula (18.3.1.40, 18.2.5, 18.3.1.43, 18.3.1.32, 18.3.1.33).

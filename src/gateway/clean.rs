@@ -127,15 +127,18 @@ impl Clean<'_> {
             catalogue: &engine.knowledge.catalogue,
             report: self.report,
             ticket,
+            disarmed: &[],
         };
         let order = Order {
             tree: &self.report.artifacts,
+            root: 0,
             targets: &self.targets,
+            replaced: &std::collections::BTreeMap::new(),
             break_signatures: self.generation.strip.break_signatures,
-            notice: &|part| notice.text(part),
+            notice: &|part, removed| notice.text(part, removed),
             line: &|part| notice.line(part),
         };
         let budget = Budget::new(engine.limits.clone(), Some(self.deadline));
-        rewrite::strip(&order, &budget)
+        rewrite::rewrite(&order, &budget)
     }
 }

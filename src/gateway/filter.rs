@@ -106,10 +106,32 @@ impl Filter {
         bytes > self.max_message
     }
 
+    /// The largest message or file that can ever be looked at, in bytes.
+    pub(super) fn max_message(&self) -> usize {
+        self.max_message
+    }
+
+    /// Makes a share one for the scan of so many bytes.
+    pub(super) fn admit_scan(&self, share: &mut Share, bytes: usize) -> Result<(), Trouble> {
+        let need = bytes.saturating_mul(SCAN_FACTOR).saturating_add(SCAN_BASE);
+        self.admission.grow(share, need)
+    }
+
+    /// When what begins now must have ended.
+    pub(super) fn deadline(&self) -> Instant {
+        let now = Instant::now();
+        now.checked_add(self.timeout).unwrap_or(now)
+    }
+
+    /// An id for the next message or file.
+    pub(super) fn next_id(&self) -> String {
+        self.ids.next()
+    }
+
     /// Judges a message, and says in one line of the log what became of it.
     pub(super) async fn judge(&self, request: Request) -> Answer {
         let started = Instant::now();
-        let id = self.ids.next();
+        let id = self.next_id();
         let mut envelope = request.envelope;
         if envelope.recipients.is_empty() {
             // An MTA that tells no recipients: the message is judged as a whole.
@@ -138,13 +160,8 @@ impl Filter {
         abilities: Abilities,
         mut share: Share,
     ) -> Result<Judged, Trouble> {
-        let need = message
-            .len()
-            .saturating_mul(SCAN_FACTOR)
-            .saturating_add(SCAN_BASE);
-        self.admission.grow(&mut share, need)?;
-        let started = Instant::now();
-        let deadline = started.checked_add(self.timeout).unwrap_or(started);
+        self.admit_scan(&mut share, message.len())?;
+        let deadline = self.deadline();
         let digest = message_digest(&message);
         if self.tries.is_poison(&digest) {
             let trouble = Trouble::Lost;
@@ -250,9 +267,7 @@ impl Case<'_> {
             return Err(Trouble::OutOfTime);
         }
         let catalogue = &generation.engine.knowledge.catalogue;
-        let today = jiff::tz::Offset::UTC
-            .to_datetime(jiff::Timestamp::now())
-            .date();
+        let today = today();
         let decisions = generation
             .policy
             .decide(&report, self.envelope, catalogue, today);
@@ -305,16 +320,8 @@ impl Case<'_> {
         trouble: Trouble,
         tries: u32,
     ) -> Result<Judged, Trouble> {
-        let (finding, why) = match trouble {
-            Trouble::Lost => ("scanner-crashed", "the scan as a whole broke down"),
-            _ => ("limit-exceeded", "timeout: the scan did not end in time"),
-        };
-        let mut report = generation.engine.unfinished(
-            &self.input(self.message, Instant::now()),
-            finding,
-            why,
-            Instant::now(),
-        );
+        let input = self.input(self.message, Instant::now());
+        let mut report = generation.unfinished(&input, trouble);
         if let Some(root) = report.artifacts.first_mut() {
             root.mail = Some(self.summary());
         }
@@ -547,6 +554,12 @@ pub(super) fn out_of_time(report: &Report, deadline: Instant) -> bool {
             .findings
             .iter()
             .any(|finding| finding.id == "limit-exceeded")
+}
+
+/// The day on which allowances hold (UTC).
+pub(super) fn today() -> jiff::civil::Date {
+    let now = jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now());
+    now.date()
 }
 
 /// Ids of messages: of this run of the program, and counted.

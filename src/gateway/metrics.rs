@@ -47,9 +47,11 @@ impl Metrics {
     /// The counts of one listener.
     pub(super) fn listener(&self, protocol: Protocol) -> &ListenerCounts {
         // One for each, in the order of their declaration.
-        let [milter, http] = &self.listeners;
+        let [milter, clamd, olefy, http] = &self.listeners;
         match protocol {
             Protocol::Milter => milter,
+            Protocol::Clamd => clamd,
+            Protocol::Olefy => olefy,
             Protocol::Http => http,
         }
     }

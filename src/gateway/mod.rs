@@ -4,21 +4,26 @@
 //! | --- | --- |
 //! | `server` | listeners, connections, signals, reload, stop |
 //! | `milter/` | the milter protocol |
+//! | `clamd/`, `olefy/` | the protocols of clamd and of OLEFY/1.0, for other filters |
 //! | `filter` | message → scan → policy → answer, whatever the protocol |
+//! | `inspect` | file → scan → policy → what was found, for other filters |
 //! | `pool` | scan threads, their queue, memory |
 //! | `http`, `metrics`, `log` | what administrators see |
 //!
 //! tokio is at home here and nowhere below; scanning is done by threads of its own.
 
 mod canary;
+pub mod clamd;
 mod clean;
 mod filter;
 mod headers;
 mod http;
+mod inspect;
 mod listen;
 mod log;
 mod metrics;
 pub mod milter;
+pub mod olefy;
 pub mod plan;
 mod pool;
 mod server;

@@ -6,14 +6,15 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::config::Strip;
-use crate::engine::{Engine, Worker};
+use crate::engine::{Engine, Input, Worker};
+use crate::model::Report;
 use crate::policy::{Policy, Trouble};
 
 /// Stack of a scan thread in bytes: parser crates may recurse on input, and an overflow cannot be caught.
@@ -34,6 +35,17 @@ pub struct Generation {
     pub policy: Policy,
     /// What stands in the place of parts that are taken out.
     pub strip: Strip,
+}
+
+impl Generation {
+    /// The report on an input that did not survive its scan, or the scan it.
+    pub(super) fn unfinished(&self, input: &Input, trouble: Trouble) -> Report {
+        let (finding, why) = match trouble {
+            Trouble::Lost => ("scanner-crashed", "the scan as a whole broke down"),
+            _ => ("limit-exceeded", "timeout: the scan did not end in time"),
+        };
+        self.engine.unfinished(input, finding, why, Instant::now())
+    }
 }
 
 type Work = Box<dyn FnOnce(&Generation, &mut Worker<'_>) + Send>;
@@ -61,6 +73,8 @@ struct Shared {
     state: Mutex<State>,
     wake: Condvar,
     capacity: usize,
+    threads: usize,
+    running: AtomicUsize,
     lost: AtomicU64,
 }
 
@@ -85,9 +99,11 @@ impl Pool {
             }),
             wake: Condvar::new(),
             capacity,
+            threads: threads.max(1),
+            running: AtomicUsize::new(0),
             lost: AtomicU64::new(0),
         });
-        for _ in 0..threads.max(1) {
+        for _ in 0..shared.threads {
             spawn(&shared)?;
         }
         Ok(Self { shared })
@@ -157,6 +173,16 @@ impl Pool {
         (waiting, waiting < self.shared.capacity)
     }
 
+    /// Scan threads.
+    pub(super) fn threads(&self) -> usize {
+        self.shared.threads
+    }
+
+    /// Those that are at work.
+    pub(super) fn running(&self) -> usize {
+        self.shared.running.load(Ordering::Relaxed)
+    }
+
     /// Threads left behind since the start.
     pub(super) fn lost(&self) -> u64 {
         self.shared.lost.load(Ordering::Relaxed)
@@ -222,7 +248,9 @@ fn work(shared: &Shared) {
                 }
                 *stand = Stand::Running;
             }
+            shared.running.fetch_add(1, Ordering::Relaxed);
             let ended = catch_unwind(AssertUnwindSafe(|| work(&generation, &mut worker)));
+            shared.running.fetch_sub(1, Ordering::Relaxed);
             if ended.is_err() {
                 worker = Worker::new(&generation.engine);
             }

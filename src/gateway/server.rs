@@ -15,7 +15,7 @@ use crate::quarantine::{Store, Tries};
 use super::filter::Filter;
 use super::listen::{self, Connection, Listener};
 use super::pool::{Generation, Pool};
-use super::{canary, http, milter, systemd};
+use super::{canary, clamd, http, milter, olefy, systemd};
 
 /// Threads that sockets share; scanning has its own.
 const SOCKET_THREADS: usize = 2;
@@ -178,7 +178,7 @@ impl Door {
     async fn open(self, listener: Listener) {
         let cap = match self.protocol {
             Protocol::Http => HTTP_CONNECTIONS,
-            Protocol::Milter => self.gateway.max_connections,
+            Protocol::Milter | Protocol::Clamd | Protocol::Olefy => self.gateway.max_connections,
         };
         let room = Arc::new(Semaphore::new(cap));
         let mut connections = JoinSet::new();
@@ -217,7 +217,9 @@ impl Door {
             match self.protocol {
                 // Probes of load balancers end like that all day.
                 Protocol::Http => tracing::debug!(listener, reason, "{OUT_OF_ORDER}"),
-                Protocol::Milter => tracing::warn!(listener, reason, "{OUT_OF_ORDER}"),
+                Protocol::Milter | Protocol::Clamd | Protocol::Olefy => {
+                    tracing::warn!(listener, reason, "{OUT_OF_ORDER}");
+                }
             }
         }
     }
@@ -227,6 +229,11 @@ impl Door {
         let (filter, stopping) = (Arc::clone(&self.filter), self.stopping.clone());
         match self.protocol {
             Protocol::Milter => milter::serve(connection, filter, stopping).await,
+            Protocol::Clamd => {
+                let gateway = Arc::clone(&self.gateway);
+                clamd::serve(connection, filter, gateway, stopping).await
+            }
+            Protocol::Olefy => olefy::serve(connection, filter, stopping).await,
             Protocol::Http => http::serve(connection, filter, stopping).await,
         }
     }

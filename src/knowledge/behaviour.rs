@@ -1,6 +1,6 @@
 //! `signatures/behaviour.toml`: what scripts do, and from when on they hide it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -25,6 +25,8 @@ pub struct Behaviours {
 pub struct Batch {
     /// Programs by which they start foreign code.
     pub starters: BTreeSet<String>,
+    /// What such a program is given where nothing foreign is started, in lower case.
+    pub ordinary: BTreeMap<String, String>,
 }
 
 /// Counts from which texts are put together so that nobody shall read them.
@@ -60,6 +62,9 @@ struct Row {
     starts: Vec<Vec<String>>,
     downloads: Vec<Vec<String>>,
     decodes: Vec<Vec<String>>,
+    /// What runs the text behind it.
+    #[serde(default)]
+    evaluates: Vec<String>,
 }
 
 /// What a script does.
@@ -85,7 +90,7 @@ impl Behaviours {
         let behaviours: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         for row in &behaviours.behaviour {
             let lists = row.starts.iter().chain(&row.downloads).chain(&row.decodes);
-            for text in lists.flatten() {
+            for text in lists.flatten().chain(&row.evaluates) {
                 let squeezed = text.to_lowercase().replace([' ', '\t'], "");
                 if text.is_empty() || *text != squeezed {
                     return Err(format!("{:?}: {text:?} has blanks or capitals", row.kinds));
@@ -93,6 +98,27 @@ impl Behaviours {
             }
         }
         Ok(behaviours)
+    }
+
+    /// What of a script of a kind runs a text that does not stand there: `eval(` and a name behind it.
+    pub fn evaluator(&self, kind: Kind, squeezed: &str) -> Option<&str> {
+        let names = |behind: &str| {
+            behind.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '$' | '('))
+        };
+        let rows = self
+            .behaviour
+            .iter()
+            .filter(|row| row.kinds.contains(&kind));
+        let mut evaluators = rows.flat_map(|row| &row.evaluates);
+        evaluators
+            .find(|text| {
+                let found = squeezed.match_indices(text.as_str());
+                found.into_iter().any(|(at, found)| {
+                    let behind = at.saturating_add(found.len());
+                    squeezed.get(behind..).is_some_and(names)
+                })
+            })
+            .map(String::as_str)
     }
 
     /// The first thing that a script of a kind does, with the texts that show it; `squeezed` is its text in lower
@@ -130,6 +156,8 @@ mod tests {
             Some(Deed::StartsProcess)
         );
         assert_eq!(deed(Kind::Js, "newactivexobject(\"wscript.shell\")"), None);
+        let runs = |text: &str| behaviours.evaluator(Kind::Js, text).is_some();
+        assert!(runs("eval(r)") && !runs("newfunction(\"returnthis\")()"));
         assert_eq!(
             deed(Kind::Bat, "newactivexobject(\"wscript.shell\").run("),
             None

@@ -111,7 +111,7 @@ struct File {
 }
 
 /// The findings and combinations, by id.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Catalogue {
     entries: BTreeMap<String, Entry>,
     order: Vec<String>,

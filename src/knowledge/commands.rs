@@ -10,6 +10,8 @@ use serde::Deserialize;
 pub struct Commands {
     /// Programs that run what they are told, by lower-case name without extension.
     pub interpreters: BTreeSet<String>,
+    /// Further tools that no shortcut has a reason to start.
+    pub targets: BTreeSet<String>,
     /// Names of PowerShell.
     pub powershell: BTreeSet<String>,
     /// What the arguments of PowerShell contain where they are a command and no prose.

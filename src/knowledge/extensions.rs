@@ -22,6 +22,8 @@ pub enum Match {
 pub struct Extension {
     is: Claims,
     near: Claims,
+    /// The one kind that it names, where others of its family are near only.
+    own: Option<Kind>,
     /// Whether opening such a file runs what is in it.
     pub runs: bool,
     /// Whether a user takes it as harmless, so that deceptive names show it in front of the true one.
@@ -65,6 +67,14 @@ impl Extension {
     pub fn against(&self, kind: Kind) -> Match {
         // A text may well be empty; a document without a byte is none.
         let empty_text = kind == Kind::Empty && self.is.hold(Kind::Text);
+        if self.own.is_some_and(|own| own != kind) && !self.is.kinds.contains(&kind) {
+            let near = self.is.hold(kind) || self.near.hold(kind);
+            return if near || matches!(kind, Kind::Data | Kind::Empty) {
+                Match::Near
+            } else {
+                Match::Across
+            };
+        }
         if self.is.hold(kind) || empty_text {
             Match::Honest
         } else if self.near.hold(kind) || matches!(kind, Kind::Data | Kind::Empty) {
@@ -94,6 +104,8 @@ struct Group {
     #[serde(default)]
     near: Vec<String>,
     #[serde(default)]
+    own: BTreeMap<String, String>,
+    #[serde(default)]
     runs: bool,
     #[serde(default)]
     decoy: bool,
@@ -113,19 +125,28 @@ impl Extensions {
         let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
         let mut known = BTreeMap::new();
         for (number, group) in file.group.into_iter().enumerate() {
+            let own = |extension: &String| {
+                let name = group.own.get(extension)?;
+                Some(Kind::from_name(name).ok_or_else(|| format!("no kind {name:?}")))
+            };
             let extension = Extension {
                 is: Claims::parse(&group.is)?,
                 near: Claims::parse(&group.near)?,
+                own: None,
                 runs: group.runs,
                 decoy: group.decoy,
                 wraps: group.wraps,
                 group: number,
             };
-            for name in group.extensions {
-                if name.to_lowercase() != name {
+            for name in &group.extensions {
+                let extension = Extension {
+                    own: own(name).transpose()?,
+                    ..extension.clone()
+                };
+                if name.to_lowercase() != *name {
                     return Err(format!("{name:?} is not in lower case"));
                 }
-                if known.insert(name.clone(), extension.clone()).is_some() {
+                if known.insert(name.clone(), extension).is_some() {
                     return Err(format!("{name:?} stands twice"));
                 }
             }
@@ -152,10 +173,13 @@ mod tests {
                 .of(extension)
                 .map(|extension| extension.against(kind))
         };
-        assert_eq!(against("doc", Kind::Rtf), Some(Match::Honest));
+        assert_eq!(against("doc", Kind::Doc), Some(Match::Honest));
+        assert_eq!(against("doc", Kind::Rtf), Some(Match::Near));
+        assert_eq!(against("docx", Kind::Xlsx), Some(Match::Near));
         assert_eq!(against("xls", Kind::Html), Some(Match::Near));
         assert_eq!(against("txt", Kind::Csv), Some(Match::Honest));
-        assert_eq!(against("jpg", Kind::Png), Some(Match::Honest));
+        assert_eq!(against("jpg", Kind::Png), Some(Match::Near));
+        assert_eq!(against("jpeg", Kind::Jpg), Some(Match::Honest));
         assert_eq!(against("pdf", Kind::Zip), Some(Match::Across));
         assert_eq!(against("pdf", Kind::Data), Some(Match::Near));
         assert_eq!(against("bin", Kind::Pe), None);

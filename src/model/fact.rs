@@ -204,6 +204,13 @@ pub enum Fact {
         /// The command.
         line: String,
     },
+    /// A piece of a build that is taken from another machine.
+    BuildImport {
+        /// The element that names it, as written.
+        element: String,
+        /// Its address or path.
+        target: String,
+    },
     /// A static function called while a build project is read, such as `$([System.IO.File]::Exists('a'))`.
     BuildFunction {
         /// As written.

@@ -124,6 +124,22 @@ pub enum IocType {
     Registry,
 }
 
+impl IocType {
+    /// The lower-case word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Url => "url",
+            Self::Domain => "domain",
+            Self::Ip => "ip",
+            Self::File => "file",
+            Self::Unc => "unc",
+            Self::Email => "email",
+            Self::Command => "command",
+            Self::Registry => "registry",
+        }
+    }
+}
+
 /// An indicator of compromise: an address, a file, a command that something names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Ioc {

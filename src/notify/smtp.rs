@@ -1,14 +1,15 @@
-//! A client that hands one message to one recipient over SMTP (RFC 5321), for messages that must arrive as they are.
+//! Hands one message to one recipient over SMTP (RFC 5321), by lettre's connection.
 //!
-//! One transaction for each recipient, so that every one of them has an answer of its own and nobody's refusal
-//! holds up another. Addresses go out as they came in, also those that strict readers refuse (`a..b@example.jp`
-//! exists). 8BITMIME (RFC 6152) and SMTPUTF8 (RFC 6531) where the message needs them. No TLS: the next hop of a
-//! release is on this machine or beside it.
+//! lettre's transport is not used, only the connection under it: the transport takes back a whole message when one
+//! recipient is refused, and its addresses refuse some that exist (`a..b@example.jp`). Here every recipient has a
+//! transaction, and so an answer, of its own, and addresses go out as they came in. 8BITMIME (RFC 6152) and SMTPUTF8
+//! (RFC 6531) where the message needs them. No TLS: the next hop is on this machine or beside it.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
+use lettre::transport::smtp::client::SmtpConnection;
+use lettre::transport::smtp::extension::{ClientId, Extension};
+use lettre::transport::smtp::response::Response;
 use thiserror::Error;
 
 use crate::text;
@@ -18,31 +19,13 @@ const CONNECT: Duration = Duration::from_secs(30);
 /// For the answer to the final dot (RFC 5321 section 4.5.3.2.6).
 const ANSWER: Duration = Duration::from_secs(600);
 
-/// Longest line of an answer that is read, and lines of one answer; RFC 5321 section 4.5.3.1.5 has 512 bytes.
-const LINE: u64 = 4096;
-const LINES: usize = 128;
-
-/// An answer of the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Reply {
-    code: u16,
-    /// Its lines without code, safe to show.
-    lines: Vec<String>,
-}
-
-impl Reply {
-    fn shown(&self) -> String {
-        text::excerpt(&format!("{} {}", self.code, self.lines.join(" ")))
-    }
-}
-
 /// Why a message did not arrive, or perhaps did.
 #[derive(Debug, Error)]
 pub(super) enum NotSent {
-    /// The server is not there, or went away before it had everything.
+    /// The server is not there, went away before it had everything, or says later.
     #[error("{0}")]
-    Broken(String),
-    /// The server said no.
+    Later(String),
+    /// The server said no, for good.
     #[error("{0}")]
     Refused(String),
     /// It cannot be said to this server.
@@ -56,7 +39,7 @@ pub(super) enum NotSent {
 /// What is sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Letter<'a> {
-    /// Reverse path without angle brackets; empty for a bounce.
+    /// Reverse path without angle brackets; empty for what nobody may answer.
     pub(super) sender: &'a str,
     /// Forward path without angle brackets.
     pub(super) recipient: &'a str,
@@ -77,39 +60,78 @@ pub(super) fn send(server: &str, letter: Letter<'_>) -> Result<String, NotSent> 
             )));
         }
     }
-    let mut session = Session::connect(server)?;
-    session.expect(2)?;
-    let hello = session.ask("EHLO localhost", 2)?;
-    let offers = |wanted: &str| {
-        let mut lines = hello.lines.iter().skip(1);
-        lines.any(|line| {
-            line.split(' ')
-                .next()
-                .is_some_and(|word| word.eq_ignore_ascii_case(wanted))
-        })
-    };
+    let me = ClientId::Domain("localhost".to_owned());
+    let failed = |error| not_sent(server, &error);
+    let connected = SmtpConnection::connect(server, Some(CONNECT), &me, None, None);
+    let mut connection = connected.map_err(|error| match failed(error) {
+        NotSent::Later(why) => NotSent::Later(format!("cannot reach {why}")),
+        other => other,
+    })?;
+    connection
+        .set_timeout(Some(ANSWER))
+        .map_err(|error| NotSent::Later(error.to_string()))?;
+    let mail = mail(&connection, letter)?;
+    connection.command(mail).map_err(failed)?;
+    connection
+        .command(format!("RCPT TO:<{}>\r\n", letter.recipient))
+        .map_err(failed)?;
+    connection.command("DATA\r\n").map_err(failed)?;
+    // The connection puts a line end before the final dot.
+    let message = letter.message.strip_suffix(b"\r\n");
+    let answer = connection.message(message.unwrap_or(letter.message));
+    let answer = answer.map_err(|error| match error.status() {
+        Some(_) => not_sent(server, &error),
+        None => NotSent::Unknown(told(server, &error)),
+    })?;
+    // It has the message: how it says goodbye does not matter.
+    let _ = connection.quit();
+    Ok(shown(&answer))
+}
+
+fn mail(connection: &SmtpConnection, letter: Letter<'_>) -> Result<String, NotSent> {
+    let offers = |wanted| connection.server_info().supports_feature(wanted);
     let mut mail = format!("MAIL FROM:<{}>", letter.sender);
-    if !letter.message.is_ascii() && offers("8BITMIME") {
+    if !letter.message.is_ascii() && offers(Extension::EightBitMime) {
         mail.push_str(" BODY=8BITMIME");
     }
     if !letter.sender.is_ascii() || !letter.recipient.is_ascii() {
-        if !offers("SMTPUTF8") {
+        if !offers(Extension::SmtpUtfEight) {
             let why = "the next hop takes no international addresses (SMTPUTF8)";
             return Err(NotSent::Unsuited(why.to_owned()));
         }
         mail.push_str(" SMTPUTF8");
     }
-    session.ask(&mail, 2)?;
-    session.ask(&format!("RCPT TO:<{}>", letter.recipient), 2)?;
-    session.ask("DATA", 3)?;
-    session.write(&stuffed(letter.message))?;
-    let reply = session.expect(2).map_err(|error| match error {
-        NotSent::Broken(why) => NotSent::Unknown(why),
-        other => other,
-    })?;
-    // It has the message: how it says goodbye does not matter.
-    let _ = session.ask("QUIT", 2);
-    Ok(reply.shown())
+    mail.push_str("\r\n");
+    Ok(mail)
+}
+
+fn not_sent(server: &str, error: &lettre::transport::smtp::Error) -> NotSent {
+    let told = told(server, error);
+    if error.is_permanent() {
+        NotSent::Refused(told)
+    } else {
+        NotSent::Later(told)
+    }
+}
+
+fn told(server: &str, error: &lettre::transport::smtp::Error) -> String {
+    use std::error::Error as _;
+    let mut told = match error.status() {
+        Some(code) => code.to_string(),
+        None => format!("{server}: {error}"),
+    };
+    if let Some(source) = error.source() {
+        let source = source.to_string();
+        if !told.contains(&source) {
+            told = format!("{told} {source}");
+        }
+    }
+    text::excerpt(&told)
+}
+
+fn shown(answer: &Response) -> String {
+    let lines: Vec<&str> = answer.message().collect();
+    text::excerpt(&format!("{} {}", answer.code(), lines.join(" ")))
 }
 
 /// A message with every bare CR or LF made a CRLF, which is all that SMTP can carry (RFC 5321 section 2.3.8): a
@@ -143,96 +165,6 @@ fn push(out: &mut Vec<u8>, byte: u8) {
     out.push(byte);
 }
 
-/// The message as DATA sends it: dots at the head of lines doubled, and the final one (RFC 5321 section 4.5.2).
-fn stuffed(message: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(message.len().saturating_add(64));
-    for line in message.split_inclusive(|byte| *byte == b'\n') {
-        if line.first() == Some(&b'.') {
-            out.push(b'.');
-        }
-        out.extend_from_slice(line);
-    }
-    out.extend_from_slice(b".\r\n");
-    out
-}
-
-struct Session {
-    stream: BufReader<TcpStream>,
-    server: String,
-}
-
-impl Session {
-    fn connect(server: &str) -> Result<Self, NotSent> {
-        let broken = |error: std::io::Error| {
-            NotSent::Broken(format!("cannot reach {}: {error}", text::excerpt(server)))
-        };
-        let mut last = std::io::Error::other("no address of that name");
-        for address in server.to_socket_addrs().map_err(broken)? {
-            match TcpStream::connect_timeout(&address, CONNECT) {
-                Ok(stream) => {
-                    stream.set_read_timeout(Some(ANSWER)).map_err(broken)?;
-                    stream.set_write_timeout(Some(ANSWER)).map_err(broken)?;
-                    return Ok(Self {
-                        stream: BufReader::new(stream),
-                        server: text::excerpt(server),
-                    });
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(broken(last))
-    }
-
-    fn broken(&self, why: impl std::fmt::Display) -> NotSent {
-        NotSent::Broken(format!("{} broke off: {why}", self.server))
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), NotSent> {
-        let stream = self.stream.get_mut();
-        let written = stream.write_all(bytes).and_then(|()| stream.flush());
-        written.map_err(|error| self.broken(error))
-    }
-
-    fn ask(&mut self, command: &str, kind: u16) -> Result<Reply, NotSent> {
-        self.write(format!("{command}\r\n").as_bytes())?;
-        self.expect(kind)
-    }
-
-    /// An answer whose code begins with `kind`.
-    fn expect(&mut self, kind: u16) -> Result<Reply, NotSent> {
-        let reply = self.reply()?;
-        if reply.code / 100 == kind {
-            Ok(reply)
-        } else {
-            Err(NotSent::Refused(reply.shown()))
-        }
-    }
-
-    fn reply(&mut self) -> Result<Reply, NotSent> {
-        let mut lines = Vec::new();
-        while lines.len() < LINES {
-            let mut line = Vec::new();
-            let read = self.stream.by_ref().take(LINE).read_until(b'\n', &mut line);
-            read.map_err(|error| self.broken(error))?;
-            if line.pop() != Some(b'\n') {
-                return Err(self.broken("an answer without an end"));
-            }
-            let line = String::from_utf8_lossy(&line);
-            let line = line.trim_end_matches('\r');
-            let code = line.get(..3).and_then(|code| code.parse::<u16>().ok());
-            let Some(code) = code.filter(|code| (200..600).contains(code)) else {
-                return Err(self.broken(format!("no answer of SMTP: {}", text::excerpt(line))));
-            };
-            let said = line.get(4..).unwrap_or_default();
-            lines.push(text::excerpt(said));
-            if line.as_bytes().get(3) != Some(&b'-') {
-                return Ok(Reply { code, lines });
-            }
-        }
-        Err(self.broken("an answer without an end"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,11 +183,5 @@ mod tests {
         for (from, to) in cases {
             assert_eq!(with_crlf(from), to, "{from:?}");
         }
-    }
-
-    #[test]
-    fn leading_dots_are_doubled() {
-        assert_eq!(stuffed(b".\r\na.\r\n..b\r\n"), b"..\r\na.\r\n...b\r\n.\r\n");
-        assert_eq!(stuffed(b""), b".\r\n");
     }
 }

@@ -111,6 +111,11 @@ fn without_routes_the_built_in_actions_hold() {
         (&[("embedded-executable", Severity::High, 3)], Action::Strip),
         (&[("pdf-launch", Severity::Critical, 3)], Action::Quarantine),
         (&[("encrypted-archive", Severity::Medium, 3)], Action::Hold),
+        // It opened: what was found in it decides.
+        (
+            &[("decrypted-with-known-password", Severity::Info, 3)],
+            Action::Deliver,
+        ),
         (
             &[("malformed-container", Severity::Medium, 3)],
             Action::Quarantine,

@@ -119,6 +119,13 @@ pub(super) fn by_key(connection: &Connection, key: &Digest) -> Result<Option<Ent
     Ok(connection.query_row(&sql, [key], entry).optional()?)
 }
 
+/// Messages behind a row, the oldest first.
+pub(super) fn after(connection: &Connection, row: i64, limit: i64) -> Result<Vec<Entry>, Fault> {
+    let sql = format!("{COLUMNS} WHERE m.row > ?1 ORDER BY m.row LIMIT ?2");
+    let mut statement = connection.prepare(&sql)?;
+    super::index::all(statement.query_map([row, limit], entry)?)
+}
+
 /// The messages that a filter lets through, the newest first.
 pub(super) fn list(index: &Index, filter: &Filter) -> Result<Vec<Entry>, StoreError> {
     let (conditions, values) = conditions(filter);
@@ -235,7 +242,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     })
 }
 
-fn read<T>(
+pub(super) fn read<T>(
     row: &Row<'_>,
     column: usize,
     parse: impl FnOnce(&str) -> Option<T>,

@@ -12,8 +12,11 @@ use super::StoreError;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
+/// What each later version adds to the one before it.
+const ADDED: &[&str] = &[include_str!("schema_2.sql")];
+
 /// Version of the schema.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// How long a writer waits for the others.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -68,16 +71,19 @@ impl Index {
         index.write(|transaction| {
             let version: i64 =
                 transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-            match version {
-                VERSION => {}
-                0 => transaction.execute_batch(SCHEMA)?,
-                _ => {
-                    return Err(StoreError::refused(format!(
-                        "{}: made by another version of sekisho (schema {version}, this one reads {VERSION})",
-                        text::path(path)
-                    ))
-                    .into());
-                }
+            if !(0..=VERSION).contains(&version) {
+                return Err(StoreError::refused(format!(
+                    "{}: made by another version of sekisho (schema {version}, this one reads {VERSION})",
+                    text::path(path)
+                ))
+                .into());
+            }
+            if version == 0 {
+                transaction.execute_batch(SCHEMA)?;
+            }
+            let has = usize::try_from(version.max(1)).unwrap_or_default();
+            for addition in ADDED.iter().skip(has.saturating_sub(1)) {
+                transaction.execute_batch(addition)?;
             }
             Ok(())
         })?;

@@ -1,4 +1,5 @@
-//! Parts of a mail replaced by notices: in place, in nested mails too, in single-part mails with their header.
+//! Parts of a mail replaced by notices or given new content: in place, in nested mails too, in single-part mails with
+//! their header.
 //!
 //! A part is replaced from the first byte of its header to the last of its body. A block of uuencode or yEnc in a text
 //! that is not encoded is replaced by itself; everything else below a part takes the part with it. What only a second
@@ -10,6 +11,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use thiserror::Error;
 
+use super::disarm::Removed;
 use super::marks::{Mark, Marks};
 use super::quoted;
 use crate::formats::header::{self, Breaks};
@@ -18,19 +20,25 @@ use crate::limits::{Budget, Halt};
 use crate::model::{Artifact, Id, Kind};
 use crate::unpack;
 
+mod replace;
+
 /// Mails that turn out closed while a plan is made, before the whole message is refused.
 const RETRIES: usize = 8;
 
 /// What is to be taken out of a message.
 pub struct Order<'a> {
-    /// What a scan of the message found in it, the message first.
+    /// What a scan of the input found in it.
     pub tree: &'a [Artifact],
+    /// The message in it.
+    pub root: Id,
     /// What has to go.
     pub targets: &'a BTreeSet<Id>,
+    /// Parts that get new content, and what was taken out of them.
+    pub replaced: &'a BTreeMap<Id, (Bytes, Vec<Removed>)>,
     /// Whether parts go that somebody signed: the signature then no longer holds.
     pub break_signatures: bool,
-    /// The text put in the place of a part: lines that end in `\n`.
-    pub notice: &'a dyn Fn(&Artifact) -> String,
+    /// The text put in the place of a part, or in front of one from which something was taken: lines that end in `\n`.
+    pub notice: &'a dyn Fn(&Artifact, &[Removed]) -> String,
     /// One line of ASCII put in the place of a block in a text.
     pub line: &'a dyn Fn(&Artifact) -> String,
 }
@@ -56,6 +64,9 @@ pub enum Refused {
     /// The new message is not the old one with notices in it.
     #[error("the new message reads differently: {0}")]
     Differs(&'static str),
+    /// The part is encoded in a way that new content cannot be put in.
+    #[error("the encoding of the part cannot take new content")]
+    Encoding,
     /// A limit was met.
     #[error("{0}")]
     Limit(Halt),
@@ -72,6 +83,8 @@ struct Level {
 struct Edit {
     range: Range<usize>,
     bytes: Vec<u8>,
+    /// Bytes at the start that are a part of their own.
+    inserted: usize,
 }
 
 #[derive(Default)]
@@ -88,10 +101,13 @@ enum Stop {
     Refused(Refused),
 }
 
-/// Replaces everything that has to go, and reads the result again.
-pub fn strip(order: &Order<'_>, budget: &Budget) -> Result<Rewritten, Refused> {
-    let root = order.tree.first().ok_or(Refused::Whole)?;
-    let mut marks = Marks::new(order.tree, order.targets);
+/// Replaces everything that has to go or to change, and reads the result again.
+pub fn rewrite(order: &Order<'_>, budget: &Budget) -> Result<Rewritten, Refused> {
+    let root = usize::try_from(order.root).ok();
+    let root = root.and_then(|root| order.tree.get(root));
+    let root = root.ok_or(Refused::Whole)?;
+    let changed: BTreeSet<Id> = order.replaced.keys().copied().collect();
+    let mut marks = Marks::new(order.tree, order.targets, &changed);
     for _ in 0..RETRIES {
         marks.spread(order.tree);
         if marks.of(root.id) != Mark::Inside {
@@ -137,6 +153,17 @@ fn plan<'a>(
             if !order.break_signatures && level.is_signed(part) {
                 return Err(Stop::Refused(Refused::Signed));
             }
+            if mark == Mark::Changed {
+                let new = order.replaced.get(&child.id);
+                let (content, removed) = new.ok_or(Stop::Closed(mail.id))?;
+                if done.insert(part) {
+                    let notice = (order.notice)(child, removed);
+                    let edit = level.fill(data, part, content, &notice, child);
+                    plan.edits
+                        .push(edit.ok_or(Stop::Refused(Refused::Encoding))?);
+                }
+                continue;
+            }
             let inside = child.at.clone().unwrap_or_default();
             let as_it_is = data.get(inside.clone()) == Some(child.data.as_ref());
             let there = shift(&inside, level.range.start);
@@ -154,6 +181,7 @@ fn plan<'a>(
                         range: shift(&block.at.clone().unwrap_or_default(), there.start),
                         bytes: [(order.line)(block).into_bytes(), level.eol(data).to_vec()]
                             .concat(),
+                        inserted: 0,
                     });
                 }
                 continue;
@@ -162,7 +190,7 @@ fn plan<'a>(
             if done.insert(part) {
                 plan.removed.push(child.id);
                 plan.edits
-                    .push(level.replace(data, part, &(order.notice)(child), child));
+                    .push(level.replace(data, part, &(order.notice)(child, &[]), child));
             }
         }
         plan.levels.push(level);
@@ -247,23 +275,27 @@ impl Level {
                 bytes = kept_header(data, part, unpack::breaks(data), eol);
             }
         }
-        let mut field = |text: &str| {
-            bytes.extend_from_slice(text.as_bytes());
-            bytes.extend_from_slice(eol);
-        };
-        field("Content-Type: text/plain; charset=utf-8");
-        field("Content-Transfer-Encoding: quoted-printable");
-        field(&format!(
-            "Content-Disposition: inline; filename=\"removed-{:04}.txt\"",
-            child.id
-        ));
-        field("");
-        bytes.extend(quoted::encode(notice, eol));
+        let name = format!("removed-{:04}.txt", child.id);
+        notice_part(notice, &name, eol, &mut bytes);
         Edit {
             range: shift(&range, self.range.start),
             bytes,
+            inserted: 0,
         }
     }
+}
+
+/// A part with a notice.
+fn notice_part(notice: &str, name: &str, eol: &[u8], out: &mut Vec<u8>) {
+    let mut field = |text: &str| {
+        out.extend_from_slice(text.as_bytes());
+        out.extend_from_slice(eol);
+    };
+    field("Content-Type: text/plain; charset=utf-8");
+    field("Content-Transfer-Encoding: quoted-printable");
+    field(&format!("Content-Disposition: inline; filename=\"{name}\""));
+    field("");
+    out.extend(quoted::encode(notice, eol));
 }
 
 /// The header of a mail without what it says of its content; ends with a whole line, or is empty.
@@ -336,13 +368,28 @@ impl Plan {
         if let Some(halt) = again.halt {
             return Err(Refused::Limit(halt));
         }
-        if again.parts.len() != level.structure.parts.len() {
+        // Places of the new parts among the old ones: notices in front of parts come on top.
+        let put_in = self.put_in();
+        let from = self.moved(start);
+        let mut places: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut kept = Vec::new();
+        for (at, part) in again.parts.iter().enumerate() {
+            let there = part.start.saturating_add(from);
+            if !put_in.iter().any(|range| range.contains(&there)) {
+                places.insert(at, kept.len());
+                kept.push(part);
+            }
+        }
+        if kept.len() != level.structure.parts.len() {
             return Err(Refused::Differs("number of parts"));
         }
-        for (before, after) in level.structure.parts.iter().zip(&again.parts) {
-            if (before.role, before.parent, before.opened)
-                != (after.role, after.parent, after.opened)
-            {
+        for (before, after) in level.structure.parts.iter().zip(kept) {
+            let parent = match after.parent {
+                Some(parent) => places.get(&parent).copied(),
+                None => None,
+            };
+            let same_parent = before.parent == parent && after.parent.is_some() == parent.is_some();
+            if !same_parent || (before.role, before.opened) != (after.role, after.opened) {
                 return Err(Refused::Differs("structure"));
             }
             let range = before.start..before.body.end;
@@ -360,6 +407,16 @@ impl Plan {
             }
         }
         Ok(())
+    }
+
+    /// Where in the new message parts stand that the old one has not.
+    fn put_in(&self) -> Vec<Range<usize>> {
+        let edits = self.edits.iter().filter(|edit| edit.inserted > 0);
+        let range = |edit: &Edit| {
+            let start = self.moved(edit.range.start);
+            start..start.saturating_add(edit.inserted)
+        };
+        edits.map(range).collect()
     }
 
     /// Where an offset of the old message that no edit covers is in the new one.

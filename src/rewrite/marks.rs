@@ -9,6 +9,8 @@ use crate::model::{Artifact, Id};
 pub(super) enum Mark {
     /// Nothing.
     Clear,
+    /// It gets new content.
+    Changed,
     /// Something below it goes.
     Inside,
     /// It goes as a whole.
@@ -19,17 +21,21 @@ pub(super) enum Mark {
 #[derive(Debug)]
 pub(super) struct Marks {
     marks: Vec<Mark>,
+    /// What gets new content, also where it has the bytes of something else.
+    changed: BTreeSet<Id>,
 }
 
 impl Marks {
-    /// The targets are marked whole; [`Marks::spread`] tells the others.
-    pub(super) fn new(tree: &[Artifact], targets: &BTreeSet<Id>) -> Self {
+    /// The targets are marked whole, the others changed; [`Marks::spread`] tells the rest.
+    pub(super) fn new(tree: &[Artifact], targets: &BTreeSet<Id>, changed: &BTreeSet<Id>) -> Self {
         let mark = |artifact: &Artifact| match targets.contains(&artifact.id) {
             true => Mark::Whole,
+            false if changed.contains(&artifact.id) => Mark::Changed,
             false => Mark::Clear,
         };
         Self {
             marks: tree.iter().map(mark).collect(),
+            changed: changed.clone(),
         }
     }
 
@@ -67,9 +73,9 @@ impl Marks {
                 }
             }
             for artifact in tree {
-                if artifact
-                    .same_as
-                    .is_some_and(|same| self.of(same) != Mark::Clear)
+                let same = artifact.same_as;
+                if same.is_some_and(|same| self.of(same) != Mark::Clear)
+                    && !self.changed.contains(&artifact.id)
                 {
                     changed |= self.raise(artifact.id, Mark::Whole);
                 }

@@ -1,4 +1,4 @@
-//! Messages without what policy takes out of them.
+//! Messages and files without what has to go.
 //!
 //! Everything here is an edit on byte ranges: what no edit names stays byte for byte, by construction. Targets are
 //! found again by structure, never by name, and the result is read again before it is given to anybody; that nothing
@@ -10,5 +10,5 @@ mod marks;
 mod notice;
 mod quoted;
 
-pub use mail::{Order, Refused, Rewritten, strip};
-pub use notice::Notice;
+pub use mail::{Order, Refused, Rewritten, rewrite};
+pub use notice::{DISARMED, DISARMED_FILES, FILES, Notice};

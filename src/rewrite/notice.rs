@@ -4,14 +4,21 @@ use crate::knowledge::{Catalogue, Language};
 use crate::model::{Artifact, Finding, Report};
 use crate::text;
 
+use super::disarm::Removed;
+
 /// Reasons given of one part.
 const REASONS: usize = 6;
+
+/// Things taken out of one part that are listed.
+const REMOVED: usize = 20;
 
 /// The texts for one message.
 #[derive(Debug, Clone, Copy)]
 pub struct Notice<'a> {
     /// The templates of this copy, one a language, with `{name}`, `{kind}`, `{size}`, `{sha256}`, `{reasons}` and `{id}`.
     pub templates: &'a [(Language, &'a str)],
+    /// The templates for files that were disarmed, with `{name}`, `{removed}` and `{id}`.
+    pub disarmed: &'a [(Language, &'a str)],
     /// What findings are called.
     pub catalogue: &'a Catalogue,
     /// What was found.
@@ -20,14 +27,87 @@ pub struct Notice<'a> {
     pub ticket: &'a str,
 }
 
+/// Texts for files outside of a mail flow: there is no number to ask by.
+pub const FILES: &[(Language, &str)] = &[
+    (
+        Language::Japanese,
+        include_str!("../../signatures/notice_file.ja.txt"),
+    ),
+    (
+        Language::English,
+        include_str!("../../signatures/notice_file.en.txt"),
+    ),
+];
+
+/// The same for files that were disarmed.
+pub const DISARMED_FILES: &[(Language, &str)] = &[
+    (
+        Language::Japanese,
+        include_str!("../../signatures/disarmed_file.ja.txt"),
+    ),
+    (
+        Language::English,
+        include_str!("../../signatures/disarmed_file.en.txt"),
+    ),
+];
+
+/// Texts for files that were disarmed in a mail flow.
+pub const DISARMED: &[(Language, &str)] = &[
+    (
+        Language::Japanese,
+        include_str!("../../signatures/disarmed.ja.txt"),
+    ),
+    (
+        Language::English,
+        include_str!("../../signatures/disarmed.en.txt"),
+    ),
+];
+
 impl Notice<'_> {
-    /// The text for a part; lines end in `\n`.
-    pub fn text(&self, part: &Artifact) -> String {
-        let texts = self.templates.iter();
-        let texts: Vec<String> = texts
-            .map(|(language, template)| self.fill(template, *language, part))
-            .collect();
+    /// The text for a part that is gone, or from which something was taken out; lines end in `\n`.
+    pub fn text(&self, part: &Artifact, removed: &[Removed]) -> String {
+        let texts: Vec<String> = match removed.is_empty() {
+            true => {
+                let texts = self.templates.iter();
+                texts
+                    .map(|(language, template)| self.fill(template, *language, part))
+                    .collect()
+            }
+            false => {
+                let texts = self.disarmed.iter();
+                texts
+                    .map(|(language, template)| {
+                        self.fill_disarmed(template, *language, part, removed)
+                    })
+                    .collect()
+            }
+        };
         texts.join("\n\n")
+    }
+
+    fn fill_disarmed(
+        &self,
+        template: &str,
+        language: Language,
+        part: &Artifact,
+        removed: &[Removed],
+    ) -> String {
+        let mut lines: Vec<String> = Vec::new();
+        for one in removed {
+            let entry = self.catalogue.entry(&one.finding);
+            let title = entry.map_or(one.finding.as_ref(), |entry| {
+                entry.text(language).title.as_str()
+            });
+            let line = format!("    {title} ({}): {}", one.finding, one.place);
+            if lines.len() < REMOVED && !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        let filled = template
+            .replace("{id}", self.ticket)
+            .replace("{removed}", &lines.join("\n"))
+            .replace("{name}", &text::excerpt(name_of(part)));
+        filled.trim_end().to_owned()
     }
 
     /// One line of ASCII, for a text in a charset of its own.
@@ -63,10 +143,6 @@ impl Notice<'_> {
                 }
             })
             .collect();
-        let name = match part.label() {
-            "" => "-",
-            name => name,
-        };
         // Text from outside is filled in last, so that what it holds is never taken for a placeholder.
         let filled = template
             .replace("{kind}", part.kind.as_str())
@@ -74,7 +150,7 @@ impl Notice<'_> {
             .replace("{sha256}", &part.sha256_hex())
             .replace("{reasons}", &reasons.join("\n"))
             .replace("{id}", self.ticket)
-            .replace("{name}", &text::excerpt(name));
+            .replace("{name}", &text::excerpt(name_of(part)));
         filled.trim_end().to_owned()
     }
 
@@ -104,5 +180,12 @@ impl Notice<'_> {
             }
         }
         named
+    }
+}
+
+fn name_of(part: &Artifact) -> &str {
+    match part.label() {
+        "" => "-",
+        name => name,
     }
 }

@@ -16,6 +16,19 @@ pub(super) fn encode(text: &str, eol: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Encodes bytes whose lines end in `eol`: those ends stay, every other byte comes back as it was.
+pub(super) fn encode_bytes(content: &[u8], eol: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(content.len().saturating_mul(2));
+    let mut from = 0usize;
+    for at in memchr::memmem::find_iter(content, eol) {
+        encode_line(content.get(from..at).unwrap_or_default(), eol, &mut out);
+        out.extend_from_slice(eol);
+        from = at.saturating_add(eol.len());
+    }
+    encode_line(content.get(from..).unwrap_or_default(), eol, &mut out);
+    out
+}
+
 fn encode_line(line: &[u8], eol: &[u8], out: &mut Vec<u8>) {
     let mut width = 0usize;
     let mut rest = line.iter().enumerate().peekable();

@@ -4,11 +4,13 @@
 //! links are followed where they are given, never where they are met in a folder: so no walk leaves its folder or
 //! runs in circles. Mailboxes are one input each: their messages are artifacts.
 
+mod beneath;
 mod rules;
 mod walk;
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -19,6 +21,7 @@ use crate::limits::Halt;
 use crate::model::{Fact, Name};
 use crate::text;
 
+pub use beneath::{Folder, Met, NotOpened, Opened, open_beneath};
 pub use rules::{NoRules, rule_sources};
 pub use walk::{Skipped, Step, Walk};
 
@@ -69,17 +72,37 @@ impl Source {
                     .map(|name| Name::from_raw(name.as_encoded_bytes())),
             ),
         };
-        let facts = data.too_long.then(|| Fact::Limit {
-            halt: Halt::Ceiling("max-file"),
-            what: format!("only the first {max_file} bytes were read"),
-        });
-        Ok(Input {
-            path: self.path(),
-            name,
-            data: data.bytes,
-            facts: facts.into_iter().collect(),
-            ..Input::default()
-        })
+        Ok(data.input(self.path(), name, max_file))
+    }
+}
+
+/// Reads at most `max_file` bytes of a file that somebody else opened, from its beginning and without moving it.
+/// Of a longer one the head is taken, and a fact says so.
+pub fn read_opened(file: &File, path: String, max_file: u64) -> Result<Input, Unreadable> {
+    let unreadable = |error: &dyn std::fmt::Display| Unreadable {
+        path: text::safe(&path),
+        reason: text::safe(&error.to_string()),
+    };
+    let metadata = file.metadata().map_err(|error| unreadable(&error))?;
+    if !metadata.is_file() {
+        return Err(unreadable(&"not a regular file"));
+    }
+    let mut from = Positioned { file, at: 0 };
+    let data = head(&mut from, metadata.len(), max_file).map_err(|error| unreadable(&error))?;
+    Ok(data.input(path, None, max_file))
+}
+
+/// Reads a file from a place of its own: who opened it shares the file's.
+struct Positioned<'f> {
+    file: &'f File,
+    at: u64,
+}
+
+impl Read for Positioned<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let len = self.file.read_at(buffer, self.at)?;
+        self.at = self.at.saturating_add(len as u64);
+        Ok(len)
     }
 }
 
@@ -87,6 +110,22 @@ impl Source {
 struct Head {
     bytes: Bytes,
     too_long: bool,
+}
+
+impl Head {
+    fn input(self, path: String, name: Option<Name>, max_file: u64) -> Input {
+        let facts = self.too_long.then(|| Fact::Limit {
+            halt: Halt::Ceiling("max-file"),
+            what: format!("only the first {max_file} bytes were read"),
+        });
+        Input {
+            path,
+            name,
+            data: self.bytes,
+            facts: facts.into_iter().collect(),
+            ..Input::default()
+        }
+    }
 }
 
 fn read_file(path: &Path, max_file: u64) -> std::io::Result<Head> {

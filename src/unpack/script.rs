@@ -60,6 +60,19 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         };
         push(nest, text.into_bytes(), kind)?;
     }
+    // Macros in Basic and in formulas have readers of their own.
+    let macros = matches!(
+        artifact.kind,
+        Kind::VbaSource | Kind::XlmSource | Kind::MsBuild
+    );
+    if !macros {
+        for text in script::masked_texts(&source) {
+            // What a few characters say is told with their script.
+            if text.len() >= PIECE {
+                push(nest, text.into_bytes(), Some(artifact.kind))?;
+            }
+        }
+    }
     nest.budget().check_time()?;
     match artifact.kind {
         Kind::Bat => {
@@ -150,6 +163,9 @@ fn project(nest: &mut Nest<'_>, artifact: &Artifact) -> Result<(), Trouble> {
         match step {
             msbuild::Step::Command { element, line } => {
                 nest.note(Fact::BuildCommand { element, line });
+            }
+            msbuild::Step::Import { element, target } => {
+                nest.note(Fact::BuildImport { element, target });
             }
             msbuild::Step::InlineTask {
                 name,

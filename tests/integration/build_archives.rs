@@ -17,6 +17,7 @@ pub(crate) fn all(content: &[u8]) -> Vec<Vec<u8>> {
         szdd(content),
         rar("a.txt", content),
         lzh(b"a.txt", content),
+        chm("a.txt", content),
         [b"\x1f\x9d\x90".as_slice(), content].concat(),
     ]
 }
@@ -151,4 +152,72 @@ fn lzh(name: &[u8], content: &[u8]) -> Vec<u8> {
         &[0],
     ]
     .concat()
+}
+
+/// Compiled help of one file in the compressed section: an LZX stream of one block that is not compressed.
+pub(crate) fn chm(name: &str, content: &[u8]) -> Vec<u8> {
+    assert!(content.len() <= 0x8000);
+    let size = u16::try_from(content.len()).unwrap();
+    // No translation of calls, block type 3, 24 bits of length.
+    let mut stream = (0x3000 | size >> 12).to_le_bytes().to_vec();
+    stream.extend((size << 4).to_le_bytes());
+    stream.extend([1, 0, 0, 0].repeat(3));
+    stream.extend_from_slice(content);
+    stream.extend(vec![0; content.len() % 2]);
+    let mut control = 6u32.to_le_bytes().to_vec();
+    control.extend(b"LZXC");
+    for value in [2u32, 2, 2, 0] {
+        control.extend(value.to_le_bytes());
+    }
+    let mut table = Vec::new();
+    for value in [2u32, 1, 8, 0x28] {
+        table.extend(value.to_le_bytes());
+    }
+    for value in [content.len(), stream.len(), 0x8000, 0] {
+        table.extend(u64::try_from(value).unwrap().to_le_bytes());
+    }
+    let storage = "::DataSpace/Storage/MSCompressed";
+    let transform = "Transform/{7FC28940-9D31-11D0-9B27-00A0C91E9C7C}/InstanceData/ResetTable";
+    let parts = [
+        (format!("{storage}/Content"), stream),
+        (format!("{storage}/ControlData"), control),
+        (format!("{storage}/{transform}"), table),
+    ];
+    let mut entries = Vec::new();
+    let mut plain = Vec::new();
+    for (name, data) in &parts {
+        chm_entry(name, 0, plain.len(), data.len(), &mut entries);
+        plain.extend_from_slice(data);
+    }
+    chm_entry(&format!("/{name}"), 1, 0, content.len(), &mut entries);
+    const CHUNK: usize = 4096;
+    let mut out = b"ITSF\x03\0\0\0\x60\0\0\0\x01\0\0\0".to_vec();
+    out.extend([0; 56]);
+    for value in [0x60, 0x54 + CHUNK, 0x60 + 0x54 + CHUNK] {
+        out.extend(u64::try_from(value).unwrap().to_le_bytes());
+    }
+    out.extend(b"ITSP\x01\0\0\0\x54\0\0\0\x0a\0\0\0");
+    out.extend(u32::try_from(CHUNK).unwrap().to_le_bytes());
+    out.extend([0; 0x54 - 20]);
+    out.extend(b"PMGL");
+    let free = CHUNK - 20 - entries.len();
+    out.extend(u32::try_from(free).unwrap().to_le_bytes());
+    out.extend([0; 12]);
+    out.extend(entries);
+    out.extend(vec![0; free]);
+    out.extend(plain);
+    out
+}
+
+fn chm_entry(name: &str, section: u8, offset: usize, size: usize, out: &mut Vec<u8>) {
+    let number = |number: usize, out: &mut Vec<u8>| {
+        out.push(0x80 | u8::try_from(number >> 14 & 0x7f).unwrap());
+        out.push(0x80 | u8::try_from(number >> 7 & 0x7f).unwrap());
+        out.push(u8::try_from(number & 0x7f).unwrap());
+    };
+    number(name.len(), out);
+    out.extend_from_slice(name.as_bytes());
+    out.push(section);
+    number(offset, out);
+    number(size, out);
 }

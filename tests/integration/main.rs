@@ -5,9 +5,11 @@
 //! | `cli` | arguments and files → standard output, standard error, exit code |
 //! | `compound` | compound files against an independent reader, macros and locks against labels |
 //! | `corpus` | real files with labels, where they are there |
+//! | `disarm` | what is taken out is gone, the rest stays |
 //! | `findings` | every id an analyzer may find has a hit and a near miss |
 //! | `gateway` | `sekisho serve`, by itself and behind a real Postfix |
 //! | `golden` | whole reports, file by file |
+//! | `help` | compiled help whose files are compressed |
 //! | `hostile` | inputs of hostile size: linear time, bounded memory, every limit said |
 //! | `mutate` | damaged files: no panic, no hang, always a report |
 //! | `pcode` | compiled code of real macros against their source, and with other source put in its place |
@@ -16,8 +18,7 @@
 //! | `rules` | every embedded rule has a hit and a near miss |
 //! | `scoring` | severities, variants and combinations against a table of their own |
 //! | `shape` | layers, tables, catalogue, sizes: the shape of the code |
-//! | `bench`, `build`, `build_links`, `fixtures`, `support` | the engine and dice, builders, what they build, running the program |
-//! | `bench`, `build`, `build_pcode`, `fixtures`, `support` | the engine and dice, builders, what they build, running the program |
+//! | `bench`, `build*`, `fixtures*`, `support` | the engine and dice, builders, what they build, running the program |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -40,11 +41,13 @@ mod clamav_testfiles;
 mod cli;
 mod compound;
 mod corpus;
+mod disarm;
 mod findings;
 mod fixtures;
 mod fixtures_programs;
 mod gateway;
 mod golden;
+mod help;
 mod hostile;
 mod mutate;
 mod parsers;

@@ -79,6 +79,8 @@ fn built() -> Vec<Vec<u8>> {
         [b"From a@b Mon Nov  2 09:30:00 2026\n".as_slice(), boundaries.as_bytes(), b"\nFrom c\n"].concat(),
         relations.as_bytes().to_vec(),
         milter_transcript(),
+        b"zIDSESSION\0zPING\0zINSTREAM\0\0\0\0\x03abc\0\0\0\0nSCAN /a\nzFILDES\0\0zEND\0".to_vec(),
+        b"OLEFY/1.0\nMethod: oletools\nRspamd-ID: 5f\n\nfile".to_vec(),
         b"=ybegin line=128 size=3 name=a.bin\r\n\x8b\x8c=J\r\n=yend size=3\r\n".to_vec(),
         b"begin-base64 644 a\nTVqQAAMAAAAEAAAA\n====\nhttp://h.example/a.exe \\\\srv\\x 192.0.2.1 cmd /c a".to_vec(),
         b"ID=\"{0}\"\r\nModule=M\r\nDocument=D/&H0\r\nCMG=\"0A08\"\r\nDPB=\"1A18\"\r\n[Host]\r\n".to_vec(),

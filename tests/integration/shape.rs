@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sekisho::analyze::ANALYZERS;
 use sekisho::knowledge::Knowledge;
+use sekisho::rewrite::disarm::DISARMERS;
 use sekisho::unpack::UNPACKERS;
 
 /// Rows of the architecture: a module names only modules of rows above its own.
@@ -160,6 +161,25 @@ fn every_file_of_unpack_and_analyze_is_in_its_table() {
             );
         }
     }
+}
+
+#[test]
+fn every_disarmer_is_a_file_and_takes_out_what_the_catalogue_has() {
+    let catalogue = Knowledge::embedded().unwrap().catalogue;
+    let folder = root().join("src/rewrite/disarm");
+    let mut kinds = BTreeSet::new();
+    for row in DISARMERS {
+        let file = folder.join(format!("{}.rs", row.name));
+        let module = folder.join(row.name).join("mod.rs");
+        assert!(file.exists() || module.exists(), "no file {}", row.name);
+        for id in row.findings {
+            assert!(catalogue.entry(id).is_some(), "{}: {id}", row.name);
+        }
+        for kind in row.kinds {
+            assert!(kinds.insert(*kind), "{kind} stands in two rows");
+        }
+    }
+    assert!(!kinds.is_empty());
 }
 
 #[test]

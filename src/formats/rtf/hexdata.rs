@@ -7,6 +7,8 @@ use super::tokens::hex;
 pub struct Noise {
     /// Blanks and tabulators.
     pub blanks: usize,
+    /// Of these, those between the two digits of a byte.
+    pub split: usize,
     /// Characters that are neither digits nor blanks.
     pub junk: usize,
     /// Control words.
@@ -37,8 +39,9 @@ impl Noise {
             }
         }
         // Programs write lines of the same length and nothing else between the digits.
-        if self.blanks > 8 && self.blanks > self.digits / 8 {
-            told.push(format!("{} blanks", self.blanks));
+        let (many, split) = (self.blanks > 8, self.split > 2);
+        if many && self.blanks > self.digits / 8 || split {
+            told.push(format!("{} blanks", self.blanks.max(self.split)));
         }
         if self.binary > 0 && self.digits > 0 {
             told.push(format!("{} runs of binary data among digits", self.binary));
@@ -124,6 +127,8 @@ impl Collector {
                 }
             } else if matches!(byte, b' ' | b'\t') {
                 self.noise.blanks = self.noise.blanks.saturating_add(1);
+                let split = usize::from(self.plain.half.is_some());
+                self.noise.split = self.noise.split.saturating_add(split);
             } else if !matches!(byte, b'\r' | b'\n' | 0) {
                 self.note_junk(1);
             }

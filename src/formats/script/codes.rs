@@ -1,7 +1,8 @@
 //! Texts written as a list of character codes, in an array or in a text that a loop takes apart.
 //!
-//! No specification: whatever the language, such a list is numbers with the same separator between them. Codes of
-//! printable characters alone are read; shifted or masked ones are not.
+//! No specification: whatever the language, such a list is numbers with the same separator between them. Long lists
+//! are read where all codes are printable; short and masked ones only in a script that makes characters of numbers,
+//! by the masks that stand in it.
 
 /// Codes of one list at the least.
 const SHORTEST: usize = 16;
@@ -43,6 +44,214 @@ pub fn code_texts(source: &str) -> Vec<String> {
         at = end.saturating_add(gap.map_or(0, <[u8]>::len));
     }
     keep(&mut found, &mut text);
+    found
+}
+
+/// Codes of a list at the least, in a script that makes characters of numbers.
+const FEW: usize = 4;
+
+/// Numbers of one list, and masks of one script, at the most.
+const NUMBERS: usize = 65_536;
+const MASKS: usize = 8;
+
+/// How a number becomes the code of a character.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mask {
+    Plain,
+    Xor(u32),
+    Less(u32),
+    More(u32),
+}
+
+/// The texts of lists of numbers, and of hexadecimal digits in quotes, in a script that makes characters of numbers
+/// (`String.fromCharCode(k[i] ^ 85)`, `Chr(c - 1)`, `[char]($x -bxor 7)`): under the mask that gives the likeliest one.
+pub fn masked_texts(source: &str) -> Vec<String> {
+    let lower = source.to_ascii_lowercase();
+    let masks = masks(&lower);
+    if masks.is_empty() {
+        return Vec::new();
+    }
+    let mut found: Vec<String> = Vec::new();
+    for list in lists(&lower).into_iter().take(LISTS) {
+        let texts = masks.iter().filter_map(|mask| unmasked(&list, *mask));
+        let text = texts.max_by_key(|text| likeness(text));
+        if let Some(text) = text.filter(|text| !found.contains(text)) {
+            found.push(text);
+        }
+    }
+    found
+}
+
+/// How many characters of a text are those that programs are mostly made of.
+fn likeness(text: &str) -> usize {
+    let usual = |byte: &u8| byte.is_ascii_alphanumeric() || b" .()=;\"'".contains(byte);
+    text.as_bytes().iter().filter(|byte| usual(byte)).count()
+}
+
+/// What numbers say under a mask; nothing where it is no text.
+fn unmasked(list: &[u32], mask: Mask) -> Option<String> {
+    let text: Option<String> = list
+        .iter()
+        .map(|number| {
+            let code = match mask {
+                Mask::Plain => *number,
+                Mask::Xor(key) => *number ^ key,
+                Mask::Less(key) => number.checked_sub(key)?,
+                Mask::More(key) => number.checked_add(key)?,
+            };
+            char::from_u32(code).filter(|c| matches!(c, ' '..='~' | '\t' | '\r' | '\n'))
+        })
+        .collect();
+    let text = text?;
+    let letters = text.bytes().filter(u8::is_ascii_alphabetic).count();
+    (letters.saturating_mul(2) >= text.len()).then_some(text)
+}
+
+/// The masks of a script in lower case: what stands with a number behind each place where characters are made, the
+/// plain codes first.
+fn masks(lower: &str) -> Vec<Mask> {
+    const MAKERS: [&str; 5] = ["fromcharcode(", "chr(", "chrw(", "[char]", "fromcodepoint("];
+    let mut masks = Vec::new();
+    for maker in MAKERS {
+        for (at, _) in lower.match_indices(maker).take(32) {
+            let start = at.saturating_add(maker.len());
+            let rest = lower.get(start..).unwrap_or_default();
+            let rest = rest.lines().next().unwrap_or_default();
+            let rest = rest
+                .get(..rest.floor_char_boundary(120))
+                .unwrap_or_default();
+            // Of a number alone, and of a list of them, the readers of expressions tell.
+            let first = rest.trim_start_matches(|c: char| c == '(' || c.is_whitespace());
+            if first.starts_with(|c: char| c.is_ascii_digit()) {
+                continue;
+            }
+            for mask in std::iter::once(Mask::Plain).chain(operations(rest)) {
+                if !masks.contains(&mask) && masks.len() < MASKS {
+                    masks.push(mask);
+                }
+            }
+        }
+    }
+    // Masks are often put into a name first: `$k = 0x55`, `key = 7`.
+    if !masks.is_empty() && (lower.contains('^') || lower.contains("xor")) {
+        for number in assigned(lower) {
+            let mask = Mask::Xor(number);
+            if !masks.contains(&mask) && masks.len() < MASKS.saturating_mul(2) {
+                masks.push(mask);
+            }
+        }
+    }
+    masks
+}
+
+/// Numbers from 1 to 255 that a name is given in a line.
+fn assigned(lower: &str) -> Vec<u32> {
+    let lines = lower.split(['\n', ';']).filter_map(|line| {
+        let (name, value) = line.split_once('=')?;
+        let value = value.trim();
+        let bare = name.trim().len() < 40 && value.len() < 8;
+        let number = bare.then(|| whole_number(value))??;
+        (1..=255).contains(&number).then_some(number)
+    });
+    lines.take(MASKS).collect()
+}
+
+fn whole_number(text: &str) -> Option<u32> {
+    let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("&h"));
+    match hex {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+/// What a number behind an operator makes.
+type Operator = fn(u32) -> Mask;
+
+/// The operators with a number behind them in a piece of an expression.
+fn operations(text: &str) -> Vec<Mask> {
+    let mut found = Vec::new();
+    let operators: [(&str, Operator); 5] = [
+        ("^", Mask::Xor),
+        ("-bxor", Mask::Xor),
+        (" xor", Mask::Xor),
+        ("-", Mask::Less),
+        ("+", Mask::More),
+    ];
+    for (operator, mask) in operators {
+        for (at, _) in text.match_indices(operator) {
+            let behind = text
+                .get(at.saturating_add(operator.len())..)
+                .unwrap_or_default()
+                .trim_start();
+            let len = behind
+                .bytes()
+                .take(6)
+                .take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'&')
+                .count();
+            let number = behind.get(..len).and_then(whole_number);
+            if let Some(number) = number.filter(|number| *number > 0) {
+                found.push(mask(number));
+            }
+        }
+    }
+    found
+}
+
+/// Lists of numbers with the same separator, and runs of hexadecimal digits in quotes as numbers of two digits each.
+fn lists(lower: &str) -> Vec<Vec<u32>> {
+    let bytes = lower.as_bytes();
+    let mut found = Vec::new();
+    let mut list = Vec::new();
+    let mut between: Option<&[u8]> = None;
+    let mut at = 0usize;
+    // Ends because each round goes over at least a byte.
+    while let Some(byte) = bytes.get(at) {
+        if !byte.is_ascii_digit() {
+            at = at.saturating_add(1);
+            continue;
+        }
+        let rest = bytes.get(at..).unwrap_or_default();
+        let len = rest
+            .iter()
+            .take(8)
+            .take_while(|byte| byte.is_ascii_alphanumeric())
+            .count()
+            .max(1);
+        let number = rest
+            .get(..len)
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(whole_number)
+            .filter(|number| *number < 0x1_0000 && starts_number(bytes, at));
+        let end = at.saturating_add(len);
+        let gap = gap(bytes.get(end..).unwrap_or_default());
+        let goes_on = number.is_some() && (list.is_empty() || between.is_some());
+        if let Some(number) = number.filter(|_| goes_on && list.len() < NUMBERS) {
+            list.push(number);
+        }
+        let same = gap.is_some() && (list.len() < 2 || gap == between);
+        if number.is_none() || !same {
+            if list.len() >= FEW && found.len() < LISTS {
+                found.push(std::mem::take(&mut list));
+            }
+            list.clear();
+        }
+        between = gap.filter(|_| !list.is_empty());
+        at = end.saturating_add(gap.map_or(0, <[u8]>::len));
+    }
+    let digits = lower.split(['"', '\'']).filter(|text| {
+        text.len() >= FEW.saturating_mul(2)
+            && text.len() < NUMBERS
+            && text.len().is_multiple_of(2)
+            && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    });
+    for text in digits.take(LISTS) {
+        let pairs = text.as_bytes().as_chunks::<2>().0.iter();
+        let numbers = pairs.filter_map(|pair| {
+            let pair = std::str::from_utf8(pair).ok()?;
+            u32::from_str_radix(pair, 16).ok()
+        });
+        found.push(numbers.collect());
+    }
     found
 }
 
@@ -93,6 +302,26 @@ fn gap(rest: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_and_masked_lists_are_read_where_characters_are_made_of_numbers() {
+        for source in [
+            "var k = [52,57,48,39,33];for(i in k) r += String.fromCharCode(k[i] ^ 85);",
+            "k = '3439302721'; r += String.fromCharCode(parseInt(k.substr(i, 2), 16) ^ 85);",
+            "For Each c In Array(98,109,102,115,117)\r\ns = s & Chr(c - 1)\r\nNext",
+            "$b = 0x34,0x39,0x30,0x27,0x21\n$k = 0x55\nforeach ($x in $b) { $r += [char]($x -bxor $k) }",
+            "var k = [97,108,101,114,116]; for (i in k) r += String.fromCharCode(k[i]);",
+        ] {
+            assert_eq!(masked_texts(source), ["alert"], "{source}");
+        }
+        for source in [
+            "var k = [97,108,101,114,116]; r = k.map(double);",
+            "r = String.fromCharCode(97, 108, 101, 114, 116);",
+            "var t = [1,2,3,4,5]; s = String.fromCharCode(c);",
+        ] {
+            assert_eq!(masked_texts(source), Vec::<String>::new(), "{source}");
+        }
+    }
 
     #[test]
     fn lists_of_codes_are_read_whatever_separates_them() {

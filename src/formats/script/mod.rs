@@ -13,7 +13,7 @@ mod tokens;
 mod value;
 
 pub use blocks::{Dialect, blocks};
-pub use codes::code_texts;
+pub use codes::{code_texts, masked_texts};
 pub use fold::{Built, Folded, Payload, fold};
 pub use tokens::{Language, Token, TokenKind, tokens};
 pub use value::Value;

@@ -201,8 +201,13 @@ impl Workbook {
 
 /// Whether a name's formula calls what only macro sheets may call.
 fn calls_macro_function(name: &DefinedName) -> bool {
+    is_macro_formula(&name.formula)
+}
+
+/// Whether a formula calls what only macro sheets may call.
+pub fn is_macro_formula(formula: &str) -> bool {
     // A call needs a bracket; most names have none.
-    name.formula.contains('(') && Formula::read(&name.formula).calls().any(is_macro_function)
+    formula.contains('(') && Formula::read(formula).calls().any(is_macro_function)
 }
 
 /// Text without what would end a line or a column.

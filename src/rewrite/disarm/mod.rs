@@ -1,16 +1,31 @@
 //! Files without their active content: macros, fields, objects and scripts go, the document stays.
 //!
 //! One file a format, each a row of [`DISARMERS`]: bytes in, bytes out. A disarmer that cannot make a file safe refuses;
-//! whether what it made is safe is shown by another scan, never believed.
+//! whether what it made is safe is shown by another scan, never believed: [`proven`] is the way from outside.
+
+mod archive;
+mod driver;
+mod holder;
+mod members;
+mod ooxml;
+mod outline;
+mod proof;
+mod selection;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::knowledge::Knowledge;
 use crate::limits::{Budget, Halt};
 use crate::model::Kind;
+
+pub use driver::{Deed, Made, Notices, Retype, Task, takes_out};
+pub use proof::{Proven, proven};
+pub use selection::{Selection, UnknownName};
 
 /// Id of a finding.
 pub type FindingId = Cow<'static, str>;
@@ -59,6 +74,12 @@ pub enum Refusal {
     /// A limit was met.
     #[error("{0}")]
     Limit(Halt),
+    /// What should have gone is still found in the result.
+    #[error("{0} is still found in the result")]
+    StillThere(FindingId),
+    /// The result is worse than what it was made of, or can no longer be looked through.
+    #[error("the result would be worse: {0}")]
+    Worse(String),
 }
 
 /// A disarmer of some kinds of file.
@@ -75,4 +96,13 @@ pub struct Disarmer {
 }
 
 /// Every disarmer; a kind stands in one row only.
-pub const DISARMERS: &[Disarmer] = &[];
+pub const DISARMERS: &[Disarmer] = &[ooxml::ROW];
+
+/// The lists by which a scan finds what a disarmer takes out.
+fn knowledge() -> Result<&'static Knowledge, Refusal> {
+    static EMBEDDED: LazyLock<Result<Knowledge, String>> =
+        LazyLock::new(|| Knowledge::embedded().map_err(|error| error.to_string()));
+    EMBEDDED
+        .as_ref()
+        .map_err(|error| Refusal::Broken(error.clone()))
+}

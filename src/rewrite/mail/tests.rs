@@ -33,13 +33,15 @@ fn without(message: &str, name: &str, break_signatures: bool) -> Result<String, 
     assert!(!targets.is_empty(), "{tree:?}");
     let order = Order {
         tree: &tree,
+        root: 0,
         targets: &targets,
+        replaced: &BTreeMap::new(),
         break_signatures,
-        notice: &|part| format!("NOTICE {}\n", part.label()),
+        notice: &|part, _| format!("NOTICE {}\n", part.label()),
         line: &|part| format!("[{} was here]", part.label()),
     };
     let budget = Budget::new(Limits::default(), None);
-    let rewritten = strip(&order, &budget)?;
+    let rewritten = rewrite(&order, &budget)?;
     Ok(String::from_utf8(rewritten.message.to_vec()).unwrap())
 }
 
@@ -142,13 +144,15 @@ fn the_message_itself_is_not_taken_out() {
     let targets = BTreeSet::from([0]);
     let order = Order {
         tree: &tree,
+        root: 0,
         targets: &targets,
+        replaced: &BTreeMap::new(),
         break_signatures: false,
-        notice: &|_| String::new(),
+        notice: &|_, _| String::new(),
         line: &|_| String::new(),
     };
     let budget = Budget::new(Limits::default(), None);
-    assert_eq!(strip(&order, &budget), Err(Refused::Whole));
+    assert_eq!(rewrite(&order, &budget), Err(Refused::Whole));
 }
 
 #[test]

@@ -42,19 +42,20 @@ impl<'a> Shortened<'a> {
     ) -> Result<Self, Trouble> {
         let whole = data.get(start..).unwrap_or_default();
         let holes = holes(data, structure);
+        let folds = folds(data, structure);
         let mut short = Self {
             whole,
             start,
             text: None,
             cuts: Vec::new(),
         };
-        if holes.is_empty() && breaks == Breaks::Lf {
+        if holes.is_empty() && folds.is_empty() && breaks == Breaks::Lf {
             return Ok(short);
         }
         let mut text = Vec::new();
         let mut at = start;
         let mut lacking = 0usize;
-        for hole in holes {
+        for hole in &holes {
             text.extend_from_slice(data.get(at..hole.start).unwrap_or_default());
             lacking = lacking.saturating_add(hole.len());
             short.cuts.push((text.len(), lacking));
@@ -62,6 +63,14 @@ impl<'a> Shortened<'a> {
         }
         text.extend_from_slice(data.get(at..).unwrap_or_default());
         nest.budget().spend(text.len())?;
+        for fold in folds {
+            let cut = holes.iter().filter(|hole| hole.end <= fold);
+            let lacking: usize = cut.map(ExactSizeIterator::len).sum();
+            let at = fold.checked_sub(start.saturating_add(lacking));
+            if let Some(byte) = at.and_then(|at| text.get_mut(at)) {
+                *byte = b' ';
+            }
+        }
         if breaks == Breaks::Cr {
             feed_lines(&mut text);
         }
@@ -109,6 +118,40 @@ fn holes(data: &[u8], structure: &Structure) -> Vec<Range<usize>> {
         holes.push(start..end);
     }
     holes
+}
+
+/// Line ends between the word `boundary`, its sign and its value, of the whole mail at the most: the crate takes such a
+/// field for one without a boundary, which no mail program does (RFC 5322, 2.2.3).
+const FOLDS: usize = 64;
+
+/// Where the bytes of such line ends are.
+fn folds(data: &[u8], structure: &Structure) -> Vec<usize> {
+    let mut found = Vec::new();
+    let fields = structure.parts.iter().flat_map(|part| &part.header.fields);
+    for field in fields {
+        let value = data.get(field.value.clone()).unwrap_or_default();
+        let value = value.get(..FIELD).unwrap_or(value);
+        if !value.contains(&b'\n') {
+            continue;
+        }
+        let word = b"boundary";
+        let Some(at) = value
+            .windows(word.len())
+            .position(|bytes| bytes.eq_ignore_ascii_case(word))
+        else {
+            continue;
+        };
+        let behind = at.saturating_add(word.len());
+        let between = value.get(behind..).unwrap_or_default().iter();
+        let between = between.take_while(|byte| byte.is_ascii_whitespace() || **byte == b'=');
+        for (skip, byte) in between.enumerate() {
+            if matches!(byte, b'\r' | b'\n') && found.len() < FOLDS {
+                let place = field.value.start.saturating_add(behind);
+                found.push(place.saturating_add(skip));
+            }
+        }
+    }
+    found
 }
 
 /// Turns every bare CR into LF.

@@ -225,6 +225,23 @@ fn damaged_mails_still_show_their_attachments() {
 }
 
 #[test]
+fn a_boundary_on_a_line_of_its_own_is_no_doubt() {
+    let whole = mixed(&format!(
+        "--b\r\n\r\nHi\r\n--b\r\n{}--b--\r\n",
+        attachment()
+    ));
+    for folded in ["boundary=\r\n \"b\"", "boundary\r\n =\r\n\t\"b\""] {
+        let report = scan(whole.replace("boundary=\"b\"", folded));
+        let doubts = report
+            .findings
+            .iter()
+            .filter(|found| found.id == "mime-ambiguous");
+        assert_eq!(doubts.count(), 0, "{folded}");
+        assert!(has(&report, PROGRAM_BYTES), "{folded}");
+    }
+}
+
+#[test]
 fn nested_messages_and_blocks_in_text_are_opened() {
     let inner = mixed(&format!("--b\r\n{}--b--\r\n", attachment()));
     let mail = format!(

@@ -179,6 +179,7 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
 /// A message at the next hop.
 #[derive(Debug, Clone)]
 pub(crate) struct Delivered {
+    pub(crate) from: String,
     pub(crate) to: Vec<String>,
     pub(crate) data: Vec<u8>,
 }
@@ -191,7 +192,12 @@ pub(crate) struct NextHop {
 
 impl NextHop {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_on(0)
+    }
+
+    /// On a port of the test's choice.
+    pub(crate) fn start_on(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let delivered: Arc<Mutex<Vec<Delivered>>> = Arc::default();
         let all = Arc::clone(&delivered);
@@ -213,7 +219,8 @@ fn take(stream: TcpStream, all: &Mutex<Vec<Delivered>>) -> std::io::Result<()> {
     let mut out = stream.try_clone()?;
     let mut lines = BufReader::new(stream);
     out.write_all(b"220 next.test\r\n")?;
-    let mut to = Vec::new();
+    let (mut from, mut to) = (String::new(), Vec::new());
+    let address = |text: &str| text.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
     loop {
         let mut line = Vec::new();
         if lines.read_until(b'\n', &mut line)? == 0 {
@@ -223,16 +230,23 @@ fn take(stream: TcpStream, all: &Mutex<Vec<Delivered>>) -> std::io::Result<()> {
         let verb = text.get(..4).unwrap_or_default().to_ascii_uppercase();
         match verb.as_str() {
             "EHLO" => out.write_all(b"250-next.test\r\n250 8BITMIME\r\n")?,
+            "MAIL" => {
+                from = address(&text);
+                out.write_all(b"250 ok\r\n")?;
+            }
             "RCPT" => {
-                let address = text.split(['<', '>']).nth(1).unwrap_or_default();
-                to.push(address.to_owned());
+                to.push(address(&text));
                 out.write_all(b"250 ok\r\n")?;
             }
             "DATA" => {
                 out.write_all(b"354 go\r\n")?;
                 let data = until_dot(&mut lines)?;
                 let to = std::mem::take(&mut to);
-                all.lock().unwrap().push(Delivered { to, data });
+                all.lock().unwrap().push(Delivered {
+                    from: from.clone(),
+                    to,
+                    data,
+                });
                 out.write_all(b"250 taken\r\n")?;
             }
             "QUIT" => return out.write_all(b"221 bye\r\n"),

@@ -1,0 +1,271 @@
+//! `sekisho disarm PATH -o OUT`: a copy of a file without its active content.
+//!
+//! The file may be a document, an archive or a whole mail. What is taken out is told by finding and place; what was
+//! written was scanned again before. A file with nothing to take out is copied as it is. Where something cannot be
+//! taken out, nothing is written. Exit status: 0 written, 1 refused, 2 failed.
+
+mod told;
+
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use bytes::Bytes;
+use clap::{Args, ValueEnum};
+
+use crate::engine::{Context, Engine, Input, Worker};
+use crate::limits::Budget;
+use crate::model::{Report, Severity};
+use crate::rewrite::disarm::{Notices, Proven, Refusal, Retype, Selection, Task, proven};
+use crate::rewrite::{DISARMED_FILES, FILES, Notice};
+use crate::source::Source;
+use crate::text;
+use crate::unpack::Passwords;
+
+use super::exit::{Exit, Failure};
+use super::output::write;
+use super::put;
+use super::settings::{LimitArguments, PasswordArguments, Settings};
+use told::Told;
+
+/// Stack of the thread that works, in bytes: parser crates may recurse on input.
+const STACK: usize = 16 << 20;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// File to disarm, or - for standard input
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// File to write, or a folder for a file of the same name; must not exist yet. - for standard output
+    #[arg(short, long, value_name = "OUT", required_unless_present = "dry_run")]
+    output: Option<PathBuf>,
+    /// Say what would be taken out, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Take out only findings of this group or id (may be repeated, or a list with commas)
+    #[arg(long, value_name = "GROUP|ID", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Give documents the type without macros where theirs claims some (docm becomes docx), and files the name that goes
+    /// with it
+    #[arg(long)]
+    rename: bool,
+    /// Change parts of mails that are signed too: their signature no longer holds
+    #[arg(long)]
+    break_signatures: bool,
+    /// Format of what is said
+    #[arg(long, value_enum, default_value_t = FormatName::Text)]
+    format: FormatName,
+    #[command(flatten)]
+    passwords: PasswordArguments,
+    #[command(flatten)]
+    limits: LimitArguments,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatName {
+    /// For people
+    Text,
+    /// One JSON object
+    Json,
+}
+
+/// What became of the input.
+struct Ended {
+    before: Report,
+    /// What was made, where something had to go.
+    made: Result<Option<Proven>, Refusal>,
+}
+
+pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Failure> {
+    if arguments.path.is_dir() {
+        return Err(Failure::new(format!(
+            "{}: is a folder; disarm takes one file",
+            text::path(&arguments.path)
+        )));
+    }
+    let passwords = arguments.passwords.read()?;
+    let (engine, config) = settings.engine(&arguments.limits, &[])?;
+    let catalogue = &engine.knowledge.catalogue;
+    let selection = match arguments.only.is_empty() {
+        true => Selection::usual().map_err(Failure::new)?,
+        false => {
+            let names = arguments.only.iter().map(|name| name.trim());
+            Selection::named(names, catalogue).map_err(|error| {
+                Failure::new(error).hint("`sekisho findings` lists groups and ids")
+            })?
+        }
+    };
+    let source = match arguments.path.as_os_str() == "-" {
+        true => Source::Stdin,
+        false => Source::File(arguments.path.clone()),
+    };
+    let input = source.read(engine.limits.max_file).map_err(Failure::new)?;
+    drop(config);
+    let data = input.data.clone();
+    let ended = apart(|| {
+        let job = Job {
+            engine: &engine,
+            selection: &selection,
+            arguments,
+            passwords: &passwords,
+        };
+        job.run(&input)
+    })?;
+    let output = match (&ended.made, &arguments.output) {
+        (Ok(made), Some(output)) if !arguments.dry_run => Some(target(
+            output,
+            &arguments.path,
+            made.as_ref().and_then(|proven| proven.made.extension),
+        )),
+        _ => None,
+    };
+    if let (Ok(made), Some(output)) = (&ended.made, &output) {
+        let data = made.as_ref().map_or(&data, |proven| &proven.made.data);
+        match output.as_os_str() == "-" {
+            true => std::io::stdout()
+                .write_all(data)
+                .map_err(|error| Failure::output(&error))?,
+            false => write(output, |file| file.write_all(data))?,
+        }
+    }
+    let told = Told {
+        before: &ended.before,
+        made: &ended.made,
+        output: output.as_deref(),
+        catalogue,
+        language: settings.language(),
+        detail: settings.detail(),
+    };
+    let said = match arguments.format {
+        FormatName::Text => told.text(),
+        FormatName::Json => told.json()?,
+    };
+    match output.as_deref() == Some(Path::new("-")) {
+        true => super::say(&said),
+        false => put(&said)?,
+    }
+    Ok(match ended.made {
+        Ok(_) => Exit::Success,
+        Err(_) => Exit::Found,
+    })
+}
+
+/// Runs work on a thread with a stack for it; a breakdown of the whole is a failure to be told.
+fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Failure> {
+    std::thread::scope(|scope| {
+        let guarded = || catch_unwind(AssertUnwindSafe(work));
+        let thread = std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn_scoped(scope, guarded)
+            .map_err(Failure::new)?;
+        match thread.join() {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(_)) | Err(_) => Err(Failure::new("the file broke the program down")),
+        }
+    })
+}
+
+/// The file to write.
+fn target(output: &Path, input: &Path, extension: Option<&'static str>) -> PathBuf {
+    if output.as_os_str() == "-" {
+        return output.to_owned();
+    }
+    let file = match (output.is_dir(), input.file_name()) {
+        (true, Some(name)) => output.join(name),
+        _ => output.to_owned(),
+    };
+    match extension {
+        Some(extension) => file.with_extension(extension),
+        None => file,
+    }
+}
+
+struct Job<'a> {
+    engine: &'a Engine,
+    selection: &'a Selection,
+    arguments: &'a Arguments,
+    passwords: &'a Passwords,
+}
+
+impl Job<'_> {
+    fn run(&self, input: &Input) -> Ended {
+        let mut worker = Worker::new(self.engine);
+        let (path, name) = (input.path.clone(), input.name.clone());
+        let mut scan = |data: &Bytes| {
+            worker.scan(Input {
+                path: path.clone(),
+                name: name.clone(),
+                data: data.clone(),
+                facts: Vec::new(),
+                context: Context {
+                    passwords: self.passwords.clone(),
+                    ..Context::default()
+                },
+            })
+        };
+        let cut = !input.facts.is_empty();
+        let before = scan(&input.data);
+        let made = match cut {
+            true => Err(Refusal::Broken("only its head was read".to_owned())),
+            false => self.make(&before, &mut scan),
+        };
+        Ended { before, made }
+    }
+
+    fn make(
+        &self,
+        before: &Report,
+        scan: &mut dyn FnMut(&Bytes) -> Report,
+    ) -> Result<Option<Proven>, Refusal> {
+        let catalogue = &self.engine.knowledge.catalogue;
+        let findings = self.selection.of(before, catalogue);
+        if !before.complete && self.arguments.only.is_empty() {
+            return Err(unseen(before, catalogue));
+        }
+        if findings.is_empty() {
+            return Ok(None);
+        }
+        let notice = Notice {
+            templates: FILES,
+            disarmed: DISARMED_FILES,
+            catalogue,
+            report: before,
+            ticket: "-",
+        };
+        let least = match self.arguments.only.is_empty() {
+            true => Severity::Medium.score(),
+            false => 0,
+        };
+        let task = Task {
+            report: before,
+            findings: &findings,
+            strip: &std::collections::BTreeSet::new(),
+            notices: Notices::From(least),
+            retype: match self.arguments.rename {
+                true => Retype::Plain,
+                false => Retype::Keep,
+            },
+            break_signatures: self.arguments.break_signatures,
+            notice: &|part, removed| notice.text(part, removed),
+            line: &|part| notice.line(part),
+        };
+        let limits = self.engine.limits.clone();
+        let deadline = Instant::now().checked_add(limits.timeout);
+        proven(&task, &Budget::new(limits, deadline), scan).map(Some)
+    }
+}
+
+/// Why a file that was not looked through whole is not called disarmed.
+fn unseen(report: &Report, catalogue: &crate::knowledge::Catalogue) -> Refusal {
+    let locked = report.findings.iter().any(|finding| {
+        let group = catalogue
+            .entry(&finding.id)
+            .map(|entry| entry.group.as_str());
+        group == Some("encrypted") || finding.id == "pdf-encrypted"
+    });
+    match locked {
+        true => Refusal::Locked,
+        false => Refusal::Broken("it could not be looked through whole".to_owned()),
+    }
+}

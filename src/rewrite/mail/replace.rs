@@ -1,0 +1,133 @@
+//! A part with new content: encoded as the old one was (RFC 2045 section 6), its header untouched, a notice in front.
+
+use super::{Edit, Level, quoted, shift};
+use crate::formats::header::Breaks;
+use crate::formats::mime::Part;
+use crate::model::Artifact;
+use crate::unpack;
+
+/// Characters of a line of base64 (RFC 2045 section 6.8).
+const WIDTH: usize = 76;
+
+/// Multiparts of which every part has a place of its own: what is put between them would be shown as one of them.
+const ORDERED: &[&str] = &["multipart/alternative", "multipart/related"];
+
+impl Level {
+    /// Puts new content into a part. None where its encoding cannot take it.
+    pub(super) fn fill(
+        &self,
+        data: &[u8],
+        place: usize,
+        content: &[u8],
+        notice: &str,
+        child: &Artifact,
+    ) -> Option<Edit> {
+        let eol = self.eol(data);
+        let part = self.structure.parts.get(place)?;
+        let old = data.get(part.body.clone())?;
+        let body = encoded(data, part, content, old, eol)?;
+        let mut edit = Edit {
+            range: shift(&part.body, self.range.start),
+            bytes: body,
+            inserted: 0,
+        };
+        if let Some(delimiter) = self.delimiter(data, part).filter(|_| !notice.is_empty()) {
+            let mut bytes = Vec::new();
+            let name = format!("disarmed-{:04}.txt", child.id);
+            super::notice_part(notice, &name, eol, &mut bytes);
+            bytes.extend_from_slice(delimiter);
+            bytes.extend_from_slice(eol);
+            edit.inserted = bytes.len();
+            bytes.extend_from_slice(data.get(part.start..part.body.start)?);
+            bytes.extend_from_slice(&edit.bytes);
+            edit.bytes = bytes;
+            edit.range = shift(&(part.start..part.body.end), self.range.start);
+        }
+        Some(edit)
+    }
+
+    /// The delimiter line in front of a part, where another part may stand between the two.
+    fn delimiter<'d>(&self, data: &'d [u8], part: &Part) -> Option<&'d [u8]> {
+        let around = self.structure.parts.get(part.parent?)?;
+        if ORDERED.contains(&around.media_type.as_str()) {
+            return None;
+        }
+        let before = data.get(..part.start)?.trim_ascii_end();
+        let start = match unpack::breaks(data) {
+            Breaks::Cr => memchr::memrchr(b'\r', before),
+            Breaks::Lf => memchr::memrchr(b'\n', before),
+        };
+        let line = before.get(start.map_or(0, |at| at.saturating_add(1))..)?;
+        line.starts_with(b"--").then_some(line)
+    }
+}
+
+/// Content in the encoding of a part.
+fn encoded(data: &[u8], part: &Part, content: &[u8], old: &[u8], eol: &[u8]) -> Option<Vec<u8>> {
+    let encoding = part.header.values(data, "content-transfer-encoding").next();
+    let encoding = encoding
+        .unwrap_or_default()
+        .trim_ascii()
+        .to_ascii_lowercase();
+    let mut out = match encoding.as_slice() {
+        b"base64" => base64(content, eol),
+        b"quoted-printable" => quoted::encode_bytes(content, eol),
+        b"" | b"7bit" | b"8bit" | b"binary" => {
+            // What was ASCII may pass where nothing else does.
+            let fits = content.is_ascii() || !old.is_ascii() || encoding == b"binary";
+            return fits.then(|| content.to_vec());
+        }
+        _ => return None,
+    };
+    let ended = old.ends_with(b"\n") || old.ends_with(b"\r");
+    if !ended && out.ends_with(eol) {
+        out.truncate(out.len().saturating_sub(eol.len()));
+    } else if ended && !out.ends_with(eol) {
+        out.extend_from_slice(eol);
+    }
+    Some(out)
+}
+
+/// Base64 in lines that all end.
+fn base64(content: &[u8], eol: &[u8]) -> Vec<u8> {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digit = |bits: u32| DIGITS.get(crate::bytes::index(bits & 63)).copied();
+    let mut out = Vec::with_capacity(content.len().div_ceil(3).saturating_mul(4));
+    for line in content.chunks(WIDTH / 4 * 3) {
+        for group in line.chunks(3) {
+            let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or_default());
+            let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+            let digits = [bits >> 18, bits >> 12, bits >> 6, bits];
+            for (at, bits) in digits.into_iter().enumerate() {
+                let there = at <= group.len();
+                out.extend(if there { digit(bits) } else { Some(b'=') });
+            }
+        }
+        out.extend_from_slice(eol);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_encoded_decodes_to_itself() {
+        for len in [0, 1, 2, 3, 56, 57, 58, 1000] {
+            let content: Vec<u8> = (0..=255u8).cycle().take(len).collect();
+            let text = base64(&content, b"\r\n");
+            assert!(
+                text.split(|byte| *byte == b'\n')
+                    .all(|line| line.len() <= 77)
+            );
+            assert_eq!(crate::formats::base64::decode(&text).data, content);
+            let text = quoted::encode_bytes(&content, b"\r\n");
+            let decoded = crate::formats::quoted_printable::decode(&text).data;
+            assert_eq!(decoded, content, "{len}");
+        }
+        let lines = b"a\r\n b \r\n\r\nc=".as_slice();
+        let text = quoted::encode_bytes(lines, b"\r\n");
+        assert_eq!(text, b"a\r\n b=20\r\n\r\nc=3D");
+    }
+}

