@@ -40,6 +40,7 @@ pub mod mime;
 pub mod monikers;
 pub mod msbuild;
 pub mod msg;
+pub mod msi;
 pub mod mszip;
 pub mod mtef;
 pub mod offcrypto;

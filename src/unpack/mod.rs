@@ -24,6 +24,7 @@ mod mail;
 mod mapi;
 mod mbox;
 mod msg;
+mod msi;
 mod nest;
 mod objects;
 mod office_links;
@@ -285,6 +286,12 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "doc",
         kinds: doc::KINDS,
         run: doc::run,
+    },
+    // Before the streams of the file: a script gets its kind and the name of its action there.
+    Unpacker {
+        name: "msi",
+        kinds: msi::KINDS,
+        run: msi::run,
     },
     Unpacker {
         name: "ole",
