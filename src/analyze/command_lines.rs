@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::command_line::{self, Command};
 use crate::formats::script::{self, Language, Token, TokenKind};
-use crate::formats::vba::{Call, Event, Module, Text, fold};
+use crate::formats::vba::{Call, Event, Module, Receiver, Text, fold};
 use crate::knowledge::CommandKnowledge;
 use crate::model::{Artifact, Fact, Kind};
 use crate::text;
@@ -116,6 +116,14 @@ pub(super) fn lines_of(call: &Call<'_>) -> Vec<String> {
         .filter_map(|one| one.value.as_text())
         .map(Text::as_str)
         .collect();
+    // `f.GetFile("a").Copy "b"` names the first file on the way to the method.
+    if matches!(call.name, "copy" | "move")
+        && let Receiver::Object(trail) = call.receiver
+        && let Some((_, from)) = trail.rsplit_once(">getfile:")
+        && let Some(to) = texts.first()
+    {
+        return vec![format!("copyfile \"{from}\" \"{to}\"")];
+    }
     let copies = matches!(call.name, "filecopy" | "copyfile" | "movefile" | "name");
     match texts.as_slice() {
         [from, to, ..] if copies => vec![format!("{} \"{from}\" \"{to}\"", call.name)],

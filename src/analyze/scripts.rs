@@ -2,10 +2,12 @@
 //!
 //! A page's own script, that of a PDF, the script of an app package and what a macro decodes are their host's matter.
 
+use super::vba_calls::is_hidden_origin;
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::command_line;
+use crate::formats::encoded::{self, Meaning};
 use crate::formats::script::{self, Language, TokenKind};
-use crate::formats::vba::{Event, Module, fold};
+use crate::formats::vba::{Event, Module, Receiver, fold};
 use crate::knowledge::{Behaviours, Deed};
 use crate::model::{Artifact, Family, Kind};
 use crate::text;
@@ -112,16 +114,20 @@ fn deed(artifact: &Artifact, behaviour: &Behaviours) -> Option<(&'static str, St
     if let Some(shown) = runs_what_it_builds(artifact) {
         return Some(("decodes-and-runs", shown));
     }
+    if let Some(shown) = runs_unknown(artifact) {
+        return Some(("starts-process", shown));
+    }
     let mut squeezed = squeezed(&source, artifact.kind);
+    add_lists(&source, artifact.kind, &mut squeezed);
     if artifact.kind == Kind::Vbs {
         add_folded(artifact, &mut squeezed);
     }
-    if behaviour.evaluator(artifact.kind, &squeezed).is_some()
-        && let Some(shown) = script::masked_texts(&source)
-            .into_iter()
-            .find(|text| is_code(text))
-    {
-        return Some(("decodes-and-runs", shown));
+    if behaviour.evaluator(artifact.kind, &squeezed).is_some() {
+        let masked = script::masked_texts(&source).into_iter();
+        let mut texts = masked.chain(encoded_texts(artifact));
+        if let Some(shown) = texts.find(|text| is_code(text)) {
+            return Some(("decodes-and-runs", shown));
+        }
     }
     if let Some((deed, texts)) = behaviour.deed(artifact.kind, &squeezed) {
         let variant = match deed {
@@ -135,6 +141,77 @@ fn deed(artifact: &Artifact, behaviour: &Behaviours) -> Option<(&'static str, St
         return started(&source, behaviour).map(|line| ("starts-process", line));
     }
     None
+}
+
+/// `CreateObject(x).Run command` with an `x` that the script does not tell.
+fn runs_unknown(artifact: &Artifact) -> Option<String> {
+    if artifact.kind != Kind::Vbs {
+        return None;
+    }
+    let module = Module::read(&artifact.data);
+    let mut shown = None;
+    fold(&module, &|_| 0, &mut |event| {
+        if let Event::Call(call) = event
+            && let Receiver::Object(trail) = call.receiver
+            && matches!(call.name, "run" | "exec" | "shellexecute")
+            && !call.arguments.is_empty()
+            && is_hidden_origin(trail.split('>').next().unwrap_or_default())
+        {
+            let statement = module.data().get(call.statement.clone());
+            let statement = statement.unwrap_or_default();
+            shown.get_or_insert_with(|| module.decode(statement).into_owned());
+        }
+    });
+    shown
+}
+
+/// What texts of a script in Basic say that it puts together from hexadecimal digits or base64.
+fn encoded_texts(artifact: &Artifact) -> Vec<String> {
+    let mut found = Vec::new();
+    if artifact.kind == Kind::Vbs {
+        let module = Module::read(&artifact.data);
+        fold(&module, &|_| 0, &mut |event| {
+            if let Event::Text { text, .. } = event
+                && found.len() < 16
+                && let Some(Meaning::Text(inner)) = encoded::whole(text.as_str())
+            {
+                found.push(inner);
+            }
+        });
+    }
+    found
+}
+
+/// Adds what the texts of each list come to one behind the other, as loops put them together.
+fn add_lists(source: &str, kind: Kind, squeezed: &mut String) {
+    let language = match kind {
+        Kind::Js => Language::Js,
+        Kind::Ps1 => Language::PowerShell,
+        Kind::Py => Language::Other,
+        _ => return,
+    };
+    let mut texts: Vec<String> = Vec::new();
+    let mut comma = false;
+    for token in script::tokens(source, language).0 {
+        match token.kind {
+            TokenKind::Text(text) if comma || texts.is_empty() => {
+                comma = false;
+                texts.push(text);
+            }
+            TokenKind::Sign(b',') if !texts.is_empty() && !comma => comma = true,
+            TokenKind::Line if comma => {}
+            _ => {
+                if texts.len() >= 4 && squeezed.len() < LONGEST.saturating_mul(2) {
+                    squeezed.push('\n');
+                    let joined = texts.concat();
+                    let kept = joined.chars().filter(|c| !c.is_whitespace());
+                    squeezed.extend(kept.map(|c| c.to_ascii_lowercase()));
+                }
+                texts.clear();
+                comma = false;
+            }
+        }
+    }
 }
 
 /// Whether a text that was made of numbers is a piece of a program.
@@ -358,6 +435,14 @@ mod tests {
                 "var k = [52,57,48,39,33,125,100,124]; for (i in k) r += String.fromCharCode(k[i] ^ 85); new Function(r)();",
             ),
             (Kind::Ps1, "Write-Host hello; Start-Process calc\n"),
+            (
+                Kind::Vbs,
+                "Set o = CreateObject(WScript.Arguments(0))\r\no.Run WScript.Arguments(1)\r\n",
+            ),
+            (
+                Kind::Js,
+                "var a = ['new ActiveX', 'Object(\"WScr', 'ipt.Shell\").', 'Run(1)'];for (i in a) r += a[i]; eval(r);",
+            ),
             (Kind::Bat, "start \"\" a.exe\r\n"),
             (Kind::Py, "exec(base64.b64decode('YWJj'))\n"),
         ] {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::{Analyzer, Findings, Found, Look, Sees, command_lines};
+use crate::formats::command_line;
 use crate::formats::encoded::{self, Meaning};
 use crate::formats::vba::{Argument, Call, Declared, Event, Module, Receiver, Text, Value, fold};
 use crate::knowledge::{Api, CallRule, VbaKnowledge, Weight, When};
@@ -38,6 +39,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let mut judge = Judge {
         module: &module,
         vba,
+        programs: &look.knowledge.links.tools,
         findings,
         apis: BTreeMap::new(),
         made: BTreeMap::new(),
@@ -59,6 +61,8 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
 struct Judge<'j, 'f> {
     module: &'j Module<'j>,
     vba: &'j VbaKnowledge,
+    /// Programs of Windows that need no more than their name.
+    programs: &'j BTreeSet<String>,
     findings: &'j mut Findings<'f>,
     /// Functions of Windows by the name that the module gives them.
     apis: BTreeMap<String, &'j Api>,
@@ -125,6 +129,12 @@ impl<'j> Judge<'j, '_> {
             .as_text()
             .map(|text| text.as_str().to_lowercase())
         else {
+            // Neither the object nor what is asked of it shall be read.
+            let hidden = matches!(&object.value, Value::Object(trail)
+                if is_hidden_origin(trail.split('>').next().unwrap_or_default()));
+            if hidden && !arguments.is_empty() {
+                self.report(&call.statement, Some(call.arguments));
+            }
             return;
         };
         let receiver = match &object.value {
@@ -331,18 +341,17 @@ impl<'j> Judge<'j, '_> {
             return false;
         };
         let origin = trail.split('>').next().unwrap_or_default();
-        let hidden = origin == "?" || origin.contains('{') && !origin.contains(':');
-        let office = ["app", "xl", "excel", "word", "access"]
-            .iter()
-            .any(|one| origin.contains(one));
         let Some(first) = call.arguments.first() else {
             return false;
         };
         let macro_name = first.value.as_text().is_some_and(|text| {
             let text = text.as_str();
-            !text.contains([' ', '\\', '/', '{']) && !self.names_executable(text)
+            let program = self.programs.contains(&command_line::program(text));
+            !text.contains([' ', '\\', '/', '{']) && !program && !self.names_executable(text)
         });
-        hidden && !office && !macro_name && matches!(call.name, "run" | "exec" | "shellexecute")
+        is_hidden_origin(origin)
+            && !macro_name
+            && matches!(call.name, "run" | "exec" | "shellexecute")
     }
 
     fn declare(&mut self, declared: &Declared<'_>) {
@@ -376,6 +385,16 @@ impl<'j> Judge<'j, '_> {
         }
         self.findings.report(found);
     }
+}
+
+/// Whether an object was made under a name that the source does not tell. A part of it may be known: that of an
+/// application shows what kind of object it is.
+pub(super) fn is_hidden_origin(origin: &str) -> bool {
+    let hidden = origin == "?" || origin.contains('{') && !origin.contains(':');
+    let office = ["app", "xl", "excel", "word", "access"]
+        .iter()
+        .any(|one| origin.contains(one));
+    hidden && !office
 }
 
 /// `x.Run command, 0` on an object from elsewhere: the second argument is a window style, which no macro takes.

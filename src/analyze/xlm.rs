@@ -92,7 +92,7 @@ fn present(source: &Source<'_>) -> Option<(usize, String)> {
 fn plain(name: &str) -> String {
     let seen = name
         .chars()
-        .filter(|c| !text::is_deceptive(*c) && !c.is_control());
+        .filter(|c| !text::is_deceptive(*c) && !c.is_control() && !c.is_whitespace());
     let narrow = seen.map(|c| match c {
         '\u{ff01}'..='\u{ff5e}' => u32::from(c)
             .checked_sub(0xfee0)

@@ -22,7 +22,7 @@ pub(super) fn run(settings: Settings, _: &Arguments) -> Result<Exit, Failure> {
     let (generation, config) = read(&settings)?;
     if config.gateway.listeners.is_empty() {
         return Err(Failure::new("the configuration turns no listener on")
-            .hint("add a table [milter] or [http]"));
+            .hint("add a table [milter], [relay] or another of `sekisho config schema`"));
     }
     start_log(config.gateway.log);
     let quarantine = &config.quarantine;

@@ -8,13 +8,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::Size;
+use super::{Relay, Size};
 
 /// What is spoken on a listener; in this order systemd hands over sockets without names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protocol {
     /// The milter protocol, for Postfix and Sendmail.
     Milter,
+    /// SMTP, for every MTA.
+    Relay,
     /// The protocol of clamd, for whoever asks ClamAV.
     Clamd,
     /// OLEFY/1.0, for rspamd's module oletools.
@@ -25,12 +27,19 @@ pub enum Protocol {
 
 impl Protocol {
     /// All of them, in order.
-    pub const ALL: [Self; 4] = [Self::Milter, Self::Clamd, Self::Olefy, Self::Http];
+    pub const ALL: [Self; 5] = [
+        Self::Milter,
+        Self::Relay,
+        Self::Clamd,
+        Self::Olefy,
+        Self::Http,
+    ];
 
     /// The name of its table, in logs, metrics and routes.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Milter => "milter",
+            Self::Relay => "relay",
             Self::Clamd => "clamd",
             Self::Olefy => "olefy",
             Self::Http => "http",
@@ -41,6 +50,7 @@ impl Protocol {
     fn usual(self) -> &'static str {
         match self {
             Self::Milter => "127.0.0.1:8891",
+            Self::Relay => "127.0.0.1:10025",
             Self::Clamd => "127.0.0.1:3310",
             Self::Olefy => "127.0.0.1:10050",
             Self::Http => "127.0.0.1:8890",
@@ -100,6 +110,8 @@ impl Default for Clamd {
 pub struct Gateway {
     /// The listeners that are on.
     pub listeners: BTreeMap<Protocol, Listen>,
+    /// The relay, where it is on.
+    pub relay: Option<Relay>,
     /// What clients of clamd may ask for.
     pub clamd: Clamd,
     /// Connections of one listener at the same time.
@@ -137,6 +149,13 @@ pub(super) struct ListenTable {
     listen: Option<Spanned<String>>,
 }
 
+impl ListenTable {
+    /// A table that holds nothing else.
+    pub(super) fn at(listen: Option<Spanned<String>>) -> Self {
+        Self { listen }
+    }
+}
+
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ClamdTable {
@@ -172,6 +191,7 @@ impl Gateway {
     pub(super) fn silent() -> Self {
         Self {
             listeners: BTreeMap::new(),
+            relay: None,
             clamd: Clamd::default(),
             max_connections: 500,
             max_memory: 1 << 30,
@@ -262,6 +282,9 @@ impl Gateway {
         for (protocol, listen) in &self.listeners {
             let text = toml::Value::String(listen.to_string());
             let _ = writeln!(out, "\n[{}]\nlisten = {text}", protocol.as_str());
+            if let (Protocol::Relay, Some(relay)) = (protocol, &self.relay) {
+                relay.write(out);
+            }
             if *protocol == Protocol::Clamd {
                 self.clamd.write(out);
             }

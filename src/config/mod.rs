@@ -8,6 +8,7 @@ mod notify;
 mod policy;
 mod policy_text;
 mod quarantine;
+mod relay;
 mod size;
 mod strip;
 
@@ -33,6 +34,7 @@ pub use gateway::{Clamd, Gateway, Listen, LogFormat, Protocol};
 pub use notify::{Notify, Texts};
 pub use policy::{Actions, Allow, Conditions, Key, PolicySettings, Require, Route, Unscannable};
 pub use quarantine::Quarantine;
+pub use relay::{NextHop, Relay, RelayMode, StartTls};
 pub use size::Size;
 use strip::StripTable;
 pub use strip::{NoticeLanguage, Strip, Template};
@@ -40,6 +42,7 @@ pub use strip::{NoticeLanguage, Strip, Template};
 use gateway::{Amounts, ClamdTable, ListenTable, LogTable};
 use notify::NotifyTable;
 use quarantine::{QuarantineTable, ReleaseTable};
+use relay::RelayTable;
 
 /// Where the configuration lies when nothing names it.
 pub const DEFAULT_PATH: &str = "/etc/sekisho/sekisho.toml";
@@ -130,6 +133,8 @@ struct File {
     rules: RulesTable,
     /// The milter; the table turns it on.
     milter: Option<ListenTable>,
+    /// The SMTP relay; the table turns it on.
+    relay: Option<RelayTable>,
     /// The protocol of clamd; the table turns it on.
     clamd: Option<ClamdTable>,
     /// OLEFY/1.0; the table turns it on.
@@ -270,6 +275,11 @@ impl Config {
                 for (protocol, table) in tables {
                     let Some(table) = table else { continue };
                     config.gateway.turn_on(protocol, table)?;
+                }
+                if let Some(table) = file.relay {
+                    let (relay, listen) = table.check(folder)?;
+                    config.gateway.turn_on(Protocol::Relay, listen)?;
+                    config.gateway.relay = Some(relay);
                 }
                 if let Some(table) = file.clamd {
                     config.gateway.turn_clamd_on(table)?;

@@ -51,6 +51,9 @@ pub fn commands(line: &str) -> Vec<Command> {
             if found.len() >= COMMANDS {
                 return found;
             }
+            if let Some(inner) = read_by_loop(&segment).filter(|_| depth < DEPTH) {
+                waiting.push((inner, depth.saturating_add(1)));
+            }
             let Some(command) = command(&segment) else {
                 continue;
             };
@@ -84,6 +87,25 @@ fn segments(text: &str) -> Vec<String> {
     }
     pieces.retain(|piece| !piece.trim().is_empty());
     pieces
+}
+
+/// The command whose output `for /f … in ('command') do …` reads.
+fn read_by_loop(segment: &str) -> Option<String> {
+    let start = segment.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '@' | '('));
+    let is_loop = start
+        .get(..4)
+        .is_some_and(|word| word.eq_ignore_ascii_case("for "));
+    if !is_loop {
+        return None;
+    }
+    let lower = start.to_ascii_lowercase();
+    let open = lower.find(" in (")?.checked_add(5)?;
+    let inside = start.get(open..)?.trim_start();
+    let quote = inside.chars().next().filter(|c| matches!(c, '\'' | '`'))?;
+    let inside = inside.get(1..)?;
+    // A pipe in it cuts the piece: then its end is the piece's.
+    let end = inside.rfind(quote).unwrap_or(inside.len());
+    inside.get(..end).map(str::to_owned)
 }
 
 /// The command of a piece, with what only says when or how it starts taken off.
@@ -269,6 +291,13 @@ mod tests {
             .into_iter()
             .map(|command| command.program)
             .collect()
+    }
+
+    #[test]
+    fn what_a_loop_reads_is_a_command() {
+        let line = "for /f \"tokens=*\" %%a in ('powershell -c x') do start %%a";
+        assert_eq!(programs(line), ["%%a", "powershell"]);
+        assert_eq!(programs("for %%i in (a b) do echo %%i"), ["echo"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Nothing is discarded and no recipient dropped before the message is in the store for them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -24,7 +25,7 @@ use super::clean::{Clean, Cleaner};
 use super::headers;
 use super::log::{self, Record};
 use super::metrics::Metrics;
-use super::plan::{Abilities, Answer, Changes, OWN_HEADERS};
+use super::plan::{Abilities, Answer, Changes, Edition, OWN_HEADERS};
 use super::pool::{Admission, Generation, Pool, Share};
 
 /// How many times the bytes of a message its scan may hold at once: decoded parts, their children, the new message.
@@ -32,6 +33,9 @@ const SCAN_FACTOR: usize = 4;
 
 /// Memory of a scan beside its message, in bytes.
 const SCAN_BASE: usize = 1 << 20;
+
+/// Different changed copies of one message at the most; where recipients ask for more, they get one that suits all.
+const MOST_COPIES: usize = 8;
 
 /// Everything that messages are judged with.
 pub(super) struct Filter {
@@ -57,11 +61,20 @@ pub(super) struct Request {
     pub(super) share: Share,
 }
 
+/// What came of a message, with what a protocol needs that sends it on by itself.
+pub(super) struct Outcome {
+    /// The id in logs and headers.
+    pub(super) id: String,
+    pub(super) answer: Answer,
+    /// What was found, without the bytes, where the answer is [`Answer::Copies`].
+    pub(super) report: Option<Report>,
+}
+
 /// What becomes of a message for each recipient.
 struct Fates<'a> {
     each: &'a [Action],
-    /// The message without what policy takes out, where it does.
-    cleaned: Option<Clean<'a>>,
+    /// The message without what policy takes out, where it does, and for whom.
+    cleaned: Vec<(Vec<usize>, Clean<'a>)>,
     /// Whether every route only tries out.
     dry: bool,
 }
@@ -70,6 +83,7 @@ struct Fates<'a> {
 struct Judged {
     answer: Answer,
     record: Record,
+    report: Option<Report>,
 }
 
 /// What all steps of one judgement look at.
@@ -111,6 +125,18 @@ impl Filter {
         self.max_message
     }
 
+    /// The report on a message that was not scanned because of us.
+    pub(super) fn no_report(&self, id: &str) -> Report {
+        let input = Input {
+            path: format!("{id}.eml"),
+            name: None,
+            data: Bytes::new(),
+            facts: Vec::new(),
+            context: Context::default(),
+        };
+        self.pool.generation().unfinished(&input, Trouble::Busy)
+    }
+
     /// Makes a share one for the scan of so many bytes.
     pub(super) fn admit_scan(&self, share: &mut Share, bytes: usize) -> Result<(), Trouble> {
         let need = bytes.saturating_mul(SCAN_FACTOR).saturating_add(SCAN_BASE);
@@ -130,6 +156,11 @@ impl Filter {
 
     /// Judges a message, and says in one line of the log what became of it.
     pub(super) async fn judge(&self, request: Request) -> Answer {
+        self.judge_whole(request).await.answer
+    }
+
+    /// The same, for a protocol that sends the message on by itself.
+    pub(super) async fn judge_whole(&self, request: Request) -> Outcome {
         let started = Instant::now();
         let id = self.next_id();
         let mut envelope = request.envelope;
@@ -149,7 +180,39 @@ impl Filter {
         let judged = judged.unwrap_or_else(|trouble| self.refuse(&envelope, trouble));
         self.metrics.count(&judged.record, started.elapsed());
         log::message(&id, &envelope, size, started.elapsed(), &judged.record);
-        judged.answer
+        Outcome {
+            answer: judged.answer,
+            report: judged.report,
+            id,
+        }
+    }
+
+    /// Stores a copy that could not be delivered, as held for `envelope`'s recipients. `route` is its way in the store.
+    pub(super) async fn hold(
+        &self,
+        message: Vec<u8>,
+        envelope: Envelope,
+        report: Report,
+        route: &'static str,
+    ) -> Result<Ticket, Trouble> {
+        let store = Arc::clone(&self.store);
+        let put = move || {
+            let deposit = Deposit {
+                message: &message,
+                envelope: &envelope,
+                report: &report,
+                route,
+                action: Action::Hold,
+                received: SystemTime::now(),
+            };
+            match store.put(&deposit) {
+                Ok(stored) => Ok(stored.ticket()),
+                Err(error) => Err(store_trouble(&error)),
+            }
+        };
+        tokio::task::spawn_blocking(put)
+            .await
+            .map_err(|_| Trouble::Lost)?
     }
 
     async fn scan(
@@ -244,13 +307,28 @@ impl Filter {
             return Judged {
                 answer: Answer::Pass(Changes::default()),
                 record,
+                report: None,
             };
         }
         record.action = "tempfail";
         Judged {
             answer: Answer::Tempfail(headers::tempfail(trouble)),
             record,
+            report: None,
         }
+    }
+}
+
+impl Judged {
+    /// Keeps the report, but not the bytes that it is about, where copies are to be sent.
+    fn with(mut self, mut report: Report) -> Self {
+        if matches!(self.answer, Answer::Copies(_)) {
+            for artifact in &mut report.artifacts {
+                artifact.data = Bytes::new();
+            }
+            self.report = Some(report);
+        }
+        self
     }
 }
 
@@ -279,7 +357,8 @@ impl Case<'_> {
             today,
         };
         let cleaner = Some(&mut cleaner);
-        self.act(store, &report, &decisions, released.as_deref(), cleaner)
+        let judged = self.act(store, &report, &decisions, released.as_deref(), cleaner)?;
+        Ok(judged.with(report))
     }
 
     /// A message to scan: the one that came, or what was made of it.
@@ -341,14 +420,14 @@ impl Case<'_> {
             decisions.push(Decision {
                 route,
                 action,
-                parts: std::collections::BTreeMap::new(),
+                parts: BTreeMap::new(),
                 because: Vec::new(),
                 allowed: Vec::new(),
             });
         }
         let mut judged = self.act(store, &report, &decisions, None, None)?;
         judged.record.trouble = Some(trouble);
-        Ok(judged)
+        Ok(judged.with(report))
     }
 
     /// What the header says, for a message that was not scanned: whoever looks at it must know it again.
@@ -392,36 +471,18 @@ impl Case<'_> {
             .collect();
         let mut record = Record::of(report, decisions);
         record.released = released.is_some();
-        if fates.iter().all(|fate| *fate == Action::Reject) {
+        if self.abilities.refuse && fates.iter().all(|fate| *fate == Action::Reject) {
             record.action = "reject";
             return Ok(Judged {
                 answer: Answer::Reject(headers::reject(self.id, report)),
                 record,
+                report: None,
             });
         }
         for fate in fates.iter_mut().filter(|fate| **fate == Action::Reject) {
             *fate = Action::Quarantine;
         }
-        let mut cleaned = None;
-        if fates.iter().any(|fate| fate.changes_content()) {
-            let tried = match cleaner {
-                Some(cleaner) => self.clean(cleaner, report, decisions, &fates)?,
-                None => Err("it was not scanned".to_owned()),
-            };
-            match tried {
-                Ok(clean) => {
-                    record.removed = clean.removed();
-                    cleaned = Some(clean);
-                }
-                Err(why) => {
-                    // What can't be made safe waits for somebody to look at it.
-                    for fate in fates.iter_mut().filter(|fate| fate.changes_content()) {
-                        *fate = Action::Hold;
-                    }
-                    record.refused = Some(why);
-                }
-            }
-        }
+        let cleaned = self.clean_all(report, decisions, &mut fates, cleaner, &mut record)?;
         let dry = decisions.iter().all(|decision| decision.route.dry_run);
         let fates = Fates {
             each: &fates,
@@ -429,7 +490,61 @@ impl Case<'_> {
             dry,
         };
         let answer = self.place(store, report, decisions, fates, &mut record)?;
-        Ok(Judged { answer, record })
+        Ok(Judged {
+            answer,
+            record,
+            report: None,
+        })
+    }
+
+    /// Takes out what is to be taken out, once for all recipients with the same parts where each can have a copy of its
+    /// own. What can't be made safe waits for somebody to look at it: its fates become [`Action::Hold`].
+    fn clean_all<'r>(
+        &self,
+        report: &'r Report,
+        decisions: &[Decision],
+        fates: &mut [Action],
+        mut cleaner: Option<&mut Cleaner<'r, '_>>,
+        record: &mut Record,
+    ) -> Result<Vec<(Vec<usize>, Clean<'r>)>, Trouble> {
+        let mut cleaned = Vec::new();
+        for to in self.groups(decisions, fates) {
+            let own = only(fates, &to);
+            let tried = match cleaner.as_deref_mut() {
+                Some(cleaner) => self.clean(cleaner, report, decisions, &own)?,
+                None => Err("it was not scanned".to_owned()),
+            };
+            match tried {
+                Ok(clean) => {
+                    record.removed = record.removed.saturating_add(clean.removed());
+                    cleaned.push((to, clean));
+                }
+                Err(why) => {
+                    let held = fates.iter_mut().enumerate();
+                    held.filter(|(at, _)| to.binary_search(at).is_ok())
+                        .for_each(|(_, fate)| *fate = Action::Hold);
+                    record.refused = Some(why);
+                }
+            }
+        }
+        Ok(cleaned)
+    }
+
+    /// The recipients whose message is changed, by what is changed in it.
+    fn groups(&self, decisions: &[Decision], fates: &[Action]) -> Vec<Vec<usize>> {
+        let changed = places(fates, Action::changes_content);
+        let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for at in &changed {
+            if let Some(decision) = decisions.get(*at) {
+                groups.entry(&decision.parts).or_default().push(*at);
+            }
+        }
+        let one_for_all = !self.abilities.copies || groups.len() > MOST_COPIES;
+        match changed.is_empty() {
+            true => Vec::new(),
+            false if one_for_all => vec![changed],
+            false => groups.into_values().collect(),
+        }
     }
 
     /// Stores what is to be stored, and answers for the rest.
@@ -455,12 +570,12 @@ impl Case<'_> {
             let not_offered = (!dropped.is_empty() && !able.drop_recipients)
                 || (strictest == Some(Action::Tag) && !able.add_headers)
                 || (own && !dry && !able.change_headers)
-                || (cleaned.is_some() && !(able.change_headers && able.change_body));
+                || !(cleaned.is_empty() || able.change_headers && able.change_body);
             if not_offered {
                 return Err(Trouble::NotOffered);
             }
         }
-        let mut original = String::new();
+        let mut originals = BTreeMap::new();
         for action in [
             Action::Disarm,
             Action::Strip,
@@ -472,9 +587,7 @@ impl Case<'_> {
                 continue;
             };
             let ticket = self.store(store, report, &route.route.name, action, &to)?;
-            if action.changes_content() {
-                original = ticket.to_string();
-            }
+            originals.insert(action, ticket.to_string());
             record.tickets.push(ticket.to_string());
         }
         let worst = fates.iter().copied().max().unwrap_or(Action::Deliver);
@@ -483,7 +596,19 @@ impl Case<'_> {
             return Ok(Answer::Discard);
         }
         if dry {
-            return Ok(Answer::Pass(Changes::default()));
+            return Ok(match self.abilities.copies {
+                true => self.editions(report, decisions, fates, Vec::new()),
+                false => Answer::Pass(Changes::default()),
+            });
+        }
+        let mut changed = Vec::new();
+        for (to, clean) in cleaned {
+            let strictest = to.iter().filter_map(|at| fates.get(*at)).max();
+            let original = strictest.and_then(|action| originals.get(action));
+            changed.push((to, clean.finish(original.map_or("", String::as_str))?));
+        }
+        if self.abilities.copies {
+            return Ok(self.editions(report, decisions, fates, changed));
         }
         let added = match self.abilities.add_headers {
             true => headers::verdict(self.id, report, decisions, fates),
@@ -493,8 +618,46 @@ impl Case<'_> {
             dropped,
             added,
             clean_own: true,
-            message: cleaned.map(|clean| clean.finish(&original)).transpose()?,
+            message: changed.pop().map(|(_, message)| message),
         }))
+    }
+
+    /// A copy for those whose route only tries out, one for those who get the message as it is, and the changed ones.
+    fn editions(
+        &self,
+        report: &Report,
+        decisions: &[Decision],
+        fates: &[Action],
+        changed: Vec<(Vec<usize>, Bytes)>,
+    ) -> Answer {
+        let is_dry = |at: &usize| decisions.get(*at).is_some_and(|one| one.route.dry_run);
+        let unchanged = places(fates, |fate| fate.delivers() && !fate.changes_content());
+        let (dry, plain): (Vec<usize>, Vec<usize>) = unchanged.into_iter().partition(is_dry);
+        let with_headers = |to: Vec<usize>, message: Option<Bytes>| {
+            let own = only(fates, &to);
+            Edition {
+                to,
+                changes: Changes {
+                    dropped: Vec::new(),
+                    added: headers::verdict(self.id, report, decisions, &own),
+                    clean_own: true,
+                    message,
+                },
+            }
+        };
+        let mut editions = Vec::new();
+        if !plain.is_empty() {
+            editions.push(with_headers(plain, None));
+        }
+        if !dry.is_empty() {
+            editions.push(Edition {
+                to: dry,
+                changes: Changes::default(),
+            });
+        }
+        let changed = changed.into_iter();
+        editions.extend(changed.map(|(to, message)| with_headers(to, Some(message))));
+        Answer::Copies(editions)
     }
 
     fn store(
@@ -544,6 +707,17 @@ fn places(fates: &[Action], which: impl Fn(Action) -> bool) -> Vec<usize> {
         .filter(|(_, fate)| which(**fate))
         .map(|(at, _)| at)
         .collect()
+}
+
+/// The fates of some recipients; the others get nothing.
+fn only(fates: &[Action], to: &[usize]) -> Vec<Action> {
+    let mut own = vec![Action::Hold; fates.len()];
+    for at in to {
+        if let (Some(place), Some(fate)) = (own.get_mut(*at), fates.get(*at)) {
+            *place = *fate;
+        }
+    }
+    own
 }
 
 /// Whether the scan ended because its time was over: that is our trouble, not the message's.

@@ -1,6 +1,7 @@
 //! Listening sockets: from systemd where it opened them, else our own.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::Path;
@@ -54,6 +55,16 @@ impl Listener {
                 let path = address.and_then(|address| address.as_pathname().map(Path::to_path_buf));
                 format!("unix:{}", path.unwrap_or_default().display())
             }
+        }
+    }
+}
+
+impl Connection {
+    /// The address of the other side; none for a UNIX socket.
+    pub(super) fn peer(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().ok().map(|address| address.ip()),
+            Self::Unix(_) => None,
         }
     }
 }

@@ -83,6 +83,7 @@ pub(super) fn message(id: &str, envelope: &Envelope, size: usize, took: Duration
     tracing::info!(
         target: "sekisho::message",
         id,
+        listener = envelope.listener,
         queue_id = safe(&envelope.queue_id),
         message_id = safe(&record.message_id),
         client = client.unwrap_or_default(),

@@ -21,6 +21,20 @@ pub(super) struct Metrics {
     listeners: [ListenerCounts; Protocol::ALL.len()],
     pub(super) reloads: AtomicU64,
     pub(super) refused_reloads: AtomicU64,
+    pub(super) relay: RelayCounts,
+}
+
+/// What became of messages at the relay's next hop.
+#[derive(Debug, Default)]
+pub(super) struct RelayCounts {
+    /// Copies that it took.
+    pub(super) accepted: AtomicU64,
+    /// That it refused for good.
+    pub(super) refused: AtomicU64,
+    /// That it did not take now, or not at all because it does not answer.
+    pub(super) failed: AtomicU64,
+    /// That were held, since others of the same message had been taken.
+    pub(super) held: AtomicU64,
 }
 
 /// Connections of one listener.
@@ -47,9 +61,10 @@ impl Metrics {
     /// The counts of one listener.
     pub(super) fn listener(&self, protocol: Protocol) -> &ListenerCounts {
         // One for each, in the order of their declaration.
-        let [milter, clamd, olefy, http] = &self.listeners;
+        let [milter, relay, clamd, olefy, http] = &self.listeners;
         match protocol {
             Protocol::Milter => milter,
+            Protocol::Relay => relay,
             Protocol::Clamd => clamd,
             Protocol::Olefy => olefy,
             Protocol::Http => http,
@@ -91,6 +106,7 @@ pub(super) fn page(filter: &Filter) -> String {
         .write(&mut out);
     write_connections(filter, &mut out);
     write_state(filter, &mut out);
+    write_relay(&filter.metrics.relay, &mut out);
     write_store(filter, &mut out);
     out
 }
@@ -186,6 +202,23 @@ fn write_state(filter: &Filter, out: &mut String) {
     ];
     for (name, kind, help, value) in rows {
         one(out, name, kind, help, value);
+    }
+}
+
+fn write_relay(counts: &RelayCounts, out: &mut String) {
+    let help = "Messages at the relay's next hop.";
+    head(out, "relay_messages_total", COUNTER, help);
+    for (result, count) in [
+        ("accepted", &counts.accepted),
+        ("refused", &counts.refused),
+        ("failed", &counts.failed),
+        ("held", &counts.held),
+    ] {
+        let count = count.load(Ordering::Relaxed);
+        let _ = writeln!(
+            out,
+            "sekisho_relay_messages_total{{result=\"{result}\"}} {count}"
+        );
     }
 }
 

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `server` | listeners, connections, signals, reload, stop |
 //! | `milter/` | the milter protocol |
+//! | `smtp/` | the SMTP relay |
 //! | `clamd/`, `olefy/` | the protocols of clamd and of OLEFY/1.0, for other filters |
 //! | `filter` | message → scan → policy → answer, whatever the protocol |
 //! | `inspect` | file → scan → policy → what was found, for other filters |
@@ -27,6 +28,7 @@ pub mod olefy;
 pub mod plan;
 mod pool;
 mod server;
+pub mod smtp;
 mod systemd;
 
 pub use pool::Generation;

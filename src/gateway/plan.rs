@@ -5,6 +5,9 @@ use bytes::Bytes;
 /// Name of the milter in routes, logs and envelopes.
 pub const LISTENER_MILTER: &str = "milter";
 
+/// Name of the relay, likewise.
+pub const LISTENER_RELAY: &str = "relay";
+
 /// How the names of our own headers begin, in lower case. Such headers on a message that comes in are forged, or of
 /// a gateway before us: they are taken away.
 pub const OWN_HEADERS: &[u8] = b"x-sekisho-";
@@ -20,15 +23,21 @@ pub struct Abilities {
     pub change_body: bool,
     /// Take recipients away.
     pub drop_recipients: bool,
+    /// Refuse it for good, so that its sender's server learns of it.
+    pub refuse: bool,
+    /// Send different recipients different copies: answered by [`Answer::Copies`] instead of [`Answer::Pass`].
+    pub copies: bool,
 }
 
 impl Abilities {
-    /// Everything.
+    /// Everything that a milter can have.
     pub const ALL: Self = Self {
         add_headers: true,
         change_headers: true,
         change_body: true,
         drop_recipients: true,
+        refuse: true,
+        copies: false,
     };
 }
 
@@ -37,12 +46,23 @@ impl Abilities {
 pub enum Answer {
     /// It goes on, perhaps changed, to all recipients but some.
     Pass(Changes),
+    /// It goes on in several copies, each to some recipients; the others' is in the store.
+    Copies(Vec<Edition>),
     /// It is in the store for all its recipients, and goes no further.
     Discard,
     /// It is refused for good: code, enhanced code and text.
     Reject(String),
     /// It is to be tried again later: code, enhanced code and text.
     Tempfail(String),
+}
+
+/// One copy of a message that goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edition {
+    /// To whom, as places in the envelope.
+    pub to: Vec<usize>,
+    /// How it differs from what came; nobody is dropped from it.
+    pub changes: Changes,
 }
 
 /// How a message that goes on differs from what came.

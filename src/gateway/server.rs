@@ -15,7 +15,7 @@ use crate::quarantine::{Store, Tries};
 use super::filter::Filter;
 use super::listen::{self, Connection, Listener};
 use super::pool::{Generation, Pool};
-use super::{canary, clamd, http, milter, olefy, systemd};
+use super::{canary, clamd, http, milter, olefy, smtp, systemd};
 
 /// Threads that sockets share; scanning has its own.
 const SOCKET_THREADS: usize = 2;
@@ -82,8 +82,9 @@ impl Server {
             .build()
             .map_err(|error| format!("cannot start: {error}"))?;
         let served = runtime.block_on(async {
+            let relay = smtp::Relay::new(&gateway, Arc::clone(&self.filter))?;
             let sockets = listen::open(&gateway).await?;
-            let run = self.run(sockets, Arc::new(gateway));
+            let run = self.run(sockets, Arc::new(gateway), relay);
             run.await.map_err(|error| error.to_string())
         });
         // A thread that hangs in a scan must not keep the process.
@@ -95,6 +96,7 @@ impl Server {
         self,
         sockets: Vec<(Protocol, Listener)>,
         gateway: Arc<Gateway>,
+        relay: Option<Arc<smtp::Relay>>,
     ) -> std::io::Result<()> {
         let (stop, stopping) = watch::channel(false);
         let mut terminate = signal(SignalKind::terminate())?;
@@ -108,9 +110,13 @@ impl Server {
                 protocol,
                 filter: Arc::clone(&self.filter),
                 gateway: Arc::clone(&gateway),
+                relay: relay.clone(),
                 stopping: stopping.clone(),
             };
             listeners.spawn(door.open(listener));
+        }
+        if let Some(relay) = relay {
+            tokio::spawn(smtp::retry::run(relay, stopping));
         }
         systemd::notify("READY=1");
         loop {
@@ -170,6 +176,7 @@ struct Door {
     protocol: Protocol,
     filter: Arc<Filter>,
     gateway: Arc<Gateway>,
+    relay: Option<Arc<smtp::Relay>>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -178,7 +185,9 @@ impl Door {
     async fn open(self, listener: Listener) {
         let cap = match self.protocol {
             Protocol::Http => HTTP_CONNECTIONS,
-            Protocol::Milter | Protocol::Clamd | Protocol::Olefy => self.gateway.max_connections,
+            Protocol::Milter | Protocol::Relay | Protocol::Clamd | Protocol::Olefy => {
+                self.gateway.max_connections
+            }
         };
         let room = Arc::new(Semaphore::new(cap));
         let mut connections = JoinSet::new();
@@ -217,7 +226,7 @@ impl Door {
             match self.protocol {
                 // Probes of load balancers end like that all day.
                 Protocol::Http => tracing::debug!(listener, reason, "{OUT_OF_ORDER}"),
-                Protocol::Milter | Protocol::Clamd | Protocol::Olefy => {
+                Protocol::Milter | Protocol::Relay | Protocol::Clamd | Protocol::Olefy => {
                     tracing::warn!(listener, reason, "{OUT_OF_ORDER}");
                 }
             }
@@ -229,6 +238,10 @@ impl Door {
         let (filter, stopping) = (Arc::clone(&self.filter), self.stopping.clone());
         match self.protocol {
             Protocol::Milter => milter::serve(connection, filter, stopping).await,
+            Protocol::Relay => match self.relay.clone() {
+                Some(relay) => smtp::serve(connection, relay, stopping).await,
+                None => Err("the relay is not set up".to_owned()),
+            },
             Protocol::Clamd => {
                 let gateway = Arc::clone(&self.gateway);
                 clamd::serve(connection, filter, gateway, stopping).await

