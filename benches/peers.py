@@ -27,7 +27,7 @@ QUESTIONS = [
     ("DDE", {"dde"}, {"dde-link"}),
     ("remote template or object", {"template-injection", "external-object-remote"}, {"remote-template", "external-object-link"}),
     ("embedded package or object", {"ole-package", "rtf-object"}, {"ole-package", "ole-package-executable", "rtf-object"}),
-    ("programs and shortcuts", {"executable", "embedded-exe", "lnk"}, {"executable", "embedded-executable", "ole-package-executable", "shortcut-lnk"}),
+    ("programs, scripts and shortcuts", {"executable", "embedded-exe", "lnk"}, {"executable", "embedded-executable", "ole-package-executable", "script", "shortcut-lnk"}),
     ("locked by a password", {"encrypted"}, {"encrypted-archive", "encrypted-document", "pdf-encrypted", "decrypted-with-known-password"}),
 ]
 

@@ -11,7 +11,8 @@ use crate::knowledge::Language;
 use crate::limits::Budget;
 use crate::model::{Action, Id, Report};
 use crate::policy::{Decision, Trouble};
-use crate::rewrite::{self, Notice, Order, Refused, Rewritten};
+use crate::rewrite::disarm::{self, Made, Notices, Refusal, Retype, Task};
+use crate::rewrite::{DISARMED, Notice};
 
 use super::filter::{Case, out_of_time};
 use super::pool::Generation;
@@ -32,9 +33,19 @@ pub(super) struct Clean<'a> {
     report: &'a Report,
     generation: &'a Generation,
     templates: Vec<(Language, &'a str)>,
-    targets: BTreeSet<Id>,
+    disarmed: Vec<(Language, &'static str)>,
+    way: Way,
     deadline: Instant,
     removed: usize,
+}
+
+/// What is done with which parts.
+#[derive(Debug, Clone, Default)]
+struct Way {
+    /// Findings for which a file is disarmed.
+    findings: BTreeSet<usize>,
+    /// What goes as a whole.
+    strip: BTreeSet<Id>,
 }
 
 impl<'a> Case<'a> {
@@ -49,37 +60,78 @@ impl<'a> Case<'a> {
     ) -> Result<Result<Clean<'r>, String>, Trouble> {
         let generation = cleaner.generation;
         let changed = || fates.iter().map(|fate| fate.changes_content());
-        let with = |decision: &Decision| decision.parts.keys().copied().collect::<Vec<_>>();
-        let targets: BTreeSet<Id> = decisions
+        let mut way = Way::default();
+        let mut every = BTreeSet::new();
+        for (decision, _) in decisions
             .iter()
             .zip(changed())
             .filter(|(_, changed)| *changed)
-            .flat_map(|(decision, _)| with(decision))
-            .collect();
+        {
+            way.findings.extend(&decision.disarm);
+            every.extend(decision.parts.keys());
+            let strip = decision.parts.iter();
+            let strip = strip.filter(|(_, action)| **action > Action::Disarm);
+            way.strip.extend(strip.map(|(part, _)| *part));
+        }
         let recipients = self.envelope.recipients.iter().zip(fates);
         let reached = recipients.filter(|(_, fate)| fate.delivers());
         let language = generation
             .strip
             .language_of(reached.map(|(recipient, _)| recipient.as_str()));
+        let templates = generation.strip.templates(language);
+        let disarmed = templates.iter().filter_map(|(language, _)| {
+            let mut built_in = DISARMED.iter();
+            built_in.find(|(known, _)| known == language).copied()
+        });
         let mut clean = Clean {
             report,
             generation,
-            templates: generation.strip.templates(language),
-            targets,
+            disarmed: disarmed.collect(),
+            templates,
+            way,
             deadline: cleaner.deadline,
             removed: 0,
         };
+        let disarms = !clean.way.findings.is_empty();
+        let mut flaw = self.try_out(cleaner, &mut clean, fates)?;
+        if flaw.is_some() && disarms {
+            // What cannot be disarmed goes as a whole.
+            clean.way = Way {
+                findings: BTreeSet::new(),
+                strip: every,
+            };
+            flaw = self.try_out(cleaner, &mut clean, fates)?;
+        }
+        Ok(match flaw {
+            None => Ok(clean),
+            Some(flaw) => Err(flaw),
+        })
+    }
+
+    /// Rewrites the message and scans the result; answers why that may not be delivered, where it may not.
+    fn try_out(
+        &self,
+        cleaner: &mut Cleaner<'_, '_>,
+        clean: &mut Clean<'_>,
+        fates: &[Action],
+    ) -> Result<Option<String>, Trouble> {
+        let generation = cleaner.generation;
+        let changed = || fates.iter().map(|fate| fate.changes_content());
         let tried = match clean.rewrite(NO_TICKET) {
             Ok(tried) => tried,
-            Err(Refused::Limit(_)) if Instant::now() >= cleaner.deadline => {
+            Err(Refusal::Limit(_)) if Instant::now() >= cleaner.deadline => {
                 return Err(Trouble::OutOfTime);
             }
-            Err(refused) => return Ok(Err(refused.to_string())),
+            Err(refused) => return Ok(Some(refused.to_string())),
         };
-        clean.removed = tried.removed.len();
+        let disarmed = tried
+            .deeds
+            .iter()
+            .filter(|deed| deed.replaced_for.is_empty());
+        clean.removed = tried.notices.saturating_add(disarmed.count());
         let again = cleaner
             .worker
-            .scan(self.input(&tried.message, cleaner.deadline));
+            .scan(self.input(&tried.data, cleaner.deadline));
         if out_of_time(&again, cleaner.deadline) {
             return Err(Trouble::OutOfTime);
         }
@@ -87,26 +139,25 @@ impl<'a> Case<'a> {
         let judged = generation
             .policy
             .decide(&again, self.envelope, catalogue, cleaner.today);
-        let left = judged
+        let mut unsafe_for = judged
             .iter()
             .zip(changed())
             .filter(|(decision, changed)| *changed && decision.action > Action::Tag)
-            .flat_map(|(decision, _)| &decision.because)
-            .find_map(|number| again.findings.get(*number));
-        let safe = judged
-            .iter()
-            .zip(changed())
-            .all(|(decision, changed)| !changed || decision.action <= Action::Tag);
-        if safe {
-            return Ok(Ok(clean));
+            .map(|(decision, _)| decision)
+            .peekable();
+        if unsafe_for.peek().is_none() {
+            return Ok(None);
         }
+        let left = unsafe_for
+            .flat_map(|decision| &decision.because)
+            .find_map(|number| again.findings.get(*number));
         let what = left.map_or("something", |finding| finding.id.as_ref());
-        Ok(Err(format!("{what} is still there")))
+        Ok(Some(format!("{what} is still there")))
     }
 }
 
 impl Clean<'_> {
-    /// Parts that are taken out.
+    /// Parts that are taken out or disarmed.
     pub(super) fn removed(&self) -> usize {
         self.removed
     }
@@ -115,30 +166,29 @@ impl Clean<'_> {
     pub(super) fn finish(&self, ticket: &str) -> Result<Bytes, Trouble> {
         let again = self.rewrite(ticket);
         // It was done before with another number; only the time can have run out.
-        again
-            .map(|rewritten| rewritten.message)
-            .map_err(|_| Trouble::OutOfTime)
+        again.map(|made| made.data).map_err(|_| Trouble::OutOfTime)
     }
 
-    fn rewrite(&self, ticket: &str) -> Result<Rewritten, Refused> {
+    fn rewrite(&self, ticket: &str) -> Result<Made, Refusal> {
         let engine = &self.generation.engine;
         let notice = Notice {
             templates: &self.templates,
+            disarmed: &self.disarmed,
             catalogue: &engine.knowledge.catalogue,
             report: self.report,
             ticket,
-            disarmed: &[],
         };
-        let order = Order {
-            tree: &self.report.artifacts,
-            root: 0,
-            targets: &self.targets,
-            replaced: &std::collections::BTreeMap::new(),
+        let task = Task {
+            report: self.report,
+            findings: &self.way.findings,
+            strip: &self.way.strip,
+            notices: Notices::From(0),
+            retype: Retype::Keep,
             break_signatures: self.generation.strip.break_signatures,
             notice: &|part, removed| notice.text(part, removed),
             line: &|part| notice.line(part),
         };
         let budget = Budget::new(engine.limits.clone(), Some(self.deadline));
-        rewrite::rewrite(&order, &budget)
+        disarm::disarm(&task, &BTreeSet::new(), &budget)
     }
 }

@@ -156,6 +156,7 @@ impl Filter {
             route,
             action,
             parts: std::collections::BTreeMap::new(),
+            disarm: std::collections::BTreeSet::new(),
             because: (0..report.findings.len()).collect(),
             allowed: Vec::new(),
         };

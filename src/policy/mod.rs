@@ -5,7 +5,7 @@
 
 mod failure;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -50,10 +50,21 @@ pub struct Decision {
     pub action: Action,
     /// Artifacts on which something calls for a change, with the action for each; empty unless the mail is changed.
     pub parts: BTreeMap<Id, Action>,
+    /// Findings for which something is to be disarmed, as indexes into the report; empty unless the mail is changed.
+    pub disarm: BTreeSet<usize>,
     /// Findings that led to the action, as indexes into the report; empty where a combination alone did.
     pub because: Vec<usize>,
     /// Reasons of the allowances that lifted findings.
     pub allowed: Vec<String>,
+}
+
+/// What is to be found out about a sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Proofs {
+    /// Which domains signed.
+    pub dkim: bool,
+    /// Whether the client may send for the domain.
+    pub spf: bool,
 }
 
 impl Policy {
@@ -88,6 +99,30 @@ impl Policy {
             .iter()
             .find(|route| matches(&route.conditions, envelope, recipient));
         Arc::clone(found.unwrap_or(&self.default))
+    }
+
+    /// What routes and allowances that may be about the envelope want proven of its sender.
+    pub fn proofs(&self, envelope: &Envelope) -> Proofs {
+        let mut proofs = Proofs::default();
+        let routes = self.routes.iter().map(|route| &route.conditions);
+        let allows = self.allows.iter().map(|allow| &allow.conditions);
+        for conditions in routes.chain(allows) {
+            let Some(require) = conditions.require else {
+                continue;
+            };
+            let proven = Conditions {
+                require: None,
+                ..conditions.clone()
+            };
+            let mut recipients = envelope.recipients.iter();
+            if recipients.any(|recipient| matches(&proven, envelope, recipient)) {
+                match require {
+                    Require::Dkim => proofs.dkim = true,
+                    Require::Spf => proofs.spf = true,
+                }
+            }
+        }
+        proofs
     }
 
     /// What is done for each recipient, in the order of the envelope; `today` ends allowances.
@@ -144,6 +179,7 @@ impl Policy {
         let mut verdict = Verdict {
             action: Action::Deliver,
             parts: BTreeMap::new(),
+            disarm: BTreeSet::new(),
             because: Vec::new(),
         };
         let kept = |number: &usize| lifted.binary_search(number).is_err();
@@ -160,11 +196,13 @@ impl Policy {
         self.add_combinations(report, route, lifted, catalogue, &mut verdict);
         if !verdict.action.changes_content() {
             verdict.parts.clear();
+            verdict.disarm.clear();
         }
         Decision {
             route: Arc::clone(route),
             action: verdict.action,
             parts: verdict.parts,
+            disarm: verdict.disarm,
             because: verdict.because,
             allowed: Vec::new(),
         }
@@ -252,6 +290,7 @@ impl Lifted {
 struct Verdict {
     action: Action,
     parts: BTreeMap<Id, Action>,
+    disarm: BTreeSet<usize>,
     because: Vec<usize>,
 }
 
@@ -263,6 +302,9 @@ impl Verdict {
         }
         if action == self.action && action > Action::Deliver && !self.because.contains(&finding) {
             self.because.push(finding);
+        }
+        if action == Action::Disarm {
+            self.disarm.insert(finding);
         }
         if action.changes_content() {
             let part = self.parts.entry(artifact).or_insert(action);

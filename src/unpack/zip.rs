@@ -121,6 +121,11 @@ fn open(
     let mut outcomes: Vec<Outcome> = Vec::new();
     let mut lock = None;
     let mut unsupported = None;
+    let others: Vec<Reading> = readings
+        .iter()
+        .filter(|reading| method::may_be_deflated(reading))
+        .cloned()
+        .collect();
     for reading in readings {
         if let Some(outcome) = unlocked(data, &reading, &label, nest) {
             taken = taken.saturating_add(length(outcome.taken));
@@ -157,6 +162,20 @@ fn open(
         }
         if halted {
             break;
+        }
+    }
+    if !outcomes.iter().any(|one| one.whole || one.halted()) {
+        for reading in others {
+            let claimed = reading.method;
+            let outcome = method::decode(data, method::deflated(reading), nest);
+            if outcome.fault.is_none() && outcome.reading.crc == Some(outcome.crc) {
+                let what = format!("{label}: marked as method {claimed}, but deflated");
+                nest.deviation(member.at(), what);
+                taken = taken.saturating_add(length(outcome.taken));
+                unsupported = None;
+                outcomes.push(outcome);
+                break;
+            }
         }
     }
     let whole = outcomes.iter().any(|outcome| outcome.whole);

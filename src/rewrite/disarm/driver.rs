@@ -6,6 +6,7 @@
 //! and OpenDocument; other archives become zip archives. What only stands in something else cannot be put back, so
 //! what is found in it is a matter of that.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
@@ -64,6 +65,8 @@ pub struct Made {
     pub deeds: Vec<Deed>,
     /// The extension that goes with the new content of the input, where another one does.
     pub extension: Option<&'static str>,
+    /// Parts of mails in whose place a notice stands.
+    pub notices: usize,
 }
 
 /// What was done with one file.
@@ -103,17 +106,16 @@ struct Driver<'a, 't> {
     children: Vec<Vec<usize>>,
     copies: Vec<Vec<usize>>,
     editable: Vec<bool>,
+    /// What goes with a part that goes as a whole, and that part.
+    stripped: Vec<bool>,
+    notices: Cell<usize>,
     refused: Option<Refusal>,
     budget: &'a Budget,
 }
 
 /// Takes out what has to go. What comes of it must be scanned again. `barred` are files that are not to be disarmed,
 /// since that was tried and did not hold.
-pub(super) fn disarm(
-    task: &Task<'_>,
-    barred: &BTreeSet<Id>,
-    budget: &Budget,
-) -> Result<Made, Refusal> {
+pub fn disarm(task: &Task<'_>, barred: &BTreeSet<Id>, budget: &Budget) -> Result<Made, Refusal> {
     let mut driver = Driver::new(task, barred, budget);
     for number in task.findings {
         if let Some(finding) = task.report.findings.get(*number) {
@@ -139,6 +141,26 @@ fn disarmer(kind: Kind) -> Option<&'static Disarmer> {
 /// Whether anything takes a finding out of files of a kind.
 pub fn takes_out(kind: Kind, id: &str) -> bool {
     disarmer(kind).is_some_and(|row| row.findings.contains(&id))
+}
+
+/// Which artifacts hold something that goes as a whole part, the input itself left out.
+fn stripped(tree: &[Artifact], strip: &BTreeSet<Id>) -> Vec<bool> {
+    let mut stripped = vec![false; tree.len()];
+    for artifact in tree.iter().rev() {
+        let here = stripped.get(place(artifact.id)) == Some(&true);
+        let parent = artifact.parent.map(place);
+        if (here || strip.contains(&artifact.id))
+            && let Some(parent) = parent
+        {
+            let mark = |mark: Option<&mut bool>| mark.into_iter().for_each(|mark| *mark = true);
+            mark(stripped.get_mut(place(artifact.id)));
+            // Nested mails are edited inside; what is in them may still be disarmed.
+            if tree.get(parent).is_some_and(|one| one.kind != Kind::Eml) {
+                mark(stripped.get_mut(parent));
+            }
+        }
+    }
+    stripped
 }
 
 fn place(id: Id) -> usize {
@@ -181,6 +203,8 @@ impl<'a, 't> Driver<'a, 't> {
             children,
             copies,
             editable,
+            stripped: stripped(tree, task.strip),
+            notices: Cell::new(0),
             refused: None,
             budget,
         }
@@ -212,6 +236,9 @@ impl<'a, 't> Driver<'a, 't> {
         let Some(artifact) = self.tree.get(at) else {
             return false;
         };
+        if self.stripped.get(at) == Some(&true) {
+            return true;
+        }
         let disarms = takes_out(artifact.kind, id) && self.editable.get(at) == Some(&true);
         let may_go = self.may_go(at, score);
         let Some(state) = self.states.get_mut(at) else {
@@ -349,6 +376,13 @@ impl<'a, 't> Driver<'a, 't> {
             if from.is_none() {
                 self.refuse(refusal.clone());
             }
+        }
+        if self
+            .tree
+            .get(at)
+            .is_none_or(|artifact| artifact.parent.is_none())
+        {
+            self.refuse(refusal.clone());
         }
     }
 
@@ -498,7 +532,11 @@ impl<'a, 't> Driver<'a, 't> {
             line: self.task.line,
         };
         match mail::rewrite(&order, self.budget) {
-            Ok(rewritten) => Ok(rewritten.message),
+            Ok(rewritten) => {
+                let notices = self.notices.get().saturating_add(rewritten.removed.len());
+                self.notices.set(notices);
+                Ok(rewritten.message)
+            }
             Err(mail::Refused::Limit(halt)) => Err(Refusal::Limit(halt)),
             Err(refused) => Err(Refusal::Broken(refused.to_string())),
         }
@@ -564,6 +602,7 @@ impl<'a, 't> Driver<'a, 't> {
             data: new.unwrap_or(data),
             deeds,
             extension,
+            notices: self.notices.get(),
         }
     }
 }

@@ -45,6 +45,21 @@ pub(super) fn is_known(method: u16) -> bool {
     )
 }
 
+/// Whether a member may be deflated although it is marked as something else: its checksum will tell.
+pub(super) fn may_be_deflated(reading: &Reading) -> bool {
+    let marked = reading.method == STORED || !is_known(reading.method);
+    let telling = reading.crc.is_some_and(|crc| crc != 0);
+    marked && telling && reading.lock.is_none() && reading.missing == 0
+}
+
+/// The reading of a member as deflated.
+pub(super) fn deflated(reading: Reading) -> Reading {
+    Reading {
+        method: DEFLATE,
+        ..reading
+    }
+}
+
 /// Decodes a reading of a known method.
 pub(super) fn decode(data: &Bytes, reading: Reading, nest: &mut Nest<'_>) -> Outcome {
     if reading.method == STORED {

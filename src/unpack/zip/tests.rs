@@ -391,6 +391,27 @@ fn members_of_one_name_are_all_there() {
 }
 
 #[test]
+fn a_deflated_member_under_another_method_is_told_by_its_checksum() {
+    for method in [0u8, 7, 60] {
+        let mut data = sample();
+        let local = find(&data, LOCAL);
+        let central = find(&data, CENTRAL);
+        data[local + 8] = method;
+        data[central + 10] = method;
+        let opened = open(&data);
+        let contents = opened.contents();
+        assert!(
+            contents.contains(&TEXT) && contents.contains(&OTHER),
+            "{method}"
+        );
+        let told = opened.deviations();
+        let marked = format!("marked as method {method}, but deflated");
+        assert!(told.iter().any(|what| what.contains(&marked)), "{told:?}");
+        assert_eq!(opened.lost(), Vec::<&Fact>::new(), "{method}");
+    }
+}
+
+#[test]
 fn zip64_and_streamed_archives_are_ordinary() {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let large = options(zip::CompressionMethod::Deflated).large_file(true);

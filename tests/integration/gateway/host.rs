@@ -314,6 +314,14 @@ pub(crate) fn send(port: u16, to: &[&str], mail: &[u8]) -> std::io::Result<Strin
     Ok(said)
 }
 
+/// Lines of `deploy/postfix/` with ports of the test's own.
+fn sample(name: &str, relay: u16, back: u16) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/postfix");
+    let lines = std::fs::read_to_string(folder.join(name)).unwrap();
+    let lines = lines.replace("127.0.0.1:10025", &format!("127.0.0.1:{relay}"));
+    lines.replace("127.0.0.1:10026", &format!("127.0.0.1:{back}"))
+}
+
 /// A Postfix with its own queue, stopped when dropped.
 pub(crate) struct Postfix {
     place: Place,
@@ -323,6 +331,32 @@ pub(crate) struct Postfix {
 impl Postfix {
     /// Starts one in front of a milter; none where it is not installed or we are not root.
     pub(crate) fn start(milter: u16, next_hop: u16) -> Option<Self> {
+        let main = format!(
+            "smtpd_milters = inet:127.0.0.1:{milter}\nmilter_default_action = tempfail\nmilter_connect_timeout = 5s\n"
+        );
+        Self::with(next_hop, &main, |port| {
+            format!("127.0.0.1:{port} inet n - n - - smtpd\n")
+        })
+    }
+
+    /// Starts one with the relay before its queue, by the sample; likewise. `back` is where the relay sends mails on to.
+    pub(crate) fn before_queue(relay: u16, back: u16, next_hop: u16) -> Option<Self> {
+        Self::with(next_hop, "", |port| {
+            let lines = sample("before-queue.cf", relay, back);
+            lines.replace("\nsmtp inet ", &format!("\n127.0.0.1:{port} inet "))
+        })
+    }
+
+    /// Starts one with the relay after its queue, by the sample; likewise.
+    pub(crate) fn after_queue(relay: u16, back: u16, next_hop: u16) -> Option<Self> {
+        let main = format!("content_filter = sekisho:[127.0.0.1]:{relay}\n");
+        Self::with(next_hop, &main, |port| {
+            let lines = sample("after-queue.cf", relay, back);
+            format!("127.0.0.1:{port} inet n - n - - smtpd\n{lines}")
+        })
+    }
+
+    fn with(next_hop: u16, main: &str, services: impl Fn(u16) -> String) -> Option<Self> {
         let root = Command::new("id").arg("-u").output().ok()?.stdout == b"0\n";
         let installed = Path::new("/usr/sbin/postfix").exists();
         if !root || !installed {
@@ -342,12 +376,10 @@ impl Postfix {
                  relayhost = [127.0.0.1]:{next_hop}\ndisable_dns_lookups = yes\nsmtp_dns_support_level = disabled\n\
                  maillog_file = {dir}/maillog\nmaillog_file_prefixes = /tmp, {dir}\nin_flow_delay = 0\n\
                  smtp_tls_security_level = none\nsmtpd_tls_security_level = none\nbiff = no\nalias_maps =\nalias_database =\n\
-                 smtpd_peername_lookup = no\nminimal_backoff_time = 1s\nqueue_run_delay = 2s\n\
-                 smtpd_milters = inet:127.0.0.1:{milter}\nmilter_default_action = tempfail\n\
-                 milter_connect_timeout = 5s\n"
+                 smtpd_peername_lookup = no\nminimal_backoff_time = 1s\nqueue_run_delay = 2s\nnotify_classes =\n{main}"
             ),
         );
-        let services: String = [
+        let common: String = [
             "pickup unix n - n 60 1 pickup",
             "cleanup unix n - n - 0 cleanup",
             "qmgr unix n - n 300 1 qmgr",
@@ -370,8 +402,7 @@ impl Postfix {
         ]
         .map(|line| format!("{line}\n"))
         .concat();
-        let smtpd = format!("127.0.0.1:{port} inet n - n - - smtpd\n");
-        place.write("master.cf", &(smtpd + &services));
+        place.write("master.cf", &(services(port) + &common));
         for folder in ["queue", "data"] {
             std::fs::create_dir(place.0.join(folder)).unwrap();
         }
@@ -387,7 +418,7 @@ impl Postfix {
         Some(postfix)
     }
 
-    fn command(&self, what: &str) -> std::process::Output {
+    pub(crate) fn command(&self, what: &str) -> std::process::Output {
         Command::new("/usr/sbin/postfix")
             .arg("-c")
             .arg(&self.place.0)

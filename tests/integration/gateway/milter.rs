@@ -76,7 +76,7 @@ pub(super) fn header<'a>(mail: &'a Delivered, name: &str) -> Option<&'a str> {
 pub(super) fn id_of(data: &[u8]) -> String {
     let text = String::from_utf8_lossy(data);
     let line = text.lines().find(|line| line.starts_with("Message-ID: <"));
-    line.unwrap()
+    line.unwrap_or_else(|| panic!("no Message-ID: {text}"))
         .trim_start_matches("Message-ID: <")
         .split('@')
         .next()
@@ -424,4 +424,67 @@ fn a_part_is_taken_out_through_postfix() {
         .collect();
     actions.sort_unstable();
     assert_eq!(actions, ["quarantine", "strip"]);
+}
+
+/// A document with macros arrives without them, its neighbour as it was sent, with a notice in both languages; the
+/// original waits under the number in the notice.
+#[test]
+fn a_document_is_disarmed_through_postfix() {
+    const WORD: &str = "Content-Type: application/vnd.ms-word.document.macroEnabled.12; name=\"a.docm\"\nContent-Disposition: attachment; filename=\"a.docm\"\nContent-Transfer-Encoding: base64";
+    const PLAIN: &str = "Content-Type: application/octet-stream; name=\"plain.docx\"\nContent-Disposition: attachment; filename=\"plain.docx\"\nContent-Transfer-Encoding: base64";
+    const DISARMED: &str = "[[route]]\nname = \"disarmed\"\nclient = [\"127.0.0.0/8\"]\nto = [\"keep@*\"]\n[route.actions]\n\
+        malicious = \"disarm\"\nsuspicious = \"disarm\"\nmacros = \"disarm\"\nexecutables = \"disarm\"\n";
+    let place = Place::new();
+    let gateway = Gateway::start(&place, DISARMED);
+    let hop = NextHop::start();
+    let Some(postfix) = Postfix::start(gateway.milter, hop.port) else {
+        return;
+    };
+    let code = "Sub AutoOpen()\n    CreateObject(\"WScript.Shell\").Run \"cmd.exe /c echo done\", 0\nEnd Sub\n";
+    let document = build::docm("Report", &[("Module1", build::module("Module1", code))]);
+    let plain = build::attachment(PLAIN, &build::docx("Plain"));
+    let neighbour = String::from_utf8(plain.body.clone()).unwrap();
+    let parts = [build::attachment(WORD, &document), plain];
+    let sent = named(&build::mail("x", &parts), "disarm");
+    let said = send(postfix.port, &["keep@hq.test"], &sent).unwrap();
+    assert!(said.starts_with("250 "), "{said}");
+    until("the mail arrives", || !hop.all().is_empty());
+    let mail = hop.all().pop().unwrap();
+    let listed = gateway.quarantine();
+    let entry = listed.iter().find(|entry| id_of_entry(entry) == "disarm");
+    let entry = entry.unwrap();
+    assert_eq!(entry["action"], "disarm");
+    let ticket = entry["id"].as_str().unwrap();
+    let got = String::from_utf8(as_sent(&mail)).unwrap();
+    let word = WORD.replace('\n', "\r\n");
+    assert!(got.contains(&format!("{word}\r\n\r\n")), "{got}");
+    assert!(got.contains(&neighbour), "{got}");
+    let said = got.replace("=\r\n", "");
+    assert!(
+        said.contains(&format!("give this number: {ticket}")),
+        "{said}"
+    );
+    assert!(said.contains("word/vbaProject.bin"), "{said}");
+    assert!(said.contains("=E3=83=9E=E3=82=AF=E3=83=AD"), "{said}");
+    let report = crate::support::Folder::new();
+    report.file("got.eml", got.as_bytes());
+    let scanned = report.run(&["scan", "got.eml", "--format", "json"]).json();
+    assert_eq!(scanned["level"], "clean", "{scanned}");
+    assert_eq!(
+        scanned["findings"].as_array().map(Vec::len),
+        Some(0),
+        "{scanned}"
+    );
+
+    // What cannot be disarmed goes as a whole.
+    let program = "Content-Type: application/octet-stream; name=\"a.exe\"\nContent-Disposition: attachment; filename=\"a.exe\"\nContent-Transfer-Encoding: base64";
+    let parts = [build::attachment(program, &build::program())];
+    let sent = named(&build::mail("x", &parts), "program");
+    let said = send(postfix.port, &["keep@hq.test"], &sent).unwrap();
+    assert!(said.starts_with("250 "), "{said}");
+    until("the mail arrives", || hop.all().len() >= 2);
+    let mail = hop.all().pop().unwrap();
+    let got = String::from_utf8(as_sent(&mail)).unwrap();
+    assert!(got.contains("filename=\"removed-"), "{got}");
+    assert!(!got.contains("TVqQ"), "{got}");
 }

@@ -4,13 +4,18 @@
 //! | --- | --- |
 //! | `clamd`, `clamdscan` | the protocol of clamd, by hand and by ClamAV's own client |
 //! | `host` | a Postfix in a folder of its own, the gateway, a client and a next hop |
+//! | `auth` | DKIM, SPF and ARC |
 //! | `hop` | a next hop that says what a test tells it to |
 //! | `milter` | every action, counted mails, killed gateways |
 //! | `olefy` | OLEFY/1.0 |
 //! | `notices` | who is told of what was held back, and when |
+//! | `rspamd` | a real rspamd that asks us for its modules antivirus and oletools |
 //! | `relay` | the relay between literal bytes |
+//! | `relay_postfix` | the relay behind a real Postfix, before its queue and after it |
+//! | `relay_tls` | STARTTLS of the relay, on both sides |
 //! | `serve` | reload, refusals, metrics, hostile connections |
 
+mod auth;
 mod clamd;
 mod clamdscan;
 mod hop;
@@ -19,4 +24,7 @@ mod milter;
 mod notices;
 mod olefy;
 mod relay;
+mod relay_postfix;
+mod relay_tls;
+mod rspamd;
 mod serve;
