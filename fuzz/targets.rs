@@ -12,9 +12,9 @@ use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
     base64, command_line, encoded, header, header_words, html, indicators, ini, lnk, mbox, mime,
-    monikers, msbuild, mtef, offcrypto, ole, ole1, opc, ovba, password_words, pe, pe_version, ppt,
-    qr, quoted_printable, remote_reference, script, script_encoder, uuencode, vba, word, xml, yenc,
-    zip,
+    monikers, msbuild, msi, mtef, offcrypto, ole, ole1, opc, ovba, password_words, pe, pe_version,
+    ppt, qr, quoted_printable, remote_reference, script, script_encoder, uuencode, vba, word, xml,
+    yenc, zip,
 };
 use sekisho::gateway::clamd::codec as clamd;
 use sekisho::gateway::milter::codec::Decoder;
@@ -40,6 +40,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("arj", |data| unpack("arj", Kind::Arj, data)),
     ("bzip2", |data| unpack("compressed", Kind::Bz2, data)),
     ("cab", |data| unpack("cab", Kind::Cab, data)),
+    ("sis", |data| unpack("sis", Kind::Sis, data)),
     ("compress", |data| unpack("compressed", Kind::Z, data)),
     ("chm", |data| unpack("chm", Kind::Chm, data)),
     ("cpio", |data| unpack("cpio", Kind::Cpio, data)),
@@ -111,6 +112,16 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     }),
     ("monikers", |data| drop(monikers::targets(data))),
     ("msg", |data| unpack("msg", Kind::Msg, data)),
+    ("msi", |data| {
+        let (pool, texts) = data.split_at(data.len() / 2);
+        if let Some(strings) = msi::Strings::read(pool, texts) {
+            for columns in msi::columns(texts, &strings).values() {
+                drop(msi::rows(pool, columns, &strings));
+            }
+        }
+        drop(msi::stream_name(&String::from_utf8_lossy(data)));
+        unpack("msi", Kind::Msi, data)
+    }),
     ("mtef", |data| {
         let _ = mtef::native(data, &budget());
         let _ = mtef::formula(data, &budget());

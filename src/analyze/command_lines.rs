@@ -64,7 +64,9 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
                 judge.line(&format!("\"{target}\" {arguments}"), None);
             }
             Fact::Dde { command, at, .. } => judge.line(command, *at),
-            Fact::BuildCommand { line, .. } => judge.line(line, None),
+            Fact::BuildCommand { line, .. } | Fact::CommandLine { line } => {
+                judge.line(line, None);
+            }
             _ => {}
         }
     }

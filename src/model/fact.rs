@@ -211,6 +211,11 @@ pub enum Fact {
         /// Its address or path.
         target: String,
     },
+    /// A command line that the container runs, such as one of an installer; stands on the text of it.
+    CommandLine {
+        /// The command.
+        line: String,
+    },
     /// A static function called while a build project is read, such as `$([System.IO.File]::Exists('a'))`.
     BuildFunction {
         /// As written.

@@ -24,6 +24,7 @@ mod mail;
 mod mapi;
 mod mbox;
 mod msg;
+mod msi;
 mod nest;
 mod objects;
 mod office_links;
@@ -40,6 +41,7 @@ mod rtf;
 mod script;
 mod script_encoder;
 mod sevenz;
+mod sis;
 mod smime;
 mod tar;
 mod tnef;
@@ -185,6 +187,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         run: chm::run,
     },
     Unpacker {
+        name: "sis",
+        kinds: &[Kind::Sis],
+        run: sis::run,
+    },
+    Unpacker {
         name: "arj",
         kinds: &[Kind::Arj],
         run: arj::run,
@@ -280,6 +287,12 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "doc",
         kinds: doc::KINDS,
         run: doc::run,
+    },
+    // Before the streams of the file: a script gets its kind and the name of its action there.
+    Unpacker {
+        name: "msi",
+        kinds: msi::KINDS,
+        run: msi::run,
     },
     Unpacker {
         name: "ole",
@@ -419,7 +432,7 @@ const ZIP_BASED: &[Kind] = &[
 /// Kinds that may hold other files and that no unpacker here opens: never silently clean.
 #[rustfmt::skip]
 pub const UNSUPPORTED: &[Kind] = &[
-    Kind::Ace, Kind::Arc, Kind::Zoo, Kind::Alz, Kind::Egg, Kind::Wim, Kind::StuffIt, Kind::Crx, Kind::Sis,
+    Kind::Ace, Kind::Arc, Kind::Zoo, Kind::Alz, Kind::Egg, Kind::Wim, Kind::StuffIt, Kind::Crx,
     Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Ntfs, Kind::Pst, Kind::Dbx, Kind::Mdb, Kind::Accdb,
 ];
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::bytes::Deviation;
 use crate::formats::ole::{ObjectType, Ole, Reach, Stream};
-use crate::formats::{self, msg, offcrypto, office_crypt};
+use crate::formats::{self, msg, msi, offcrypto, office_crypt};
 use crate::limits::{Fault, Halt};
 use crate::model::{Artifact, Fact, Kind, Name, Trouble};
 
@@ -49,6 +49,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     lock(&mut ole, nest)?;
     objects::classes(&ole, nest);
     let is_message = artifact.reads_as(Kind::Msg);
+    let is_installer = artifact.reads_as(Kind::Msi) || artifact.reads_as(Kind::Msp);
     let made_files = made_files(artifact, &ole);
     for position in 0..ole.entries().len() {
         nest.tick()?;
@@ -61,7 +62,11 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         if made_files.contains(&position) {
             continue;
         }
-        let (reach, path) = (entry.reach, ole.path(position));
+        let reach = entry.reach;
+        let mut path = ole.path(position);
+        if is_installer {
+            path = msi::stream_name(&path).0;
+        }
         let part = objects::Part::of(&ole, position);
         let stream = match ole.stream(position) {
             Ok(stream) => stream,
