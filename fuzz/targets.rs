@@ -13,7 +13,7 @@ use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
     base64, command_line, encoded, header, header_words, html, indicators, ini, lnk, mbox, mime,
     monikers, msbuild, mtef, offcrypto, ole, ole1, opc, ovba, password_words, pe, pe_version, ppt,
-    quoted_printable, remote_reference, script, script_encoder, uuencode, vba, word, xml, yenc,
+    qr, quoted_printable, remote_reference, script, script_encoder, uuencode, vba, word, xml, yenc,
     zip,
 };
 use sekisho::gateway::clamd::codec as clamd;
@@ -144,6 +144,15 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("pdf", |data| unpack("pdf", Kind::Pdf, data)),
     ("pe", |data| drop(pe::read(data))),
     ("pe_version", |data| drop(pe_version::read(data))),
+    ("picture", |data| {
+        [Kind::Png, Kind::Jpg, Kind::Gif, Kind::Bmp, Kind::Webp]
+            .iter()
+            .for_each(|kind| unpack("picture", *kind, data));
+        // The bytes as pixels: codes are found in anything.
+        if let Some(gray) = qr::Gray::new(64, data.len() / 64, data.to_vec()) {
+            drop(qr::read(&gray, &budget()));
+        }
+    }),
     ("ppt", |data| drop(ppt::storages(data, &budget()))),
     ("quoted_printable", |data| {
         drop(quoted_printable::decode(data))

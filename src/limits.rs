@@ -186,6 +186,9 @@ impl Account {
 const TRIES: u32 = 50;
 const TRYING: Duration = Duration::from_secs(5);
 
+/// Pixels of all pictures of one scan that are looked at for codes: some tenths of a second.
+const PIXELS: u64 = 8 << 20;
+
 /// The running account of one scan: bytes, artifacts, depth, deadline. One thread's own.
 #[derive(Debug)]
 pub struct Budget {
@@ -199,6 +202,7 @@ pub struct Budget {
     artifacts: Cell<u32>,
     tries: Cell<u32>,
     tried: Cell<Duration>,
+    looked: Cell<u64>,
 }
 
 impl Budget {
@@ -214,6 +218,7 @@ impl Budget {
             artifacts: Cell::new(0),
             tries: Cell::new(0),
             tried: Cell::new(Duration::ZERO),
+            looked: Cell::new(0),
         }
     }
 
@@ -240,6 +245,16 @@ impl Budget {
     /// Whether any password may still be tried: gathering them takes time too.
     pub fn may_gather(&self) -> bool {
         self.tries.get() < TRIES && self.tried.get() < TRYING && self.check_time().is_ok()
+    }
+
+    /// Whether a picture of so many pixels may still be looked at for codes; pays for it.
+    pub fn may_look(&self, pixels: u64) -> bool {
+        let looked = self.looked.get().saturating_add(pixels);
+        let may = looked <= PIXELS && self.check_time().is_ok();
+        if may {
+            self.looked.set(looked);
+        }
+        may
     }
 
     /// Counts the time that a try took.

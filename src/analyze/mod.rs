@@ -31,6 +31,7 @@ mod packages;
 mod packages_of_programs;
 mod pdf;
 mod place;
+mod qr_codes;
 mod remote_desktop;
 mod renamed;
 mod rich_text;
@@ -138,6 +139,7 @@ pub const ANALYZERS: &[Analyzer] = &[
     external::ROW,
     csv::ROW,
     iocs::ROW,
+    qr_codes::ROW,
     packages::ROW,
     rich_text::ROW,
     equation::ROW,

@@ -29,7 +29,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     }
     for child in look.children() {
         match child.via {
-            Some("pdf-javascript") => script(child, &look.knowledge.pdf, findings),
+            Some("pdf-javascript") => script(look, child, findings),
             Some("pdf-embedded-file") => {
                 let name = match child.label() {
                     "" => child.kind.describe(),
@@ -75,7 +75,8 @@ fn action(at: usize, deed: PdfDeed, target: &str, findings: &mut Findings<'_>) {
     }
 }
 
-fn script(child: &Artifact, lists: &PdfLists, findings: &mut Findings<'_>) {
+fn script(look: &Look<'_>, child: &Artifact, findings: &mut Findings<'_>) {
+    let lists = &look.knowledge.pdf;
     let data = child.data.get(..LONGEST).unwrap_or(&child.data);
     let code = String::from_utf8_lossy(data);
     let traits = child.facts.iter().find_map(|fact| match fact {
@@ -83,7 +84,20 @@ fn script(child: &Artifact, lists: &PdfLists, findings: &mut Findings<'_>) {
         _ => None,
     });
     let (on_open, hidden) = traits.unwrap_or_default();
-    let deed = deed(&code, lists);
+    let deed = deed(&code, lists).or_else(|| {
+        // Equal scripts are unpacked once.
+        let artifact = child
+            .same_as
+            .and_then(|id| look.tree.get(crate::bytes::index(id)));
+        let own = Look {
+            artifact: artifact.unwrap_or(child),
+            ..*look
+        };
+        own.children()
+            .iter()
+            .filter(|inner| inner.kind == Kind::Js)
+            .find_map(|inner| pieced_deed(&code, inner, lists))
+    });
     let shown = match &deed {
         Some(deed) => deed.clone(),
         None => code.split_whitespace().collect::<Vec<_>>().join(" "),
@@ -106,6 +120,21 @@ fn script(child: &Artifact, lists: &PdfLists, findings: &mut Findings<'_>) {
         Some(variant) => found.variant(variant),
         None => found,
     });
+}
+
+/// The call of a script whose name is put together, as its folded text shows: one that acts, or that runs text as code.
+fn pieced_deed(code: &str, folded: &Artifact, lists: &PdfLists) -> Option<String> {
+    let data = folded.data.get(..LONGEST).unwrap_or(&folded.data);
+    let folded = String::from_utf8_lossy(data);
+    deed(&folded, lists).or_else(|| {
+        let call = lists
+            .runs_by_name
+            .iter()
+            .find(|call| folded.contains(call.as_str()) && !code.contains(call.as_str()))?;
+        let at = folded.find(call.as_str())?;
+        let end = folded.floor_char_boundary(at.saturating_add(120).min(folded.len()));
+        folded.get(at..end).map(str::to_owned)
+    })
 }
 
 /// The call of a script that makes it dangerous, with its surroundings.

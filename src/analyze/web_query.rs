@@ -23,9 +23,16 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
     let source = text::to_utf8(data);
     if artifact.kind == Kind::Iqy {
-        let lines = source.lines().take(16).map(str::trim);
+        let lines = source.split(['\r', '\n']).take(32).map(str::trim);
         for line in lines.filter(|line| !line.is_empty()) {
             judge(look, findings, line, line);
+            let pairs = line.split(';').filter_map(|pair| pair.rsplit_once('='));
+            for (key, value) in pairs {
+                if is_server(key, value) {
+                    report(look, findings, line);
+                    judge(look, findings, value, line);
+                }
+            }
         }
         return;
     }
@@ -118,6 +125,17 @@ mod tests {
         assert_eq!(
             found(Kind::Iqy, "WEB\r\n1\r\n\\\\192.0.2.1\\s\\a.htm\r\n"),
             1
+        );
+        assert_eq!(found(Kind::Iqy, "WEB\r1\rhttp://192.0.2.1/a\r"), 1);
+        let cube = |server: &str| {
+            let text = format!(
+                "QueryType=OLEDB\r\nVersion=1\r\nConnection=Provider=MSOLAP;Data Source={server};\r\n"
+            );
+            found(Kind::Iqy, &text)
+        };
+        assert_eq!(
+            (cube("http://example.invalid/olap"), cube("C:\\a.cub")),
+            (1, 0)
         );
         assert_eq!(found(Kind::Iqy, "WEB\r\n1\r\nfile:///C:/a.htm\r\n"), 0);
         assert_eq!(

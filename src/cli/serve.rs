@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::config::{Config, LogFormat};
 use crate::engine::Engine;
-use crate::gateway::{Generation, Server, ServerSettings};
+use crate::gateway::{Authenticator, Generation, Server, ServerSettings};
 use crate::notify::Post;
 use crate::policy::Policy;
 use crate::quarantine::{Store, StoreError, StoreSettings, Tries};
@@ -72,7 +72,7 @@ pub(super) fn run(settings: Settings, _: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// Configuration and rules as they stand now.
-fn read(settings: &Settings) -> Result<(Generation, Config), Failure> {
+pub(super) fn read(settings: &Settings) -> Result<(Generation, Config), Failure> {
     let (knowledge, config) = settings.knowledge()?;
     let sources = settings.rule_sources(&config, &[])?;
     let rules = Rules::compile(sources, settings.strictness())
@@ -88,6 +88,7 @@ fn read(settings: &Settings) -> Result<(Generation, Config), Failure> {
         },
         policy: Policy::new(&config.policy, config.thresholds),
         strip: config.strip.clone(),
+        auth: Arc::new(Authenticator::new(&config.signatures).map_err(Failure::new)?),
     };
     Ok((generation, config))
 }

@@ -3,6 +3,7 @@
 //! Every command works without a configuration. The tables of parts that do not exist yet are unknown here on purpose: a setting that has no effect must not look as if it had one.
 
 mod age;
+mod arc;
 mod gateway;
 mod notify;
 mod policy;
@@ -30,6 +31,8 @@ use crate::score::Thresholds;
 use crate::text;
 
 pub use age::Age;
+use arc::{ArcTable, DnsTable};
+pub use arc::{Seal, Signatures};
 pub use gateway::{Clamd, Gateway, Listen, LogFormat, Protocol};
 pub use notify::{Notify, Texts};
 pub use policy::{Actions, Allow, Conditions, Key, PolicySettings, Require, Route, Unscannable};
@@ -73,6 +76,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// What stands in the place of parts that were taken out.
     pub strip: Strip,
+    /// What is told of changed messages, and who is asked about senders.
+    pub signatures: Signatures,
     /// Who is told of what was held back; none: nobody.
     pub notify: Option<Notify>,
     /// What is done with what was found.
@@ -92,6 +97,7 @@ impl Default for Config {
             quarantine: Quarantine::default(),
             gateway: Gateway::default(),
             strip: Strip::default(),
+            signatures: Signatures::default(),
             notify: None,
             policy: PolicySettings::default(),
         }
@@ -149,6 +155,10 @@ struct File {
     release: ReleaseTable,
     /// What stands in the place of parts that were taken out.
     strip: StripTable,
+    /// The seal on changed messages.
+    arc: ArcTable,
+    /// Who is asked about senders.
+    dns: DnsTable,
     /// Who is told of what was held back; the table turns it on.
     notify: Option<NotifyTable>,
     /// Ways for mails; the first that matches wins.
@@ -293,6 +303,10 @@ impl Config {
             })
             .and_then(|()| config.strip.take(file.strip, folder))
             .and_then(|()| {
+                config.signatures = Signatures::check(file.arc, &file.dns, folder)?;
+                Ok(())
+            })
+            .and_then(|()| {
                 let Some(table) = file.notify else {
                     return Ok(());
                 };
@@ -433,6 +447,7 @@ impl Config {
         self.gateway.write(&mut out);
         self.quarantine.write(&mut out);
         self.strip.write(&mut out);
+        self.signatures.write(&mut out);
         if let Some(notify) = &self.notify {
             notify.write(&mut out);
         }

@@ -116,8 +116,12 @@ pub fn presentation(current_user: &[u8], document: &[u8]) -> Option<String> {
     // A UserEditAtom with its optional last field refers to the CryptSession10Container (2.3.3).
     let edit = u32_at(current_user, 16).map(crate::bytes::index);
     let session = edit
-        .and_then(|edit| slice(document, edit, 8))
-        .is_some_and(|header| u16_at(header, 2) == Some(0x0ff5) && u32_at(header, 4) == Some(0x20));
+        .and_then(|edit| slice(document, edit, 40))
+        .is_some_and(|atom| {
+            u16_at(atom, 2) == Some(0x0ff5)
+                && u32_at(atom, 4) == Some(0x20)
+                && u32_at(atom, 36) != Some(0)
+        });
     (token || session).then(|| "RC4 CryptoAPI".to_owned())
 }
 

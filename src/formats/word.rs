@@ -93,8 +93,8 @@ pub fn outside(document: &[u8], table: &[u8], budget: &Budget) -> Result<Outside
     Ok(outside)
 }
 
-/// The bytes of the table stream that a pair of FibRgFcLcb97 names (2.5.1, 2.5.6).
-fn structure<'t>(document: &[u8], table: &'t [u8], place: usize) -> Option<&'t [u8]> {
+/// Where in the document stream a pair of FibRgFcLcb97 stands (2.5.1, 2.5.6).
+pub fn pair_at(document: &[u8], place: usize) -> Option<usize> {
     let mut fib = Reader::at(document, 32);
     let csw = fib.u16("csw").ok()?;
     fib.skip("fibRgW", usize::from(csw).checked_mul(2)?).ok()?;
@@ -106,6 +106,12 @@ fn structure<'t>(document: &[u8], table: &'t [u8], place: usize) -> Option<&'t [
         return None;
     }
     fib.skip("fibRgFcLcb", place.checked_mul(8)?).ok()?;
+    Some(fib.offset())
+}
+
+/// The bytes of the table stream that a pair of FibRgFcLcb97 names.
+fn structure<'t>(document: &[u8], table: &'t [u8], place: usize) -> Option<&'t [u8]> {
+    let mut fib = Reader::at(document, pair_at(document, place)?);
     let (fc, lcb) = (fib.u32("fc").ok()?, fib.u32("lcb").ok()?);
     let rest = table.get(index(fc)..)?;
     // A length that goes too far is cut: what is there is read.
@@ -136,6 +142,71 @@ fn template(table: &[u8]) -> Option<String> {
         }
     }
     None
+}
+
+/// A unit of the text of all stories (2.3), and where it stands in the document stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unit {
+    /// Offset of its first byte.
+    pub at: usize,
+    /// Bytes that it takes: one or two.
+    pub width: usize,
+    /// Its value, in Windows-1252 or UTF-16.
+    pub value: u16,
+}
+
+impl Unit {
+    /// The character that it is; halves of pairs are replaced.
+    pub fn character(self) -> char {
+        match u8::try_from(self.value) {
+            Ok(byte) if self.width == 1 => western(byte),
+            _ => char::from_u32(self.value.into()).unwrap_or(char::REPLACEMENT_CHARACTER),
+        }
+    }
+}
+
+/// The text of all stories unit by unit: by the piece table, before Word 97 as the stream stands. `None` where the
+/// piece table is not to be read; fails where pieces share their text again and again.
+pub fn units(document: &[u8], table: &[u8], budget: &Budget) -> Result<Option<Vec<Unit>>, Halt> {
+    let pieces = if is_97(document) {
+        match structure(document, table, CLX).and_then(pieces) {
+            Some(pieces) if !pieces.is_empty() => pieces,
+            _ => return Ok(None),
+        }
+    } else {
+        vec![Piece {
+            at: 0,
+            characters: document.len(),
+            compressed: true,
+        }]
+    };
+    let mut units = Vec::new();
+    for piece in pieces {
+        let width = if piece.compressed { 1 } else { 2 };
+        let rest = document.get(piece.at..).unwrap_or_default();
+        let length = piece.characters.saturating_mul(width).min(rest.len());
+        if units.len().saturating_add(length / width) > document.len().saturating_mul(2) {
+            return Err(Halt::Ceiling("pieces of a document share their text"));
+        }
+        for (at, bytes) in rest
+            .get(..length)
+            .unwrap_or_default()
+            .chunks_exact(width)
+            .enumerate()
+        {
+            budget.tick()?;
+            let value = match bytes {
+                [low, high] => u16::from_le_bytes([*low, *high]),
+                _ => bytes.first().copied().unwrap_or_default().into(),
+            };
+            units.push(Unit {
+                at: piece.at.saturating_add(at.saturating_mul(width)),
+                width,
+                value,
+            });
+        }
+    }
+    Ok(Some(units))
 }
 
 fn utf16(bytes: &[u8]) -> String {

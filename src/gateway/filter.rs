@@ -168,6 +168,12 @@ impl Filter {
             // An MTA that tells no recipients: the message is judged as a whole.
             envelope.recipients.push(String::new());
         }
+        let auth = Arc::clone(&self.pool.generation().auth);
+        let original = request.message.clone();
+        if let Some(message) = &original {
+            let proofs = self.pool.generation().policy.proofs(&envelope);
+            auth.prove(&mut envelope, message, proofs).await;
+        }
         let envelope = Arc::new(envelope);
         let size = request.message.as_ref().map_or(0, Bytes::len);
         let judged = match request.message {
@@ -180,8 +186,15 @@ impl Filter {
         let judged = judged.unwrap_or_else(|trouble| self.refuse(&envelope, trouble));
         self.metrics.count(&judged.record, started.elapsed());
         log::message(&id, &envelope, size, started.elapsed(), &judged.record);
+        let mut answer = judged.answer;
+        if let Some(original) = &original {
+            for changes in answer.changes_mut() {
+                let untold = std::mem::take(changes);
+                *changes = auth.tell(&envelope, original, untold).await;
+            }
+        }
         Outcome {
-            answer: judged.answer,
+            answer,
             report: judged.report,
             id,
         }

@@ -7,12 +7,14 @@
 //! | `smtp/` | the SMTP relay |
 //! | `clamd/`, `olefy/` | the protocols of clamd and of OLEFY/1.0, for other filters |
 //! | `filter` | message → scan → policy → answer, whatever the protocol |
+//! | `auth` | what signatures say of a message, and the seal on a changed one |
 //! | `inspect` | file → scan → policy → what was found, for other filters |
 //! | `pool` | scan threads, their queue, memory |
 //! | `http`, `metrics`, `log` | what administrators see |
 //!
 //! tokio is at home here and nowhere below; scanning is done by threads of its own.
 
+mod auth;
 mod canary;
 pub mod clamd;
 mod clean;
@@ -31,5 +33,6 @@ mod server;
 pub mod smtp;
 mod systemd;
 
+pub use auth::Authenticator;
 pub use pool::Generation;
 pub use server::{Reload, Server, ServerSettings};

@@ -56,6 +56,20 @@ pub enum Answer {
     Tempfail(String),
 }
 
+impl Answer {
+    /// The changes of all copies that go on.
+    pub(super) fn changes_mut(&mut self) -> Vec<&mut Changes> {
+        match self {
+            Self::Pass(changes) => vec![changes],
+            Self::Copies(editions) => {
+                let copies = editions.iter_mut();
+                copies.map(|edition| &mut edition.changes).collect()
+            }
+            Self::Discard | Self::Reject(_) | Self::Tempfail(_) => Vec::new(),
+        }
+    }
+}
+
 /// One copy of a message that goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edition {

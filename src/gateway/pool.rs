@@ -17,6 +17,8 @@ use crate::engine::{Engine, Input, Worker};
 use crate::model::Report;
 use crate::policy::{Policy, Trouble};
 
+use super::auth::Authenticator;
+
 /// Stack of a scan thread in bytes: parser crates may recurse on input, and an overflow cannot be caught.
 const STACK: usize = 16 << 20;
 
@@ -35,6 +37,8 @@ pub struct Generation {
     pub policy: Policy,
     /// What stands in the place of parts that are taken out.
     pub strip: Strip,
+    /// Asks about senders, and seals.
+    pub auth: Arc<Authenticator>,
 }
 
 impl Generation {
@@ -318,7 +322,7 @@ impl Admission {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{PolicySettings, Strip};
+    use crate::config::{PolicySettings, Signatures, Strip};
     use crate::knowledge::Knowledge;
     use crate::limits::Limits;
     use crate::rules::{Rules, Strictness};
@@ -334,6 +338,7 @@ mod tests {
             },
             policy: Policy::new(&PolicySettings::default(), Thresholds::default()),
             strip: Strip::default(),
+            auth: Arc::new(Authenticator::new(&Signatures::default()).unwrap()),
         })
     }
 

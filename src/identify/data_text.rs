@@ -6,7 +6,9 @@ use super::words::Words;
 
 /// Kinds that say what they are in their first lines.
 pub(super) fn by_first_line(start: &str) -> Option<Kind> {
-    let first = start.lines().next().unwrap_or_default().trim_end();
+    // Excel takes a bare carriage return for the end of a line too.
+    let first = start.split(['\r', '\n']).next().unwrap_or_default();
+    let first = first.trim_end();
     let upper = first
         .get(..first.floor_char_boundary(64))
         .unwrap_or(first)
@@ -31,6 +33,9 @@ pub(super) fn by_first_line(start: &str) -> Option<Kind> {
         return Some(Kind::Uue);
     }
     if upper == "WEB" && is_web_query(start) {
+        return Some(Kind::Iqy);
+    }
+    if upper.starts_with("QUERYTYPE=") && has_connection(start) {
         return Some(Kind::Iqy);
     }
     if upper == "XLODBC" && start.lines().nth(2).is_some_and(|line| line.contains('=')) {
@@ -135,7 +140,7 @@ fn is_application_reference(first: &str) -> bool {
 /// `WEB`, a version and an address; the version may be missing.
 fn is_web_query(start: &str) -> bool {
     start
-        .lines()
+        .split(['\r', '\n'])
         .skip(1)
         .map(str::trim)
         .filter(|line| !line.is_empty())
@@ -144,6 +149,14 @@ fn is_web_query(start: &str) -> bool {
             let lower = line.to_ascii_lowercase();
             line.contains("://") || lower.starts_with("\\\\") || lower.starts_with("file:")
         })
+}
+
+/// A query of a cube or database (`.oqy`, `.rqy`) names its connection within the first lines.
+fn has_connection(start: &str) -> bool {
+    start.lines().take(20).any(|line| {
+        line.get(..11)
+            .is_some_and(|key| key.eq_ignore_ascii_case("Connection="))
+    })
 }
 
 /// Kinds that are told by their grammar.
@@ -382,6 +395,11 @@ mod tests {
             ),
             ("begin 644 a.exe\n#0V%T\n`\nend\n", Kind::Uue),
             ("WEB\n1\nhttp://192.0.2.1/q.dat\n", Kind::Iqy),
+            ("WEB\r1\rhttp://192.0.2.1/q.dat\r", Kind::Iqy),
+            (
+                "QueryType=OLEDB\nVersion=1\nConnection=Provider=MSOLAP;Data Source=x\n",
+                Kind::Iqy,
+            ),
             (
                 "dn: cn=a,dc=example\nobjectClass: person\ncn: a\n",
                 Kind::Ldif,

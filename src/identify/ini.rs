@@ -92,9 +92,11 @@ fn internet_shortcut_behind_junk(head: &str) -> Option<Kind> {
     (found && named).then_some(Kind::Url)
 }
 
-/// Lines of `name:type:value`, among them the address.
+/// Lines of `name:type:value`, among them the address. The client passes over what it does not know; here that may be a
+/// third of the lines.
 fn remote_desktop(head: &str) -> Option<Kind> {
-    let mut settings = 0;
+    let mut settings = 0usize;
+    let mut others = 0usize;
     let mut address = false;
     for line in head
         .lines()
@@ -103,7 +105,7 @@ fn remote_desktop(head: &str) -> Option<Kind> {
     {
         let mut parts = line.splitn(3, ':');
         let (name, kind) = (
-            parts.next()?.trim(),
+            parts.next().unwrap_or_default().trim(),
             parts.next().unwrap_or_default().trim(),
         );
         let plain = !name.is_empty()
@@ -111,15 +113,19 @@ fn remote_desktop(head: &str) -> Option<Kind> {
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_'));
         if plain && matches!(kind, "s" | "i" | "b") && parts.next().is_some() {
-            settings += 1;
+            settings = settings.saturating_add(1);
             address |= name.eq_ignore_ascii_case("full address")
                 || name.eq_ignore_ascii_case("alternate full address")
                 || name.eq_ignore_ascii_case("remoteapplicationprogram");
         } else {
-            return None;
+            others = others.saturating_add(1);
+            if others > 40 {
+                return None;
+            }
         }
     }
-    (address || settings >= 4).then_some(Kind::Rdp)
+    let mostly = others == 0 || others <= settings / 2;
+    ((address || settings >= 4) && mostly).then_some(Kind::Rdp)
 }
 
 #[cfg(test)]
@@ -162,6 +168,10 @@ mod tests {
             ("REGEDIT4\r\n[HKEY_CURRENT_USER]\r\n", Kind::Reg),
             (
                 "screen mode id:i:2\nfull address:s:192.0.2.1\nprompt for credentials:i:0\n",
+                Kind::Rdp,
+            ),
+            (
+                "\r\n; a comment\r\nFULL ADDRESS:s:host.invalid\r\nalternate shell:s:cmd.exe\r\n",
                 Kind::Rdp,
             ),
             (

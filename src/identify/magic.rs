@@ -179,6 +179,8 @@ const TABLE: &[Row] = &[
     row(0, b"wOFF", Kind::Woff),
     row(0, b"wOF2", Kind::Woff),
     weak(0, &[0xff], Kind::Mp3, weak::mpeg_audio),
+    // A compiled AutoIt script: behind an identifier of 16 bytes.
+    row(16, b"AU3!EA0", Kind::Au3),
 ];
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ pub struct PdfLists {
     pub abused: Vec<String>,
     /// Calls that run text as code.
     pub runs: Vec<String>,
+    /// The same by a name in brackets, as a folded script shows it.
+    pub runs_by_name: Vec<String>,
     /// Calls that make such text.
     pub decodes: Vec<String>,
 }

@@ -13,7 +13,9 @@ use crate::config::Notify;
 use crate::formats::header::{self, Breaks, Doubtful};
 use crate::knowledge::Catalogue;
 use crate::model::Action;
-use crate::quarantine::{Addressee, Entry, Outcome, PendingNotice, Role, Store, StoreError};
+use crate::quarantine::{
+    Addressee, Entry, Outcome, PendingNotice, Role, Store, StoreError, UNDELIVERED,
+};
 
 use super::letter::{self, Item};
 use super::smtp::{self, Letter, NotSent};
@@ -123,7 +125,8 @@ impl Office {
     fn to_be_told(&self, entry: &Entry) -> Result<Vec<Addressee>, StoreError> {
         let now = now();
         let received = crate::quarantine::parse_time(&entry.received).unwrap_or(now);
-        if now.saturating_sub(received) > GIVE_UP {
+        // What only waits for the next hop is not held back.
+        if now.saturating_sub(received) > GIVE_UP || entry.route == UNDELIVERED {
             return Ok(Vec::new());
         }
         let message_id = entry.mail.message_id.as_deref().unwrap_or_default();

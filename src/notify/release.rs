@@ -30,24 +30,37 @@ pub enum Parting {
     },
 }
 
-/// Sends a message as it came, but for line ends that SMTP cannot carry, to one recipient by `next_hop` (host:port),
-/// under its own sender. What became of it stands in the store's audit.
+/// What of a stored message goes on.
+#[derive(Debug, Clone, Copy)]
+pub enum What<'a> {
+    /// All of it.
+    Original,
+    /// This is left of it: [`super::Cleaning`].
+    Cleaned(&'a [u8]),
+}
+
+/// Sends a message, but for line ends that SMTP cannot carry, to one recipient by `next_hop` (host:port), under its
+/// own sender. What became of it stands in the store's audit.
 pub fn release(
     store: &Store,
     ticket: Ticket,
+    what: What<'_>,
     recipient: &str,
     next_hop: &str,
     repeat: Repeat,
     because: Because<'_>,
 ) -> Result<Parting, StoreError> {
     let entry = store.get(ticket)?;
-    let original = smtp::with_crlf(&store.message(ticket)?);
-    let token = match store.claim(ticket, recipient, &message_digest(&original), repeat)? {
+    let (body, sort) = match what {
+        What::Original => (smtp::with_crlf(&store.message(ticket)?), ""),
+        What::Cleaned(cleaned) => (smtp::with_crlf(cleaned), "cleaned; "),
+    };
+    let token = match store.claim(ticket, recipient, &message_digest(&body), repeat)? {
         Claim::Granted { token } => token,
         Claim::Before(released) => return Ok(Parting::Before(released)),
     };
     let mut message = format!("{RELEASE_HEADER}: {token}\r\n").into_bytes();
-    message.extend_from_slice(&original);
+    message.extend_from_slice(&body);
     let letter = Letter {
         sender: &entry.envelope.sender,
         recipient,
@@ -55,6 +68,7 @@ pub fn release(
     };
     match smtp::send(next_hop, letter) {
         Ok(reply) => {
+            let reply = format!("{sort}{reply}");
             store.released(ticket, recipient, &reply, because)?;
             Ok(Parting::Sent { reply })
         }

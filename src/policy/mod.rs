@@ -58,6 +58,15 @@ pub struct Decision {
     pub allowed: Vec<String>,
 }
 
+/// What is to be found out about a sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Proofs {
+    /// Which domains signed.
+    pub dkim: bool,
+    /// Whether the client may send for the domain.
+    pub spf: bool,
+}
+
 impl Policy {
     /// The policy of a configuration.
     pub fn new(settings: &PolicySettings, thresholds: Thresholds) -> Self {
@@ -90,6 +99,30 @@ impl Policy {
             .iter()
             .find(|route| matches(&route.conditions, envelope, recipient));
         Arc::clone(found.unwrap_or(&self.default))
+    }
+
+    /// What routes and allowances that may be about the envelope want proven of its sender.
+    pub fn proofs(&self, envelope: &Envelope) -> Proofs {
+        let mut proofs = Proofs::default();
+        let routes = self.routes.iter().map(|route| &route.conditions);
+        let allows = self.allows.iter().map(|allow| &allow.conditions);
+        for conditions in routes.chain(allows) {
+            let Some(require) = conditions.require else {
+                continue;
+            };
+            let proven = Conditions {
+                require: None,
+                ..conditions.clone()
+            };
+            let mut recipients = envelope.recipients.iter();
+            if recipients.any(|recipient| matches(&proven, envelope, recipient)) {
+                match require {
+                    Require::Dkim => proofs.dkim = true,
+                    Require::Spf => proofs.spf = true,
+                }
+            }
+        }
+        proofs
     }
 
     /// What is done for each recipient, in the order of the envelope; `today` ends allowances.

@@ -53,6 +53,9 @@ pub use time::{parse as parse_time, shown as shown_time};
 pub use token::{HEADER as RELEASE_HEADER, Redeemed};
 pub use tries::{InWork, Tries};
 
+/// The route of copies that only wait for the next hop to take them. No route of a configuration can have this name.
+pub const UNDELIVERED: &str = "relay/undelivered";
+
 /// Why the store did not do what was asked. Everything but [`StoreError::NotFound`] and [`StoreError::Refused`] means
 /// that a message must stay with its sender's server.
 #[derive(Debug, Error)]

@@ -32,6 +32,7 @@ mod ole;
 mod onenote;
 mod pdf;
 mod pe;
+mod picture;
 mod ppt;
 mod rar;
 mod rpm;
@@ -335,6 +336,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "pdf",
         kinds: &[Kind::Pdf],
         run: pdf::run,
+    },
+    Unpacker {
+        name: "picture",
+        kinds: picture::KINDS,
+        run: picture::run,
     },
     Unpacker {
         name: "script_encoder",

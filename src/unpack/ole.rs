@@ -156,6 +156,9 @@ fn lock(ole: &mut Ole<'_>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     if let Some(opened) = word(ole, &scheme, nest)? {
         return settle(scheme, Some(Child::new("decrypted", opened)), nest);
     }
+    if let Some(opened) = presentation(ole, &scheme, nest)? {
+        return settle(scheme, Some(Child::new("decrypted", opened)), nest);
+    }
     let mut book = head(ole, "Workbook")?;
     if book.is_empty() {
         book = head(ole, "Book")?;
@@ -189,6 +192,37 @@ fn word(ole: &mut Ole<'_>, scheme: &str, nest: &mut Nest<'_>) -> Result<Option<V
         ("WordDocument", opened.document),
         (table_name, opened.table),
         ("Data", opened.data),
+    ] {
+        if let Some(position) = ole.find(ole.root(), name) {
+            replaced.insert(position, bytes);
+        }
+    }
+    Ok(Some(ole.with_streams(&replaced)?))
+}
+
+/// A presentation again with its streams in clear, where a password is known.
+fn presentation(
+    ole: &mut Ole<'_>,
+    scheme: &str,
+    nest: &mut Nest<'_>,
+) -> Result<Option<Vec<u8>>, Trouble> {
+    let (user, document) = (
+        head(ole, "Current User")?,
+        head(ole, "PowerPoint Document")?,
+    );
+    if user.is_empty() || document.is_empty() {
+        return Ok(None);
+    }
+    let opened = nest.unlock(scheme, None, |word| {
+        office_crypt::presentation(&user, &document, word)
+    });
+    let Some(opened) = opened else {
+        return Ok(None);
+    };
+    let mut replaced = BTreeMap::new();
+    for (name, bytes) in [
+        ("Current User", opened.user),
+        ("PowerPoint Document", opened.document),
     ] {
         if let Some(position) = ole.find(ole.root(), name) {
             replaced.insert(position, bytes);

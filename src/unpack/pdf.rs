@@ -6,15 +6,18 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use image::ImageFormat;
+
 use crate::bytes;
 use crate::formats::pdf::{self, Dict, Document, Object};
+use crate::formats::picture::samples;
 use crate::formats::xml;
 use crate::identify;
-use crate::limits::{Account, Fault};
+use crate::limits::{Account, Fault, Halt};
 use crate::model::{Artifact, Fact, Family, Kind, Name, PdfDeed, Role, Trouble};
 use crate::text;
 
-use super::{Child, Nest, Payload};
+use super::{Child, Nest, Payload, picture};
 
 /// Bytes of one script.
 const SCRIPT: u64 = 16 << 20;
@@ -30,6 +33,12 @@ const TOLD: usize = 200;
 
 /// Actions followed from the catalogue.
 const FOLLOWED: usize = 100_000;
+
+/// Pixels of a side of a picture that may show a code.
+const LEAST_SIDE: usize = 21;
+
+/// Pixels of a picture that is looked at for codes.
+const LARGEST: u64 = 4 << 20;
 
 /// Keys that lead to what runs, or name it; nothing but a disguise writes them with codes.
 const TELLING: &[&str] = &[
@@ -103,7 +112,8 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     opened.follow(&escaped)?;
     opened.actions(&escaped)?;
     opened.files()?;
-    opened.streams()
+    opened.streams()?;
+    opened.pictures()
 }
 
 impl Opened<'_, '_, '_> {
@@ -497,6 +507,51 @@ impl Opened<'_, '_, '_> {
                     .stream(place, u64::MAX, self.nest.budget(), &mut self.account);
             let child = Child::new("pdf-stream", Payload::Paid(decoded.data.into()));
             self.nest.push_decoded(child, decoded.fault, "stream")?;
+        }
+        Ok(())
+    }
+
+    /// Codes in pictures (8.9.5). JPEG is handed to its decoder, samples are looked at as they are; fax and JBIG2 are left.
+    fn pictures(&mut self) -> Result<(), Trouble> {
+        let document = Rc::clone(&self.document);
+        let number = |dict: &Dict, keys: [&str; 2]| {
+            let value = keys.iter().find_map(|key| dict.get(key))?;
+            match document.resolve(value).0 {
+                Object::Number(number) => usize::try_from(*number).ok(),
+                _ => None,
+            }
+        };
+        for (place, object) in document.objects.iter().enumerate() {
+            self.nest.tick()?;
+            let Object::Dict(dict) = &object.object else {
+                continue;
+            };
+            if !object.is_stream() || !dict.is("Subtype", "Image") {
+                continue;
+            }
+            let width = number(dict, ["Width", "W"]).unwrap_or(0);
+            let height = number(dict, ["Height", "H"]).unwrap_or(0);
+            let bits = number(dict, ["BitsPerComponent", "BPC"]).unwrap_or(1);
+            let pixels = width.saturating_mul(height);
+            let small = width < LEAST_SIDE || height < LEAST_SIDE;
+            // Noise over a large picture is that of a camera.
+            let noisy = pixels > 1 << 20 && document.range(place).len() > pixels / 2;
+            let pixels = bytes::length(pixels);
+            if small || noisy || pixels > LARGEST || !self.nest.budget().may_look(pixels) {
+                continue;
+            }
+            // Four samples of a pixel at the most, and what a compressed picture may be longer.
+            let most = pixels.saturating_mul(4).saturating_add(1 << 16);
+            let decoded = document.stream(place, most, self.nest.budget(), &mut self.account);
+            if let Some(Fault::Halt(halt @ (Halt::OutOfTime | Halt::Unpacked))) = decoded.fault {
+                return Err(halt.into());
+            }
+            let data = decoded.data;
+            if data.starts_with(b"\xff\xd8") {
+                picture::encoded(&data, ImageFormat::Jpeg, self.nest)?;
+            } else if let Some(gray) = samples(&data, width, height, bits) {
+                picture::push(&gray, self.nest)?;
+            }
         }
         Ok(())
     }

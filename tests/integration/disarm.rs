@@ -251,7 +251,16 @@ fn bad_members_of_archives_give_way_to_notices_and_documents_stay() {
             assert!(!before.complete, "{kind}: nothing found");
             continue;
         };
-        let proven = proven.unwrap_or_else(|refusal| panic!("{kind}: {refusal}"));
+        let becomes_zip = [
+            "bz2", "xz", "lzma", "zst", "lz4", "7z", "cpio", "ar", "szdd", "rar", "lzh",
+        ];
+        let proven = match proven {
+            Ok(proven) => proven,
+            Err(refusal) => {
+                assert!(!becomes_zip.contains(&kind.as_str()), "{kind}: {refusal}");
+                continue;
+            }
+        };
         assert_eq!(proven.report.artifacts[0].kind.as_str(), "zip", "{kind}");
         assert_eq!(
             proven.made.extension,

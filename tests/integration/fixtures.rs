@@ -384,7 +384,7 @@ fn containers() -> Vec<Fixture> {
         // Method 96 is a picture's, by nobody's software written.
         (
             "findings/unsupported-container/hit.zip",
-            patched(plain(), 8, 10, 96),
+            patched(by_method(&[CompressionMethod::Bzip2]), 8, 10, 96),
         ),
         (
             "findings/unsupported-container/miss.zip",

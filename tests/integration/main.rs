@@ -6,6 +6,7 @@
 //! | `compound` | compound files against an independent reader, macros and locks against labels |
 //! | `corpus` | real files with labels, where they are there |
 //! | `disarm` | what is taken out is gone, the rest stays |
+//! | `disarm_formats`, `office_opens` | disarmers of single formats on real files; LibreOffice opens what they make |
 //! | `findings` | every id an analyzer may find has a hit and a near miss |
 //! | `gateway` | `sekisho serve`, by itself and behind a real Postfix |
 //! | `golden` | whole reports, file by file |
@@ -15,6 +16,7 @@
 //! | `pcode` | compiled code of real macros against their source, and with other source put in its place |
 //! | `parsers` | every fuzz target under seeded mutations |
 //! | `quarantine` | held messages: commands, releases, killed writers, a full disk |
+//! | `readme` | the table of formats of the README is that of the code |
 //! | `rules` | every embedded rule has a hit and a near miss |
 //! | `scoring` | severities, variants and combinations against a table of their own |
 //! | `shape` | layers, tables, catalogue, sizes: the shape of the code |
@@ -42,6 +44,7 @@ mod cli;
 mod compound;
 mod corpus;
 mod disarm;
+mod disarm_formats;
 mod findings;
 mod fixtures;
 mod fixtures_programs;
@@ -50,9 +53,11 @@ mod golden;
 mod help;
 mod hostile;
 mod mutate;
+mod office_opens;
 mod parsers;
 mod pcode;
 mod quarantine;
+mod readme;
 mod rules;
 mod scoring;
 mod shape;

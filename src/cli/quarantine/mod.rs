@@ -144,7 +144,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
     match &arguments.command {
         Command::List { filter, format } => list(&desk, filter, *format),
         Command::Show { id, format } => found(show::run(&desk, settings, *id, *format)),
-        Command::Release(arguments) => release::run(&desk, arguments),
+        Command::Release(arguments) => release::run(settings, &desk, arguments),
         Command::Delete { ids, reason } => delete(&desk, ids, reason),
         Command::Export { id, output, zip } => found(export(&desk, *id, output, *zip)),
         Command::Purge {

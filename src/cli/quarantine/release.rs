@@ -1,14 +1,20 @@
-//! `sekisho quarantine release ID…`: messages go on to their recipients, as they came.
+//! `sekisho quarantine release ID…`: messages go on to their recipients, as they came or without what is risky in them.
 
 use clap::Args;
 
-use crate::notify::{self, Parting};
-use crate::quarantine::{Because, Repeat, StoreError, Ticket};
+use crate::engine::Worker;
+use crate::model::Envelope;
+use crate::notify::{self, Cleaning, Parting, What};
+use crate::quarantine::{Because, Entry, Repeat, StoreError, Ticket};
 use crate::text;
 
 use super::super::exit::{Exit, Failure};
-use super::super::{put, say};
+use super::super::settings::Settings;
+use super::super::{put, say, serve};
 use super::Desk;
+
+/// As scan threads have it: what is looked at may be nested deeply.
+const STACK: usize = 16 << 20;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -18,6 +24,9 @@ pub(super) struct Arguments {
     /// Only to this address (may be repeated) [default: all recipients of the envelope]
     #[arg(long, value_name = "ADDR")]
     to: Vec<String>,
+    /// Without the parts that policy would act on: they are replaced by notices
+    #[arg(long)]
+    cleaned: bool,
     /// Also to those who have got it before
     #[arg(long)]
     again: bool,
@@ -26,10 +35,14 @@ pub(super) struct Arguments {
     reason: String,
 }
 
-pub(super) fn run(desk: &Desk, arguments: &Arguments) -> Result<Exit, Failure> {
+pub(super) fn run(
+    settings: &Settings,
+    desk: &Desk,
+    arguments: &Arguments,
+) -> Result<Exit, Failure> {
     let mut told = Told::default();
     for id in &arguments.ids {
-        match one(desk, arguments, *id, &mut told) {
+        match one(settings, desk, arguments, *id, &mut told) {
             Ok(()) => {}
             Err(Wrong::Store(
                 error @ (StoreError::NotFound { .. } | StoreError::Refused { .. }),
@@ -66,7 +79,13 @@ impl From<StoreError> for Wrong {
     }
 }
 
-fn one(desk: &Desk, arguments: &Arguments, id: Ticket, told: &mut Told) -> Result<(), Wrong> {
+fn one(
+    settings: &Settings,
+    desk: &Desk,
+    arguments: &Arguments,
+    id: Ticket,
+    told: &mut Told,
+) -> Result<(), Wrong> {
     let entry = desk.store.get(id)?;
     let mut recipients: Vec<&String> = match arguments.to.as_slice() {
         [] => entry.envelope.recipients.iter().collect(),
@@ -88,8 +107,23 @@ fn one(desk: &Desk, arguments: &Arguments, id: Ticket, told: &mut Told) -> Resul
         Repeat::Never
     };
     let next_hop = &desk.config.quarantine.next_hop;
+    let cleaned = match arguments.cleaned {
+        false => None,
+        true => {
+            let to = recipients.iter().map(|to| (*to).clone()).collect();
+            match clean(settings, desk, &entry, to)? {
+                Ok(cleaned) => Some(cleaned),
+                Err(why) => {
+                    told.failed = true;
+                    say(&format!("{id}: cannot be cleaned: {why}; not released"));
+                    return Ok(());
+                }
+            }
+        }
+    };
+    let what = cleaned.as_deref().map_or(What::Original, What::Cleaned);
     for recipient in recipients {
-        let parting = notify::release(&desk.store, id, recipient, next_hop, repeat, because)?;
+        let parting = notify::release(&desk.store, id, what, recipient, next_hop, repeat, because)?;
         let to = text::excerpt(recipient);
         match parting {
             Parting::Sent { reply } => {
@@ -119,4 +153,39 @@ fn one(desk: &Desk, arguments: &Arguments, id: Ticket, told: &mut Told) -> Resul
         }
     }
     Ok(())
+}
+
+/// The message without what policy would act on; the inner error says why there is none.
+fn clean(
+    settings: &Settings,
+    desk: &Desk,
+    entry: &Entry,
+    recipients: Vec<String>,
+) -> Result<Result<Vec<u8>, String>, Wrong> {
+    let message = desk.store.message(entry.id)?;
+    let (generation, _) = serve::read(settings).map_err(Wrong::Output)?;
+    let envelope = Envelope {
+        recipients,
+        ..entry.envelope.clone()
+    };
+    let engine = &generation.engine;
+    let cleaning = Cleaning {
+        policy: &generation.policy,
+        strip: &generation.strip,
+        catalogue: &engine.knowledge.catalogue,
+        limits: &engine.limits,
+        today: jiff::tz::Offset::UTC
+            .to_datetime(jiff::Timestamp::now())
+            .date(),
+    };
+    let work = || cleaning.clean(&mut Worker::new(engine), entry.id, &envelope, &message);
+    let done = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn_scoped(scope, work)
+            .map_err(|error| format!("no thread for it: {error}"))?;
+        let broken = |_| Err("the scan broke down".to_owned());
+        thread.join().unwrap_or_else(broken)
+    });
+    Ok(done.map(|cleaned| cleaned.to_vec()))
 }

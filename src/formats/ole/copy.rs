@@ -70,6 +70,23 @@ impl Ole<'_> {
         self.file_with(root, &inside, replaced)
     }
 
+    /// The whole file again without the entries at some positions and all below them, and with other bytes in others;
+    /// what no storage leads to is left out too.
+    ///
+    /// Fails as [`Ole::storage_file`] does.
+    pub fn changed(
+        &mut self,
+        left_out: &BTreeSet<usize>,
+        replaced: &BTreeMap<usize, Vec<u8>>,
+    ) -> Result<Vec<u8>, Halt> {
+        let mut inside = self.by_storage();
+        for positions in inside.values_mut() {
+            positions.retain(|position| !left_out.contains(position));
+        }
+        let root = self.directory.root.unwrap_or_default();
+        self.file_with(root, &inside, replaced)
+    }
+
     fn file_with(
         &mut self,
         storage: usize,

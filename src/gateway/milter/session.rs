@@ -303,7 +303,8 @@ impl Session {
         for (name, value) in changes.added.iter().rev() {
             let name = name.clone().into_bytes();
             let blank = if leading_space { " " } else { "" };
-            let value = format!("{blank}{value}").into_bytes();
+            let value = format!("{blank}{value}");
+            let value = without_carriage_returns(value.as_bytes());
             replies.push(if can_insert {
                 Reply::InsertHeader {
                     place: 0,

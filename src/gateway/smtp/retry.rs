@@ -18,7 +18,7 @@ use super::hop::Down;
 use super::reply::Reply;
 
 /// The way of such copies in the store. No route of a configuration can have this name.
-pub(super) const ROUTE: &str = "relay/undelivered";
+pub(super) const ROUTE: &str = crate::quarantine::UNDELIVERED;
 
 /// How often the store is asked for them.
 const PAUSE: Duration = Duration::from_secs(30);

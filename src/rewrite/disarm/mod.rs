@@ -4,13 +4,19 @@
 //! whether what it made is safe is shown by another scan, never believed: [`proven`] is the way from outside.
 
 mod archive;
+mod compound;
 mod driver;
+mod excel_binary;
 mod holder;
 mod members;
 mod ooxml;
 mod outline;
+mod pdf;
+mod powerpoint_binary;
 mod proof;
+mod rtf;
 mod selection;
+mod word_binary;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -96,7 +102,46 @@ pub struct Disarmer {
 }
 
 /// Every disarmer; a kind stands in one row only.
-pub const DISARMERS: &[Disarmer] = &[ooxml::ROW];
+pub const DISARMERS: &[Disarmer] = &[
+    ooxml::ROW,
+    word_binary::ROW,
+    excel_binary::ROW,
+    powerpoint_binary::ROW,
+    rtf::ROW,
+    pdf::ROW,
+];
+
+/// Goes over a file until nothing more has to go: in damaged files, what was hidden by one thing shows when it is gone.
+fn settled(
+    job: &Job<'_>,
+    budget: &Budget,
+    once: fn(&Job<'_>, &Budget) -> Result<Disarmed, Refusal>,
+) -> Result<Disarmed, Refusal> {
+    /// Turns at the most; whole files take two.
+    const TURNS: usize = 5;
+    let mut made = once(job, budget)?;
+    if made.removed.is_empty() {
+        return Ok(made);
+    }
+    for _ in 0..TURNS {
+        let data = made.data.clone();
+        let next = once(
+            &Job {
+                data: &data,
+                ..*job
+            },
+            budget,
+        )?;
+        if next.removed.is_empty() {
+            return Ok(made);
+        }
+        made.data = next.data;
+        made.removed.extend(next.removed);
+    }
+    Err(Refusal::Broken(
+        "there is always more to take out".to_owned(),
+    ))
+}
 
 /// The lists by which a scan finds what a disarmer takes out.
 fn knowledge() -> Result<&'static Knowledge, Refusal> {

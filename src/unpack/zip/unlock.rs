@@ -15,8 +15,16 @@ const HEADER: usize = 12;
 /// Bytes inflated to tell a right password from a wrong one, where the content is longer.
 const CHECKED: u64 = 16 << 20;
 
-/// The compressed bytes of a member, where the password is right.
+/// The compressed bytes of a member, where the password is right. Writers take its bytes in the code page of their
+/// system, newer ones in UTF-8: both are tried where they differ.
 pub(super) fn open(raw: &[u8], reading: &Reading, password: &str) -> Option<Vec<u8>> {
+    let opened = open_with(raw, reading, password.as_bytes());
+    let (other, _, unfit) = encoding_rs::SHIFT_JIS.encode(password);
+    let differs = !unfit && other.as_ref() != password.as_bytes();
+    opened.or_else(|| differs.then(|| open_with(raw, reading, &other)).flatten())
+}
+
+fn open_with(raw: &[u8], reading: &Reading, password: &[u8]) -> Option<Vec<u8>> {
     let data = match reading.lock? {
         Lock::ZipCrypto => stream_cipher(raw, password)?,
         Lock::Aes(bits) => return aes(raw, bits, password),
@@ -26,8 +34,8 @@ pub(super) fn open(raw: &[u8], reading: &Reading, password: &str) -> Option<Vec<
 }
 
 /// Undoes the stream cipher.
-fn stream_cipher(raw: &[u8], password: &str) -> Option<Vec<u8>> {
-    let mut keys = Keys::new(password.as_bytes());
+fn stream_cipher(raw: &[u8], password: &[u8]) -> Option<Vec<u8>> {
+    let mut keys = Keys::new(password);
     let mut data: Vec<u8> = raw.iter().map(|byte| keys.undo(*byte)).collect();
     data.drain(..HEADER.min(data.len()));
     (raw.len() >= HEADER).then_some(data)
@@ -125,7 +133,7 @@ static TABLE: [u32; 256] = {
 };
 
 /// Undoes AES: salt, check value, data, ten bytes of authentication.
-fn aes(raw: &[u8], bits: u16, password: &str) -> Option<Vec<u8>> {
+fn aes(raw: &[u8], bits: u16, password: &[u8]) -> Option<Vec<u8>> {
     let key_len = usize::from(bits / 8);
     let salt_len = key_len / 2;
     let salt = raw.get(..salt_len)?;
@@ -133,7 +141,7 @@ fn aes(raw: &[u8], bits: u16, password: &str) -> Option<Vec<u8>> {
     let data = raw.get(salt_len.checked_add(2)?..raw.len().checked_sub(10)?)?;
     let tag = raw.get(raw.len().checked_sub(10)?..)?;
     let mut keys = vec![0; key_len.checked_mul(2)?.checked_add(2)?];
-    pbkdf2::pbkdf2_hmac::<Sha1>(password.as_bytes(), salt, 1000, &mut keys);
+    pbkdf2::pbkdf2_hmac::<Sha1>(password, salt, 1000, &mut keys);
     let (key, rest) = keys.split_at_checked(key_len)?;
     let (authentication, verifier) = rest.split_at_checked(key_len)?;
     if verifier != check {

@@ -5,6 +5,7 @@
 //! | `clamd`, `clamdscan` | the protocol of clamd, by hand and by ClamAV's own client |
 //! | `core` | sockets, caps, slow clients, reloads under load |
 //! | `host` | a Postfix in a folder of its own, the gateway, a client and a next hop |
+//! | `auth` | DKIM, SPF and ARC |
 //! | `hop` | a next hop that says what a test tells it to |
 //! | `milter` | every action, counted mails, killed gateways |
 //! | `olefy` | OLEFY/1.0 |
@@ -15,6 +16,7 @@
 //! | `relay_tls` | STARTTLS of the relay, on both sides |
 //! | `serve` | reload, refusals, metrics, hostile connections |
 
+mod auth;
 mod clamd;
 mod clamdscan;
 mod core;

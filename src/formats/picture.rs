@@ -1,0 +1,104 @@
+//! Pictures as brightness: PNG, JPEG, GIF, bitmap, WebP; of moving ones the first frame. Decoded by the crate image.
+//!
+//! Size is asked before anything is decoded. A picture that is damaged or too large is none: nothing but its codes is
+//! looked for in it.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageFormat, ImageReader, Limits};
+
+use super::qr::Gray;
+use crate::bytes::index;
+
+/// Least pixels of a side: the smallest code has 21 modules.
+const LEAST: u32 = 21;
+
+/// Pixels of a picture at the most.
+const PIXELS: u64 = 4 << 20;
+
+/// Pixels from which on a picture that hardly compresses is taken for a photograph.
+const LARGE: u64 = 1 << 20;
+
+/// Longest file in bytes.
+const LONGEST: usize = 8 << 20;
+
+/// The pixels of a picture by its header, where it may show a code.
+pub fn pixels(data: &[u8], format: ImageFormat) -> Option<u64> {
+    if data.len() > LONGEST {
+        return None;
+    }
+    let reader = ImageReader::with_format(Cursor::new(data), format);
+    let (width, height) = reader.into_dimensions().ok()?;
+    let pixels = u64::from(width).checked_mul(u64::from(height))?;
+    // Codes are plain areas: noise over a large picture is that of a camera.
+    let bytes = crate::bytes::length(data.len());
+    let noisy = match format {
+        ImageFormat::Jpeg => bytes.saturating_mul(2) > pixels,
+        ImageFormat::Png | ImageFormat::WebP => bytes > pixels,
+        _ => false,
+    };
+    let fits = width >= LEAST && height >= LEAST && pixels <= PIXELS;
+    (fits && !(noisy && pixels > LARGE)).then_some(pixels)
+}
+
+/// Decodes a picture for which [`pixels`] gave a number; what is transparent is white.
+pub fn gray(data: &[u8], format: ImageFormat) -> Option<Gray> {
+    let mut reader = ImageReader::with_format(Cursor::new(data), format);
+    let mut limits = Limits::default();
+    // Four samples of two bytes each, and as much for the decoder.
+    limits.max_alloc = PIXELS.checked_mul(16);
+    reader.limits(limits);
+    let picture = reader.decode().ok()?;
+    let (width, height) = (index(picture.width()), index(picture.height()));
+    let pixels = if picture.color().has_alpha() {
+        let pairs = DynamicImage::into_luma_alpha8(picture).into_raw();
+        pairs
+            .chunks_exact(2)
+            .filter_map(|pair| {
+                let [luma, alpha] = pair else { return None };
+                let white = u16::from(u8::MAX.saturating_sub(*alpha));
+                let seen = u16::from(*luma).saturating_mul(u16::from(*alpha)) / 255;
+                u8::try_from(seen.saturating_add(white)).ok()
+            })
+            .collect()
+    } else {
+        picture.into_luma8().into_raw()
+    };
+    Gray::new(width, height, pixels)
+}
+
+/// The brightness of samples as a PDF holds them (ISO 32000-2 8.9.5): how many there are for a pixel shows by the length.
+pub fn samples(data: &[u8], width: usize, height: usize, bits: usize) -> Option<Gray> {
+    let pixels = width.checked_mul(height)?;
+    let small = width < index(LEAST) || height < index(LEAST);
+    if small || crate::bytes::length(pixels) > PIXELS {
+        return None;
+    }
+    let row = data.len() / height;
+    let gray: Vec<u8> = match bits {
+        8 => {
+            let each = row
+                .checked_div(width)
+                .filter(|each| (1..=4).contains(each))?;
+            // The second sample of a pixel is green, which is most of its brightness; of one sample it is that.
+            let nth = usize::from(each >= 3);
+            let rows = data.chunks_exact(row).take(height);
+            rows.flat_map(|row| row.iter().skip(nth).step_by(each).take(width))
+                .copied()
+                .collect()
+        }
+        1 => {
+            let row = width.div_ceil(8);
+            let rows = data.chunks_exact(row).take(height);
+            rows.flat_map(|row| {
+                let bits = row
+                    .iter()
+                    .flat_map(|byte| (0..8u32).map(move |bit| byte.rotate_left(bit) & 0x80));
+                bits.take(width).map(|bit| if bit == 0 { 0 } else { 255 })
+            })
+            .collect()
+        }
+        _ => return None,
+    };
+    Gray::new(width, height, gray)
+}

@@ -1,0 +1,299 @@
+//! PDF (ISO 32000-2): written anew from its objects without scripts, actions that start or send something, attached files
+//! and XFA forms. What nothing leads to any more, older versions of objects and what stands between them do not come along.
+//!
+//! The crate that writes is trusted with nothing: our own reader has inflated every object stream within the budget
+//! before, each object that it found must be there, and the pages of the result are counted.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use lopdf::{Dictionary, Document, LoadOptions, Object};
+
+use super::compound::Log;
+use super::{Disarmed, Disarmer, FindingId, Job, Refusal};
+use crate::bytes::length;
+use crate::formats::pdf;
+use crate::limits::{Account, Budget, Fault};
+use crate::model::Kind;
+
+/// Its row in the table.
+pub(super) const ROW: Disarmer = Disarmer {
+    name: "pdf",
+    kinds: &[Kind::Pdf],
+    findings: &[
+        "pdf-javascript",
+        "pdf-open-action",
+        "pdf-launch",
+        "pdf-embedded-file",
+        "external-object-link",
+        "executable",
+        "executable-disguised",
+        "embedded-executable",
+        "renamed-system-binary",
+        "shortcut-lnk",
+        "installer",
+        "java-archive",
+        "script",
+        "script-obfuscated",
+        "powershell-command",
+        "lolbin-command",
+        "settingcontent-command",
+        "msc-console",
+        "double-extension",
+        "rtlo-filename",
+        "padded-filename",
+        "vba-macro",
+        "vba-autoexec",
+        "vba-suspicious-call",
+        "vba-obfuscated",
+        "vba-stomped",
+        "macro-in-disguise",
+        "xlm-macro",
+        "xlm-autoexec",
+        "ole-package",
+        "ole-package-executable",
+    ],
+    run,
+};
+
+/// Findings that are not about attached files.
+const OTHERS: &[&str] = &[
+    "pdf-javascript",
+    "pdf-open-action",
+    "pdf-launch",
+    "external-object-link",
+];
+
+/// Bytes that one stream of objects or references may come to, and all of them.
+const STREAM: u64 = 64 << 20;
+
+/// Objects within each other.
+const DEEPEST: usize = 100;
+
+fn run(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
+    super::settled(job, budget, once)
+}
+
+fn once(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
+    let mut read = pdf::read(job.data, budget).map_err(Refusal::Limit)?;
+    if read.scheme().is_some() {
+        return Err(Refusal::Locked);
+    }
+    bounded(&read, budget)?;
+    let mut account = Account::new(length(job.data.len()));
+    read.open_object_streams(budget, &mut account)
+        .map_err(Refusal::Limit)?;
+    let mut document = load(job.data)?;
+    for object in &read.objects {
+        let id = (object.number, object.generation);
+        let structural = matches!(&object.object, pdf::Object::Dict(dict)
+            if dict.is("Type", "XRef") || dict.is("Type", "ObjStm"));
+        if !structural && !document.objects.contains_key(&id) && read.find(object.number).is_some()
+        {
+            let known = document
+                .objects
+                .keys()
+                .any(|(number, _)| *number == object.number);
+            if !known && is_used(&read, object.number) {
+                let what = format!("object {} is read differently", object.number);
+                return Err(Refusal::Broken(what));
+            }
+        }
+    }
+    let pages = document.get_pages().len();
+    let mut cleaner = Cleaner::of(job.remove);
+    for (id, object) in &mut document.objects {
+        budget.tick().map_err(Refusal::Limit)?;
+        cleaner.place = format!("object {}", id.0);
+        cleaner.object(object, DEEPEST)?;
+    }
+    if cleaner.log.removed.is_empty() {
+        return Ok(Disarmed {
+            data: job.data.clone(),
+            removed: Vec::new(),
+        });
+    }
+    for id in &cleaner.files {
+        document.objects.remove(id);
+    }
+    document.prune_objects();
+    let mut out = Vec::with_capacity(job.data.len());
+    document
+        .save_to(&mut out)
+        .map_err(|error| Refusal::Broken(error.to_string()))?;
+    let again = load(&out)?.get_pages().len();
+    if again != pages {
+        let what = format!("{pages} pages became {again}");
+        return Err(Refusal::Broken(what));
+    }
+    Ok(Disarmed {
+        data: Bytes::from(out),
+        removed: cleaner.log.removed,
+    })
+}
+
+/// Whether anything names an object.
+fn is_used(document: &pdf::Document<'_>, number: u32) -> bool {
+    document.dicts().any(|(_, dict)| {
+        dict.0.iter().any(|(_, value)| match value {
+            pdf::Object::Ref(named) => *named == number,
+            pdf::Object::Array(items) => items.contains(&pdf::Object::Ref(number)),
+            _ => false,
+        })
+    })
+}
+
+fn load(data: &[u8]) -> Result<Document, Refusal> {
+    let options = LoadOptions {
+        max_decompressed_size: usize::try_from(STREAM).ok(),
+        ..LoadOptions::default()
+    };
+    Document::load_mem_with_options(data, options)
+        .map_err(|error| Refusal::Broken(error.to_string()))
+}
+
+/// Refuses what inflates beyond measure: the crate would leave it out without a word.
+fn bounded(document: &pdf::Document<'_>, budget: &Budget) -> Result<(), Refusal> {
+    let mut account = Account::new(length(document.data().len()));
+    for (place, object) in document.objects.iter().enumerate() {
+        budget.tick().map_err(Refusal::Limit)?;
+        let pdf::Object::Dict(dict) = &object.object else {
+            continue;
+        };
+        if !dict.is("Type", "XRef") && !dict.is("Type", "ObjStm") {
+            continue;
+        }
+        let decoded = document.stream(place, STREAM, budget, &mut account);
+        match decoded.fault {
+            Some(Fault::Halt(halt)) => return Err(Refusal::Limit(halt)),
+            Some(Fault::Broken(what)) => return Err(Refusal::Broken(what)),
+            None if length(decoded.data.len()) >= STREAM => {
+                let what = format!("object {} is too large", object.number);
+                return Err(Refusal::Broken(what));
+            }
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// What goes, and what went.
+struct Cleaner {
+    scripts: Option<FindingId>,
+    opening: Option<FindingId>,
+    launches: Option<FindingId>,
+    attached: Option<FindingId>,
+    links: Option<FindingId>,
+    /// Files that were attached.
+    files: BTreeSet<lopdf::ObjectId>,
+    log: Log,
+    place: String,
+}
+
+impl Cleaner {
+    fn of(remove: &BTreeSet<FindingId>) -> Self {
+        let asked = |id: &str| remove.iter().find(|asked| asked.as_ref() == id).cloned();
+        let mut about_files = ROW.findings.iter().filter(|id| !OTHERS.contains(*id));
+        Self {
+            scripts: asked("pdf-javascript"),
+            opening: asked("pdf-open-action"),
+            launches: asked("pdf-launch"),
+            attached: about_files.find_map(|id| asked(id)),
+            links: asked("external-object-link"),
+            files: BTreeSet::new(),
+            log: Log::default(),
+            place: String::new(),
+        }
+    }
+
+    fn told(&mut self, finding: &FindingId, what: &str) {
+        let place = format!("{}: {what}", self.place);
+        self.log.add(finding, &place);
+    }
+
+    /// Cleans an object and all in it. Recursion ends with the depth.
+    fn object(&mut self, object: &mut Object, depth: usize) -> Result<(), Refusal> {
+        let Some(depth) = depth.checked_sub(1) else {
+            let what = format!("{} is nested too deep", self.place);
+            return Err(Refusal::Broken(what));
+        };
+        match object {
+            Object::Array(items) => {
+                for item in items {
+                    self.object(item, depth)?;
+                }
+            }
+            Object::Dictionary(dict) => self.dictionary(dict, depth)?,
+            Object::Stream(stream) => self.dictionary(&mut stream.dict, depth)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn dictionary(&mut self, dict: &mut Dictionary, depth: usize) -> Result<(), Refusal> {
+        let kind = dict.get(b"S").and_then(Object::as_name).unwrap_or_default();
+        let finding = match kind {
+            b"JavaScript" => self.scripts.clone(),
+            b"Launch" => self.launches.clone(),
+            b"SubmitForm" | b"ImportData" => self.scripts.clone().or(self.launches.clone()),
+            b"GoToR" | b"GoToE" => self.links.clone(),
+            _ => None,
+        };
+        if let Some(finding) = finding {
+            let what = format!("action {}", String::from_utf8_lossy(kind));
+            self.told(&finding, &what);
+            *dict = Dictionary::new();
+            return Ok(());
+        }
+        if let Some(finding) = self.scripts.clone() {
+            // Keys that hold scripts, those of XFA forms included (12.6.3, 12.6.4.17, 12.7.8).
+            for key in ["JS", "JavaScript", "AA", "XFA"] {
+                if dict.remove(key.as_bytes()).is_some() {
+                    self.told(&finding, key);
+                }
+            }
+        }
+        let starts = dict.get(b"OpenAction").is_ok_and(|action| match action {
+            Object::Dictionary(action) => action
+                .get(b"S")
+                .and_then(Object::as_name)
+                .is_ok_and(|kind| kind == b"JavaScript" || kind == b"Launch"),
+            _ => false,
+        });
+        let finding = self.opening.clone();
+        let finding = finding.or_else(|| self.scripts.clone().filter(|_| starts));
+        if let Some(finding) = finding
+            && dict.remove(b"OpenAction").is_some()
+        {
+            self.told(&finding, "OpenAction");
+        }
+        if let Some(finding) = self.attached.clone() {
+            self.detach(dict, &finding);
+        }
+        for (_, value) in dict.iter_mut() {
+            self.object(value, depth)?;
+        }
+        Ok(())
+    }
+
+    /// Takes files off: of file specifications, of names, of portfolios and of rich media (7.11.4, 13.7).
+    fn detach(&mut self, dict: &mut Dictionary, finding: &FindingId) {
+        if let Some(Object::Dictionary(files)) = dict.get(b"EF").ok().cloned() {
+            let named = files
+                .iter()
+                .filter_map(|(_, file)| file.as_reference().ok());
+            self.files.extend(named);
+        }
+        for key in [
+            "EF",
+            "EmbeddedFiles",
+            "Collection",
+            "RichMediaContent",
+            "RichMediaSettings",
+        ] {
+            if dict.remove(key.as_bytes()).is_some() {
+                self.told(finding, key);
+            }
+        }
+    }
+}

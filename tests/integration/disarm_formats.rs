@@ -1,0 +1,169 @@
+//! Disarmers of single formats on real files: what had to go is no longer found, the second time nothing changes, the
+//! document still opens, and damaged files never end in a panic.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use sekisho::engine::Worker;
+use sekisho::limits::Budget;
+use sekisho::model::{Kind, Report};
+use sekisho::rewrite::disarm::{DISARMERS, Disarmed, Disarmer, FindingId, Job, Refusal};
+
+use crate::bench::{Dice, engine, scan};
+use crate::corpus;
+use crate::mutate::{fixtures, mutate, number};
+use crate::office_opens::{Pair, Text, differences};
+
+/// Kinds that this looks at: documents of one file each.
+fn row(kind: Kind) -> Option<&'static Disarmer> {
+    const ROWS: &[&str] = &[
+        "word_binary",
+        "excel_binary",
+        "powerpoint_binary",
+        "rtf",
+        "pdf",
+        "html",
+        "svg",
+        "odf",
+        "sylk",
+        "csv",
+    ];
+    let row = DISARMERS.iter().find(|row| row.kinds.contains(&kind))?;
+    ROWS.contains(&row.name).then_some(row)
+}
+
+/// What a row takes out of what was found.
+fn asked(row: &Disarmer, report: &Report) -> BTreeSet<FindingId> {
+    let ids = report.findings.iter().map(|finding| &finding.id);
+    ids.filter(|id| row.findings.contains(&id.as_ref()))
+        .cloned()
+        .collect()
+}
+
+fn disarm(
+    row: &Disarmer,
+    data: &Bytes,
+    kind: Kind,
+    remove: &BTreeSet<FindingId>,
+) -> Result<Disarmed, Refusal> {
+    let limits = sekisho::limits::Limits::default();
+    let budget = Budget::new(limits, None);
+    (row.run)(&Job { data, kind, remove }, &budget)
+}
+
+/// Disarms a file and says what is wrong with the result.
+fn check(worker: &mut Worker<'_>, path: &str, data: Vec<u8>) -> Result<Option<Pair>, String> {
+    let report = scan(worker, path, data.clone());
+    let kind = report.artifacts[0].kind;
+    let Some(row) = row(kind) else {
+        return Ok(None);
+    };
+    let remove = asked(row, &report);
+    let data = Bytes::from(data);
+    if remove.is_empty() {
+        let all = row.findings.iter().map(|id| FindingId::Borrowed(id));
+        let everything = disarm(row, &data, kind, &all.collect());
+        return match everything {
+            Ok(made) if made.removed.is_empty() && made.data != data => {
+                Err(format!("{path}: changed without a word"))
+            }
+            _ => Ok(None),
+        };
+    }
+    let made = match disarm(row, &data, kind, &remove) {
+        Ok(made) => made,
+        Err(refusal) => return Err(format!("{path}: refused: {refusal}")),
+    };
+    let again = scan(worker, path, made.data.to_vec());
+    if again.artifacts[0].kind != kind {
+        return Err(format!("{path}: became {}", again.artifacts[0].kind));
+    }
+    let left: Vec<_> = asked(row, &again).intersection(&remove).cloned().collect();
+    if !left.is_empty() {
+        return Err(format!("{path}: still {left:?} of {remove:?}"));
+    }
+    if report.complete && !again.complete {
+        return Err(format!("{path}: no longer read whole"));
+    }
+    let second = disarm(row, &made.data, kind, &remove);
+    if second.as_ref().map(|second| &second.data) != Ok(&made.data) {
+        return Err(format!("{path}: changes again"));
+    }
+    if made.removed.is_empty() {
+        return Err(format!("{path}: nothing told"));
+    }
+    let has = |start: &str| remove.iter().any(|id| id.starts_with(start));
+    let text = match () {
+        () if has("xlm-") => Text::Loses,
+        () if has("ole-package") || has("rtf-object") || has("equation-") => Text::Gains,
+        () => Text::Same,
+    };
+    Ok(Some(Pair {
+        text,
+        name: path.to_owned(),
+        kind,
+        before: data.to_vec(),
+        after: made.data.to_vec(),
+    }))
+}
+
+#[test]
+fn what_is_taken_out_is_gone_and_the_document_opens() {
+    if corpus::folder().is_none() {
+        return;
+    }
+    let engine = engine();
+    let mut worker = Worker::new(&engine);
+    let only = std::env::var("SEKISHO_TEST_ONLY").unwrap_or_default();
+    let (mut pairs, mut wrong) = (Vec::new(), Vec::new());
+    for path in fixtures() {
+        let name = path.display().to_string();
+        if !name.contains(&only) || name.contains("malformed") || name.contains("encrypted") {
+            continue;
+        }
+        match check(&mut worker, &name, std::fs::read(&path).unwrap()) {
+            Ok(pair) => pairs.extend(pair),
+            Err(what) => wrong.push(what),
+        }
+    }
+    println!("{} files disarmed", pairs.len());
+    wrong.extend(differences(&pairs).unwrap_or_default());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(!pairs.is_empty());
+}
+
+#[test]
+fn damaged_documents_are_disarmed_or_refused() {
+    let engine = engine();
+    let mut worker = Worker::new(&engine);
+    let mut dice = Dice::new(7);
+    let rounds = number("SEKISHO_TEST_ROUNDS").unwrap_or(6);
+    let mut last = Vec::new();
+    for path in fixtures() {
+        let data = std::fs::read(&path).unwrap();
+        let report = scan(&mut worker, &path.display().to_string(), data.clone());
+        let kind = report.artifacts[0].kind;
+        let Some(row) = row(kind) else { continue };
+        let all: BTreeSet<FindingId> = row
+            .findings
+            .iter()
+            .map(|id| FindingId::Borrowed(id))
+            .collect();
+        for _ in 0..rounds {
+            let mut damaged = data.clone();
+            mutate(&mut damaged, &last, &mut dice);
+            let damaged = Bytes::from(damaged);
+            // Either answer is one; a panic is none.
+            let made = disarm(row, &damaged, kind, &all);
+            if let Ok(made) = made {
+                let twice = disarm(row, &made.data, kind, &all);
+                assert!(
+                    twice.is_ok_and(|twice| twice.data == made.data),
+                    "{}: changes again",
+                    path.display()
+                );
+            }
+        }
+        last = data;
+    }
+}

@@ -1,0 +1,159 @@
+//! LibreOffice as a judge: two files show the same text on the same number of pages.
+//!
+//! Its exit status lies, and without a forced filter it opens rubbish as text: what counts is that a file comes out.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use sekisho::model::Kind;
+
+use crate::support::Folder;
+
+/// What may differ in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Text {
+    Same,
+    /// The picture of an object shows up where the object was drawn.
+    Gains,
+    /// What macro sheets print is gone.
+    Loses,
+}
+
+/// A file before and after.
+pub(crate) struct Pair {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) before: Vec<u8>,
+    pub(crate) after: Vec<u8>,
+    pub(crate) text: Text,
+}
+
+/// The filter and extension of a kind.
+fn filter(kind: Kind) -> Option<(&'static str, &'static str)> {
+    Some(match kind {
+        Kind::Doc => ("MS Word 97", "doc"),
+        Kind::Xls => ("MS Excel 97", "xls"),
+        Kind::Ppt => ("MS PowerPoint 97", "ppt"),
+        Kind::Rtf => ("Rich Text Format", "rtf"),
+        Kind::Docx | Kind::Docm | Kind::Dotx | Kind::Dotm => ("MS Word 2007 XML", "docx"),
+        Kind::Xlsx | Kind::Xlsm | Kind::Xltx | Kind::Xltm => ("Calc MS Excel 2007 XML", "xlsx"),
+        Kind::Pptx | Kind::Pptm | Kind::Potx | Kind::Ppsx | Kind::Ppsm => {
+            ("Impress MS PowerPoint 2007 XML", "pptx")
+        }
+        Kind::Odt => ("writer8", "odt"),
+        Kind::Ods => ("calc8", "ods"),
+        Kind::Odp => ("impress8", "odp"),
+        _ => return None,
+    })
+}
+
+/// Opens all pairs and tells what differs; `None`, with a word, where LibreOffice is not there. A file that LibreOffice
+/// does not open before is not compared.
+pub(crate) fn differences(pairs: &[Pair]) -> Option<Vec<String>> {
+    for program in ["soffice", "pdftotext", "pdfinfo"] {
+        let there = Command::new(program).arg("--version").output();
+        if there.is_err() {
+            println!("skipped: {program} is not there");
+            return None;
+        }
+    }
+    let folder = Folder::new();
+    let mut filters: Vec<(&str, &str)> =
+        pairs.iter().filter_map(|pair| filter(pair.kind)).collect();
+    filters.sort_unstable();
+    filters.dedup();
+    for (name, extension) in filters {
+        let mut files = Vec::new();
+        for (number, pair) in pairs.iter().enumerate() {
+            if filter(pair.kind).is_some_and(|(own, _)| own == name) {
+                files.push(folder.file(format!("{number}-before.{extension}"), &pair.before));
+                files.push(folder.file(format!("{number}-after.{extension}"), &pair.after));
+            }
+        }
+        convert(&folder, name, &files);
+    }
+    // These are what the others become.
+    for (number, pair) in pairs.iter().enumerate() {
+        if pair.kind == Kind::Pdf {
+            folder.file(format!("{number}-before.pdf"), &pair.before);
+            folder.file(format!("{number}-after.pdf"), &pair.after);
+        }
+    }
+    let mut told = Vec::new();
+    for (number, pair) in pairs.iter().enumerate() {
+        let Some(before) = shown(&folder.path(format!("{number}-before.pdf"))) else {
+            continue;
+        };
+        match shown(&folder.path(format!("{number}-after.pdf"))) {
+            None => told.push(format!("{}: no longer opens", pair.name)),
+            Some(after) if after.1 != before.1 => told.push(format!(
+                "{}: {} pages, then {}",
+                pair.name, before.1, after.1
+            )),
+            Some(after) if !alike(&before.0, &after.0, pair.text) => {
+                let lines = before.0.iter().zip(&after.0);
+                let first = lines.clone().find(|(before, after)| before != after);
+                told.push(format!("{}: other text: {first:?}", pair.name));
+            }
+            Some(_) => {}
+        }
+    }
+    Some(told)
+}
+
+fn alike(before: &[String], after: &[String], text: Text) -> bool {
+    let within = |few: &[String], many: &[String]| {
+        let mut many = many.iter();
+        few.iter().all(|line| many.any(|other| other == line))
+    };
+    match text {
+        Text::Same => before == after,
+        Text::Gains => within(before, after),
+        Text::Loses => within(after, before),
+    }
+}
+
+fn convert(folder: &Folder, filter: &str, files: &[PathBuf]) {
+    // A profile of its own: two at a time do not share one.
+    let profile = folder.path("profile");
+    for files in files.chunks(40) {
+        let _ = Command::new("timeout")
+            .arg("300")
+            .arg("soffice")
+            .arg(format!(
+                "-env:UserInstallation=file://{}",
+                profile.display()
+            ))
+            .args(["--headless", "--norestore"])
+            .arg(format!("--infilter={filter}"))
+            .args(["--convert-to", "pdf", "--outdir"])
+            .arg(folder.path(""))
+            .args(files)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+    }
+}
+
+/// Lines of text and number of pages of a PDF. What counts time is left out, and what stands for functions that macros
+/// would have computed.
+fn shown(pdf: &Path) -> Option<(Vec<String>, String)> {
+    let run = |program: &str, arguments: &[&str]| {
+        let run = Command::new(program).args(arguments).output().ok()?;
+        Some(String::from_utf8_lossy(&run.stdout).into_owned())
+    };
+    let path = pdf.to_str()?;
+    let info = pdf.exists().then(|| run("pdfinfo", &[path]))??;
+    let pages = info.lines().find_map(|line| line.strip_prefix("Pages:"))?;
+    let steady = |word: &&str| {
+        let functions = ["#VALUE!", "#MACRO?", "#NAME?", "Err:508"];
+        !word.contains([':', '/']) && !functions.contains(word)
+    };
+    let text = run("pdftotext", &["-layout", path, "-"])?;
+    let lines = text.lines().map(|line| {
+        let words = line.split_whitespace().filter(steady);
+        words.collect::<Vec<_>>().join(" ")
+    });
+    let lines = lines.filter(|line| !line.is_empty());
+    Some((lines.collect(), pages.trim().to_owned()))
+}
