@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `clamd`, `clamdscan` | the protocol of clamd, by hand and by ClamAV's own client |
+//! | `core` | sockets, caps, slow clients, reloads under load |
 //! | `host` | a Postfix in a folder of its own, the gateway, a client and a next hop |
 //! | `auth` | DKIM, SPF and ARC |
 //! | `hop` | a next hop that says what a test tells it to |
@@ -18,6 +19,7 @@
 mod auth;
 mod clamd;
 mod clamdscan;
+mod core;
 mod hop;
 mod host;
 mod milter;
