@@ -24,7 +24,7 @@ use crate::text;
 use crate::unpack::Passwords;
 
 use super::exit::{Exit, Failure};
-use super::output::write;
+use super::output::replace;
 use super::put;
 use super::settings::{LimitArguments, PasswordArguments, Settings};
 use told::Told;
@@ -37,7 +37,7 @@ pub(super) struct Arguments {
     /// File to disarm, or - for standard input
     #[arg(value_name = "PATH")]
     path: PathBuf,
-    /// File to write, or a folder for a file of the same name; must not exist yet. - for standard output
+    /// File to write, or a folder for a file of the same name, but never the file itself; - for standard output
     #[arg(short, long, value_name = "OUT", required_unless_present = "dry_run")]
     output: Option<PathBuf>,
     /// Say what would be taken out, and write nothing
@@ -126,7 +126,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
             true => std::io::stdout()
                 .write_all(data)
                 .map_err(|error| Failure::output(&error))?,
-            false => write(output, |file| file.write_all(data))?,
+            false => put_in_place(&arguments.path, output, data)?,
         }
     }
     let told = Told {
@@ -164,6 +164,16 @@ fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Failure> {
             Ok(Err(_)) | Err(_) => Err(Failure::new("the file broke the program down")),
         }
     })
+}
+
+/// Writes the result, but never over the file that it was made of.
+fn put_in_place(input: &Path, output: &Path, data: &[u8]) -> Result<(), Failure> {
+    let whole = |path: &Path| path.canonicalize().ok();
+    if whole(output).is_some_and(|output| whole(input) == Some(output)) {
+        let what = format!("{} is the file to disarm", text::path(output));
+        return Err(Failure::new(what).hint("give -o another name: the original is not touched"));
+    }
+    replace(output, data)
 }
 
 /// The file to write.

@@ -60,6 +60,10 @@ fn check(worker: &mut Worker<'_>, path: &str, data: Vec<u8>) -> Result<Option<Pa
     };
     let remove = asked(row, &report);
     let data = Bytes::from(data);
+    // A sheet that is only hidden stays so: nobody asks to show it.
+    if !remove.is_empty() && remove.iter().all(|id| id == "hidden-sheet") {
+        return Ok(None);
+    }
     if remove.is_empty() {
         let all = row.findings.iter().map(|id| FindingId::Borrowed(id));
         let everything = disarm(row, &data, kind, &all.collect());
