@@ -293,10 +293,19 @@ fn the_command_writes_says_and_refuses() {
     assert_eq!(told["after"]["level"], "clean");
     let scan = folder.run(&["scan", "out.docx", "--format", "json"]);
     assert_eq!(scan.json()["artifacts"][0]["kind"], "docx");
-    let again = folder.run(&["disarm", "a.docm", "-o", "out.docx"]);
+    let again = folder.run(&["disarm", "a.docm", "-o", "out.docm", "--rename"]);
     assert_eq!(
-        again.code, 2,
-        "an existing file is never written over: {again:?}"
+        again.code, 0,
+        "a result takes the place of an old one: {again:?}"
+    );
+    let itself = folder.run(&["disarm", "a.docm", "-o", "./a.docm"]);
+    assert_eq!(
+        itself.code, 2,
+        "the original is never written over: {itself:?}"
+    );
+    assert!(
+        itself.stderr.contains("the original is not touched"),
+        "{itself:?}"
     );
     let same = folder.run(&["--lang", "ja", "disarm", "plain.docx", "-o", "same.docx"]);
     assert_eq!(same.code, 0, "{same:?}");

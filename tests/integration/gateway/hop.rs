@@ -125,8 +125,9 @@ impl Shared {
                         } else {
                             ".".to_owned()
                         };
-                        let yes = self.say(&mut out, &end, "")? == "250";
-                        if yes {
+                        let said = self.answer_to(&end, "")?;
+                        // Whoever has the answer finds the message.
+                        if said.starts_with("250") {
                             let data = data.clone();
                             self.delivered.lock().unwrap().push(Delivered {
                                 from: from.clone(),
@@ -134,6 +135,7 @@ impl Shared {
                                 data,
                             });
                         }
+                        out.write_all(said.as_bytes())?;
                     }
                     to.clear();
                 }
@@ -145,8 +147,15 @@ impl Shared {
 
     /// Says what the script says, else yes; gives the code.
     fn say(&self, out: &mut TcpStream, line: &str, verb: &str) -> std::io::Result<String> {
+        let said = self.answer_to(line, verb)?;
+        out.write_all(said.as_bytes())?;
+        Ok(said[..3].to_owned())
+    }
+
+    /// What the script says to a line, else yes.
+    fn answer_to(&self, line: &str, verb: &str) -> std::io::Result<String> {
         let said = (self.answers.lock().unwrap())(line);
-        let said = match said {
+        Ok(match said {
             Some("close") => return Err(std::io::ErrorKind::ConnectionAborted.into()),
             Some("hang") => {
                 std::thread::sleep(Duration::from_secs(20));
@@ -160,9 +169,7 @@ impl Shared {
             }
             None if verb == "DATA" => "354 go\r\n".to_owned(),
             None => "250 2.0.0 taken\r\n".to_owned(),
-        };
-        out.write_all(said.as_bytes())?;
-        Ok(said[..3].to_owned())
+        })
     }
 }
 
