@@ -19,9 +19,10 @@ const TICKS_PER_CLOCK_READ: u32 = 1024;
 
 /// What one read of a decoder asks for, at the most and at the least.
 const CHUNK: usize = 64 * 1024;
+const SMALLEST_CHUNK: usize = 1024;
+
 /// The most that a claim reserves: pages that nothing comes into cost nothing, but growing would copy what came.
 const RESERVED: u64 = 256 * MIB;
-const SMALLEST_CHUNK: usize = 1024;
 
 /// The settings of a scan. Inside a mailbox they hold per message.
 #[derive(Debug, Clone, PartialEq, Eq)]
