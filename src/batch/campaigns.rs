@@ -271,7 +271,7 @@ impl Current {
 }
 
 /// Reads the hexadecimal digits of a digest.
-fn digest(text: &str) -> Option<[u8; 32]> {
+pub(super) fn digest(text: &str) -> Option<[u8; 32]> {
     let mut digest = [0; 32];
     if text.len() != 64 {
         return None;

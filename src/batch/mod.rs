@@ -18,10 +18,14 @@
 mod alike;
 mod campaigns;
 mod keep;
+mod merge;
 mod part;
+mod query;
 mod read;
+mod retro;
 mod rows;
 pub mod schema;
+mod summary;
 mod table;
 mod tlsh;
 
@@ -33,8 +37,11 @@ use crate::text;
 
 pub use campaigns::{Campaign, Site};
 pub use keep::Store;
+pub use merge::{finish, merge};
 pub use part::{Artifacts, Keep, Malicious, PartSummary, PartWriter};
+pub use query::{BadPattern, Filter, Hit, Named, Pattern, query};
 pub use read::Results;
+pub use retro::{Found, Retro, RetroHit, Sighting};
 pub use rows::Item;
 
 /// One shard of a batch: a number with zeros in front, the name of its files.
@@ -107,15 +114,29 @@ pub enum OutputError {
         /// The folder, safe to show.
         path: String,
     },
-    /// Two results hold the same shard.
-    #[error("{first} and {second} both hold the messages of {source_name}")]
+    /// Two results hold the same message.
+    #[error("{first} and {second} both hold the message {message}")]
     Twice {
         /// One folder, safe to show.
         first: String,
         /// The other, safe to show.
         second: String,
-        /// The first source that both have, safe to show.
-        source_name: String,
+        /// The message, safe to show.
+        message: String,
+    },
+    /// A shard of results that are to be united is not done.
+    #[error("{path}: shard {shard} is not done")]
+    Unfinished {
+        /// The folder, safe to show.
+        path: String,
+        /// The shard.
+        shard: ShardId,
+    },
+    /// There are results where others are to be written.
+    #[error("{path}: there are results of a batch already")]
+    Occupied {
+        /// The folder, safe to show.
+        path: String,
     },
 }
 
@@ -144,7 +165,11 @@ impl OutputError {
             Self::NothingKept { .. } => {
                 Some("`sekisho batch --keep artifacts` keeps what rules can be run over later")
             }
-            Self::Twice { .. } => Some("leave one of them out"),
+            Self::Twice { .. } => {
+                Some("leave one of them out; mailboxes of the same name are told apart by their paths")
+            }
+            Self::Unfinished { .. } => Some("`sekisho batch --resume` does what is missing"),
+            Self::Occupied { .. } => Some("give -o a folder that does not exist yet"),
         }
     }
 }

@@ -38,6 +38,14 @@ impl Results {
         })
     }
 
+    /// The given shards of a folder.
+    pub(super) fn of(folder: &Path, shards: Vec<ShardId>) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            shards,
+        }
+    }
+
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
