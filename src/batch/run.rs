@@ -127,8 +127,8 @@ impl Run {
             }
             let done = match piece {
                 Piece::Message(input) => {
-                    let given = lane.give(input, &shard.source);
-                    given.and_then(|()| lane.write_done(&mut part, progress, AHEAD))
+                    lane.give(input, &shard.source);
+                    lane.write_done(&mut part, progress, AHEAD)
                 }
                 Piece::Trouble(trouble) => {
                     progress.error();
@@ -146,6 +146,7 @@ impl Run {
         if let Some(error) = failed {
             return Err(error);
         }
+        // A lane is not used any more once it was broken off: its messages go with it.
         if ended.is_break() {
             return Ok(None);
         }
@@ -192,7 +193,7 @@ impl Lane {
     }
 
     /// Hands a message to the scan thread.
-    fn give(&mut self, input: Input, source: &str) -> Result<(), OutputError> {
+    fn give(&mut self, input: Input, source: &str) {
         let waiting = Waiting {
             item: Item {
                 source: source.to_owned(),
@@ -204,18 +205,16 @@ impl Lane {
         self.bytes = self.bytes.saturating_add(waiting.input.data.len());
         self.waiting.push_back(waiting);
         let number = self.first.saturating_add(crate::bytes::length(self.waiting.len()));
-        self.send(number.saturating_sub(1))
+        self.send(number.saturating_sub(1));
     }
 
     /// Sends the message of a number that waits.
-    fn send(&mut self, number: u64) -> Result<(), OutputError> {
+    fn send(&self, number: u64) {
         let at = usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX);
-        if let Some(waiting) = self.waiting.get(at)
-            && self.jobs.send((number, waiting.input.clone())).is_err()
-        {
-            return self.replace();
+        if let Some(waiting) = self.waiting.get(at) {
+            // Where nobody receives, the one who takes the reports notices.
+            let _ = self.jobs.send((number, waiting.input.clone()));
         }
-        Ok(())
     }
 
     /// Writes what is scanned, until no more than `ahead` messages wait.

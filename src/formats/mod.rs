@@ -58,6 +58,7 @@ pub mod pe;
 pub mod pe_version;
 pub mod picture;
 pub mod ppt;
+pub mod pst;
 pub mod qr;
 pub mod quoted_printable;
 pub mod rc4;

@@ -4,9 +4,11 @@
 //! is one with locked members: the engine opens it with every reading and password it has. What a member holds is told
 //! by its first bytes. Archives within archives are such files too.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path};
 
 use flate2::read::MultiGzDecoder;
@@ -53,16 +55,15 @@ pub(super) fn holds_mails(path: &Path, pack: Pack) -> bool {
 
 fn zip_holds_mails(path: &Path) -> io::Result<bool> {
     let mut archive = zip::ZipArchive::new(BufReader::new(File::open(path)?))?;
-    let names = archive.file_names().any(|name| is_mail(Path::new(name)));
-    if !names {
-        return Ok(false);
-    }
+    let mut mails = false;
     for at in 0..archive.len() {
-        if archive.by_index_raw(at)?.encrypted() {
+        let member = archive.by_index_raw(at)?;
+        if member.encrypted() {
             return Ok(false);
         }
+        mails |= is_mail(Path::new(OsStr::from_bytes(member.name_raw())));
     }
-    Ok(true)
+    Ok(mails)
 }
 
 fn tar_holds_mails(path: &Path, pack: Pack) -> io::Result<bool> {

@@ -44,7 +44,7 @@ pub enum Source {
 }
 
 /// Why an input could not be read.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{path}: {reason}")]
 pub struct Unreadable {
     /// The input, safe to show.
