@@ -115,7 +115,9 @@ pub fn old_plan(folder: &Path, begin: Begin) -> Result<Option<Record>, CannotGoO
 
 /// Whether something is in a folder that a batch would mix with.
 fn has_files(folder: &Path) -> bool {
-    ["messages", "parts"].iter().any(|name| folder.join(name).exists())
+    ["messages", "parts"]
+        .iter()
+        .any(|name| folder.join(name).exists())
 }
 
 /// Begins a batch, or goes on with it: the plan is written where there is none yet, else compared with the one there.
@@ -195,10 +197,7 @@ impl Drop for Lock {
 }
 
 /// The marks of the shards of a plan that are done in some folders: where, and what they came to.
-pub fn done(
-    folders: &[PathBuf],
-    shards: u64,
-) -> Result<BTreeMap<u64, PartSummary>, OutputError> {
+pub fn done(folders: &[PathBuf], shards: u64) -> Result<BTreeMap<u64, PartSummary>, OutputError> {
     let mut done = BTreeMap::new();
     for folder in folders {
         for number in 0..shards {

@@ -205,7 +205,9 @@ impl Record {
             return Some("the sources are given in another order".to_owned());
         }
         let pairs = old.sources.iter().zip(&self.sources);
-        pairs.map(|(old, new)| new.changed_since(old, times)).find_map(|change| change)
+        pairs
+            .map(|(old, new)| new.changed_since(old, times))
+            .find_map(|change| change)
     }
 }
 
@@ -423,16 +425,35 @@ mod tests {
 
         let again = plan(&folder, options(), Some(&first.record));
         assert_eq!(again.record, first.record);
-        assert_eq!(again.record.changed_since(&first.record, Times::Compared), None);
-        let told = |now: &Plan| now.record.changed_since(&first.record, Times::Compared).unwrap();
+        assert_eq!(
+            again.record.changed_since(&first.record, Times::Compared),
+            None
+        );
+        let told = |now: &Plan| {
+            now.record
+                .changed_since(&first.record, Times::Compared)
+                .unwrap()
+        };
 
-        let other = Options { rules: "s".to_owned(), ..options() };
+        let other = Options {
+            rules: "s".to_owned(),
+            ..options()
+        };
         assert_eq!(told(&plan(&folder, other, None)), "the rules have changed");
         let mut other = options();
-        other.settings.insert("keep".to_owned(), "artifacts".to_owned());
-        assert_eq!(told(&plan(&folder, other, None)), "the setting keep has changed");
+        other
+            .settings
+            .insert("keep".to_owned(), "artifacts".to_owned());
+        assert_eq!(
+            told(&plan(&folder, other, None)),
+            "the setting keep has changed"
+        );
         // Other bytes, the same size: only a sample shows it.
-        std::fs::write(folder.join("a"), mailbox.replace("Subject: 9", "Subject: 8")).unwrap();
+        std::fs::write(
+            folder.join("a"),
+            mailbox.replace("Subject: 9", "Subject: 8"),
+        )
+        .unwrap();
         let changed = plan(&folder, options(), Some(&first.record));
         assert!(told(&changed).ends_with("has changed"));
         assert_ne!(changed.record.id, first.record.id);
@@ -440,7 +461,10 @@ mod tests {
         let written = plan(&folder, options(), None);
         assert!(told(&written).ends_with("was written to"));
         assert_eq!(written.record.id, first.record.id);
-        assert_eq!(written.record.changed_since(&first.record, Times::Ignored), None);
+        assert_eq!(
+            written.record.changed_since(&first.record, Times::Ignored),
+            None
+        );
         std::fs::write(folder.join("mails/2.eml"), "Subject: 2\n\n").unwrap();
         assert!(told(&plan(&folder, options(), None)).contains("it had 2 files"));
         std::fs::remove_dir_all(&folder).unwrap();

@@ -204,7 +204,9 @@ impl Lane {
         };
         self.bytes = self.bytes.saturating_add(waiting.input.data.len());
         self.waiting.push_back(waiting);
-        let number = self.first.saturating_add(crate::bytes::length(self.waiting.len()));
+        let number = self
+            .first
+            .saturating_add(crate::bytes::length(self.waiting.len()));
         self.send(number.saturating_sub(1));
     }
 
@@ -225,8 +227,7 @@ impl Lane {
         ahead: usize,
     ) -> Result<(), OutputError> {
         let full = |lane: &Self| {
-            lane.waiting.len() > ahead
-                || (lane.bytes > AHEAD_BYTES && lane.waiting.len() > 1)
+            lane.waiting.len() > ahead || (lane.bytes > AHEAD_BYTES && lane.waiting.len() > 1)
         };
         while full(self) {
             let Some((item, report)) = self.take()? else {
@@ -276,9 +277,7 @@ impl Lane {
                 "limit-exceeded",
                 "timeout: the scan did not end in time and was given up",
             ),
-            RecvTimeoutError::Disconnected => {
-                ("scanner-crashed", "the scan as a whole broke down")
-            }
+            RecvTimeoutError::Disconnected => ("scanner-crashed", "the scan as a whole broke down"),
         };
         let input = self.waiting.front().map(|waiting| waiting.input.clone());
         let input = input.unwrap_or_default();

@@ -144,10 +144,10 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
     total.add(&ended);
     if progress.stopping() {
         let shards = progress.now().shards;
-        return Err(Failure::new(format!(
-            "stopped: {shards} of {of} shards were done"
-        ))
-        .hint("--resume goes on with the others"));
+        return Err(
+            Failure::new(format!("stopped: {shards} of {of} shards were done"))
+                .hint("--resume goes on with the others"),
+        );
     }
     if arguments.shard.is_none() {
         finish(&arguments.output, &engine.knowledge, settings.language()).map_err(output)?;
@@ -311,7 +311,10 @@ fn watch(run: Run, progress: &Arc<Progress>, quiet: bool) -> Result<PartSummary,
         match &bar {
             Some(bar) => {
                 bar.set_position(now.bytes);
-                bar.set_message(format!("{} messages, {} not clean", now.messages, now.found));
+                bar.set_message(format!(
+                    "{} messages, {} not clean",
+                    now.messages, now.found
+                ));
             }
             None if !quiet && told_at.elapsed() >= LINE => {
                 told_at = Instant::now();
@@ -332,7 +335,8 @@ fn watch(run: Run, progress: &Arc<Progress>, quiet: bool) -> Result<PartSummary,
 
 fn bar(total: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5));
-    let template = "{elapsed} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left, {msg}";
+    let template =
+        "{elapsed} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left, {msg}";
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }

@@ -146,7 +146,7 @@ impl<'r> Reel<'r> {
 
 /// Which messages of a mailbox are read, and under which name.
 #[derive(Debug, Clone)]
-pub struct Mailbox {
+pub(super) struct Mailbox {
     /// Its name in references.
     pub name: String,
     /// Number of the first message that is read.
@@ -160,7 +160,7 @@ pub struct Mailbox {
 impl Mailbox {
     /// Hands the messages on, until the sink has enough. What is read must begin with the first one, unless that has
     /// the number 1.
-    pub fn read(&self, from: &mut dyn Read, sink: &mut Sink<'_>) -> ControlFlow<()> {
+    pub(super) fn read(&self, from: &mut dyn Read, sink: &mut Sink<'_>) -> ControlFlow<()> {
         let mut reel = Reel::new(from);
         let mut number = self.number;
         let failed = |error: &io::Error, number: u64| {

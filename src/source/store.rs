@@ -42,12 +42,7 @@ pub(super) fn read_bytes(
     read(name, &mut fetch, max_file, sink)
 }
 
-fn read(
-    name: &str,
-    fetch: &mut Fetch<'_>,
-    max_file: u64,
-    sink: &mut Sink<'_>,
-) -> ControlFlow<()> {
+fn read(name: &str, fetch: &mut Fetch<'_>, max_file: u64, sink: &mut Sink<'_>) -> ControlFlow<()> {
     let trouble = |reference: &str, what: &str| {
         Piece::Trouble(Unreadable {
             path: text::safe(reference),

@@ -60,7 +60,8 @@ fn write(message: &Message, depth: u8, out: &mut Vec<u8>) {
         out.extend(format!("{name}: {value}\r\n").into_bytes());
     }
     let boundary = format!("=_sekisho_{depth}");
-    let mixed = format!("MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"{boundary}\"\r\n");
+    let mixed =
+        format!("MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"{boundary}\"\r\n");
     out.extend(mixed.into_bytes());
     for (media_type, body) in bodies(own, charset) {
         start(&boundary, out);
@@ -119,7 +120,8 @@ fn sender(own: &Properties<'_>, charset: &'static Encoding) -> String {
     ];
     let mut all = ids.iter().filter_map(|id| own.shown(*id, charset));
     // Inside Exchange the address is a path of its directory.
-    all.find(|address| address.contains('@')).unwrap_or_default()
+    all.find(|address| address.contains('@'))
+        .unwrap_or_default()
 }
 
 fn recipients(message: &Message, kind: u32, charset: &'static Encoding) -> String {
@@ -222,7 +224,11 @@ fn push(
     out: &mut Vec<u8>,
 ) {
     let properties = &attachment.properties;
-    let ids = [id::ATTACH_LONG_FILENAME, id::ATTACH_FILENAME, id::DISPLAY_NAME];
+    let ids = [
+        id::ATTACH_LONG_FILENAME,
+        id::ATTACH_FILENAME,
+        id::DISPLAY_NAME,
+    ];
     let name = shown(properties, &ids, charset);
     let disposition = match name.is_empty() {
         true => "Content-Disposition: attachment\r\n".to_owned(),
@@ -330,7 +336,13 @@ mod tests {
 
     #[test]
     fn base64_is_that_of_the_standard() {
-        for (plain, encoded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+        for (plain, encoded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+        ] {
             assert_eq!(base64(plain.as_bytes()), encoded);
         }
     }
@@ -343,7 +355,9 @@ mod tests {
             ..Message::default()
         };
         let text = String::from_utf8(letter(&message)).unwrap();
-        assert!(text.starts_with("Received: by a;\r\n\tMon\r\nSubject: x\r\nFrom: =?utf-8?B?5aSq6YOO?=\r\n"));
+        assert!(text.starts_with(
+            "Received: by a;\r\n\tMon\r\nSubject: x\r\nFrom: =?utf-8?B?5aSq6YOO?=\r\n"
+        ));
         assert_eq!(text.matches("Content-Type").count(), 1);
         assert_eq!(text.matches("--=_sekisho_0").count(), 1);
     }

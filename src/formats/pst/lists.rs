@@ -32,9 +32,7 @@ pub(super) struct Context {
 }
 
 impl Heap {
-    pub(super) fn read(
-        database: &mut Database<'_>,
-        node: Node) -> Result<Self, String> {
+    pub(super) fn read(database: &mut Database<'_>, node: Node) -> Result<Self, String> {
         Ok(Self {
             form: database.form,
             blocks: database.blocks(node.data)?,
@@ -100,10 +98,7 @@ impl Heap {
     }
 
     /// A value that is an item of the heap or a subnode (2.3.3.2).
-    fn value(
-        &self,
-        database: &mut Database<'_>,
-        id: u32) -> Result<Vec<u8>, String> {
+    fn value(&self, database: &mut Database<'_>, id: u32) -> Result<Vec<u8>, String> {
         if id == 0 {
             return Ok(Vec::new());
         }
@@ -121,9 +116,7 @@ impl Heap {
     }
 
     /// Reads the heap as a property context (2.3.3).
-    pub(super) fn context(
-        &self,
-        database: &mut Database<'_>) -> Result<Context, String> {
+    pub(super) fn context(&self, database: &mut Database<'_>) -> Result<Context, String> {
         let records = self.root(0xbc).and_then(|root| self.records(root, VALUES));
         let (_, records) = records.ok_or("holds no properties")?;
         let mut context = Context::default();
@@ -155,9 +148,7 @@ impl Heap {
     }
 
     /// Reads the heap as a table (2.3.4): the rows that its index names.
-    pub(super) fn rows(
-        &self,
-        database: &mut Database<'_>) -> Option<Vec<Properties<'static>>> {
+    pub(super) fn rows(&self, database: &mut Database<'_>) -> Option<Vec<Properties<'static>>> {
         let info = self.item(self.root(0x7c)?)?;
         let columns = usize::from(*info.get(1)?);
         let existence = usize::from(u16_at(info, 6)?);
@@ -192,7 +183,8 @@ impl Heap {
         database: &mut Database<'_>,
         row: &[u8],
         existence: usize,
-        columns: &[&[u8]]) -> Properties<'static> {
+        columns: &[&[u8]],
+    ) -> Properties<'static> {
         let mut properties = Properties::default();
         for column in columns {
             let &[_, _, _, _, low, high, len, bit] = *column else {

@@ -49,7 +49,10 @@ const FOLDER_BYTES: usize = 1 << 20;
 
 /// Whether bytes begin as a store does.
 pub fn is_store(head: &[u8]) -> bool {
-    head.starts_with(b"!BDN") && head.get(8..10).is_some_and(|client| client == b"SM" || client == b"SO")
+    head.starts_with(b"!BDN")
+        && head
+            .get(8..10)
+            .is_some_and(|client| client == b"SM" || client == b"SO")
 }
 
 /// Where a message stands in its store.
@@ -132,7 +135,11 @@ impl<'f> Store<'f> {
         let mut places: Vec<Place> = Vec::with_capacity(by_folder.len());
         let (mut above, mut number) = (None, 0u64);
         for (folder, id) in by_folder {
-            number = if above == Some(folder) { number.saturating_add(1) } else { 1 };
+            number = if above == Some(folder) {
+                number.saturating_add(1)
+            } else {
+                1
+            };
             above = Some(folder);
             let name = match folders.get(&folder) {
                 Some(name) => name.clone(),
@@ -152,7 +159,11 @@ impl<'f> Store<'f> {
         // Two folders of one name would give two messages one reference.
         let (mut folder, mut number) = (String::new(), 0u64);
         for place in &mut places {
-            number = if place.folder == folder { number.saturating_add(1) } else { 1 };
+            number = if place.folder == folder {
+                number.saturating_add(1)
+            } else {
+                1
+            };
             folder.clone_from(&place.folder);
             place.number = number;
         }
@@ -191,7 +202,10 @@ impl<'f> Store<'f> {
             };
             id = node.parent;
         }
-        names.iter().rev().fold(String::new(), |path, name| path + "/" + name)
+        names
+            .iter()
+            .rev()
+            .fold(String::new(), |path, name| path + "/" + name)
     }
 
     /// Reads a message of at most `limit` bytes.
@@ -219,7 +233,9 @@ impl<'f> Store<'f> {
                 .and_then(|table| table.rows(&mut self.database));
             match rows {
                 Some(rows) => message.recipients = rows,
-                None => message.unread.push("its recipients cannot be read".to_owned()),
+                None => message
+                    .unread
+                    .push("its recipients cannot be read".to_owned()),
             }
         }
         for (id, node) in of(ATTACHMENT).take(ATTACHMENTS) {
@@ -229,7 +245,9 @@ impl<'f> Store<'f> {
             }
         }
         if of(ATTACHMENT).count() > ATTACHMENTS {
-            message.unread.push(format!("more than {ATTACHMENTS} attachments"));
+            message
+                .unread
+                .push(format!("more than {ATTACHMENTS} attachments"));
         }
         Ok(message)
     }
@@ -242,7 +260,12 @@ impl<'f> Store<'f> {
     ) -> Result<Attachment, String> {
         let heap = Heap::read(&mut self.database, node)?;
         let context = heap.context(&mut self.database)?;
-        unread.extend(context.unread.iter().map(|why| format!("attachment: {why}")));
+        unread.extend(
+            context
+                .unread
+                .iter()
+                .map(|why| format!("attachment: {why}")),
+        );
         let object = tag(property_id::ATTACH_DATA, property_type::OBJECT);
         let content = if let Some(id) = context.objects.get(&object) {
             let node = *heap.subnodes.get(id).ok_or("its object is not there")?;

@@ -77,7 +77,7 @@ impl Form {
 
 /// The blocks of a node: its data, and its subnodes (0: none).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Node {
+pub(super) struct Node {
     /// Number of the data's block.
     pub data: u64,
     /// Number of the block of subnodes.
@@ -305,10 +305,8 @@ impl<'f> Database<'f> {
             }
             let count = usize::from(u16_at(&data, 2).unwrap_or_default());
             let word = self.form.layout().word;
-            let numbers = (0..count).map_while(|at| {
-                self.form
-                    .word(&data, at.checked_mul(word)?.checked_add(8)?)
-            });
+            let numbers = (0..count)
+                .map_while(|at| self.form.word(&data, at.checked_mul(word)?.checked_add(8)?));
             let mut numbers: Vec<(u64, u8)> = numbers.map(|number| (number, levels)).collect();
             if numbers.len() < count {
                 return Err(missing());
@@ -368,6 +366,8 @@ impl<'f> Database<'f> {
 fn inflate(data: &[u8], size: usize) -> Option<Vec<u8>> {
     use std::io::Read as _;
     let mut out = vec![0; index(size)];
-    flate2::read::ZlibDecoder::new(data).read_exact(&mut out).ok()?;
+    flate2::read::ZlibDecoder::new(data)
+        .read_exact(&mut out)
+        .ok()?;
     Some(out)
 }
