@@ -8,8 +8,20 @@ use super::statements::Statement;
 
 /// Words in front of the names of a declaration ([MS-VBAL] 5.2.3).
 const MODIFIERS: &[&str] = &[
-    "dim", "redim", "preserve", "const", "static", "private", "public", "global", "friend",
-    "withevents", "type", "enum", "event", "shared",
+    "dim",
+    "redim",
+    "preserve",
+    "const",
+    "static",
+    "private",
+    "public",
+    "global",
+    "friend",
+    "withevents",
+    "type",
+    "enum",
+    "event",
+    "shared",
 ];
 
 /// The statements of a module, one a line, tokens separated by one blank; names that the module declares or assigns are
@@ -24,7 +36,11 @@ pub fn normalised(data: &[u8]) -> Vec<u8> {
             continue;
         }
         let mut member = false;
-        for token in module.tokens().get(statement.tokens.clone()).unwrap_or_default() {
+        for token in module
+            .tokens()
+            .get(statement.tokens.clone())
+            .unwrap_or_default()
+        {
             if token.kind == TokenKind::Name && !member && is(&chosen, token.symbol) {
                 let next = numbers.len();
                 let number = *numbers.entry(token.symbol).or_insert(next);
@@ -33,7 +49,10 @@ pub fn normalised(data: &[u8]) -> Vec<u8> {
                 match token.kind {
                     TokenKind::Name => out.extend_from_slice(module.name(token.symbol).as_bytes()),
                     TokenKind::Text => out.extend_from_slice(module.bytes(token)),
-                    TokenKind::Number | TokenKind::Date | TokenKind::Sign | TokenKind::EndOfLine => {
+                    TokenKind::Number
+                    | TokenKind::Date
+                    | TokenKind::Sign
+                    | TokenKind::EndOfLine => {
                         out.extend(module.bytes(token).to_ascii_lowercase());
                     }
                 }
@@ -141,7 +160,9 @@ mod tests {
         assert_eq!(one, "sub v0 ( )\nshell \"calc\"\nend sub\n");
         assert_ne!(one, text("Sub a()\r\nShell \"cmd\"\r\nEnd Sub"));
         assert_ne!(one, text("Sub a()\r\nKill \"calc\"\r\nEnd Sub"));
-        let imported = text("Private Declare PtrSafe Function URLDownloadToFileA Lib \"urlmon\" (ByVal a As Long) As Long");
+        let imported = text(
+            "Private Declare PtrSafe Function URLDownloadToFileA Lib \"urlmon\" (ByVal a As Long) As Long",
+        );
         assert!(imported.contains("urldownloadtofilea"), "{imported}");
     }
 
