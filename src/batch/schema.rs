@@ -167,7 +167,7 @@ pub const ARTIFACTS: &[Column] = &[
     column(
         "vba",
         Holds::Text,
-        "SHA-256 of a macro module without comments, layout, case and the names that it chose",
+        "SHA-256 of a macro module without comments, layout, case, literals and the names that it chose",
     ),
     column(
         "tlsh",
