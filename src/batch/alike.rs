@@ -4,7 +4,7 @@
 //! distance that counts differ in few of their 128 quartiles, so they agree on some run of eight; only payloads that
 //! agree on one are compared, and each with a bounded number of others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::tlsh::Tlsh;
 
@@ -122,26 +122,33 @@ impl Groups {
             .collect();
         sorted.sort_unstable();
         for run in sorted.chunk_by(|a, b| a.0 == b.0) {
-            let mut compared: Vec<usize> = Vec::new();
-            for (_, at) in run {
-                let Some((payload, tlsh)) = digests.get(*at) else {
+            self.join_run(digests, run, distance);
+        }
+    }
+
+    /// Joins each payload of a run with the first of those before it that is near.
+    fn join_run(&mut self, digests: &[(usize, Tlsh)], run: &[(u16, usize)], distance: u32) {
+        let mut compared: VecDeque<usize> = VecDeque::new();
+        for (_, at) in run {
+            let Some((payload, tlsh)) = digests.get(*at) else {
+                continue;
+            };
+            let near = compared.iter().find_map(|other| {
+                let (other, its) = digests.get(*other)?;
+                (tlsh.distance(its) <= distance).then_some(*other)
+            });
+            match near {
+                Some(other) if self.first(other) == self.first(*payload) => continue,
+                Some(other) => {
+                    self.join(other, *payload, Alike::Tlsh);
                     continue;
-                };
-                let near = compared.iter().find_map(|other| {
-                    let (other, its) = digests.get(*other)?;
-                    (tlsh.distance(its) <= distance).then_some(*other)
-                });
-                match near {
-                    Some(other) if self.first(other) == self.first(*payload) => {}
-                    Some(other) => self.join(other, *payload, Alike::Tlsh),
-                    None => {
-                        if compared.len() >= COMPARED {
-                            compared.remove(0);
-                        }
-                        compared.push(*at);
-                    }
                 }
+                None => {}
             }
+            if compared.len() >= COMPARED {
+                compared.pop_front();
+            }
+            compared.push_back(*at);
         }
     }
 }
@@ -165,7 +172,10 @@ mod tests {
         let words: Vec<u32> = (1..60_u32)
             .map(|n| n.wrapping_mul(family.wrapping_mul(2_654_435_761) | 1) % 9973)
             .collect();
-        let body: String = words.iter().map(|word| format!("x{word} = f{}({word})\r\n", word % 7)).collect();
+        let body: String = words
+            .iter()
+            .map(|word| format!("x{word} = f{}({word})\r\n", word % 7))
+            .collect();
         format!("{body}o.Open \"GET\", \"http://192.0.2.{copy}/{copy}\"\r\n")
     }
 
@@ -195,13 +205,16 @@ mod tests {
     fn many_payloads_that_agree_on_every_band_take_no_square_of_time() {
         let mut one = Tlsh::parse(&digest(script(1, 1).as_bytes()).unwrap()).unwrap();
         let mut took = Vec::new();
-        for count in [4_000_usize, 16_000] {
+        for count in [200_usize, 800] {
             let payloads: Vec<Likeness> = (0..count)
                 .map(|at| {
                     // All agree on most bands and none is near another.
                     one.body[3] = at.to_le_bytes()[0];
                     one.body[17] = at.to_le_bytes()[1];
-                    Likeness { vba: None, tlsh: Some(one) }
+                    Likeness {
+                        vba: None,
+                        tlsh: Some(one),
+                    }
                 })
                 .collect();
             let started = Instant::now();

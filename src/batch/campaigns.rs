@@ -109,7 +109,16 @@ pub(super) fn find(results: &Results, lists: &CampaignLists) -> Result<Vec<Campa
 }
 
 const ARTIFACT_COLUMNS: &[&str] = &[
-    "reference", "id", "parent", "kind", "sha256", "name", "score", "payload", "vba", "tlsh",
+    "reference",
+    "id",
+    "parent",
+    "kind",
+    "sha256",
+    "name",
+    "score",
+    "payload",
+    "vba",
+    "tlsh",
 ];
 const MESSAGE_COLUMNS: &[&str] = &["reference", "date", "from", "to", "sites", "level"];
 const FINDING_COLUMNS: &[&str] = &["reference", "artifact", "id"];
@@ -303,7 +312,10 @@ impl Draft {
             .collect();
         pairs.sort_unstable();
         pairs.dedup();
-        if pairs.windows(2).any(|two| matches!(two, [a, b] if a.0 == b.0)) {
+        if pairs
+            .windows(2)
+            .any(|two| matches!(two, [a, b] if a.0 == b.0))
+        {
             self.alike.insert(Alike::Sha256);
         }
         self.messages = pairs.into_iter().map(|(_, message)| message).collect();
@@ -325,31 +337,45 @@ impl Draft {
         let mut digests: Vec<String> = own().map(|payload| hex(&payload.sha256)).collect();
         digests.sort_unstable();
         let name = digests.first().and_then(|digest| digest.get(..12));
-        let kinds: BTreeSet<&str> = own().filter_map(|payload| Some(payload.kind?.as_str())).collect();
-        let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+        let name = format!("c-{}", name.unwrap_or_default());
+        let kinds: BTreeSet<&str> = own()
+            .filter_map(|payload| Some(payload.kind?.as_str()))
+            .collect();
+        let mut named: BTreeMap<&str, usize> = BTreeMap::new();
         for name in own().flat_map(|payload| &payload.names) {
-            let count = names.entry(name).or_default();
+            let count = named.entry(name).or_default();
             *count = count.saturating_add(1);
         }
-        let mut names: Vec<(&str, usize)> = names.into_iter().collect();
-        names.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        let mut named: Vec<(&str, usize)> = named.into_iter().collect();
+        named.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
         let dates = || members.iter().filter_map(|member| member.date);
         let level = members.iter().map(|member| member.level.as_str());
         let worst = level.max_by_key(|level| rank(level)).unwrap_or_default();
         digests.truncate(LISTED.0);
         Campaign {
-            campaign: format!("c-{}", name.unwrap_or_default()),
+            campaign: name,
             first_seen: dates().min(),
             last_seen: dates().max(),
             messages: i64::try_from(self.messages.len()).unwrap_or(i64::MAX),
             level: worst.to_owned(),
             score: i64::from(self.score),
-            alike: self.alike.iter().map(|alike| alike.as_str().to_owned()).collect(),
+            alike: self
+                .alike
+                .iter()
+                .map(|alike| alike.as_str().to_owned())
+                .collect(),
             kinds: kinds.into_iter().map(str::to_owned).collect(),
-            names: names.into_iter().take(NAMES.1).map(|(name, _)| name.to_owned()).collect(),
+            names: named
+                .into_iter()
+                .take(NAMES.1)
+                .map(|(name, _)| name.to_owned())
+                .collect(),
             payloads: digests,
             findings: self.findings.into_iter().collect(),
-            senders: in_order(members.iter().filter_map(|member| member.from.as_ref()), LISTED.0),
+            senders: in_order(
+                members.iter().filter_map(|member| member.from.as_ref()),
+                LISTED.0,
+            ),
             recipients: in_order(members.iter().flat_map(|member| &member.to), LISTED.1),
             sites: sites(&members),
             references: in_order(members.iter().map(|member| &member.reference), LISTED.1),
@@ -405,9 +431,13 @@ fn absorb(drafts: Vec<Draft>) -> Vec<Draft> {
     let mut kept: Vec<Draft> = Vec::new();
     let mut of_message: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for draft in drafts {
-        let candidates = draft.messages.first().and_then(|first| of_message.get(first));
+        let candidates = draft
+            .messages
+            .first()
+            .and_then(|first| of_message.get(first));
         let larger = candidates.into_iter().flatten().copied().find(|at| {
-            kept.get(*at).is_some_and(|kept| kept.holds(&draft.messages))
+            kept.get(*at)
+                .is_some_and(|kept| kept.holds(&draft.messages))
         });
         if let Some(larger) = larger.and_then(|at| kept.get_mut(at)) {
             larger.payloads.extend(draft.payloads);
@@ -496,7 +526,9 @@ impl Members {
             };
             let artifact = rows.number("artifact", row).unwrap_or_default();
             for (draft, artifacts) in wanted {
-                let draft = drafts.get_mut(*draft).filter(|_| artifacts.contains(&artifact));
+                let draft = drafts
+                    .get_mut(*draft)
+                    .filter(|_| artifacts.contains(&artifact));
                 if let Some(draft) = draft {
                     draft.findings.insert(rows.word("id", row).to_owned());
                 }

@@ -152,7 +152,8 @@ mod tests {
     use super::*;
 
     fn folder(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("sekisho-keep-{}-{name}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("sekisho-keep-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         folder
     }
@@ -169,11 +170,17 @@ mod tests {
                 scope.spawn(|| (0..50).for_each(|_| store.put(&digest, &data).unwrap()));
             }
         });
-        assert_eq!(store.take(&hex(&digest), 1 << 20).unwrap(), Some(data.clone()));
+        assert_eq!(
+            store.take(&hex(&digest), 1 << 20).unwrap(),
+            Some(data.clone())
+        );
         assert_eq!(store.take(&"0".repeat(64), 1 << 20).unwrap(), None);
         assert_eq!(store.take("../../../etc/passwd", 1 << 20).unwrap(), None);
         let shelves = list(&folder.join("kept")).unwrap();
-        let files: Vec<_> = shelves.iter().flat_map(|shelf| list(shelf).unwrap()).collect();
+        let files: Vec<_> = shelves
+            .iter()
+            .flat_map(|shelf| list(shelf).unwrap())
+            .collect();
         assert_eq!(files.len(), 1, "{files:?}");
         assert!(std::fs::metadata(&files[0]).unwrap().len() < 200);
         std::fs::remove_dir_all(&folder).unwrap();

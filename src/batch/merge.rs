@@ -50,8 +50,7 @@ fn unite(parts: impl Iterator<Item = PathBuf>, path: PathBuf) -> Result<(), Outp
     let mut whole = BufWriter::new(file);
     for part in parts {
         let mut file = File::open(&part).map_err(OutputError::disk("read", &part))?;
-        std::io::copy(&mut file, &mut whole)
-            .map_err(OutputError::disk("write", &staged.path))?;
+        std::io::copy(&mut file, &mut whole).map_err(OutputError::disk("write", &staged.path))?;
     }
     let file = whole
         .into_inner()
@@ -78,7 +77,9 @@ pub fn merge(folders: &[PathBuf], output: &Path) -> Result<u64, OutputError> {
     let pieces = pieces(folders)?;
     let mut numbers: Vec<&ShardId> = pieces.iter().map(|piece| &piece.shard).collect();
     numbers.sort_by(|a, b| a.order().cmp(&b.order()));
-    let one_plan = numbers.windows(2).all(|two| matches!(two, [a, b] if a != b));
+    let one_plan = numbers
+        .windows(2)
+        .all(|two| matches!(two, [a, b] if a != b));
     make_folder(&output.join(PARTS))?;
     for (name, _) in TABLES {
         make_folder(&output.join(name))?;
@@ -90,12 +91,19 @@ pub fn merge(folders: &[PathBuf], output: &Path) -> Result<u64, OutputError> {
         let Some(folder) = folders.get(piece.folder) else {
             continue;
         };
-        let new = if one_plan { piece.shard.clone() } else { ShardId::new(number) };
+        let new = if one_plan {
+            piece.shard.clone()
+        } else {
+            ShardId::new(number)
+        };
         for place in [reports, errors] {
             link_or_copy(&place(folder, &piece.shard), &place(output, &new))?;
         }
         for (name, _) in TABLES.iter().rev() {
-            link_or_copy(&table(folder, name, &piece.shard), &table(output, name, &new))?;
+            link_or_copy(
+                &table(folder, name, &piece.shard),
+                &table(output, name, &new),
+            )?;
         }
         link_or_copy(&mark(folder, &piece.shard), &mark(output, &new))?;
     }

@@ -67,7 +67,8 @@ impl ShardId {
 
     /// Reads a name; only digits are one.
     pub fn parse(name: &str) -> Option<Self> {
-        let is_number = name.len() >= Self::DIGITS && name.bytes().all(|byte| byte.is_ascii_digit());
+        let is_number =
+            name.len() >= Self::DIGITS && name.bytes().all(|byte| byte.is_ascii_digit());
         is_number.then(|| Self(name.to_owned()))
     }
 
@@ -172,9 +173,9 @@ impl OutputError {
             Self::NothingKept { .. } => {
                 Some("`sekisho batch --keep artifacts` keeps what rules can be run over later")
             }
-            Self::Twice { .. } => {
-                Some("leave one of them out; mailboxes of the same name are told apart by their paths")
-            }
+            Self::Twice { .. } => Some(
+                "leave one of them out; mailboxes of the same name are told apart by their paths",
+            ),
             Self::Unfinished { .. } => Some("`sekisho batch --resume` does what is missing"),
             Self::Occupied { .. } => Some("give -o a folder that does not exist yet"),
         }

@@ -256,7 +256,8 @@ impl PartWriter {
         self.errors.finish()?;
         self.messages.finish()?;
         let path = mark(&self.output, &self.shard);
-        let json = serde_json::to_vec(&summary).map_err(|error| OutputError::damaged(&path, &error))?;
+        let json =
+            serde_json::to_vec(&summary).map_err(|error| OutputError::damaged(&path, &error))?;
         write_whole(&path, &json)?;
         Ok(summary)
     }
@@ -304,7 +305,11 @@ impl Lines {
         let file = self
             .encoder
             .finish()
-            .and_then(|buffer| buffer.into_inner().map_err(std::io::IntoInnerError::into_error))
+            .and_then(|buffer| {
+                buffer
+                    .into_inner()
+                    .map_err(std::io::IntoInnerError::into_error)
+            })
             .map_err(OutputError::disk("write", &path))?;
         self.staged.settle(&file)
     }

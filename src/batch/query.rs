@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use globset::{GlobBuilder, GlobMatcher};
 use serde::Serialize;
@@ -107,7 +107,8 @@ impl Filter {
         let level = rows.word("level", row);
         let fits = |pattern: &Option<Pattern>, column: &str| {
             let Some(pattern) = pattern else { return true };
-            rows.text(column, row).is_some_and(|text| pattern.fits(text))
+            rows.text(column, row)
+                .is_some_and(|text| pattern.fits(text))
         };
         let date = rows.time("date", row);
         let dated = |asked: Option<i64>, fits: &dyn Fn(i64, i64) -> bool| {
@@ -118,9 +119,10 @@ impl Filter {
             && dated(self.until, &|date, until| date < until)
             && fits(&self.sender, "from")
             && fits(&self.subject, "subject")
-            && self.recipient.as_ref().is_none_or(|recipient| {
-                rows.texts("to", row).iter().any(|to| recipient.fits(to))
-            })
+            && self
+                .recipient
+                .as_ref()
+                .is_none_or(|recipient| rows.texts("to", row).iter().any(|to| recipient.fits(to)))
             && (self.findings.is_empty() || {
                 let found = rows.texts("findings", row).into_iter();
                 let mut found = found.chain(rows.texts("raised", row));
@@ -191,7 +193,9 @@ pub fn query(
     let mut hits: Vec<Hit> = found.into_iter().flatten().collect();
     hits.sort_by(|a, b| {
         let time = |hit: &Hit| hit.time.unwrap_or(i64::MAX);
-        time(a).cmp(&time(b)).then_with(|| a.reference.cmp(&b.reference))
+        time(a)
+            .cmp(&time(b))
+            .then_with(|| a.reference.cmp(&b.reference))
     });
     Ok(hits)
 }
@@ -205,49 +209,57 @@ pub(super) fn each_shard<T: Send>(
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, Result<T, OutputError>)>> = Mutex::new(Vec::new());
     let shards = results.shards();
+    let one_after_another = || {
+        // Ends with the shards.
+        while let Some((at, shard)) = {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            shards.get(at).map(|shard| (at, shard))
+        } {
+            let answer = work(shard);
+            let failed = answer.is_err();
+            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+            done.push((at, answer));
+            if failed {
+                break;
+            }
+        }
+    };
     std::thread::scope(|scope| {
         for _ in 0..threads.get().min(shards.len()) {
-            scope.spawn(|| {
-                // Ends with the shards.
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(shard) = shards.get(at) else { break };
-                    let answer = work(shard);
-                    let failed = answer.is_err();
-                    done.lock()
-                        .unwrap_or_else(std::sync::PoisonError::into_inner)
-                        .push((at, answer));
-                    if failed {
-                        break;
-                    }
-                }
-            });
+            scope.spawn(one_after_another);
         }
     });
-    let mut done = done
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(at, _)| *at);
     done.into_iter().map(|(_, answer)| answer).collect()
 }
 
 const COLUMNS: &[&str] = &[
-    "reference", "source", "message_id", "date", "from", "to", "subject", "sha256", "level",
-    "score", "complete", "findings", "raised",
+    "reference",
+    "source",
+    "message_id",
+    "date",
+    "from",
+    "to",
+    "subject",
+    "sha256",
+    "level",
+    "score",
+    "complete",
+    "findings",
+    "raised",
 ];
 
-fn of_shard(
-    results: &Results,
-    filter: &Filter,
-    shard: &ShardId,
-) -> Result<Vec<Hit>, OutputError> {
+fn of_shard(results: &Results, filter: &Filter, shard: &ShardId) -> Result<Vec<Hit>, OutputError> {
     let mut named: BTreeMap<String, Vec<Named>> = BTreeMap::new();
     if filter.asks_for_artifacts() {
         let columns = ["reference", "id", "kind", "sha256", "name"];
         for rows in results.rows("artifacts", shard, &columns)? {
             let rows = rows?;
             for row in (0..rows.len()).filter(|row| filter.fits_artifact(&rows, *row)) {
-                let of_message = named.entry(rows.word("reference", row).to_owned()).or_default();
+                let of_message = named
+                    .entry(rows.word("reference", row).to_owned())
+                    .or_default();
                 if of_message.len() < NAMED {
                     of_message.push(Named {
                         id: rows.number("id", row).unwrap_or_default(),

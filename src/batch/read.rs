@@ -86,7 +86,9 @@ pub(super) fn shards(folder: &Path) -> Result<Vec<ShardId>, OutputError> {
     }
     let files = keep::list(&messages)?;
     let names = files.iter().filter_map(|path| {
-        let is_table = path.extension().is_some_and(|extension| extension == "parquet");
+        let is_table = path
+            .extension()
+            .is_some_and(|extension| extension == "parquet");
         is_table.then(|| ShardId::parse(path.file_stem()?.to_str()?))?
     });
     let mut shards: Vec<ShardId> = names.collect();
@@ -247,7 +249,14 @@ mod tests {
         table.finish().unwrap();
         let results = Results::open(&folder).unwrap();
         assert_eq!(results.shards(), [ShardId::new(3)]);
-        let names = ["reference", "date", "to", "complete", "size", "not-yet-known"];
+        let names = [
+            "reference",
+            "date",
+            "to",
+            "complete",
+            "size",
+            "not-yet-known",
+        ];
         let mut seen = 0;
         for rows in results.rows("messages", &ShardId::new(3), &names).unwrap() {
             let rows = rows.unwrap();

@@ -19,7 +19,15 @@ use super::{OutputError, Results, ShardId, Store};
 
 /// What rules may ask of the place of the bytes.
 const PLACE: &[&str] = &[
-    "filename", "filepath", "extension", "filetype", "kind", "via", "parent_kind", "depth", "owner",
+    "filename",
+    "filepath",
+    "extension",
+    "filetype",
+    "kind",
+    "via",
+    "parent_kind",
+    "depth",
+    "owner",
 ];
 
 /// Longest path of names; longer ones are cut at the front, as in a scan.
@@ -126,9 +134,14 @@ impl Retro<'_> {
         hits.sort_by(|a, b| {
             let time = |hit: &RetroHit| hit.time.unwrap_or(i64::MAX);
             let key = |hit: &RetroHit| (time(hit), hit.artifact);
-            key(a).cmp(&key(b)).then_with(|| (&a.reference, &a.rule).cmp(&(&b.reference, &b.rule)))
+            key(a)
+                .cmp(&key(b))
+                .then_with(|| (&a.reference, &a.rule).cmp(&(&b.reference, &b.rule)))
         });
-        let counts = run.counts.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let counts = run
+            .counts
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         Ok(Found {
             rules: sightings(&hits, self.rules),
             hits,
@@ -175,7 +188,15 @@ struct Above {
 }
 
 const ARTIFACT_COLUMNS: &[&str] = &[
-    "reference", "id", "parent", "via", "depth", "kind", "size", "sha256", "name",
+    "reference",
+    "id",
+    "parent",
+    "via",
+    "depth",
+    "kind",
+    "size",
+    "sha256",
+    "name",
 ];
 
 impl<'a> Run<'a> {
@@ -195,13 +216,13 @@ impl<'a> Run<'a> {
                 }
                 let place = Place::of(&rows, row, &above);
                 let found = self.look(&rows, row, &place, &mut scanner)?;
-                for found in found.iter().flat_map(|found| found.iter()) {
-                    // What is true of equal bytes is said at the first of them.
+                let found = found.iter().flat_map(|found| found.iter());
+                // What is true of equal bytes is said at the first of them.
+                let news = found.filter(|found| {
                     let sha256 = rows.word("sha256", row).to_owned();
-                    if said.insert((sha256, found.rule.name.clone())) {
-                        hits.push(hit(&rows, row, found));
-                    }
-                }
+                    said.insert((sha256, found.rule.name.clone()))
+                });
+                hits.extend(news.map(|found| hit(&rows, row, found)));
                 above.push(place.above());
             }
         }
@@ -272,19 +293,26 @@ impl<'a> Run<'a> {
         for rows in self.results.rows("messages", shard, &columns)? {
             let rows = rows?;
             for row in 0..rows.len() {
-                for at in places.get(rows.word("reference", row)).into_iter().flatten() {
-                    let Some(hit) = hits.get_mut(*at) else {
-                        continue;
-                    };
-                    hit.time = rows.time("date", row);
-                    hit.date = hit.time.map(shown).unwrap_or_default();
-                    rows.word("from", row).clone_into(&mut hit.from);
-                    hit.to = rows.texts("to", row);
-                    rows.word("subject", row).clone_into(&mut hit.subject);
+                let of_message = places.get(rows.word("reference", row)).into_iter();
+                for at in of_message.flatten() {
+                    hits.get_mut(*at)
+                        .into_iter()
+                        .for_each(|hit| hit.tell(&rows, row));
                 }
             }
         }
         Ok(())
+    }
+}
+
+impl RetroHit {
+    /// Takes over what is known of its message.
+    fn tell(&mut self, rows: &Rows, row: usize) {
+        self.time = rows.time("date", row);
+        self.date = self.time.map(shown).unwrap_or_default();
+        rows.word("from", row).clone_into(&mut self.from);
+        self.to = rows.texts("to", row);
+        rows.word("subject", row).clone_into(&mut self.subject);
     }
 }
 
@@ -328,7 +356,9 @@ impl<'a> Place<'a> {
         let path = match (name.as_ref().and_then(|name| name.readings.first()), parent) {
             (None, None) => String::new(),
             (None, Some(parent)) => parent.path.clone(),
-            (Some(name), Some(parent)) if !parent.path.is_empty() => format!("{}/{name}", parent.path),
+            (Some(name), Some(parent)) if !parent.path.is_empty() => {
+                format!("{}/{name}", parent.path)
+            }
             (Some(name), _) => name.clone(),
         };
         let surplus = path.chars().count().saturating_sub(LONGEST_PATH);
@@ -337,12 +367,20 @@ impl<'a> Place<'a> {
         let extension = name.as_ref().and_then(|name| name.extensions().next());
         Self {
             filename: files.unwrap_or_default().to_owned(),
-            extension: extension.map(|extension| format!(".{extension}")).unwrap_or_default(),
+            extension: extension
+                .map(|extension| format!(".{extension}"))
+                .unwrap_or_default(),
             filetype: kind.to_ascii_uppercase(),
-            path: if path.len() > LONGEST_PATH { path.chars().skip(surplus).collect() } else { path },
+            path: if path.len() > LONGEST_PATH {
+                path.chars().skip(surplus).collect()
+            } else {
+                path
+            },
             kind,
             via: rows.word("via", row),
-            parent_kind: parent.map(|parent| parent.kind.as_str()).unwrap_or_default(),
+            parent_kind: parent
+                .map(|parent| parent.kind.as_str())
+                .unwrap_or_default(),
             depth: rows
                 .number("depth", row)
                 .and_then(|depth| u32::try_from(depth).ok())
@@ -365,9 +403,16 @@ impl<'a> Place<'a> {
 
     fn key(&self) -> Box<str> {
         let depth = self.depth.to_string();
-        [&self.path, &self.filename, self.kind, self.via, self.parent_kind, &depth]
-            .join("\0")
-            .into()
+        [
+            &self.path,
+            &self.filename,
+            self.kind,
+            self.via,
+            self.parent_kind,
+            &depth,
+        ]
+        .join("\0")
+        .into()
     }
 
     fn above(self) -> Above {
@@ -410,7 +455,7 @@ fn sightings(hits: &[RetroHit], rules: &Rules) -> Vec<Sighting> {
         let own = || hits.iter().filter(|hit| hit.rule == rule.name);
         let Some(first) = own().next() else { continue };
         let messages: BTreeSet<&str> = own().map(|hit| hit.reference.as_str()).collect();
-        let last = own().filter(|hit| hit.time.is_some()).next_back();
+        let last = own().rfind(|hit| hit.time.is_some());
         found.push(Sighting {
             description: rule.description,
             score: rule.score,
@@ -428,7 +473,10 @@ fn sightings(hits: &[RetroHit], rules: &Rules) -> Vec<Sighting> {
 
 fn in_order<'a>(texts: impl Iterator<Item = &'a String>) -> Vec<String> {
     let mut seen = BTreeSet::new();
-    texts.filter(|text| seen.insert(text.as_str())).cloned().collect()
+    texts
+        .filter(|text| seen.insert(text.as_str()))
+        .cloned()
+        .collect()
 }
 
 #[cfg(test)]
@@ -437,7 +485,12 @@ mod tests {
 
     #[test]
     fn names_are_what_they_were_before_they_were_made_safe() {
-        for name in ["a\u{202e}fdp.exe", "報告書.docm", "C:\\new\\u{x}\\u{41}.txt", "\\u{202e"] {
+        for name in [
+            "a\u{202e}fdp.exe",
+            "報告書.docm",
+            "C:\\new\\u{x}\\u{41}.txt",
+            "\\u{202e",
+        ] {
             assert_eq!(unescaped(&crate::text::safe(name)), name, "{name:?}");
         }
     }
@@ -448,7 +501,11 @@ mod tests {
             origin: String::new(),
             text: text.to_owned(),
         };
-        assert!(!ask_for_place(&[source("rule a { strings: $a = \"kinds of filenames\" condition: $a }")]));
-        assert!(ask_for_place(&[source("rule a { condition: kind==\"docm\" }")]));
+        assert!(!ask_for_place(&[source(
+            "rule a { strings: $a = \"kinds of filenames\" condition: $a }"
+        )]));
+        assert!(ask_for_place(&[source(
+            "rule a { condition: kind==\"docm\" }"
+        )]));
     }
 }

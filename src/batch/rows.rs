@@ -117,12 +117,15 @@ impl Verdicts {
         let mut verdicts = Self(vec![Verdict::default(); report.artifacts.len()]);
         let lists = &engine.knowledge.campaigns;
         for finding in &report.findings {
-            let acts =
-                finding.severity > Severity::Info && lists.acts(group(engine, &finding.id));
+            let acts = finding.severity > Severity::Info && lists.acts(group(engine, &finding.id));
             verdicts.raise(finding, finding.score, acts);
         }
         for raised in &report.raised {
-            for finding in raised.findings.iter().filter_map(|at| report.findings.get(*at)) {
+            for finding in raised
+                .findings
+                .iter()
+                .filter_map(|at| report.findings.get(*at))
+            {
                 verdicts.raise(finding, raised.score, false);
             }
         }
@@ -220,7 +223,12 @@ mod tests {
 
     #[test]
     fn sites_are_domains_without_doubles() {
-        let to = ["a@HQ.example", "b@hq.example", "nobody", "c@x@branch.example."];
+        let to = [
+            "a@HQ.example",
+            "b@hq.example",
+            "nobody",
+            "c@x@branch.example.",
+        ];
         let to = to.map(str::to_owned);
         assert_eq!(sites(&to), ["hq.example", "branch.example"]);
     }

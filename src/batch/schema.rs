@@ -78,42 +78,102 @@ const fn column(name: &'static str, holds: Holds, meaning: &'static str) -> Colu
 
 /// One row a message, or a file that is no mail.
 pub const MESSAGES: &[Column] = &[
-    column("reference", Holds::Text, "where it stands: `export.mbox#17`, `mail.pst:/Inbox#3`, a path; the key of all tables"),
+    column(
+        "reference",
+        Holds::Text,
+        "where it stands: `export.mbox#17`, `mail.pst:/Inbox#3`, a path; the key of all tables",
+    ),
     column("source", Holds::Text, "the source it came from, as given"),
     column("message_id", Holds::Text, "Message-ID without its brackets"),
     column("date", Holds::Time, "Date, as the sender claims it"),
     column("from", Holds::Text, "first address of From"),
     column("to", Holds::Texts, "addresses of To and Cc, at most 100"),
-    column("sites", Holds::Texts, "distinct domains of `to`, lower case"),
+    column(
+        "sites",
+        Holds::Texts,
+        "distinct domains of `to`, lower case",
+    ),
     column("subject", Holds::Text, "subject, at most 300 characters"),
     column("size", Holds::Number, "bytes"),
     column("sha256", Holds::Text, "SHA-256 of the bytes"),
     column("kind", Holds::Text, "what the bytes are, `eml` for a mail"),
     column("level", Holds::Text, "clean, suspicious or malicious"),
     column("score", Holds::Number, "0 to 100"),
-    column("complete", Holds::Truth, "whether everything in it could be looked through"),
+    column(
+        "complete",
+        Holds::Truth,
+        "whether everything in it could be looked through",
+    ),
     column("findings", Holds::Texts, "distinct ids of its findings"),
-    column("raised", Holds::Texts, "distinct ids of its combinations of findings"),
-    column("artifacts", Holds::Number, "how many things it is made of, itself included"),
+    column(
+        "raised",
+        Holds::Texts,
+        "distinct ids of its combinations of findings",
+    ),
+    column(
+        "artifacts",
+        Holds::Number,
+        "how many things it is made of, itself included",
+    ),
 ];
 
 /// One row for each thing that was found in a message, itself included.
 pub const ARTIFACTS: &[Column] = &[
     column("reference", Holds::Text, "the message"),
-    column("id", Holds::Number, "ordinal in the message; 0 is the message itself"),
-    column("parent", Holds::Number, "id of the thing that it was found in"),
-    column("via", Holds::Text, "how it was reached, such as `mime-part`, `zip-member`"),
+    column(
+        "id",
+        Holds::Number,
+        "ordinal in the message; 0 is the message itself",
+    ),
+    column(
+        "parent",
+        Holds::Number,
+        "id of the thing that it was found in",
+    ),
+    column(
+        "via",
+        Holds::Text,
+        "how it was reached, such as `mime-part`, `zip-member`",
+    ),
     column("depth", Holds::Number, "things above it"),
-    column("kind", Holds::Text, "what the bytes are, never what a name claims"),
+    column(
+        "kind",
+        Holds::Text,
+        "what the bytes are, never what a name claims",
+    ),
     column("size", Holds::Number, "bytes"),
     column("sha256", Holds::Text, "SHA-256 of the bytes"),
     column("name", Holds::Text, "its name, safe to show"),
-    column("declared", Holds::Text, "the media type that its container claims"),
-    column("same_as", Holds::Number, "id of an earlier artifact of the message with the same bytes"),
-    column("score", Holds::Number, "the worst of its own findings and of the combinations that these belong to"),
-    column("payload", Holds::Truth, "whether it does something: it has a finding of macros, active-content, pdf, executables, scripts, web or of a rule"),
-    column("vba", Holds::Text, "SHA-256 of a macro module without comments, layout, case and the names that it chose"),
-    column("tlsh", Holds::Text, "TLSH of a payload in text or code; of a macro module, without the same things"),
+    column(
+        "declared",
+        Holds::Text,
+        "the media type that its container claims",
+    ),
+    column(
+        "same_as",
+        Holds::Number,
+        "id of an earlier artifact of the message with the same bytes",
+    ),
+    column(
+        "score",
+        Holds::Number,
+        "the worst of its own findings and of the combinations that these belong to",
+    ),
+    column(
+        "payload",
+        Holds::Truth,
+        "whether it does something: it has a finding of macros, active-content, pdf, executables, scripts, web or of a rule",
+    ),
+    column(
+        "vba",
+        Holds::Text,
+        "SHA-256 of a macro module without comments, layout, case, literals and the names that it chose",
+    ),
+    column(
+        "tlsh",
+        Holds::Text,
+        "TLSH of a payload in text or code; of a macro module, without the same things",
+    ),
 ];
 
 /// One row for each finding.
@@ -121,19 +181,35 @@ pub const FINDINGS: &[Column] = &[
     column("reference", Holds::Text, "the message"),
     column("artifact", Holds::Number, "id of the artifact"),
     column("id", Holds::Text, "id in the catalogue, or `yara:RULE`"),
-    column("group", Holds::Text, "its group in the catalogue; `rules` for a rule"),
-    column("severity", Holds::Text, "info, low, medium, high or critical"),
+    column(
+        "group",
+        Holds::Text,
+        "its group in the catalogue; `rules` for a rule",
+    ),
+    column(
+        "severity",
+        Holds::Text,
+        "info, low, medium, high or critical",
+    ),
     column("score", Holds::Number, "0 to 100"),
     column("evidence", Holds::Text, "what was seen"),
     column("offset", Holds::Number, "where in the artifact's bytes"),
     column("decoded", Holds::Text, "what it means once decoded"),
     column("attack", Holds::Texts, "ATT&CK technique ids"),
-    column("more", Holds::Number, "further ones of this id on this artifact that are not listed"),
+    column(
+        "more",
+        Holds::Number,
+        "further ones of this id on this artifact that are not listed",
+    ),
 ];
 
 /// One row for each group of messages that carry the same or nearly the same payload.
 pub const CAMPAIGNS: &[Column] = &[
-    column("campaign", Holds::Text, "its name, made of its first payload"),
+    column(
+        "campaign",
+        Holds::Text,
+        "its name, made of its first payload",
+    ),
     column("first_seen", Holds::Time, "earliest date of its messages"),
     column("last_seen", Holds::Time, "latest date of its messages"),
     column("messages", Holds::Number, "how many messages"),
@@ -141,15 +217,51 @@ pub const CAMPAIGNS: &[Column] = &[
     column("score", Holds::Number, "the worst score of its payloads"),
     column("alike", Holds::Texts, "what joined them: sha256, vba, tlsh"),
     column("kinds", Holds::Texts, "kinds of its payloads"),
-    column("names", Holds::Texts, "names of its payloads and of the files that they lie in, most frequent first, at most 20"),
-    column("payloads", Holds::Texts, "SHA-256 of its payloads, at most 1,000"),
-    column("findings", Holds::Texts, "ids of what was found in its payloads"),
-    column("senders", Holds::Texts, "addresses of From in order of appearance, at most 1,000"),
-    column("recipients", Holds::Texts, "addresses of To and Cc in order of appearance, at most 10,000"),
-    column("sites", Holds::Texts, "domains of the recipients in order of appearance, at most 1,000"),
-    column("site_first_seen", Holds::Times, "when each of `sites` was first reached"),
-    column("site_messages", Holds::Numbers, "how many messages went to each of `sites`"),
-    column("references", Holds::Texts, "its messages in order of appearance, at most 10,000"),
+    column(
+        "names",
+        Holds::Texts,
+        "names of its payloads and of the files that they lie in, most frequent first, at most 20",
+    ),
+    column(
+        "payloads",
+        Holds::Texts,
+        "SHA-256 of its payloads, at most 1,000",
+    ),
+    column(
+        "findings",
+        Holds::Texts,
+        "ids of what was found in its payloads",
+    ),
+    column(
+        "senders",
+        Holds::Texts,
+        "addresses of From in order of appearance, at most 1,000",
+    ),
+    column(
+        "recipients",
+        Holds::Texts,
+        "addresses of To and Cc in order of appearance, at most 10,000",
+    ),
+    column(
+        "sites",
+        Holds::Texts,
+        "domains of the recipients in order of appearance, at most 1,000",
+    ),
+    column(
+        "site_first_seen",
+        Holds::Times,
+        "when each of `sites` was first reached",
+    ),
+    column(
+        "site_messages",
+        Holds::Numbers,
+        "how many messages went to each of `sites`",
+    ),
+    column(
+        "references",
+        Holds::Texts,
+        "its messages in order of appearance, at most 10,000",
+    ),
 ];
 
 /// The tables that have a file for each shard, by the names of their folders.
@@ -176,7 +288,10 @@ mod tests {
         for (table, columns) in TABLES.iter().chain(&[("campaigns", CAMPAIGNS)]) {
             let names: BTreeSet<&str> = columns.iter().map(|column| column.name).collect();
             assert_eq!(names.len(), columns.len(), "{table}");
-            assert!(columns.iter().all(|column| column.meaning.len() > 4), "{table}");
+            assert!(
+                columns.iter().all(|column| column.meaning.len() > 4),
+                "{table}"
+            );
         }
     }
 }

@@ -99,18 +99,24 @@ impl Builder {
             (Self::Text(builder), Cell::Text(text)) => builder.append_option(text),
             (Self::Text(builder), Cell::OwnedText(text)) => builder.append_option(text),
             (Self::Texts(builder), Cell::OwnedTexts(texts)) => {
-                texts.iter().for_each(|text| builder.values().append_value(text));
+                texts
+                    .iter()
+                    .for_each(|text| builder.values().append_value(text));
                 builder.append(true);
             }
             (Self::Texts(builder), Cell::Texts(texts)) => {
-                texts.iter().for_each(|text| builder.values().append_value(text));
+                texts
+                    .iter()
+                    .for_each(|text| builder.values().append_value(text));
                 builder.append(true);
             }
             (Self::Number(builder), Cell::Number(number)) => builder.append_option(number),
             (Self::Truth(builder), Cell::Truth(truth)) => builder.append_value(truth),
             (Self::Time(builder), Cell::Time(time)) => builder.append_option(time),
             (Self::Times(builder), Cell::Times(times)) => {
-                times.iter().for_each(|time| builder.values().append_option(*time));
+                times
+                    .iter()
+                    .for_each(|time| builder.values().append_option(*time));
                 builder.append(true);
             }
             (Self::Numbers(builder), Cell::Numbers(numbers)) => {
@@ -182,7 +188,10 @@ impl TableWriter {
         Ok(Self {
             staged,
             schema,
-            builders: columns.iter().map(|column| Builder::new(column.holds)).collect(),
+            builders: columns
+                .iter()
+                .map(|column| Builder::new(column.holds))
+                .collect(),
             writer,
             waiting: 0,
             bytes: 0,

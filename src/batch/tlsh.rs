@@ -50,12 +50,14 @@ impl Tlsh {
             near @ (0 | 1) => near,
             far => far.saturating_mul(12),
         };
-        let ratios = self.ratios.iter().zip(other.ratios).map(|(a, b)| {
-            match around(*a, b, 16) {
+        let ratios = self
+            .ratios
+            .iter()
+            .zip(other.ratios)
+            .map(|(a, b)| match around(*a, b, 16) {
                 near @ (0 | 1) => near,
                 far => far.saturating_sub(1).saturating_mul(12),
-            }
-        });
+            });
         let buckets = self.body.iter().zip(other.body).map(|(a, b)| apart(*a, b));
         let checksum = u32::from(self.checksum != other.checksum);
         ratios
@@ -93,20 +95,24 @@ mod tests {
     }
 
     fn script(address: &str) -> String {
-        (0..40)
-            .map(|line| format!("Set o{line} = CreateObject(\"MSXML2.XMLHTTP\"): o{line}.Open \"GET\", \"http://{address}/{line}\"\r\n"))
-            .collect()
+        let lines = (1..60_u32).map(|n| format!("x{n} = f{}({})\r\n", n % 7, n * n * 31 % 9973));
+        format!(
+            "{}o.Open \"GET\", \"http://{address}/a.bin\"\r\n",
+            lines.collect::<String>()
+        )
     }
 
     #[test]
     fn nearly_the_same_is_near_and_something_else_is_far() {
         let one = of(&script("192.0.2.9"));
         assert_eq!(one.distance(&one), 0);
-        let near = one.distance(&of(&script("198.51.100.77")));
-        assert!((1..30).contains(&near), "{near}");
-        let letter: String = (0..90).map(|n| format!("{n}. 拝啓 貴社ますますご清栄のこととお慶び申し上げます。\r\n")).collect();
+        let near = one.distance(&of(&script("192.0.2.77")));
+        assert!((1..=30).contains(&near), "{near}");
+        let letter: String = (0..90)
+            .map(|n| format!("{n}. 拝啓 貴社ますますご清栄のこととお慶び申し上げます。\r\n"))
+            .collect();
         let far = one.distance(&of(&letter));
-        assert!(far > 150, "{far}");
+        assert!(far > 100, "{far}");
         assert_eq!(far, of(&letter).distance(&one));
     }
 
@@ -122,7 +128,13 @@ mod tests {
 
     #[test]
     fn what_is_no_digest_is_refused() {
-        for wrong in ["", "T1", "T1zz", &"0".repeat(72), &format!("T1{}é", "0".repeat(68))] {
+        for wrong in [
+            "",
+            "T1",
+            "T1zz",
+            &"0".repeat(72),
+            &format!("T1{}é", "0".repeat(68)),
+        ] {
             assert_eq!(Tlsh::parse(wrong), None, "{wrong}");
         }
         assert_eq!(digest(b"too short"), None);

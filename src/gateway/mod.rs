@@ -39,3 +39,4 @@ pub use auth::Authenticator;
 pub use interrupt::on_interrupt;
 pub use pool::Generation;
 pub use server::{Reload, Server, ServerSettings};
+pub use smtp::Certificates;

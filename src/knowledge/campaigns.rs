@@ -68,7 +68,9 @@ mod tests {
     #[test]
     fn pictures_are_not_compared_and_scripts_are() {
         let lists = CampaignLists::parse(CampaignLists::SOURCE).unwrap();
-        assert!(lists.likens(Kind::VbaSource) && !lists.likens(Kind::Png) && !lists.likens(Kind::Docx));
+        assert!(
+            lists.likens(Kind::VbaSource) && !lists.likens(Kind::Png) && !lists.likens(Kind::Docx)
+        );
         assert!(lists.acts("macros") && !lists.acts("containers"));
     }
 

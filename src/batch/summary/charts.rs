@@ -93,18 +93,21 @@ fn between(first: Date, last: Date) -> i32 {
 fn most(days: &BTreeMap<Date, Levels>, first: Date, last: Date) -> (Date, Date) {
     let all: u64 = days.values().map(|levels| levels.all()).sum();
     let spare = all.saturating_mul(STRAY) / 1000;
-    let edge = |days: &mut dyn Iterator<Item = (&Date, &Levels)>| {
-        let mut passed: u64 = 0;
-        days.find(|(_, levels)| {
-            passed = passed.saturating_add(levels.all());
-            passed > spare || levels.bad() > 0
-        })
-        .map(|(day, _)| *day)
-    };
-    (
-        edge(&mut days.iter()).unwrap_or(first),
-        edge(&mut days.iter().rev()).unwrap_or(last),
-    )
+    let near = edge(days.iter(), spare);
+    let far = edge(days.iter().rev(), spare);
+    (near.unwrap_or(first), far.unwrap_or(last))
+}
+
+/// The first day that more than the spare messages, or a bad one, are of.
+fn edge<'a>(days: impl Iterator<Item = (&'a Date, &'a Levels)>, spare: u64) -> Option<Date> {
+    let mut passed: u64 = 0;
+    for (day, levels) in days {
+        passed = passed.saturating_add(levels.all());
+        if passed > spare || levels.bad() > 0 {
+            return Some(*day);
+        }
+    }
+    None
 }
 
 /// What the bars of a chart count.
@@ -134,10 +137,18 @@ pub(super) fn bars(timeline: &Timeline, of: Of, label: &str) -> String {
     for (at, (name, levels)) in timeline.bars.iter().enumerate() {
         let x = step * number(at);
         let parts: &[(&str, u64)] = match of {
-            Of::Bad => &[("malicious", levels.malicious), ("suspicious", levels.suspicious)],
+            Of::Bad => &[
+                ("malicious", levels.malicious),
+                ("suspicious", levels.suspicious),
+            ],
             Of::All => &[("all", levels.all())],
         };
-        let _ = write!(out, "<g><title>{}: {}</title>", escape(name), height(levels));
+        let _ = write!(
+            out,
+            "<g><title>{}: {}</title>",
+            escape(name),
+            height(levels)
+        );
         let mut top = tall;
         for (class, count) in parts.iter().filter(|(_, count)| *count > 0) {
             let high = unit * number(*count);
@@ -152,7 +163,10 @@ pub(super) fn bars(timeline: &Timeline, of: Of, label: &str) -> String {
         }
         out.push_str("</g>\n");
     }
-    let _ = writeln!(out, "<line class=\"axis\" x1=\"0\" y1=\"{tall}\" x2=\"{width}\" y2=\"{tall}\"/>");
+    let _ = writeln!(
+        out,
+        "<line class=\"axis\" x1=\"0\" y1=\"{tall}\" x2=\"{width}\" y2=\"{tall}\"/>"
+    );
     let ends = [timeline.bars.first(), timeline.bars.last()];
     for (bar, (x, anchor)) in ends.into_iter().zip([(0.0, "start"), (width, "end")]) {
         let name = bar.map(|(name, _)| escape(name)).unwrap_or_default();
@@ -162,7 +176,11 @@ pub(super) fn bars(timeline: &Timeline, of: Of, label: &str) -> String {
             tall + 14.0
         );
     }
-    let _ = writeln!(out, "<text x=\"{}\" y=\"12\" text-anchor=\"middle\">max {most}</text>\n</svg>", width / 2.0);
+    let _ = writeln!(
+        out,
+        "<text x=\"{}\" y=\"12\" text-anchor=\"middle\">max {most}</text>\n</svg>",
+        width / 2.0
+    );
     out
 }
 
@@ -235,7 +253,15 @@ mod tests {
             .iter()
             .map(|(name, levels)| (name.as_str(), levels.all()))
             .collect();
-        assert_eq!(bars, [("2026-11-01", 2), ("2026-11-02", 0), ("2026-11-03", 0), ("2026-11-04", 1)]);
+        assert_eq!(
+            bars,
+            [
+                ("2026-11-01", 2),
+                ("2026-11-02", 0),
+                ("2026-11-03", 0),
+                ("2026-11-04", 1)
+            ]
+        );
         let chart = bars_of(&timeline);
         assert_eq!(chart.matches("<title>").count(), 4);
         assert_eq!(chart.matches("class=\"malicious\"").count(), 1);
@@ -247,11 +273,19 @@ mod tests {
 
     #[test]
     fn a_stray_date_does_not_flatten_the_rest_but_a_malicious_one_is_shown() {
-        let stray = days(&[("1997-01-01", 1, 0), ("2026-06-01", 600, 0), ("2026-11-04", 600, 9)]);
+        let stray = days(&[
+            ("1997-01-01", 1, 0),
+            ("2026-06-01", 600, 0),
+            ("2026-11-04", 600, 9),
+        ]);
         let timeline = Timeline::of(&stray);
         assert_eq!((timeline.bars.len(), timeline.outside), (6, 1));
         assert_eq!(timeline.bars.first().unwrap().0, "2026-06");
-        let bad = days(&[("1997-01-01", 0, 1), ("2026-06-01", 600, 0), ("2026-11-04", 600, 9)]);
+        let bad = days(&[
+            ("1997-01-01", 0, 1),
+            ("2026-06-01", 600, 0),
+            ("2026-11-04", 600, 9),
+        ]);
         let timeline = Timeline::of(&bad);
         assert_eq!((timeline.bars.len(), timeline.outside), (30, 0));
         assert!(Timeline::of(&BTreeMap::new()).bars.is_empty());

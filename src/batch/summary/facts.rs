@@ -150,8 +150,8 @@ pub(super) struct Worst {
     pub(super) findings: Vec<Shown>,
     /// Findings that are not shown.
     pub(super) more: usize,
-    shard: usize,
-    order: u64,
+    pub(super) shard: usize,
+    pub(super) order: u64,
 }
 
 /// Everything that the page tells.
@@ -169,12 +169,22 @@ pub(super) struct Facts {
     pub(super) sites: Tally,
     pub(super) worst: Vec<Worst>,
     pub(super) campaigns: Vec<Campaign>,
-    order: u64,
+    pub(super) order: u64,
 }
 
 const COLUMNS: &[&str] = &[
-    "reference", "date", "from", "to", "sites", "subject", "size", "level", "score", "complete",
-    "findings", "raised",
+    "reference",
+    "date",
+    "from",
+    "to",
+    "sites",
+    "subject",
+    "size",
+    "level",
+    "score",
+    "complete",
+    "findings",
+    "raised",
 ];
 
 impl Facts {
@@ -199,14 +209,22 @@ impl Facts {
             let level = rows.word("level", row);
             let date = rows.time("date", row).filter(|date| day(*date).is_some());
             self.levels.count(level);
-            self.incomplete = self.incomplete.saturating_add(u64::from(!rows.truth("complete", row)));
+            self.incomplete = self
+                .incomplete
+                .saturating_add(u64::from(!rows.truth("complete", row)));
             let size = rows.number("size", row).unwrap_or_default();
-            self.bytes = self.bytes.saturating_add(u64::try_from(size).unwrap_or_default());
+            self.bytes = self
+                .bytes
+                .saturating_add(u64::try_from(size).unwrap_or_default());
             match date.and_then(day) {
                 Some(day) => self.days.entry(day).or_default().count(level),
                 None => self.undated = self.undated.saturating_add(1),
             }
-            for id in rows.texts("findings", row).iter().chain(&rows.texts("raised", row)) {
+            for id in rows
+                .texts("findings", row)
+                .iter()
+                .chain(&rows.texts("raised", row))
+            {
                 self.findings.count(id, level, date);
             }
             if level != "clean" {
@@ -236,21 +254,30 @@ impl Facts {
 
     /// Leaves the worst messages, the earliest first among equals.
     fn cut_worst(&mut self, most: usize) {
-        self.worst.sort_by_key(|worst| {
-            (-worst.score, worst.date.unwrap_or(i64::MAX), worst.order)
-        });
+        self.worst
+            .sort_by_key(|worst| (-worst.score, worst.date.unwrap_or(i64::MAX), worst.order));
         self.worst.truncate(most);
     }
 
     /// Adds the findings of the messages that are shown.
     fn evidence(&mut self, results: &Results) -> Result<(), OutputError> {
         let places = self.worst.iter().enumerate();
-        let places: BTreeMap<String, usize> = places.map(|(at, worst)| (worst.reference.clone(), at)).collect();
+        let places: BTreeMap<String, usize> = places
+            .map(|(at, worst)| (worst.reference.clone(), at))
+            .collect();
         for (at, shard) in results.shards().iter().enumerate() {
             if !self.worst.iter().any(|worst| worst.shard == at) {
                 continue;
             }
-            let columns = ["reference", "artifact", "id", "severity", "score", "evidence", "decoded"];
+            let columns = [
+                "reference",
+                "artifact",
+                "id",
+                "severity",
+                "score",
+                "evidence",
+                "decoded",
+            ];
             for rows in results.rows("findings", shard, &columns)? {
                 self.shown(&rows?, &places);
             }
@@ -296,7 +323,11 @@ impl Facts {
                 continue;
             };
             let id = rows.number("id", row).unwrap_or_default();
-            for shown in worst.findings.iter_mut().filter(|shown| shown.artifact == id) {
+            for shown in worst
+                .findings
+                .iter_mut()
+                .filter(|shown| shown.artifact == id)
+            {
                 shown.name = rows.text("name", row).map(str::to_owned);
                 shown.kind = rows.word("kind", row).to_owned();
             }
@@ -322,7 +353,7 @@ fn worst(rows: &Rows, row: usize, date: Option<i64>, shard: usize, order: u64) -
 /// The day of a point in time in UTC, where mail may be of that day.
 pub(super) fn day(microseconds: i64) -> Option<Date> {
     let time = jiff::Timestamp::from_microsecond(microseconds).ok()?;
-    let date = time.to_zoned(TimeZone::UTC).date();
+    let date = TimeZone::UTC.to_datetime(time).date();
     DAYS.contains(&date.year()).then_some(date)
 }
 
@@ -346,7 +377,12 @@ mod tests {
     #[test]
     fn the_first_sighting_is_that_of_a_bad_message() {
         let mut seen = Seen::default();
-        for (level, date) in [("clean", 1), ("suspicious", 5), ("clean", 9), ("malicious", 3)] {
+        for (level, date) in [
+            ("clean", 1),
+            ("suspicious", 5),
+            ("clean", 9),
+            ("malicious", 3),
+        ] {
             seen.count(level, Some(date));
         }
         assert_eq!((seen.first, seen.last), (Some(3), Some(5)));
@@ -357,6 +393,9 @@ mod tests {
     fn no_mail_is_of_the_year_1970() {
         assert_eq!(day(0), None);
         assert_eq!(day(i64::MAX), None);
-        assert_eq!(day(1_795_000_000_000_000).unwrap().to_string(), "2026-11-18");
+        assert_eq!(
+            day(1_795_000_000_000_000).unwrap().to_string(),
+            "2026-11-18"
+        );
     }
 }

@@ -53,8 +53,15 @@ impl Page<'_> {
             self.people(&mut out, name, tally);
         }
         self.worst(&mut out);
-        let made = self.words.both("made_by").with("version", env!("CARGO_PKG_VERSION"));
-        let _ = write!(out, "<p class=\"note\">{}</p>\n</main>\n</body>\n</html>\n", made.html());
+        let made = self
+            .words
+            .both("made_by")
+            .with("version", env!("CARGO_PKG_VERSION"));
+        let _ = write!(
+            out,
+            "<p class=\"note\">{}</p>\n</main>\n</body>\n</html>\n",
+            made.html()
+        );
         out
     }
 
@@ -68,7 +75,13 @@ impl Page<'_> {
 
     fn head(&self) -> String {
         let tag = words(self.language).tag;
-        let checked = |language| if self.language == language { " checked" } else { "" };
+        let checked = |language| {
+            if self.language == language {
+                " checked"
+            } else {
+                ""
+            }
+        };
         format!(
             "<!doctype html>\n<html lang=\"{tag}\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
@@ -107,12 +120,25 @@ impl Page<'_> {
                 self.say(name)
             );
         }
-        let _ = writeln!(out, "<li><b>{}</b>{}</li>", Size(facts.bytes), self.say("bytes"));
-        if let (Some(first), Some(last)) = (facts.days.keys().next(), facts.days.keys().next_back()) {
-            let _ = writeln!(out, "<li><b>{first} – {last}</b>{}</li>", self.say("period"));
+        let _ = writeln!(
+            out,
+            "<li><b>{}</b>{}</li>",
+            Size(facts.bytes),
+            self.say("bytes")
+        );
+        if let (Some(first), Some(last)) = (facts.days.keys().next(), facts.days.keys().next_back())
+        {
+            let _ = writeln!(
+                out,
+                "<li><b>{first} – {last}</b>{}</li>",
+                self.say("period")
+            );
         }
         let undated = grouped(facts.undated);
-        let note = self.words.both("dates_are_claims").with("undated", &undated);
+        let note = self
+            .words
+            .both("dates_are_claims")
+            .with("undated", &undated);
         let _ = writeln!(out, "</ul>\n<p class=\"note\">{}</p>", note.html());
     }
 
@@ -139,7 +165,12 @@ impl Page<'_> {
 
     fn campaigns(&self, out: &mut String) {
         let campaigns = &self.facts.campaigns;
-        let _ = writeln!(out, "<h2>{} ({})</h2>", self.say("campaigns"), campaigns.len());
+        let _ = writeln!(
+            out,
+            "<h2>{} ({})</h2>",
+            self.say("campaigns"),
+            campaigns.len()
+        );
         if campaigns.is_empty() {
             let _ = writeln!(out, "<p>{}</p>", self.say("no_campaigns"));
             return;
@@ -210,7 +241,12 @@ impl Page<'_> {
             return;
         }
         let shown: Vec<String> = texts.iter().take(LISTED).map(|text| cut(text)).collect();
-        let _ = write!(out, "<p><small>{}:</small> {}", self.say(name), shown.join(", "));
+        let _ = write!(
+            out,
+            "<p><small>{}:</small> {}",
+            self.say(name),
+            shown.join(", ")
+        );
         let more = texts.len().saturating_sub(LISTED);
         if more > 0 {
             let more = self.words.both("and_more").with("more", &grouped(more));
@@ -244,7 +280,11 @@ impl Page<'_> {
             "<h2>{}</h2>\n<p class=\"note\">{}{}</p>",
             self.say(name),
             self.say("of_bad"),
-            if tally.approximate { self.say("approximate") } else { String::new() }
+            if tally.approximate {
+                self.say("approximate")
+            } else {
+                String::new()
+            }
         );
         self.ranking(out, &tally.ranked(), tally.len(), name, &cut);
     }
@@ -277,12 +317,14 @@ impl Page<'_> {
         for (name, seen) in shown {
             let class = match seen.levels {
                 Levels { malicious: 1.., .. } => "malicious",
-                Levels { suspicious: 1.., .. } => "suspicious",
+                Levels {
+                    suspicious: 1.., ..
+                } => "suspicious",
                 Levels { .. } => "",
             };
-            let span = stretch.zip(seen.first).map(|(stretch, first)| {
-                stretch.span(first, seen.last.unwrap_or(first), class)
-            });
+            let span = stretch
+                .zip(seen.first)
+                .map(|(stretch, first)| stretch.span(first, seen.last.unwrap_or(first), class));
             let _ = writeln!(
                 out,
                 "<tr><td>{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"day\">{}</td>\
@@ -301,7 +343,12 @@ impl Page<'_> {
 
     fn worst(&self, out: &mut String) {
         let malicious = self.facts.levels.malicious;
-        let _ = writeln!(out, "<h2>{} ({})</h2>", self.say("worst"), grouped(malicious));
+        let _ = writeln!(
+            out,
+            "<h2>{} ({})</h2>",
+            self.say("worst"),
+            grouped(malicious)
+        );
         if self.facts.worst.is_empty() {
             let _ = writeln!(out, "<p>{}</p>", self.say("no_worst"));
         }
@@ -309,7 +356,11 @@ impl Page<'_> {
             self.message(out, worst);
         }
         let all = usize::try_from(malicious).unwrap_or(usize::MAX);
-        self.more(out, "worst_more", all.saturating_sub(self.facts.worst.len()));
+        self.more(
+            out,
+            "worst_more",
+            all.saturating_sub(self.facts.worst.len()),
+        );
     }
 
     fn message(&self, out: &mut String, worst: &Worst) {
@@ -336,7 +387,12 @@ impl Page<'_> {
             worst.score
         );
         for id in &worst.raised {
-            let _ = writeln!(out, "<p><b>{}: {}</b></p>", self.say("together"), self.finding(id));
+            let _ = writeln!(
+                out,
+                "<p><b>{}: {}</b></p>",
+                self.say("together"),
+                self.finding(id)
+            );
         }
         out.push_str("<ul>\n");
         for shown in &worst.findings {
@@ -471,7 +527,9 @@ mod tests {
     #[test]
     fn nothing_from_outside_becomes_markup_and_the_size_is_bounded() {
         let page = page(&hostile(), Language::English);
-        for raw in ["<script", "\u{202e}", "\u{1b}", "http://", "https://", "url(", "src="] {
+        for raw in [
+            "<script", "\u{202e}", "\u{1b}", "http://", "https://", "url(", "src=",
+        ] {
             assert!(!page.contains(raw), "{raw:?}");
         }
         assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
@@ -481,7 +539,10 @@ mod tests {
     #[test]
     fn every_element_that_opens_closes() {
         let page = page(&hostile(), Language::Japanese);
-        for element in ["section", "ul", "li", "table", "tr", "td", "details", "pre", "p", "span", "main", "svg", "html"] {
+        for element in [
+            "section", "ul", "li", "table", "tr", "td", "details", "pre", "p", "span", "main",
+            "svg", "html",
+        ] {
             let opened = page.matches(&format!("<{element}>")).count()
                 + page.matches(&format!("<{element} ")).count();
             let closed = page.matches(&format!("</{element}>")).count();
@@ -492,6 +553,9 @@ mod tests {
 
     #[test]
     fn thousands_stand_apart() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(
+            [0, 999, 1000, 1_234_567].map(grouped),
+            ["0", "999", "1,000", "1,234,567"]
+        );
     }
 }

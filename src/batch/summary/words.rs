@@ -30,7 +30,10 @@ impl Both {
     #[must_use]
     pub(super) fn with(&self, name: &str, value: &str) -> Self {
         let name = format!("{{{name}}}");
-        Self::of(&self.en.replace(&name, value), &self.ja.replace(&name, value))
+        Self::of(
+            &self.en.replace(&name, value),
+            &self.ja.replace(&name, value),
+        )
     }
 
     /// The text of one language, as content of an element.
@@ -113,6 +116,9 @@ mod tests {
     fn values_are_escaped() {
         let both = Both::of("{n} & more", "{n}など").with("n", "<b>");
         assert_eq!(both.plain(Language::English), "&lt;b&gt; &amp; more");
-        assert!(both.html().contains("<span lang=\"ja\">&lt;b&gt;など</span>"));
+        assert!(
+            both.html()
+                .contains("<span lang=\"ja\">&lt;b&gt;など</span>")
+        );
     }
 }

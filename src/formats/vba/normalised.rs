@@ -1,5 +1,6 @@
-//! A module without what differs between two copies of the same macro: comments, attributes, layout, case, and the
-//! names that its author (or the program that garbles it) chose. Literals stay.
+//! A module without what differs between two copies of the same macro: comments, attributes, layout, case, literals,
+//! and the names that its author (or the program that garbles it) chose. What is left tells that two macros are of one
+//! hand, not that they do the same: never to be trusted by.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +9,20 @@ use super::statements::Statement;
 
 /// Words in front of the names of a declaration ([MS-VBAL] 5.2.3).
 const MODIFIERS: &[&str] = &[
-    "dim", "redim", "preserve", "const", "static", "private", "public", "global", "friend",
-    "withevents", "type", "enum", "event", "shared",
+    "dim",
+    "redim",
+    "preserve",
+    "const",
+    "static",
+    "private",
+    "public",
+    "global",
+    "friend",
+    "withevents",
+    "type",
+    "enum",
+    "event",
+    "shared",
 ];
 
 /// The statements of a module, one a line, tokens separated by one blank; names that the module declares or assigns are
@@ -24,7 +37,11 @@ pub fn normalised(data: &[u8]) -> Vec<u8> {
             continue;
         }
         let mut member = false;
-        for token in module.tokens().get(statement.tokens.clone()).unwrap_or_default() {
+        for token in module
+            .tokens()
+            .get(statement.tokens.clone())
+            .unwrap_or_default()
+        {
             if token.kind == TokenKind::Name && !member && is(&chosen, token.symbol) {
                 let next = numbers.len();
                 let number = *numbers.entry(token.symbol).or_insert(next);
@@ -32,9 +49,10 @@ pub fn normalised(data: &[u8]) -> Vec<u8> {
             } else {
                 match token.kind {
                     TokenKind::Name => out.extend_from_slice(module.name(token.symbol).as_bytes()),
-                    TokenKind::Text => out.extend_from_slice(module.bytes(token)),
-                    TokenKind::Number | TokenKind::Date | TokenKind::Sign | TokenKind::EndOfLine => {
-                        out.extend(module.bytes(token).to_ascii_lowercase());
+                    TokenKind::Text => out.extend_from_slice(b"\"\""),
+                    TokenKind::Number | TokenKind::Date => out.push(b'0'),
+                    TokenKind::Sign | TokenKind::EndOfLine => {
+                        out.extend_from_slice(module.bytes(token));
                     }
                 }
             }
@@ -136,18 +154,20 @@ mod tests {
     }
 
     #[test]
-    fn what_a_macro_calls_and_says_stays() {
-        let one = text("Sub a()\r\nShell \"calc\"\r\nEnd Sub");
-        assert_eq!(one, "sub v0 ( )\nshell \"calc\"\nend sub\n");
-        assert_ne!(one, text("Sub a()\r\nShell \"cmd\"\r\nEnd Sub"));
-        assert_ne!(one, text("Sub a()\r\nKill \"calc\"\r\nEnd Sub"));
-        let imported = text("Private Declare PtrSafe Function URLDownloadToFileA Lib \"urlmon\" (ByVal a As Long) As Long");
+    fn what_a_macro_calls_stays_and_what_it_says_does_not() {
+        let one = text("Sub a()\r\nShell \"calc\", 1\r\nEnd Sub");
+        assert_eq!(one, "sub v0 ( )\nshell \"\" , 0\nend sub\n");
+        assert_eq!(one, text("Sub b()\r\nShell \"cmd\", &H2\r\nEnd Sub"));
+        assert_ne!(one, text("Sub a()\r\nKill \"calc\", 1\r\nEnd Sub"));
+        let imported = text(
+            "Private Declare PtrSafe Function URLDownloadToFileA Lib \"urlmon\" (ByVal a As Long) As Long",
+        );
         assert!(imported.contains("urldownloadtofilea"), "{imported}");
     }
 
     #[test]
     fn members_keep_their_names_even_where_a_variable_has_one_of_them() {
         let text = text("Dim Run\r\nRun = 1\r\no.Run Run\r\n");
-        assert_eq!(text, "dim v0\nv0 = 1\no . run v0\n");
+        assert_eq!(text, "dim v0\nv0 = 0\no . run v0\n");
     }
 }
