@@ -13,8 +13,8 @@ use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
     base64, command_line, encoded, header, header_words, html, indicators, ini, lnk, mbox, mime,
     monikers, msbuild, msi, mtef, offcrypto, ole, ole1, opc, ovba, password_words, pe, pe_version,
-    ppt, qr, quoted_printable, remote_reference, script, script_encoder, uuencode, vba, word, xml,
-    yenc, zip,
+    ppt, pst, qr, quoted_printable, remote_reference, script, script_encoder, uuencode, vba, word,
+    xml, yenc, zip,
 };
 use sekisho::gateway::clamd::codec as clamd;
 use sekisho::gateway::milter::codec::Decoder;
@@ -96,6 +96,20 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("mail", |data| unpack("mail", Kind::Eml, data)),
     ("mbox", |data| {
         let _ = mbox::Messages::new(data).count();
+    }),
+    ("pst", |data| {
+        let mut fetch = |at: u64, len: usize| {
+            let at = usize::try_from(at).ok()?;
+            Some(data.get(at..at.checked_add(len)?)?.to_vec())
+        };
+        let Ok(mut store) = pst::Store::open(&mut fetch) else {
+            return;
+        };
+        for place in store.places().iter().take(100) {
+            if let Ok(message) = store.message(place.id, 1 << 20) {
+                drop(pst::letter(&message));
+            }
+        }
     }),
     ("mime", |data| {
         styles().for_each(|style| drop(mime::read(data, 0, style, &budget())))

@@ -148,7 +148,15 @@ pub fn write(folder: &Path, plan: &Record) -> Result<bool, OutputError> {
     let beside = folder.join(format!(".{PLAN}.{}", std::process::id()));
     let json =
         serde_json::to_vec_pretty(plan).map_err(|error| OutputError::damaged(&path, &error))?;
-    let written = File::create(&beside)
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let written = options
+        .open(&beside)
         .and_then(|mut file| file.write_all(&json).and_then(|()| file.sync_all()))
         .and_then(|()| match std::fs::hard_link(&beside, &path) {
             Ok(()) => Ok(true),
