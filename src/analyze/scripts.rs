@@ -336,7 +336,8 @@ fn squeezed_tokens(source: &str, language: Language) -> String {
         "write-error",
         "echo",
     ];
-    let mut out = String::with_capacity(source.len());
+    // A line's start is marked like that of every other one.
+    let mut out = String::from("\n");
     let (mut shown, mut first) = (false, true);
     for token in script::tokens(source, language).0 {
         let starts = std::mem::take(&mut first);

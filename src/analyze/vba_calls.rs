@@ -365,6 +365,11 @@ impl<'j> Judge<'j, '_> {
     /// `CreateObject(x).Run command` with an `x` that the source does not tell: an object made under a hidden name
     /// that runs something is a shell. A macro of another application is run by its bare name.
     fn is_unknown_run(&self, call: &Call<'_>) -> bool {
+        // A process of WMI: command, folder, settings, and the number that it gets.
+        if call.name == "create" && call.arguments.len() >= 4 {
+            let source = self.source(&call.statement).to_lowercase();
+            return source.replace(' ', "").contains(",null,null,");
+        }
         let Receiver::Object(trail) = call.receiver else {
             return false;
         };
@@ -378,13 +383,9 @@ impl<'j> Judge<'j, '_> {
             let program = self.knowledge.links.tools.contains(&program);
             !text.contains([' ', '\\', '/', '{']) && !program && !self.names_executable(text)
         });
-        let runs = match call.name {
-            "run" | "exec" | "shellexecute" => !macro_name,
-            // A process of WMI: command, folder, settings, and the number that it gets.
-            "create" => call.arguments.len() >= 4,
-            _ => false,
-        };
-        is_hidden_origin(origin) && runs
+        is_hidden_origin(origin)
+            && !macro_name
+            && matches!(call.name, "run" | "exec" | "shellexecute")
     }
 
     fn declare(&mut self, declared: &Declared<'_>) {
