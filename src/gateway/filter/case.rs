@@ -118,7 +118,7 @@ impl Case<'_> {
         let input = self.input(self.message, Instant::now());
         let mut report = generation.unfinished(&input, trouble);
         if let Some(root) = report.artifacts.first_mut() {
-            root.mail = Some(self.summary());
+            root.mail = Some(Box::new(self.summary()));
         }
         let mut decisions = Vec::new();
         for recipient in &self.envelope.recipients {
