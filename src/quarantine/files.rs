@@ -26,7 +26,7 @@ const FOLDERS: [&str; 4] = ["messages", "incoming", "orphans", "damaged"];
 const EXPANSION: u64 = 1_040;
 
 /// What a message may need at least.
-const PROBE: [u8; 64 << 10] = [0; 64 << 10];
+static PROBE: [u8; 64 << 10] = [0; 64 << 10];
 
 /// The folder of a store.
 #[derive(Debug)]
