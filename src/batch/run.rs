@@ -68,14 +68,14 @@ impl Run {
         std::thread::scope(|scope| {
             for _ in 0..self.threads.clamp(1, self.shards.len().max(1)) {
                 scope.spawn(|| {
-                    let ended = self.work(&next, progress, &total);
-                    if let Err(error) = ended {
-                        progress.stop();
-                        let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
-                        if total.is_ok() {
-                            *total = Err(error);
-                        }
-                    }
+                    let Err(error) = self.work(&next, progress, &total) else {
+                        return;
+                    };
+                    progress.stop();
+                    let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
+                    // The first error is told.
+                    *total =
+                        std::mem::replace(&mut *total, Ok(PartSummary::default())).and(Err(error));
                 });
             }
         });

@@ -85,18 +85,24 @@ impl Slices {
 
     fn shards(&mut self, due: impl Fn(&Slice) -> bool) -> Vec<Shard> {
         let mut shards = Vec::new();
-        let kinds: [(&mut Slice, fn(Vec<PathBuf>) -> Portion); 2] = [
-            (&mut self.maildir, Portion::Maildir),
-            (&mut self.files, Portion::Files),
-        ];
-        for (slice, portion) in kinds {
+        for maildir in [true, false] {
+            let slice = if maildir {
+                &mut self.maildir
+            } else {
+                &mut self.files
+            };
             if !due(slice) {
                 continue;
             }
             let Slice { paths, bytes } = std::mem::take(slice);
+            let portion = if maildir {
+                Portion::Maildir(paths)
+            } else {
+                Portion::Files(paths)
+            };
             shards.push(Shard {
                 source: self.source.clone(),
-                portion: portion(paths),
+                portion,
                 bytes,
                 troubles: std::mem::take(&mut self.troubles),
             });

@@ -397,9 +397,9 @@ mod tests {
 
     #[test]
     fn what_stands_before_the_first_message_and_a_cut_are_told() {
-        let (messages, troubles) =
+        let (found, troubles) =
             messages(&whole("m", 5000), b"junk\n\nFrom b 11:00\nSubject: 2\n\nz");
-        assert_eq!(messages.len(), 1);
+        assert_eq!(found.len(), 1);
         assert_eq!(
             troubles,
             [
@@ -407,7 +407,7 @@ mod tests {
                 "m: the mailbox ends within a line: it may have been cut off"
             ]
         );
-        let none = super::tests::messages(&whole("m", 5000), b"");
+        let none = messages(&whole("m", 5000), b"");
         assert_eq!(none, (Vec::new(), Vec::new()));
     }
 }

@@ -242,11 +242,9 @@ impl<'f> Database<'f> {
             };
             for entry in &page.entries {
                 if page.level == 0 {
-                    let node = self.node_of(entry);
-                    let node = node.filter(|(id, _)| types.contains(&(id & 0x1f)));
-                    if found.len() < NODES {
-                        found.extend(node);
-                    }
+                    let fits = |id: NodeId| types.contains(&(id & 0x1f)) && found.len() < NODES;
+                    let node = self.node_of(entry).filter(|(id, _)| fits(*id));
+                    found.extend(node);
                     continue;
                 }
                 let below = self.form.word(entry, word.saturating_mul(2));
