@@ -67,19 +67,25 @@ impl Run {
         let total = Mutex::new(Ok(PartSummary::default()));
         std::thread::scope(|scope| {
             for _ in 0..self.threads.clamp(1, self.shards.len().max(1)) {
-                scope.spawn(|| {
-                    let Err(error) = self.work(&next, progress, &total) else {
-                        return;
-                    };
-                    progress.stop();
-                    let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
-                    // The first error is told.
-                    *total =
-                        std::mem::replace(&mut *total, Ok(PartSummary::default())).and(Err(error));
-                });
+                scope.spawn(|| self.thread(&next, progress, &total));
             }
         });
         total.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One thread's work; the first error of all threads is kept.
+    fn thread(
+        &self,
+        next: &AtomicUsize,
+        progress: &Progress,
+        total: &Mutex<Result<PartSummary, OutputError>>,
+    ) {
+        let Err(error) = self.work(next, progress, total) else {
+            return;
+        };
+        progress.stop();
+        let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
+        *total = std::mem::replace(&mut *total, Ok(PartSummary::default())).and(Err(error));
     }
 
     fn work(
