@@ -111,6 +111,8 @@ impl Hunt {
         }
         let prey = match self.in_maildir(&path) {
             Some(Place::Unfinished) => return Ok(None),
+            // Names that begin with a dot are no messages there.
+            Some(Place::Within) if is_hidden(&path) => return Ok(None),
             Some(Place::Within) => Prey::Maildir,
             Some(Place::Beside) => match prey(&path).map_err(unreadable)? {
                 Prey::Single if !is_letter(&path) => return Ok(None),
@@ -165,6 +167,11 @@ fn modified(metadata: &Metadata) -> i128 {
     i128::from(metadata.mtime())
         .saturating_mul(1_000_000_000)
         .saturating_add(i128::from(metadata.mtime_nsec()))
+}
+
+fn is_hidden(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.as_encoded_bytes().starts_with(b".")
 }
 
 /// Whether the name says that it is one message.
