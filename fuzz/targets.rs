@@ -73,6 +73,9 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("header_words", words),
     ("html", |data| {
         drop(html::tags(&String::from_utf8_lossy(data), 10_000));
+        for reading in html::tokens::Reading::ALL {
+            html::tokens::Tokens::new(data, reading).for_each(drop);
+        }
         unpack("html", Kind::Html, data);
         place("html_smuggling", Kind::Html, data);
         place("credential_form", Kind::Html, data);

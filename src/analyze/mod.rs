@@ -49,8 +49,10 @@ mod vba_stomped;
 mod web_query;
 mod xlm;
 
+pub use csv::dangerous_cells;
 pub use external::outside;
 pub use findings::{Findings, Found};
+pub use svg_script::is_script as is_script_address;
 
 use crate::knowledge::Knowledge;
 use crate::model::{Artifact, Kind};

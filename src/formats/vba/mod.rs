@@ -8,6 +8,7 @@ mod expression;
 pub mod fold;
 mod interpreter;
 mod lexer;
+pub mod normal;
 mod procedures;
 mod statements;
 mod value;

@@ -89,7 +89,7 @@ fn encoded(data: &[u8], part: &Part, content: &[u8], old: &[u8], eol: &[u8]) -> 
 }
 
 /// Base64 in lines that all end.
-fn base64(content: &[u8], eol: &[u8]) -> Vec<u8> {
+pub(in crate::rewrite) fn base64(content: &[u8], eol: &[u8]) -> Vec<u8> {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digit = |bits: u32| DIGITS.get(crate::bytes::index(bits & 63)).copied();
     let mut out = Vec::with_capacity(content.len().div_ceil(3).saturating_mul(4));
