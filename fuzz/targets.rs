@@ -199,7 +199,8 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         })
     }),
     ("vba", |data| {
-        vba::fold(&vba::Module::read(data), &|_| 1, &mut |_| {})
+        vba::fold(&vba::Module::read(data), &|_| 1, &mut |_| {});
+        drop(vba::normalised(data));
     }),
     ("vba_analyzers", |data| analyze(Kind::VbaSource, data)),
     ("vba_project_cache", |data| {

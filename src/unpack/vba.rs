@@ -15,7 +15,7 @@ use bytes::Bytes;
 use crate::bytes::index;
 use crate::formats::ole::{ObjectType, Ole, Reach, Stream};
 use crate::formats::ovba::{self, Decompressed, Dir, Identifiers, Module, Project, Tail};
-use crate::formats::vba::normal::{self, has_code};
+use crate::formats::vba::known::{self, has_code};
 use crate::limits::{Account, Fault, Halt};
 use crate::model::{Artifact, Fact, Kind, Name, Trouble};
 
@@ -160,7 +160,7 @@ impl Finder {
         let sources: Vec<(String, &[u8])> = sources
             .map(|(name, source)| (name.clone(), source.as_ref()))
             .collect();
-        normal::hash(&sources)
+        known::hash(&sources)
     }
 
     /// Reads the project whose `dir` stream is at `dir`, in `storage`.
