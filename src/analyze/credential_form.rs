@@ -77,7 +77,11 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
                     target.get_or_insert(address);
                 }
             }
-            "meta" => redirect(look, findings, &tag),
+            "meta" => {
+                if let Some(address) = html::refresh(&tag).and_then(|value| outside(look, &value)) {
+                    findings.ioc(IocType::Url, &address);
+                }
+            }
             "iframe" | "frame" => {
                 if let Some(address) = tag.attribute("src").and_then(|value| outside(look, value)) {
                     findings.ioc(IocType::Url, &address);
@@ -119,22 +123,6 @@ fn outside(look: &Look<'_>, value: &str) -> Option<String> {
     let protocol_relative = target.starts_with("//");
     let web = Place::of(&target, &look.knowledge.links) == Place::Web;
     (web || protocol_relative).then_some(target)
-}
-
-/// `<meta http-equiv="refresh" content="0; url=…">`.
-fn redirect(look: &Look<'_>, findings: &mut Findings<'_>, tag: &Tag) {
-    let refresh = tag
-        .attribute("http-equiv")
-        .is_some_and(|value| value.trim().eq_ignore_ascii_case("refresh"));
-    let content = tag.attribute("content").unwrap_or_default();
-    let lower = content.to_ascii_lowercase();
-    let address = lower
-        .find("url=")
-        .and_then(|at| content.get(at.checked_add(4)?..))
-        .filter(|_| refresh);
-    if let Some(address) = address.and_then(|value| outside(look, value)) {
-        findings.ioc(IocType::Url, &address);
-    }
 }
 
 /// Addresses to which a script of the page goes or sends something.

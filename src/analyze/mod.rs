@@ -20,6 +20,7 @@ mod html_script;
 mod html_smuggling;
 mod internet_shortcut;
 mod iocs;
+mod leading_page;
 mod macro_disguise;
 mod mail;
 mod msbuild;
@@ -158,6 +159,7 @@ pub const ANALYZERS: &[Analyzer] = &[
     pdf::ROW,
     html_smuggling::ROW,
     svg_script::ROW,
+    leading_page::ROW,
     credential_form::ROW,
     internet_shortcut::ROW,
     search_connector::ROW,

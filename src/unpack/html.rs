@@ -121,11 +121,12 @@ fn inner_pages(source: &str, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     for tag in html::tags(source, index(1u32 << 20)) {
         nest.tick()?;
         for (name, value) in &tag.attributes {
-            let Some(page) = (if name == "srcdoc" {
-                Some(value.clone().into_bytes())
-            } else {
-                in_address(value)
-            }) else {
+            let page = match name.as_str() {
+                "srcdoc" => Some(value.clone().into_bytes()),
+                "content" => html::refresh(&tag).and_then(|address| in_address(&address)),
+                _ => in_address(value),
+            };
+            let Some(page) = page else {
                 continue;
             };
             if pushed >= CHILDREN || page.is_empty() || nest.holds(&page) {

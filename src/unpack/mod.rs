@@ -13,6 +13,7 @@ mod compressed;
 mod cpio;
 mod disk;
 mod doc;
+mod drawn_codes;
 mod encoded;
 mod gzip;
 mod html;
@@ -354,6 +355,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "picture",
         kinds: picture::KINDS,
         run: picture::run,
+    },
+    Unpacker {
+        name: "drawn_codes",
+        kinds: drawn_codes::KINDS,
+        run: drawn_codes::run,
     },
     Unpacker {
         name: "script_encoder",
