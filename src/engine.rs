@@ -418,7 +418,7 @@ fn unpack(root: Artifact, accounts: &mut Accounts, passwords: &Passwords) -> Vec
 struct Opened {
     children: Vec<Artifact>,
     facts: Vec<Fact>,
-    mail: Option<crate::model::MailSummary>,
+    mail: Option<Box<crate::model::MailSummary>>,
     /// A limit that ends the whole scan.
     halt: Option<Halt>,
 }

@@ -36,3 +36,4 @@ mod systemd;
 pub use auth::Authenticator;
 pub use pool::Generation;
 pub use server::{Reload, Server, ServerSettings};
+pub use smtp::Certificates;

@@ -18,6 +18,7 @@ use crate::model::Report;
 use crate::policy::{Policy, Trouble};
 
 use super::auth::Authenticator;
+use super::smtp::Certificates;
 
 /// Stack of a scan thread in bytes: parser crates may recurse on input, and an overflow cannot be caught.
 const STACK: usize = 16 << 20;
@@ -39,6 +40,8 @@ pub struct Generation {
     pub strip: Strip,
     /// Asks about senders, and seals.
     pub auth: Arc<Authenticator>,
+    /// Those of the relay.
+    pub certificates: Certificates,
 }
 
 impl Generation {
@@ -339,6 +342,7 @@ mod tests {
             policy: Policy::new(&PolicySettings::default(), Thresholds::default()),
             strip: Strip::default(),
             auth: Arc::new(Authenticator::new(&Signatures::default()).unwrap()),
+            certificates: Certificates::default(),
         })
     }
 

@@ -82,7 +82,7 @@ impl Server {
             .build()
             .map_err(|error| format!("cannot start: {error}"))?;
         let served = runtime.block_on(async {
-            let relay = smtp::Relay::new(&gateway, Arc::clone(&self.filter))?;
+            let relay = smtp::Relay::new(&gateway, Arc::clone(&self.filter));
             let sockets = listen::open(&gateway).await?;
             let run = self.run(sockets, Arc::new(gateway), relay);
             run.await.map_err(|error| error.to_string())

@@ -57,8 +57,8 @@ pub struct Artifact {
     pub declared: Option<String>,
     /// An earlier artifact with the same bytes.
     pub same_as: Option<Id>,
-    /// What a mail says about itself.
-    pub mail: Option<MailSummary>,
+    /// What a mail says about itself; boxed, as few artifacts are mails.
+    pub mail: Option<Box<MailSummary>>,
     /// What unpackers saw in it.
     pub facts: Vec<Fact>,
     /// The bytes.

@@ -10,6 +10,7 @@
 //! | `milter` | every action, counted mails, killed gateways |
 //! | `olefy` | OLEFY/1.0 |
 //! | `notices` | who is told of what was held back, and when |
+//! | `notices_tls` | notices by a server that asks for TLS and a login |
 //! | `rspamd` | a real rspamd that asks us for its modules antivirus and oletools |
 //! | `relay` | the relay between literal bytes |
 //! | `relay_postfix` | the relay behind a real Postfix, before its queue and after it |
@@ -24,6 +25,7 @@ mod hop;
 mod host;
 mod milter;
 mod notices;
+mod notices_tls;
 mod olefy;
 mod relay;
 mod relay_postfix;
