@@ -339,7 +339,7 @@ mod tests {
         );
         page.name = None;
         let mut mail = holding(Kind::Eml, b"");
-        mail.mail = Some(crate::model::MailSummary::default());
+        mail.mail = Some(Box::default());
         assert!(findings_of("leading_page", &[mail, page]).is_empty());
     }
 
