@@ -11,10 +11,10 @@ use sekisho::engine::{Engine, Input, Worker};
 use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
-    base64, command_line, drawing, encoded, header, header_words, html, indicators, ini, lnk, mbox,
-    mime, monikers, msbuild, msi, mtef, offcrypto, ole, ole1, opc, ovba, page_leads,
-    password_words, pe, pe_version, ppt, qr, quoted_printable, remote_reference, script,
-    script_encoder, uuencode, vba, word, xml, yenc, zip,
+    base64, command_line, drawing, encoded, header, header_words, html, indicators, ini, lnk,
+    masked, mbox, mime, monikers, msbuild, msi, mtef, offcrypto, ole, ole1, opc, ovba, page_leads,
+    password_words, pe, pe_version, ppt, program_traits, qr, quoted_printable, remote_reference,
+    script, script_encoder, uuencode, vba, word, xml, yenc, zip,
 };
 use sekisho::gateway::clamd::codec as clamd;
 use sekisho::gateway::milter::codec::Decoder;
@@ -108,6 +108,17 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         unpack("lnk", Kind::Lnk, data)
     }),
     ("mail", |data| unpack("mail", Kind::Eml, data)),
+    ("masked", |data| {
+        drop(masked::program(data));
+        drop((
+            program_traits::windows(data),
+            program_traits::linux(data),
+            program_traits::macos(data),
+        ));
+        place("executables", Kind::Pe, data);
+        place("postscript", Kind::Ps, data);
+        place("xml_commands", Kind::Xml, data)
+    }),
     ("mbox", |data| {
         let _ = mbox::Messages::new(data).count();
     }),

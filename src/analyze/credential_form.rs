@@ -97,11 +97,32 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let Some(at) = password else {
         return;
     };
+    let mut sent = sent;
+    if target.is_none() && sent.is_empty() {
+        sent = in_scripts(look);
+    }
     let posts = SENDS.iter().any(|word| source.contains(word));
     let Some(target) = target.or_else(|| sent.into_iter().next().filter(|_| posts)) else {
         return;
     };
     findings.report(Found::new("credential-form", &format!("password sent to {target}")).at(at));
+}
+
+/// Addresses in what the page's scripts put together.
+fn in_scripts(look: &Look<'_>) -> Vec<String> {
+    /// Scripts that are looked at: pages that steal something have one or two.
+    const SCRIPTS: usize = 16;
+    let below = |artifact| Look { artifact, ..*look }.children();
+    let scripts = below(look.artifact)
+        .iter()
+        .filter(|child| child.via == Some("script-block"));
+    let built = scripts
+        .take(SCRIPTS)
+        .flat_map(|script| below(script).iter().take(SCRIPTS));
+    built
+        .filter(|child| child.kind == Kind::Js && child.data.len() <= LONGEST)
+        .flat_map(|child| scripted(look, &text::to_utf8(&child.data)))
+        .collect()
 }
 
 /// A field for a password, also one that only looks like another.

@@ -32,6 +32,7 @@ mod packages;
 mod packages_of_programs;
 mod pdf;
 mod place;
+mod postscript;
 mod qr_codes;
 mod remote_desktop;
 mod renamed;
@@ -49,6 +50,7 @@ mod vba_obfuscation;
 mod vba_stomped;
 mod web_query;
 mod xlm;
+mod xml_commands;
 
 pub use external::outside;
 pub use findings::{Findings, Found};
@@ -160,6 +162,8 @@ pub const ANALYZERS: &[Analyzer] = &[
     html_smuggling::ROW,
     svg_script::ROW,
     leading_page::ROW,
+    postscript::ROW,
+    xml_commands::ROW,
     credential_form::ROW,
     internet_shortcut::ROW,
     search_connector::ROW,

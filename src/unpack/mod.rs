@@ -23,6 +23,7 @@ mod lnk;
 mod lzh;
 mod mail;
 mod mapi;
+mod masked;
 mod mbox;
 mod msg;
 mod msi;
@@ -381,6 +382,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "carve",
         kinds: carve::KINDS,
         run: carve::run,
+    },
+    Unpacker {
+        name: "masked",
+        kinds: masked::KINDS,
+        run: masked::run,
     },
     Unpacker {
         name: "encoded",
