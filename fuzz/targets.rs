@@ -221,7 +221,8 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         })
     }),
     ("vba", |data| {
-        vba::fold(&vba::Module::read(data), &|_| 1, &mut |_| {})
+        vba::fold(&vba::Module::read(data), &|_| 1, &mut |_| {});
+        drop(vba::normalised(data));
     }),
     ("vba_analyzers", |data| analyze(Kind::VbaSource, data)),
     ("vba_project_cache", |data| {
@@ -278,6 +279,8 @@ fn decoded_scripts(data: &[u8]) {
     drop(script::batch::expand(&source));
     drop(script::encoded_commands(&source));
     drop(script::code_texts(&source));
+    drop(script::masked_texts(&source));
+    drop(script::based_texts(&source));
     drop(command_line::commands(&source));
     for kind in [Kind::Js, Kind::Ps1, Kind::Bat, Kind::Vbs, Kind::MsBuild] {
         unpack("script", kind, data);
