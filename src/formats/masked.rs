@@ -152,7 +152,9 @@ mod tests {
         };
         assert!(unmasked(&with(&|_| 0x35)));
         assert!(unmasked(&with(&|at| b"\x13\x57\x9b\xdf\x21"[at % 5])));
-        assert!(unmasked(&with(&|at| (0x21 + at) as u8)));
+        assert!(unmasked(&with(
+            &|at| u8::try_from((0x21 + at) % 256).unwrap()
+        )));
         let sum: Vec<u8> = plain.iter().map(|byte| byte.wrapping_add(13)).collect();
         assert!(unmasked(&sum));
         let turned: Vec<u8> = plain.iter().rev().copied().collect();
