@@ -163,12 +163,7 @@ fn folders_maildirs_archives_and_lists_give_the_same_messages() {
     assert_eq!(run.code, 2, "{run:?}");
     assert_eq!(of("listed"), of("out"));
     assert_eq!(errors(&folder.path("listed"))[0].0, "in/gone");
-    let all = |output: &str| -> BTreeSet<String> {
-        of(output)
-            .values()
-            .flat_map(|report| hashes(report))
-            .collect()
-    };
+    let all = |output: &str| -> BTreeSet<String> { of(output).values().flat_map(hashes).collect() };
     let mut tar = tar::Builder::new(Vec::new());
     tar.append_dir_all("in", folder.path("in")).unwrap();
     let tar = tar.into_inner().unwrap();
