@@ -13,6 +13,7 @@ mod compressed;
 mod cpio;
 mod disk;
 mod doc;
+mod drawn_codes;
 mod encoded;
 mod gzip;
 mod html;
@@ -22,6 +23,7 @@ mod lnk;
 mod lzh;
 mod mail;
 mod mapi;
+mod masked;
 mod mbox;
 mod msg;
 mod msi;
@@ -52,6 +54,8 @@ mod workbook_parts;
 mod xar;
 mod zip;
 
+pub use encoded::places as encoded_places;
+pub use html::in_address as page_in_address;
 pub use keys::{Candidate, Keys, Passwords};
 pub use mail::{breaks, first_reading};
 pub use nest::{Child, MESSAGE, Nest, Payload, Seen};
@@ -356,6 +360,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         run: picture::run,
     },
     Unpacker {
+        name: "drawn_codes",
+        kinds: drawn_codes::KINDS,
+        run: drawn_codes::run,
+    },
+    Unpacker {
         name: "script_encoder",
         kinds: script_encoder::KINDS,
         run: script_encoder::run,
@@ -377,6 +386,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         run: carve::run,
     },
     Unpacker {
+        name: "masked",
+        kinds: masked::KINDS,
+        run: masked::run,
+    },
+    Unpacker {
         name: "encoded",
         kinds: encoded::KINDS,
         run: encoded::run,
@@ -385,7 +399,6 @@ pub const UNPACKERS: &[Unpacker] = &[
 
 /// Kinds that are a zip with agreed members.
 const ZIP_BASED: &[Kind] = &[
-    Kind::Zip,
     Kind::Docx,
     Kind::Docm,
     Kind::Dotx,
@@ -413,6 +426,7 @@ const ZIP_BASED: &[Kind] = &[
     Kind::Vstx,
     Kind::Vstm,
     Kind::Ooxml,
+    Kind::Zip,
     Kind::Xps,
     Kind::Hwpx,
     Kind::Odt,
@@ -428,6 +442,16 @@ const ZIP_BASED: &[Kind] = &[
     Kind::Appx,
     Kind::Xpi,
 ];
+
+/// The packages of Office Open XML among them: those that stand before the plain archive.
+pub const PACKAGES: &[Kind] = ZIP_BASED.split_at(before_zip(ZIP_BASED)).0;
+
+const fn before_zip(kinds: &[Kind]) -> usize {
+    match kinds {
+        [] | [Kind::Zip, ..] => 0,
+        [_, rest @ ..] => before_zip(rest).saturating_add(1),
+    }
+}
 
 /// Kinds that may hold other files and that no unpacker here opens: never silently clean.
 #[rustfmt::skip]
