@@ -2,6 +2,8 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `batch_results`, `batch_world` | rows, campaigns, filters, new rules, united results, of half a year of mail |
+//! | `batch_duckdb`, `batch_page` | DuckDB and a browser read what a batch writes |
 //! | `cli` | arguments and files → standard output, standard error, exit code |
 //! | `compound` | compound files against an independent reader, macros and locks against labels |
 //! | `corpus` | real files with labels, where they are there |
@@ -34,6 +36,10 @@
     reason = "a test reports by panicking, and starts the program"
 )]
 
+mod batch_duckdb;
+mod batch_page;
+mod batch_results;
+mod batch_world;
 mod bench;
 mod build;
 mod build_archives;
