@@ -443,7 +443,7 @@ fn rules_over_what_was_kept_find_what_a_scan_with_them_finds() {
     assert!(table.stdout.contains("fetches  score 60  fetches a program\n  5 messages, first 2026-03-02T00:12:00Z (export.mbox#8)"), "{table:?}");
     let csv = folder.run(&["retro", "out", "--rules", "new.yar", "--format", "csv"]);
     assert_eq!(csv.stdout.lines().count(), own.len() + 1, "{csv:?}");
-    std::fs::write(&rules, "rule silent { condition: filesize == 7 }").unwrap();
+    std::fs::write(&rules, "rule silent { condition: filesize == 7777777 }").unwrap();
     assert_eq!(folder.run(&["retro", "out", "--rules", "new.yar"]).code, 1);
 }
 
@@ -452,7 +452,7 @@ fn what_stands_in_the_way_of_new_rules_is_said() {
     let folder = Folder::new();
     let output = folder.path("out");
     batch(&output, Keep::default());
-    folder.file("new.yar", "rule silent { condition: filesize == 7 }");
+    folder.file("new.yar", "rule silent { condition: filesize == 7777777 }");
     folder.file("bad.yar", "rule {");
     let nothing = folder.run(&["retro", "out", "--rules", "new.yar"]);
     assert!(

@@ -205,7 +205,10 @@ pub(crate) fn messages() -> Vec<Vec<u8>> {
         );
     }
     for (copy, to) in [(9, format!("abe@{hq}")), (77, format!("kato@{osaka}"))] {
-        let date = format!("{} May 2026 12:00:00 +0000", copy % 10 + 10);
+        let date = format!(
+            "{} May 2026 12:00:00 +0000",
+            copy % 10 + if copy > 9 { 10 } else { 1 }
+        );
         add(
             "billing@parcel.example",
             &to,
