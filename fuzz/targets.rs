@@ -254,6 +254,8 @@ fn decoded_scripts(data: &[u8]) {
     drop(script::batch::expand(&source));
     drop(script::encoded_commands(&source));
     drop(script::code_texts(&source));
+    drop(script::masked_texts(&source));
+    drop(script::based_texts(&source));
     drop(command_line::commands(&source));
     for kind in [Kind::Js, Kind::Ps1, Kind::Bat, Kind::Vbs, Kind::MsBuild] {
         unpack("script", kind, data);

@@ -45,6 +45,7 @@ mod vba;
 mod vba_autoexec;
 mod vba_calls;
 mod vba_obfuscation;
+mod vba_ribbon;
 mod vba_stomped;
 mod web_query;
 mod xlm;
@@ -128,6 +129,7 @@ pub const ANALYZERS: &[Analyzer] = &[
     },
     vba::ROW,
     vba_autoexec::ROW,
+    vba_ribbon::ROW,
     vba_calls::ROW,
     vba_obfuscation::ROW,
     xlm::ROW,

@@ -46,14 +46,14 @@ const ENGLISH: Words = Words {
 };
 
 const JAPANESE: Words = Words {
-    unchanged: "取り除くものはありません(そのままコピー)",
+    unchanged: "取り除くものはありません（そのままコピーしました）",
     disarmed: "無害化しました",
     refused: "無害化できません",
     written: "出力先",
     notice: "通知文に置き換えました",
     verdict: "無害化後の判定",
     hint: "何も書き出していません",
-    levels: ["正常", "疑わしい", "悪性"],
+    levels: ["検出なし", "不審", "悪性"],
 };
 
 impl Told<'_> {
