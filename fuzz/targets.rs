@@ -11,10 +11,10 @@ use sekisho::engine::{Engine, Input, Worker};
 use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
-    base64, command_line, encoded, header, header_words, html, indicators, ini, lnk, mbox, mime,
-    monikers, msbuild, msi, mtef, offcrypto, ole, ole1, opc, ovba, password_words, pe, pe_version,
-    ppt, qr, quoted_printable, remote_reference, script, script_encoder, uuencode, vba, word, xml,
-    yenc, zip,
+    base64, command_line, drawing, encoded, header, header_words, html, indicators, ini, lnk,
+    masked, mbox, mime, monikers, msbuild, msi, mtef, offcrypto, ole, ole1, opc, ovba, page_leads,
+    password_words, pe, pe_version, ppt, program_traits, qr, quoted_printable, remote_reference,
+    script, script_encoder, uuencode, vba, word, xml, yenc, zip,
 };
 use sekisho::gateway::clamd::codec as clamd;
 use sekisho::gateway::milter::codec::Decoder;
@@ -66,15 +66,29 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
             .for_each(|kind| unpack("disk", *kind, data))
     }),
     ("doc", |data| unpack("doc", Kind::Doc, data)),
+    ("drawing", |data| {
+        let text = String::from_utf8_lossy(data);
+        drop(drawing::page::drawing(data).picture());
+        drop(drawing::svg::drawing(&text).picture());
+        for one in drawing::table::drawings(&text) {
+            drop(one.picture());
+        }
+        for one in drawing::characters::drawings(&text) {
+            drop(one.picture());
+        }
+    }),
     ("encoded", encoded_text),
     ("encoded_runs", |data| unpack("encoded", Kind::Text, data)),
     ("gzip", |data| unpack("gzip", Kind::Gz, data)),
     ("header", header_blocks),
     ("header_words", words),
     ("html", |data| {
-        drop(html::tags(&String::from_utf8_lossy(data), 10_000));
+        let text = String::from_utf8_lossy(data);
+        drop(html::tags(&text, 10_000));
+        drop(page_leads::leads(&text, &std::collections::BTreeSet::new()));
         unpack("html", Kind::Html, data);
         place("html_smuggling", Kind::Html, data);
+        place("leading_page", Kind::Html, data);
         place("credential_form", Kind::Html, data);
         place("svg_script", Kind::Svg, data)
     }),
@@ -94,6 +108,17 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         unpack("lnk", Kind::Lnk, data)
     }),
     ("mail", |data| unpack("mail", Kind::Eml, data)),
+    ("masked", |data| {
+        drop(masked::program(data));
+        drop((
+            program_traits::windows(data),
+            program_traits::linux(data),
+            program_traits::macos(data),
+        ));
+        place("executables", Kind::Pe, data);
+        place("postscript", Kind::Ps, data);
+        place("xml_commands", Kind::Xml, data)
+    }),
     ("mbox", |data| {
         let _ = mbox::Messages::new(data).count();
     }),

@@ -20,6 +20,7 @@ mod html_script;
 mod html_smuggling;
 mod internet_shortcut;
 mod iocs;
+mod leading_page;
 mod macro_disguise;
 mod mail;
 mod msbuild;
@@ -31,6 +32,7 @@ mod packages;
 mod packages_of_programs;
 mod pdf;
 mod place;
+mod postscript;
 mod qr_codes;
 mod remote_desktop;
 mod renamed;
@@ -49,6 +51,7 @@ mod vba_ribbon;
 mod vba_stomped;
 mod web_query;
 mod xlm;
+mod xml_commands;
 
 pub use external::outside;
 pub use findings::{Findings, Found};
@@ -160,6 +163,9 @@ pub const ANALYZERS: &[Analyzer] = &[
     pdf::ROW,
     html_smuggling::ROW,
     svg_script::ROW,
+    leading_page::ROW,
+    postscript::ROW,
+    xml_commands::ROW,
     credential_form::ROW,
     internet_shortcut::ROW,
     search_connector::ROW,

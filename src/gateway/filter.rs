@@ -37,6 +37,9 @@ use case::{Judged, store_trouble};
 /// How many times the bytes of a message its scan may hold at once: decoded parts, their children, the new message.
 const SCAN_FACTOR: usize = 4;
 
+/// Bytes that a thread of sockets may read by itself: a fraction of a millisecond.
+const SMALL: usize = 1 << 20;
+
 /// Memory of a scan beside its message, in bytes.
 const SCAN_BASE: usize = 1 << 20;
 /// Everything that messages are judged with.
@@ -216,7 +219,7 @@ impl Filter {
     ) -> Result<Judged, Trouble> {
         self.admit_scan(&mut share, message.len())?;
         let deadline = self.deadline();
-        let digest = message_digest(&message);
+        let digest = digest(&message).await;
         if self.tries.is_poison(&digest) {
             let trouble = Trouble::Lost;
             return self
@@ -308,6 +311,16 @@ impl Filter {
             report: None,
         }
     }
+}
+
+/// What a message is known again by. A large one is read off the threads of sockets.
+pub(super) async fn digest(message: &Bytes) -> [u8; 32] {
+    if message.len() <= SMALL {
+        return message_digest(message);
+    }
+    let large = message.clone();
+    let read = tokio::task::spawn_blocking(move || message_digest(&large)).await;
+    read.unwrap_or_else(|_| message_digest(message))
 }
 
 /// Ids of messages: of this run of the program, and counted.

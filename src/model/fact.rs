@@ -178,6 +178,8 @@ pub enum Fact {
         arguments: String,
         /// Whether its window does not show: minimized.
         minimized: bool,
+        /// The file that holds its icon, where one is named.
+        icon: Option<String>,
     },
     /// What a program calls itself in its version information.
     Version {

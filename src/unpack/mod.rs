@@ -13,6 +13,7 @@ mod compressed;
 mod cpio;
 mod disk;
 mod doc;
+mod drawn_codes;
 mod encoded;
 mod gzip;
 mod html;
@@ -22,6 +23,7 @@ mod lnk;
 mod lzh;
 mod mail;
 mod mapi;
+mod masked;
 mod mbox;
 mod msg;
 mod msi;
@@ -356,6 +358,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         run: picture::run,
     },
     Unpacker {
+        name: "drawn_codes",
+        kinds: drawn_codes::KINDS,
+        run: drawn_codes::run,
+    },
+    Unpacker {
         name: "script_encoder",
         kinds: script_encoder::KINDS,
         run: script_encoder::run,
@@ -375,6 +382,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "carve",
         kinds: carve::KINDS,
         run: carve::run,
+    },
+    Unpacker {
+        name: "masked",
+        kinds: masked::KINDS,
+        run: masked::run,
     },
     Unpacker {
         name: "encoded",
