@@ -66,7 +66,7 @@ enum Command {
     /// Run the gateway: milter, metrics
     Serve(serve::Arguments),
     /// Ask the results of a batch for messages
-    Query(query::Arguments),
+    Query(Box<query::Arguments>),
     /// Run new rules over what a batch kept
     Retro(retro::Arguments),
     /// Work on messages that are held or quarantined
