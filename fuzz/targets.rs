@@ -86,6 +86,9 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         let text = String::from_utf8_lossy(data);
         drop(html::tags(&text, 10_000));
         drop(page_leads::leads(&text, &std::collections::BTreeSet::new()));
+        for reading in html::tokens::Reading::ALL {
+            html::tokens::Tokens::new(data, reading).for_each(drop);
+        }
         unpack("html", Kind::Html, data);
         place("html_smuggling", Kind::Html, data);
         place("leading_page", Kind::Html, data);

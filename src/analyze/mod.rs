@@ -53,8 +53,10 @@ mod web_query;
 mod xlm;
 mod xml_commands;
 
+pub use csv::dangerous_cells;
 pub use external::outside;
 pub use findings::{Findings, Found};
+pub use svg_script::is_script as is_script_address;
 
 use crate::knowledge::Knowledge;
 use crate::model::{Artifact, Kind};

@@ -4,6 +4,8 @@
 
 use super::xml::unescape;
 
+pub mod tokens;
+
 /// Attributes of one tag that are read.
 const ATTRIBUTES: usize = 64;
 

@@ -71,6 +71,14 @@ impl Artifact {
         hex(&self.sha256)
     }
 
+    /// The hash of the macro project in it, in lower-case hexadecimal digits.
+    pub fn vba_hash(&self) -> Option<String> {
+        self.facts.iter().find_map(|fact| match fact {
+            Fact::VbaHash { sha256 } => Some(hex(sha256)),
+            _ => None,
+        })
+    }
+
     /// Whether the bytes are of `kind` in any reading.
     pub fn reads_as(&self, kind: Kind) -> bool {
         self.kind == kind || self.readings.contains(&kind)

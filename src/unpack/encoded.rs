@@ -6,13 +6,15 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use bytes::Bytes;
+
 use crate::formats::base64;
 use crate::identify;
-use crate::limits::Halt;
+use crate::limits::{Budget, Halt};
 use crate::model::{Artifact, Fact, Family, Kind, Trouble};
 use crate::text;
 
-use super::{Child, Nest};
+use super::{Child, Nest, Seen};
 
 /// Characters of a run, at least.
 const SHORTEST: usize = 64;
@@ -80,24 +82,51 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     } else {
         Cow::Borrowed(&artifact.data)
     };
+    in_plain(&text, wide, nest)
+}
+
+/// Pushes what a text that was put together decodes to.
+pub(super) fn in_text(text: &[u8], nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    in_plain(text, true, nest)
+}
+
+/// Pushes what is written in a text; without places where it is no part of the artifact as it is.
+fn in_plain(text: &[u8], wide: bool, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let mut sink = Sink {
         nest,
         wide,
         pushed: 0,
     };
-    base64_runs(&text, &mut sink)?;
-    number_runs(&text, &mut sink)
-}
-
-/// Pushes what a text that was put together decodes to.
-pub(super) fn in_text(text: &[u8], nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    let mut sink = Sink {
-        nest,
-        wide: true,
-        pushed: 0,
-    };
     base64_runs(text, &mut sink)?;
     number_runs(text, &mut sink)
+}
+
+/// Where in a text programs and containers are written, of those that become children.
+pub fn places(text: &Bytes, kind: Kind, budget: &Budget) -> Result<Vec<Range<usize>>, Halt> {
+    let artifact = Artifact {
+        id: 0,
+        parent: None,
+        via: None,
+        index: 0,
+        at: None,
+        depth: 0,
+        kind,
+        readings: Vec::new(),
+        sha256: [0; 32],
+        name: None,
+        declared: None,
+        same_as: None,
+        mail: None,
+        facts: Vec::new(),
+        data: text.clone(),
+    };
+    let mut seen = Seen::new();
+    let mut nest = Nest::new(budget, &mut seen, &artifact, 1);
+    if let Err(Trouble::TooMuch(halt)) = in_plain(text, false, &mut nest) {
+        return Err(halt);
+    }
+    let children = nest.children.into_iter();
+    Ok(children.filter_map(|child| child.at).collect())
 }
 
 /// Where decoded runs go.

@@ -159,7 +159,7 @@ fn inner_pages(source: &str, nest: &mut Nest<'_>) -> Result<(), Trouble> {
 }
 
 /// The content of a `data:` address whose type is a page's (RFC 2397).
-fn in_address(value: &str) -> Option<Vec<u8>> {
+pub fn in_address(value: &str) -> Option<Vec<u8>> {
     let head = value.trim_start();
     let scheme = head.get(..5)?;
     if !scheme.eq_ignore_ascii_case("data:") {

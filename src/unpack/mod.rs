@@ -54,6 +54,8 @@ mod workbook_parts;
 mod xar;
 mod zip;
 
+pub use encoded::places as encoded_places;
+pub use html::in_address as page_in_address;
 pub use keys::{Candidate, Keys, Passwords};
 pub use mail::{breaks, first_reading};
 pub use nest::{Child, MESSAGE, Nest, Payload, Seen};
@@ -397,7 +399,6 @@ pub const UNPACKERS: &[Unpacker] = &[
 
 /// Kinds that are a zip with agreed members.
 const ZIP_BASED: &[Kind] = &[
-    Kind::Zip,
     Kind::Docx,
     Kind::Docm,
     Kind::Dotx,
@@ -425,6 +426,7 @@ const ZIP_BASED: &[Kind] = &[
     Kind::Vstx,
     Kind::Vstm,
     Kind::Ooxml,
+    Kind::Zip,
     Kind::Xps,
     Kind::Hwpx,
     Kind::Odt,
@@ -440,6 +442,16 @@ const ZIP_BASED: &[Kind] = &[
     Kind::Appx,
     Kind::Xpi,
 ];
+
+/// The packages of Office Open XML among them: those that stand before the plain archive.
+pub const PACKAGES: &[Kind] = ZIP_BASED.split_at(before_zip(ZIP_BASED)).0;
+
+const fn before_zip(kinds: &[Kind]) -> usize {
+    match kinds {
+        [] | [Kind::Zip, ..] => 0,
+        [_, rest @ ..] => before_zip(rest).saturating_add(1),
+    }
+}
 
 /// Kinds that may hold other files and that no unpacker here opens: never silently clean.
 #[rustfmt::skip]

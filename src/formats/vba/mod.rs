@@ -7,6 +7,7 @@ mod builtins;
 mod expression;
 pub mod fold;
 mod interpreter;
+pub mod known;
 mod lexer;
 mod normalised;
 mod procedures;

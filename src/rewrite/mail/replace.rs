@@ -89,7 +89,7 @@ fn encoded(data: &[u8], part: &Part, content: &[u8], old: &[u8], eol: &[u8]) -> 
 }
 
 /// Base64 in lines that all end.
-fn base64(content: &[u8], eol: &[u8]) -> Vec<u8> {
+pub(in crate::rewrite) fn base64(content: &[u8], eol: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(content.len().div_ceil(3).saturating_mul(4));
     for line in content.chunks(WIDTH / 4 * 3) {
         out.extend(crate::formats::base64::encode(line).bytes());
