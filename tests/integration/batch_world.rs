@@ -116,6 +116,9 @@ fn text(body: &str) -> Part<'static> {
     }
 }
 
+/// Sender, recipients, date, subject, name and bytes of the attachment.
+type Attack<'a> = (&'a str, String, &'a str, &'a str, &'a str, Vec<u8>);
+
 /// The messages in the order of the mailbox, with the words that the page, questions and filters are tried by.
 pub(crate) fn messages() -> Vec<Vec<u8>> {
     let footer = "Regards\r\n-- \r\nAll mail of this company is scanned for your safety and ours.";
@@ -153,7 +156,7 @@ pub(crate) fn messages() -> Vec<Vec<u8>> {
         );
     }
     let last = kit(5, "198.51.100.9");
-    let attack: [(&str, String, &str, &str, &str, Vec<u8>); 5] = [
+    let attack: [Attack<'_>; 5] = [
         (
             "recruiter@jobs.example",
             format!("suzuki@{osaka}"),
