@@ -13,8 +13,8 @@ use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
     base64, command_line, drawing, encoded, header, header_words, html, indicators, ini, lnk,
     masked, mbox, mime, monikers, msbuild, msi, mtef, offcrypto, ole, ole1, opc, ovba, page_leads,
-    password_words, pe, pe_version, ppt, program_traits, qr, quoted_printable, remote_reference,
-    script, script_encoder, uuencode, vba, word, xml, yenc, zip,
+    password_words, pe, pe_version, ppt, program_traits, pst, qr, quoted_printable,
+    remote_reference, script, script_encoder, uuencode, vba, word, xml, yenc, zip,
 };
 use sekisho::gateway::clamd::codec as clamd;
 use sekisho::gateway::milter::codec::Decoder;
@@ -124,6 +124,20 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     }),
     ("mbox", |data| {
         let _ = mbox::Messages::new(data).count();
+    }),
+    ("pst", |data| {
+        let mut fetch = |at: u64, len: usize| {
+            let at = usize::try_from(at).ok()?;
+            Some(data.get(at..at.checked_add(len)?)?.to_vec())
+        };
+        let Ok(mut store) = pst::Store::open(&mut fetch) else {
+            return;
+        };
+        for place in store.places().iter().take(100) {
+            if let Ok(message) = store.message(place.id, 1 << 20) {
+                drop(pst::letter(&message));
+            }
+        }
     }),
     ("mime", |data| {
         styles().for_each(|style| drop(mime::read(data, 0, style, &budget())))

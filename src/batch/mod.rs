@@ -11,20 +11,27 @@
 //! | `summary.html` | what it all comes to, for people |
 //! | `kept/` | every artifact by its digest, where it was asked for |
 //! | `extracted/` | the artifacts of malicious messages, where it was asked for |
+//! | `plan.json` | the sources, their shards, and what the results depend on |
 //! | `parts/` | reports, errors and a mark of each shard that is done |
 //!
+//! A [`plan`] cuts the sources into shards, a [`run`] does those that no mark says to be done ([`checkpoint`]).
 //! [`PartWriter`] writes a shard, [`finish`] makes the whole of the parts; [`Results`] reads them again.
 
 mod alike;
 mod campaigns;
+pub mod checkpoint;
 mod keep;
 mod merge;
 mod part;
+pub mod plan;
+pub mod progress;
 mod query;
 mod read;
 mod retro;
 mod rows;
+pub mod run;
 pub mod schema;
+pub mod shard;
 mod summary;
 mod table;
 mod tlsh;

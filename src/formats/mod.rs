@@ -62,6 +62,7 @@ pub mod pe_version;
 pub mod picture;
 pub mod ppt;
 pub mod program_traits;
+pub mod pst;
 pub mod qr;
 pub mod quoted_printable;
 pub mod rc4;

@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `batch_run`, `batch_sources` | batches: kills, memory, several processes; what they read |
 //! | `batch_results`, `batch_world` | rows, campaigns, filters, new rules, united results, of half a year of mail |
 //! | `batch_duckdb`, `batch_page` | DuckDB and a browser read what a batch writes |
 //! | `cli` | arguments and files → standard output, standard error, exit code |
@@ -39,11 +40,14 @@
 mod batch_duckdb;
 mod batch_page;
 mod batch_results;
+mod batch_run;
+mod batch_sources;
 mod batch_world;
 mod bench;
 mod build;
 mod build_archives;
 mod build_links;
+mod build_mailbox;
 mod build_pcode;
 mod clamav_testfiles;
 mod cli;
