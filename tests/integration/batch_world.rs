@@ -119,44 +119,11 @@ fn text(body: &str) -> Part<'static> {
 /// Sender, recipients, date, subject, name and bytes of the attachment.
 type Attack<'a> = (&'a str, String, &'a str, &'a str, &'a str, Vec<u8>);
 
-/// The messages in the order of the mailbox, with the words that the page, questions and filters are tried by.
-pub(crate) fn messages() -> Vec<Vec<u8>> {
-    let footer = "Regards\r\n-- \r\nAll mail of this company is scanned for your safety and ours.";
-    let (logo, form) = (logo(), form());
-    let picture = "Content-Type: image/png\nContent-Transfer-Encoding: base64\nContent-Disposition: inline; filename=\"logo.png\"";
-    let mut mails: Vec<Vec<u8>> = Vec::new();
-    let mut add = |from: &str, to: &str, date: &str, subject: &str, parts: &[Part<'_>]| {
-        let number = mails.len() + 1;
-        mails.push(mail(number, from, to, date, subject, parts));
-    };
-    let attached = |name: &str, data: &[u8]| {
-        let headers: &'static str = Box::leak(named(name).into_boxed_str());
-        attachment(headers, data)
-    };
+/// The attack: from a branch to another one, and to head office.
+fn attack() -> [Attack<'static>; 5] {
     let (hq, osaka, nagoya) = ("hq.example.co.jp", "osaka.example", "nagoya.example");
-    for (day, person) in [(3, "abe"), (4, "ito"), (5, "ueda"), (6, "endo")] {
-        let to = format!("{person}@{hq}");
-        let date = format!("0{day} Feb 2026 10:00:00 +0900");
-        add(
-            &format!("office@{hq}"),
-            &to,
-            &date,
-            "Minutes",
-            &[text(footer), attachment(picture, &logo)],
-        );
-    }
-    for (day, person) in [(9, "abe"), (10, "ito"), (11, "ueda")] {
-        let date = format!("{day} Feb 2026 18:00:00 +0900");
-        add(
-            &format!("{person}@{hq}"),
-            &format!("accounts@{hq}"),
-            &date,
-            "Expenses",
-            &[text(footer), attached("expenses.docm", &form)],
-        );
-    }
     let last = kit(5, "198.51.100.9");
-    let attack: [Attack<'_>; 5] = [
+    [
         (
             "recruiter@jobs.example",
             format!("suzuki@{osaka}"),
@@ -197,8 +164,46 @@ pub(crate) fn messages() -> Vec<Vec<u8>> {
             "=?utf-8?B?5LqI566X5qGILmRvY20=?=",
             last,
         ),
-    ];
-    for (from, to, date, subject, name, data) in &attack {
+    ]
+}
+
+/// The messages in the order of the mailbox, with the words that the page, questions and filters are tried by.
+pub(crate) fn messages() -> Vec<Vec<u8>> {
+    let footer = "Regards\r\n-- \r\nAll mail of this company is scanned for your safety and ours.";
+    let (logo, form) = (logo(), form());
+    let picture = "Content-Type: image/png\nContent-Transfer-Encoding: base64\nContent-Disposition: inline; filename=\"logo.png\"";
+    let mut mails: Vec<Vec<u8>> = Vec::new();
+    let mut add = |from: &str, to: &str, date: &str, subject: &str, parts: &[Part<'_>]| {
+        let number = mails.len() + 1;
+        mails.push(mail(number, from, to, date, subject, parts));
+    };
+    let attached = |name: &str, data: &[u8]| {
+        let headers: &'static str = Box::leak(named(name).into_boxed_str());
+        attachment(headers, data)
+    };
+    let (hq, osaka) = ("hq.example.co.jp", "osaka.example");
+    for (day, person) in [(3, "abe"), (4, "ito"), (5, "ueda"), (6, "endo")] {
+        let to = format!("{person}@{hq}");
+        let date = format!("0{day} Feb 2026 10:00:00 +0900");
+        add(
+            &format!("office@{hq}"),
+            &to,
+            &date,
+            "Minutes",
+            &[text(footer), attachment(picture, &logo)],
+        );
+    }
+    for (day, person) in [(9, "abe"), (10, "ito"), (11, "ueda")] {
+        let date = format!("{day} Feb 2026 18:00:00 +0900");
+        add(
+            &format!("{person}@{hq}"),
+            &format!("accounts@{hq}"),
+            &date,
+            "Expenses",
+            &[text(footer), attached("expenses.docm", &form)],
+        );
+    }
+    for (from, to, date, subject, name, data) in &attack() {
         add(
             from,
             to,
