@@ -574,6 +574,11 @@ pub(super) fn write(folder: &Path, campaigns: &[Campaign]) -> Result<(), OutputE
     table.finish()
 }
 
+/// The campaigns of results; none where they were not looked for yet.
+pub fn campaigns(results: &Results) -> Result<Vec<Campaign>, OutputError> {
+    read(results.folder())
+}
+
 /// Reads the campaigns; none where there is no file of them.
 pub(super) fn read(folder: &Path) -> Result<Vec<Campaign>, OutputError> {
     let path = path(folder);

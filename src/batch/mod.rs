@@ -42,7 +42,7 @@ use thiserror::Error;
 
 use crate::text;
 
-pub use campaigns::{Campaign, Site};
+pub use campaigns::{Campaign, Site, campaigns};
 pub use keep::Store;
 pub use merge::{finish, merge};
 pub use part::{Artifacts, Keep, Malicious, PartSummary, PartWriter};

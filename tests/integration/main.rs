@@ -3,6 +3,8 @@
 //! | file | what |
 //! | --- | --- |
 //! | `batch_run`, `batch_sources` | batches: kills, memory, several processes; what they read |
+//! | `batch_results`, `batch_world` | rows, campaigns, filters, new rules, united results, of half a year of mail |
+//! | `batch_duckdb`, `batch_page` | DuckDB and a browser read what a batch writes |
 //! | `cli` | arguments and files → standard output, standard error, exit code |
 //! | `compound` | compound files against an independent reader, macros and locks against labels |
 //! | `corpus` | real files with labels, where they are there |
@@ -35,8 +37,12 @@
     reason = "a test reports by panicking, and starts the program"
 )]
 
+mod batch_duckdb;
+mod batch_page;
+mod batch_results;
 mod batch_run;
 mod batch_sources;
+mod batch_world;
 mod bench;
 mod build;
 mod build_archives;

@@ -1,14 +1,18 @@
-//! The README's table of formats is made of the code's own tables; `SEKISHO_BLESS=1` puts it in its place.
+//! The README's tables of formats and of a batch's columns are made of the code's own tables; `SEKISHO_BLESS=1` puts
+//! them in their places.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use sekisho::analyze::ANALYZERS;
+use sekisho::batch::schema::{CAMPAIGNS, TABLES};
 use sekisho::model::Kind;
 use sekisho::unpack::{UNPACKERS, UNSUPPORTED};
 
 const START: &str = "<!-- formats: made by tests/integration/readme.rs -->\n";
 const END: &str = "<!-- end of formats -->";
+const COLUMNS_START: &str = "<!-- columns: made by tests/integration/readme.rs -->\n";
+const COLUMNS_END: &str = "<!-- end of columns -->";
 
 /// Readers that search any bytes for hidden files: what they search is not what they open.
 const SEARCHES: &[&str] = &["carve", "encoded", "uuencoded"];
@@ -44,23 +48,48 @@ fn table() -> String {
     table
 }
 
-#[test]
-fn the_table_of_formats_is_that_of_the_code() {
+/// Compares what stands between two marks, or puts it there where this run may.
+fn compare(start: &str, end: &str, expected: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = std::fs::read_to_string(&path).unwrap();
     let (before, rest) = readme
-        .split_once(START)
+        .split_once(start)
         .expect("the table starts with its mark");
-    let (found, after) = rest.split_once(END).expect("the table ends with its mark");
-    let expected = table();
+    let (found, after) = rest.split_once(end).expect("the table ends with its mark");
     if crate::golden::blessing() {
-        std::fs::write(&path, format!("{before}{START}{expected}{END}{after}")).unwrap();
+        std::fs::write(&path, format!("{before}{start}{expected}{end}{after}")).unwrap();
         return;
     }
     assert_eq!(
         found, expected,
         "run this test once with SEKISHO_BLESS=1 and look at the difference"
     );
+}
+
+#[test]
+fn the_tables_are_those_of_the_code() {
+    compare(START, END, &table());
+    compare(COLUMNS_START, COLUMNS_END, &columns());
+}
+
+/// The columns of every table of a batch.
+fn columns() -> String {
+    let mut out = String::new();
+    for (table, columns) in TABLES.iter().chain(&[("campaigns", CAMPAIGNS)]) {
+        out.push_str(&format!(
+            "\n| `{table}` | type | what |\n| --- | --- | --- |\n"
+        ));
+        for column in *columns {
+            out.push_str(&format!(
+                "| `{}` | {} | {} |\n",
+                column.name,
+                column.holds.as_sql(),
+                column.meaning
+            ));
+        }
+    }
+    out.push('\n');
+    out
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use clap::Args;
 
-use crate::config::Age;
 use crate::knowledge::Catalogue;
 use crate::model::Action;
-use crate::quarantine::{Filter, State, parse_time};
+use crate::quarantine::{Filter, State};
 
 use super::super::exit::Failure;
+use super::super::given::{ids, moment};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -69,27 +69,6 @@ impl Arguments {
     }
 }
 
-/// The ids that a finding, a combination or a group stands for.
-fn ids(catalogue: &Catalogue, wanted: &str) -> Result<Vec<String>, Failure> {
-    let is_combination = || {
-        let mut combinations = catalogue.combinations().iter();
-        combinations.any(|combination| combination.id == wanted)
-    };
-    if wanted.starts_with("yara:") || catalogue.entry(wanted).is_some() || is_combination() {
-        return Ok(vec![wanted.to_owned()]);
-    }
-    let group: Vec<String> = catalogue
-        .entries()
-        .filter(|entry| entry.group == wanted)
-        .map(|entry| entry.id.clone())
-        .collect();
-    if group.is_empty() {
-        return Err(Failure::new(format!("no finding and no group {wanted:?}"))
-            .hint("`sekisho findings` lists them all"));
-    }
-    Ok(group)
-}
-
 fn state(text: &str) -> Result<State, String> {
     State::ALL
         .into_iter()
@@ -102,18 +81,4 @@ fn action(text: &str) -> Result<Action, String> {
         .into_iter()
         .find(|action| action.as_str() == text)
         .ok_or_else(|| "must be hold or quarantine".to_owned())
-}
-
-fn moment(text: &str) -> Result<i64, String> {
-    if let Some(seconds) = parse_time(text) {
-        return Ok(seconds);
-    }
-    let age: Age = text.parse().map_err(|_| {
-        "write a day (2026-11-24), a time (2026-11-24T12:00:00+09:00) or an age (2d)".to_owned()
-    })?;
-    let then = std::time::SystemTime::now().checked_sub(age.0);
-    let since = then.and_then(|then| then.duration_since(std::time::UNIX_EPOCH).ok());
-    Ok(since.map_or(0, |since| {
-        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-    }))
 }
