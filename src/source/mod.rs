@@ -5,6 +5,7 @@
 //! runs in circles. Mailboxes are one input each: their messages are artifacts.
 
 mod beneath;
+mod beside;
 mod rules;
 mod walk;
 
@@ -72,7 +73,11 @@ impl Source {
                     .map(|name| Name::from_raw(name.as_encoded_bytes())),
             ),
         };
-        Ok(data.input(self.path(), name, max_file))
+        let mut input = data.input(self.path(), name, max_file);
+        if let Self::File(path) = self {
+            input.context.beside = beside::volumes(path, max_file);
+        }
+        Ok(input)
     }
 }
 

@@ -11,7 +11,14 @@ const START: &str = "<!-- formats: made by tests/integration/readme.rs -->\n";
 const END: &str = "<!-- end of formats -->";
 
 /// Readers that search any bytes for hidden files: what they search is not what they open.
-const SEARCHES: &[&str] = &["carve", "encoded", "uuencoded"];
+const SEARCHES: &[&str] = &[
+    "carve",
+    "encoded",
+    "nsis",
+    "self_extractor",
+    "uuencoded",
+    "volumes",
+];
 
 /// What is done with a kind, the most first.
 fn degree(kind: Kind) -> usize {
