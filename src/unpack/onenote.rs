@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(facts, []);
         let (children, _) = opened("onenote", &section("請求書.exe", &[&pe()]));
         assert_eq!(children[0].label(), "請求書.exe");
-        let (children, facts) = opened("onenote", &data[..data.len() - 60]);
+        let (children, facts) = opened("onenote", &data[..data.len() - 20]);
         assert_eq!(children[0].data, pe());
         assert!(
             facts.iter().any(|fact| matches!(fact, Fact::Unread { .. })),
