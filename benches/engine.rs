@@ -23,6 +23,10 @@ use sekisho::score::Thresholds;
 #[path = "../tests/integration/build.rs"]
 mod build;
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// One thing to measure: its name, the sizes, and the input of a size with the bytes that its rate is of.
 type Bench = (
     &'static str,

@@ -11,10 +11,10 @@ use sekisho::engine::{Engine, Input, Worker};
 use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
-    base64, command_line, encoded, header, header_words, html, indicators, ini, lnk, lznt1, lzx,
-    mbox, mime, monikers, msbuild, msi, mtef, offcrypto, ole, ole1, opc, ovba, password_words, pe,
-    pe_version, ppt, qr, quoted_printable, remote_reference, script, script_encoder, uuencode, vba,
-    word, xml, xpress, yenc, zip,
+    base64, command_line, drawing, encoded, header, header_words, html, indicators, ini, lnk,
+    lznt1, lzx, masked, mbox, mime, monikers, msbuild, msi, mtef, offcrypto, ole, ole1, opc, ovba,
+    page_leads, password_words, pe, pe_version, ppt, program_traits, pst, qr, quoted_printable,
+    remote_reference, script, script_encoder, uuencode, vba, word, xml, xpress, yenc, zip,
 };
 use sekisho::gateway::clamd::codec as clamd;
 use sekisho::gateway::milter::codec::Decoder;
@@ -91,15 +91,32 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     }),
     ("ntfs", |data| unpack("ntfs", Kind::Ntfs, data)),
     ("wim", |data| unpack("wim", Kind::Wim, data)),
+    ("drawing", |data| {
+        let text = String::from_utf8_lossy(data);
+        drop(drawing::page::drawing(data).picture());
+        drop(drawing::svg::drawing(&text).picture());
+        for one in drawing::table::drawings(&text) {
+            drop(one.picture());
+        }
+        for one in drawing::characters::drawings(&text) {
+            drop(one.picture());
+        }
+    }),
     ("encoded", encoded_text),
     ("encoded_runs", |data| unpack("encoded", Kind::Text, data)),
     ("gzip", |data| unpack("gzip", Kind::Gz, data)),
     ("header", header_blocks),
     ("header_words", words),
     ("html", |data| {
-        drop(html::tags(&String::from_utf8_lossy(data), 10_000));
+        let text = String::from_utf8_lossy(data);
+        drop(html::tags(&text, 10_000));
+        drop(page_leads::leads(&text, &std::collections::BTreeSet::new()));
+        for reading in html::tokens::Reading::ALL {
+            html::tokens::Tokens::new(data, reading).for_each(drop);
+        }
         unpack("html", Kind::Html, data);
         place("html_smuggling", Kind::Html, data);
+        place("leading_page", Kind::Html, data);
         place("credential_form", Kind::Html, data);
         place("svg_script", Kind::Svg, data)
     }),
@@ -119,8 +136,33 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         unpack("lnk", Kind::Lnk, data)
     }),
     ("mail", |data| unpack("mail", Kind::Eml, data)),
+    ("masked", |data| {
+        drop(masked::program(data));
+        drop((
+            program_traits::windows(data),
+            program_traits::linux(data),
+            program_traits::macos(data),
+        ));
+        place("executables", Kind::Pe, data);
+        place("postscript", Kind::Ps, data);
+        place("xml_commands", Kind::Xml, data)
+    }),
     ("mbox", |data| {
         let _ = mbox::Messages::new(data).count();
+    }),
+    ("pst", |data| {
+        let mut fetch = |at: u64, len: usize| {
+            let at = usize::try_from(at).ok()?;
+            Some(data.get(at..at.checked_add(len)?)?.to_vec())
+        };
+        let Ok(mut store) = pst::Store::open(&mut fetch) else {
+            return;
+        };
+        for place in store.places().iter().take(100) {
+            if let Ok(message) = store.message(place.id, 1 << 20) {
+                drop(pst::letter(&message));
+            }
+        }
     }),
     ("mime", |data| {
         styles().for_each(|style| drop(mime::read(data, 0, style, &budget())))
@@ -221,7 +263,8 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         })
     }),
     ("vba", |data| {
-        vba::fold(&vba::Module::read(data), &|_| 1, &mut |_| {})
+        vba::fold(&vba::Module::read(data), &|_| 1, &mut |_| {});
+        drop(vba::normalised(data));
     }),
     ("vba_analyzers", |data| analyze(Kind::VbaSource, data)),
     ("vba_project_cache", |data| {
@@ -278,6 +321,8 @@ fn decoded_scripts(data: &[u8]) {
     drop(script::batch::expand(&source));
     drop(script::encoded_commands(&source));
     drop(script::code_texts(&source));
+    drop(script::masked_texts(&source));
+    drop(script::based_texts(&source));
     drop(command_line::commands(&source));
     for kind in [Kind::Js, Kind::Ps1, Kind::Bat, Kind::Vbs, Kind::MsBuild] {
         unpack("script", kind, data);

@@ -9,7 +9,7 @@ private rule is_program_text {
 rule Archive_Holds_Side_Loading_Pair {
     meta:
         description = "Archive with a genuine program and a library that it loads from its own folder in the place of the real one"
-        description_ja = "正規のプログラムと、それが本物の代わりに同じフォルダーから読み込むライブラリーを組にしたアーカイブです"
+        description_ja = "正規のプログラムと、本物の代わりに同じフォルダーから読み込ませるDLLを組にしたアーカイブです（DLLサイドローディング）"
         severity = "high"
         attack = "T1574.002"
     strings:

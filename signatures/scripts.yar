@@ -180,10 +180,12 @@ rule Security_Software_Switched_Off {
         $exclusion = "-Exclusion" nocase
         $shadow = /vssadmin[^\r\n]{1,10}delete\s{1,4}shadows/ nocase
         $amsi = "AmsiUtils" nocase
+        $types = "[Ref].Assembly.GetTypes()" nocase
+        $hidden_fields = "NonPublic,Static" nocase
         $office1 = "\\Security\\VBAWarnings" nocase
         $office2 = "\\Security\\AccessVBOM" nocase
     condition:
-        is_script and (($set and $disable) or ($add and $exclusion) or $shadow or $amsi or any of ($office*))
+        is_script and (($set and $disable) or ($add and $exclusion) or $shadow or $amsi or ($types and $hidden_fields) or any of ($office*))
 }
 
 rule Script_Installs_Itself_For_Logon {

@@ -426,7 +426,7 @@ fn unpack(
 struct Opened {
     children: Vec<Artifact>,
     facts: Vec<Fact>,
-    mail: Option<crate::model::MailSummary>,
+    mail: Option<Box<crate::model::MailSummary>>,
     /// A limit that ends the whole scan.
     halt: Option<Halt>,
 }

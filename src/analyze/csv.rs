@@ -46,6 +46,14 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     }
 }
 
+/// Where in a table the cells start that run a command or send something away.
+pub fn dangerous_cells(text: &str, lists: &LinkLists) -> Vec<usize> {
+    Cells::of(text)
+        .filter(|(_, formula)| is_dangerous(formula, lists))
+        .map(|(at, _)| at)
+        .collect()
+}
+
 /// Whether a spreadsheet would open it as a table: by its look, or by its name.
 fn is_table(artifact: &Artifact, lists: &LinkLists) -> bool {
     artifact.reads_as(Kind::Csv)

@@ -31,7 +31,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
 }
 
 /// Whether a command line of a link, program, topic and item, starts more than an ordinary source of data.
-fn starts_program(command: &str, knowledge: &Knowledge) -> bool {
+pub(super) fn starts_program(command: &str, knowledge: &Knowledge) -> bool {
     let command: String = command
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })

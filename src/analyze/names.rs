@@ -4,7 +4,7 @@
 //! that a document gives to its own parts are no file names and are not held against the bytes.
 
 use crate::knowledge::{Extensions, Match};
-use crate::model::{Artifact, Family, Kind};
+use crate::model::{Artifact, Fact, Family, Kind};
 
 use super::{Analyzer, Findings, Found, Look, Sees};
 
@@ -24,6 +24,7 @@ pub(super) const ROW: Analyzer = Analyzer {
         "double-extension",
         "rtlo-filename",
         "padded-filename",
+        "mime-ambiguous",
     ],
     run,
 };
@@ -38,6 +39,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     }
     let extensions = &look.knowledge.extensions;
     let files: Vec<&str> = name.files().filter(|file| !file.is_empty()).collect();
+    contradictions(artifact, &files, extensions, findings);
     if let Some(file) = files.iter().find(|file| reorders(file)) {
         findings.report(Found::new("rtlo-filename", file));
     }
@@ -57,6 +59,36 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         None => {}
     }
     mismatch(artifact, name.extensions(), extensions, findings);
+}
+
+/// Two names for one part of a mail: programs for mail differ in which one they take.
+fn contradictions(
+    artifact: &Artifact,
+    files: &[&str],
+    extensions: &Extensions,
+    findings: &mut Findings<'_>,
+) {
+    let told = artifact.facts.iter().find_map(|fact| match fact {
+        Fact::NameConflict { what } => Some(what),
+        _ => None,
+    });
+    let Some(what) = told else {
+        return;
+    };
+    findings.report(Found::new("mime-ambiguous", &format!("two names: {what}")));
+    let claims: Vec<_> = files
+        .iter()
+        .filter_map(|file| extensions.of(&last_word(trimmed(file))))
+        .collect();
+    if claims.iter().any(|claim| claim.runs) && claims.iter().any(|claim| !claim.runs) {
+        findings.report(Found::new("double-extension", what).variant("last-one-runs"));
+    }
+}
+
+/// The word behind the last dot, in plain letters.
+fn last_word(file: &str) -> String {
+    let last = file.rsplit(is_dot).next().unwrap_or_default();
+    crate::text::plain_letters(last.trim_matches(is_filling))
 }
 
 /// Whether the name is that of a file, as a user sees it, and not of a document's part.
@@ -135,12 +167,18 @@ enum Double {
     LastRuns,
 }
 
-/// Whether a decoy stands in front of another extension.
+/// Whether a decoy stands in front of another extension, or behind the end that some programs take a name to have.
 fn second_extension(file: &str, extensions: &Extensions) -> Option<Double> {
+    // Windows ends a name at a zero, and shows or takes from a mail what stands behind it, or does not.
+    if let Some((ended, behind)) = file.split_once('\0') {
+        let known = |name: &str| extensions.of(&last_word(trimmed(name)));
+        let (runs, decoy) = (known(ended)?.runs, known(behind)?.decoy);
+        return (runs && decoy).then_some(Double::LastRuns);
+    }
     let shown = trimmed(file);
     let mut parts = shown
         .rsplit(is_dot)
-        .map(|part| part.trim_matches(is_filling).to_lowercase());
+        .map(|part| crate::text::plain_letters(part.trim_matches(is_filling)));
     let last = parts.next()?;
     // Numbers and filling between the two do not hide the decoy.
     let mut before = parts.take(16).skip_while(|part| {
@@ -161,8 +199,14 @@ fn second_extension(file: &str, extensions: &Extensions) -> Option<Double> {
     (!second.wraps && first.group != second.group).then_some(Double::Known)
 }
 
-/// What Windows drops at the end of a name.
+/// What Windows drops at the end of a name: dots, blanks, and the stream of a file that is named behind a colon.
 fn trimmed(file: &str) -> &str {
+    // A drive's letter stands in front of its colon alone.
+    let colon = file.char_indices().position(|(at, c)| c == ':' && at > 1);
+    let end = colon.and_then(|number| file.char_indices().nth(number));
+    let file = file
+        .get(..end.map_or(file.len(), |(at, _)| at))
+        .unwrap_or(file);
     file.trim_end_matches(|c: char| c == '.' || c.is_whitespace() || crate::text::is_deceptive(c))
 }
 
@@ -171,11 +215,19 @@ fn is_blank(c: char) -> bool {
     c.is_whitespace() || crate::text::is_deceptive(c) && !crate::text::is_bidi_control(c)
 }
 
-/// A dot, or a character that looks like one: one dot leader, small and full-width full stop, two letters.
+/// A dot, or a character that looks like one: one dot leader, small and full-width full stop, the ideographic one,
+/// three of other scripts.
 fn is_dot(c: char) -> bool {
     matches!(
         c,
-        '.' | '\u{2024}' | '\u{fe52}' | '\u{ff0e}' | '\u{a4f8}' | '\u{701}'
+        '.' | '\u{2024}'
+            | '\u{fe52}'
+            | '\u{ff0e}'
+            | '\u{3002}'
+            | '\u{ff61}'
+            | '\u{a4f8}'
+            | '\u{701}'
+            | '\u{6d4}'
     )
 }
 
@@ -270,9 +322,15 @@ mod tests {
             "請求書.docx.js",
             "a.JPG.Scr",
             "photo.png.001.exe",
+            "letter.TXT.exe",
             "x/invoice.pdf.exe. ",
             "invoice\u{2024}pdf.exe",
             "請求書\u{ff0e}pdf.exe",
+            "請求書。pdf.exe",
+            "invoice.рdf.exe",
+            "invoice.ｐｄｆ.exe",
+            "invoice.pdf．ｅｘｅ",
+            "invoice.pdf.exe::$DATA",
         ] {
             let kind = if name.ends_with("js") {
                 Kind::Js
@@ -281,6 +339,10 @@ mod tests {
             };
             assert_eq!(ids(name, kind), ["double-extension high"], "{name}");
         }
+        assert_eq!(
+            ids("invoice.exe\0.pdf", Kind::Pe),
+            ["double-extension high", "type-mismatch medium"]
+        );
         assert_eq!(
             ids("contract.docx.pdf", Kind::Pdf),
             ["double-extension info"]
@@ -307,6 +369,30 @@ mod tests {
                 .collect();
             assert!(doubles.is_empty(), "{name}: {doubles:?}");
         }
+    }
+
+    #[test]
+    fn two_names_of_one_part_are_told_and_worse_where_one_runs() {
+        let found = |first: &str, second: &str| {
+            let mut file = artifact(Kind::Text);
+            file.name = Some(Name::from_readings(
+                Vec::new(),
+                vec![first.to_owned(), second.to_owned()],
+            ));
+            file.facts.push(Fact::NameConflict {
+                what: format!("{first} / {second}"),
+            });
+            let found = findings_of("names", &[file]);
+            found
+                .into_iter()
+                .map(|(id, severity)| format!("{id} {severity}"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(found("a.txt", "a.log"), ["mime-ambiguous info"]);
+        assert_eq!(
+            found("report.txt", "report.js"),
+            ["mime-ambiguous info", "double-extension high"]
+        );
     }
 
     #[test]

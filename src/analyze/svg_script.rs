@@ -107,7 +107,7 @@ fn acts(tag: &Tag) -> Option<&'static str> {
 }
 
 /// Whether an address runs a script or holds a page.
-fn is_script(value: &str) -> bool {
+pub fn is_script(value: &str) -> bool {
     let plain: String = percent_decoded(value)
         .chars()
         .filter(|c| !c.is_whitespace() && !c.is_control())

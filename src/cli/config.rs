@@ -1,13 +1,16 @@
 //! `sekisho config check|show|schema`: whether a configuration holds, what is in force, what may stand in it.
 //!
-//! Exit status of `check`: 0 good, 1 not, 2 could not be read.
+//! `check` tries every file that the configuration names, as `serve` does when it starts: rules, texts, keys,
+//! certificates. Exit status: 0 good, 1 not, 2 could not be read.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::config::{BadConfig, Config};
+use crate::config::{BadConfig, Config, client_tls};
+use crate::gateway::{Authenticator, Certificates};
 use crate::knowledge::Knowledge;
+use crate::rules::Rules;
 use crate::text;
 
 use super::exit::{Exit, Failure};
@@ -54,6 +57,50 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
     }
 }
 
+/// What does not hold of the files that a configuration names, each with what to do about it.
+fn tried(settings: &Settings, config: &Config) -> Vec<(String, &'static str)> {
+    let mut wrong = Vec::new();
+    let rules = match settings.rule_sources(config, &[]) {
+        Ok(sources) => Rules::compile(sources, settings.strictness())
+            .err()
+            .map(|error| (format!("a rule does not compile\n{error}"), RULES)),
+        Err(Failure::Told { message, .. }) => Some((message, RULES)),
+        Err(Failure::NobodyReads) => None,
+    };
+    wrong.extend(rules);
+    let key = Authenticator::new(&config.signatures).err();
+    wrong.extend(key.map(|error| (error, KEY)));
+    let certificates = Certificates::read(config.gateway.relay.as_ref()).err();
+    wrong.extend(certificates.map(|error| (error, CERTIFICATES)));
+    if let Some(notify) = &config.notify {
+        let client = client_tls("notify", notify.starttls, notify.ca.as_deref());
+        wrong.extend(client.err().map(|error| (error, CERTIFICATES)));
+    }
+    let path = &config.quarantine.path;
+    if path.exists() && !path.is_dir() {
+        let what = format!("quarantine.path: {} is no folder", text::path(path));
+        wrong.push((what, "name a folder; it is made where there is none"));
+    }
+    for root in config
+        .gateway
+        .clamd
+        .roots
+        .iter()
+        .filter(|root| !root.is_dir())
+    {
+        let what = format!("clamd.roots: {} is no folder", text::path(root));
+        wrong.push((what, "make it, or take it out of the list"));
+    }
+    wrong
+}
+
+const RULES: &str = "`sekisho rules check FILE` lists all that is wrong in a file of rules";
+
+const KEY: &str =
+    "`openssl genrsa -out FILE 2048` makes a key; the user of the service must be able to read it";
+
+const CERTIFICATES: &str = "`openssl x509 -noout -text -in FILE` shows a certificate; the user of the service must be able to read certificates and keys";
+
 fn check(settings: &Settings, file: Option<PathBuf>) -> Result<Exit, Failure> {
     let Some(path) = file.or_else(|| settings.config_path()) else {
         put("no configuration file: built-in defaults\n")?;
@@ -61,7 +108,15 @@ fn check(settings: &Settings, file: Option<PathBuf>) -> Result<Exit, Failure> {
     };
     let knowledge = Knowledge::embedded().map_err(Failure::new)?;
     match Config::read(&path, &knowledge.catalogue) {
-        Ok(_) => {
+        Ok(config) => {
+            let wrong = tried(settings, &config);
+            for (what, hint) in &wrong {
+                say(&format!("{}: {what}", text::path(&path)));
+                say(&format!("hint: {hint}"));
+            }
+            if !wrong.is_empty() {
+                return Ok(Exit::Found);
+            }
             put(&format!("{}: good\n", text::path(&path)))?;
             Ok(Exit::Success)
         }

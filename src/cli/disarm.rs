@@ -6,6 +6,7 @@
 
 mod told;
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use clap::{Args, ValueEnum};
 use crate::engine::{Context, Engine, Input, Worker};
 use crate::limits::Budget;
 use crate::model::{Report, Severity};
+use crate::policy::Policy;
 use crate::rewrite::disarm::{Notices, Proven, Refusal, Retype, Selection, Task, proven};
 use crate::rewrite::{DISARMED_FILES, FILES, Notice};
 use crate::source::Source;
@@ -75,6 +77,8 @@ struct Ended {
     before: Report,
     /// What was made, where something had to go.
     made: Result<Option<Proven>, Refusal>,
+    /// Reasons of the allowances by which something stays.
+    allowed: Vec<String>,
 }
 
 pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Failure> {
@@ -101,7 +105,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
         false => Source::File(arguments.path.clone()),
     };
     let input = source.read(engine.limits.max_file).map_err(Failure::new)?;
-    drop(config);
+    let policy = Policy::new(&config.policy, engine.thresholds);
     let data = input.data.clone();
     let ended = apart(|| {
         let job = Job {
@@ -109,6 +113,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
             selection: &selection,
             arguments,
             passwords: &passwords,
+            policy: &policy,
         };
         job.run(&input)
     })?;
@@ -132,6 +137,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
     let told = Told {
         before: &ended.before,
         made: &ended.made,
+        allowed: &ended.allowed,
         output: output.as_deref(),
         catalogue,
         language: settings.language(),
@@ -196,6 +202,7 @@ struct Job<'a> {
     selection: &'a Selection,
     arguments: &'a Arguments,
     passwords: &'a Passwords,
+    policy: &'a Policy,
 }
 
 impl Job<'_> {
@@ -216,20 +223,31 @@ impl Job<'_> {
         };
         let cut = !input.facts.is_empty();
         let before = scan(&input.data);
+        let catalogue = &self.engine.knowledge.catalogue;
+        let today = jiff::tz::Offset::UTC
+            .to_datetime(jiff::Timestamp::now())
+            .date();
+        let (stays, allowed) = self.policy.lifted_for_all(&before, catalogue, today);
         let made = match cut {
             true => Err(Refusal::Broken("only its head was read".to_owned())),
-            false => self.make(&before, &mut scan),
+            false => self.make(&before, &stays, &mut scan),
         };
-        Ended { before, made }
+        Ended {
+            before,
+            made,
+            allowed,
+        }
     }
 
     fn make(
         &self,
         before: &Report,
+        stays: &BTreeSet<usize>,
         scan: &mut dyn FnMut(&Bytes) -> Report,
     ) -> Result<Option<Proven>, Refusal> {
         let catalogue = &self.engine.knowledge.catalogue;
-        let findings = self.selection.of(before, catalogue);
+        let mut findings = self.selection.of(before, catalogue);
+        findings.retain(|finding| !stays.contains(finding));
         if !before.complete && self.arguments.only.is_empty() {
             return Err(unseen(before, catalogue));
         }
@@ -250,7 +268,7 @@ impl Job<'_> {
         let task = Task {
             report: before,
             findings: &findings,
-            strip: &std::collections::BTreeSet::new(),
+            strip: &BTreeSet::new(),
             notices: Notices::From(least),
             retype: match self.arguments.rename {
                 true => Retype::Plain,

@@ -3,6 +3,7 @@
 //! Results go to standard output, talk to standard error. A command gets the common [`Settings`] and its own
 //! arguments, and answers with an [`Exit`].
 
+mod batch;
 mod completions;
 mod config;
 mod disarm;
@@ -57,6 +58,8 @@ enum Command {
     Extract(extract::Arguments),
     /// Write a copy of a file without its macros and other active content
     Disarm(disarm::Arguments),
+    /// Scan mailbox exports message by message, and leave results that answer questions
+    Batch(batch::Arguments),
     /// Explain the findings
     Findings(findings::Arguments),
     /// Run the gateway: milter, metrics
@@ -93,6 +96,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Exit {
         Command::Scan(arguments) => scan::run(&settings, &arguments),
         Command::Extract(arguments) => extract::run(&settings, &arguments),
         Command::Disarm(arguments) => disarm::run(&settings, &arguments),
+        Command::Batch(arguments) => batch::run(&settings, &arguments),
         Command::Findings(arguments) => findings::run(&settings, &arguments),
         Command::Serve(arguments) => serve::run(settings, &arguments),
         Command::Quarantine(arguments) => quarantine::run(&settings, &arguments),

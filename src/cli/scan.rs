@@ -60,7 +60,7 @@ enum FormatName {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FailAt {
+pub(super) enum FailAt {
     /// Suspicious or malicious
     Suspicious,
     /// Malicious only
@@ -69,7 +69,7 @@ enum FailAt {
 
 impl FailAt {
     /// What one report means for the exit code.
-    fn exit(self, level: Level, complete: bool) -> Exit {
+    pub(super) fn exit(self, level: Level, complete: bool) -> Exit {
         let least = match self {
             Self::Suspicious => Level::Suspicious,
             Self::Malicious => Level::Malicious,

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::config::{Config, LogFormat};
 use crate::engine::Engine;
-use crate::gateway::{Authenticator, Generation, Server, ServerSettings};
+use crate::gateway::{Authenticator, Certificates, Generation, Server, ServerSettings};
 use crate::notify::Post;
 use crate::policy::Policy;
 use crate::quarantine::{Store, StoreError, StoreSettings, Tries};
@@ -89,6 +89,7 @@ pub(super) fn read(settings: &Settings) -> Result<(Generation, Config), Failure>
         policy: Policy::new(&config.policy, config.thresholds),
         strip: config.strip.clone(),
         auth: Arc::new(Authenticator::new(&config.signatures).map_err(Failure::new)?),
+        certificates: Certificates::read(config.gateway.relay.as_ref()).map_err(Failure::new)?,
     };
     Ok((generation, config))
 }

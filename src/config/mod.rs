@@ -12,6 +12,7 @@ mod quarantine;
 mod relay;
 mod size;
 mod strip;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -34,13 +35,14 @@ pub use age::Age;
 use arc::{ArcTable, DnsTable};
 pub use arc::{Seal, Signatures};
 pub use gateway::{Clamd, Gateway, Listen, LogFormat, Protocol};
-pub use notify::{Notify, Texts};
+pub use notify::{Login, Notify, Texts};
 pub use policy::{Actions, Allow, Conditions, Key, PolicySettings, Require, Route, Unscannable};
 pub use quarantine::Quarantine;
-pub use relay::{NextHop, Relay, RelayMode, StartTls};
+pub use relay::{NextHop, Relay, RelayMode};
 pub use size::Size;
 use strip::StripTable;
-pub use strip::{NoticeLanguage, Strip, Template};
+pub use strip::{NoticeLanguage, Strip, Template, Templates};
+pub use tls::{StartTls, client_tls, server_tls};
 
 use gateway::{Amounts, ClamdTable, ListenTable, LogTable};
 use notify::NotifyTable;
@@ -644,6 +646,10 @@ mod tests {
             (
                 "[strip]\n\ntemplate_en = \"none.txt\"\n",
                 "conf/sekisho.toml:3: strip.template_en: cannot read conf/none.txt",
+            ),
+            (
+                "[strip]\n\ndisarmed_ja = \"none.txt\"\n",
+                "conf/sekisho.toml:3: strip.disarmed_ja: cannot read conf/none.txt",
             ),
         ];
         for (text, expected) in cases.into_iter().chain(more) {

@@ -13,6 +13,7 @@ use crate::model::Action;
 use crate::text;
 
 use super::strip::{NoticeLanguage, Strip};
+use super::tls::StartTls;
 
 /// Longest file of texts, in bytes.
 const LONGEST: usize = 64 << 10;
@@ -63,6 +64,33 @@ struct BothTexts {
     ja: Texts,
 }
 
+/// A name and a password for the server of notices.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The name.
+    pub user: String,
+    /// The file of the password.
+    pub file: PathBuf,
+    password: String,
+}
+
+impl Login {
+    /// The password.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+}
+
+impl std::fmt::Debug for Login {
+    /// Without the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Login")
+            .field("user", &self.user)
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Settings of notices, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notify {
@@ -70,6 +98,12 @@ pub struct Notify {
     pub from: Mailbox,
     /// host:port of the server that takes them.
     pub smtp: String,
+    /// When TLS is spoken to it.
+    pub starttls: StartTls,
+    /// Certificates (PEM) that its own is checked against.
+    pub ca: Option<PathBuf>,
+    /// Who we are, where it asks.
+    pub login: Option<Login>,
     /// Whether those are told who should have got a message.
     pub recipients: bool,
     /// Who is told of every message.
@@ -106,6 +140,17 @@ pub(super) struct NotifyTable {
     /// host:port of the server that takes them; by default the one of releases.
     #[schemars(with = "Option<String>")]
     smtp: Option<Spanned<String>>,
+    /// When TLS is spoken to it.
+    #[schemars(with = "StartTls")]
+    starttls: Option<Spanned<StartTls>>,
+    /// Certificates (PEM) that its own is checked against; a relative path lies beside the configuration.
+    ca: Option<PathBuf>,
+    /// Name for its login.
+    #[schemars(with = "Option<String>")]
+    user: Option<Spanned<String>>,
+    /// File with the password, one line.
+    #[schemars(with = "Option<PathBuf>")]
+    password: Option<Spanned<PathBuf>>,
     /// Whether those are told who should have got a message (true).
     recipients: Option<bool>,
     /// Addresses that are told of every message.
@@ -153,6 +198,19 @@ impl Notify {
                 return Err((smtp.span().start, reason));
             }
         };
+        let starttls = table
+            .starttls
+            .as_ref()
+            .map_or(StartTls::None, |given| *given.get_ref());
+        if let Some(given) = &table.starttls
+            && starttls == StartTls::Verify
+            && table.ca.is_none()
+        {
+            let reason = "notify.starttls = \"verify\": name the certificates to check against in ca, \
+                such as \"/etc/ssl/certs/ca-certificates.crt\"";
+            return Err((given.span().start, reason.to_owned()));
+        }
+        let login = login(table.user, table.password, starttls, folder)?;
         for admin in &table.admins {
             if !is_address(admin.get_ref()) {
                 let reason = format!("notify.admins: {:?} is no address", admin.get_ref());
@@ -181,6 +239,9 @@ impl Notify {
         Ok(Self {
             from: sender,
             smtp,
+            starttls,
+            ca: table.ca.map(|ca| folder.join(ca)),
+            login,
             recipients: table.recipients.unwrap_or(true),
             admins: table.admins.into_iter().map(Spanned::into_inner).collect(),
             language: match table.lang {
@@ -221,13 +282,21 @@ impl Notify {
         // Writing to a String cannot fail.
         let _ = writeln!(
             out,
-            "\n[notify]\nfrom = {}\nsmtp = {}\nrecipients = {}\nadmins = {}\nlang = \"{lang}\"\nper_hour = {}",
+            "\n[notify]\nfrom = {}\nsmtp = {}\nstarttls = \"{}\"\nrecipients = {}\nadmins = {}\nlang = \"{lang}\"\nper_hour = {}",
             quoted(&self.from.to_string()),
             quoted(&self.smtp),
+            self.starttls.as_str(),
             self.recipients,
             toml::Value::Array(admins),
             self.per_hour
         );
+        if let Some(ca) = &self.ca {
+            let _ = writeln!(out, "ca = {}", quoted(&ca.to_string_lossy()));
+        }
+        if let Some(login) = &self.login {
+            let (user, file) = (quoted(&login.user), quoted(&login.file.to_string_lossy()));
+            let _ = writeln!(out, "user = {user}\npassword = {file}");
+        }
         if let Some(minute) = self.digest {
             let _ = writeln!(out, "digest = \"{:02}:{:02}\"", minute / 60, minute % 60);
         }
@@ -235,6 +304,48 @@ impl Notify {
             let _ = writeln!(out, "texts = {}", quoted(&path.to_string_lossy()));
         }
     }
+}
+
+/// Name and password, both or none, and neither in clear over the wire.
+fn login(
+    user: Option<Spanned<String>>,
+    file: Option<Spanned<PathBuf>>,
+    starttls: StartTls,
+    folder: &Path,
+) -> Result<Option<Login>, (usize, String)> {
+    let (user, file) = match (user, file) {
+        (None, None) => return Ok(None),
+        (Some(user), Some(file)) => (user, file),
+        (Some(user), None) => {
+            let reason = "notify.user: name the file of its password in password".to_owned();
+            return Err((user.span().start, reason));
+        }
+        (None, Some(file)) => {
+            let reason = "notify.password: its user is missing".to_owned();
+            return Err((file.span().start, reason));
+        }
+    };
+    if !matches!(starttls, StartTls::Encrypt | StartTls::Verify) {
+        let reason = "notify.user: a password is not sent in clear: set starttls = \"verify\" (or \"encrypt\")";
+        return Err((user.span().start, reason.to_owned()));
+    }
+    let path = folder.join(file.get_ref());
+    let refuse = |what: String| (file.span().start, format!("notify.password: {what}"));
+    let read = std::fs::read_to_string(&path);
+    let shown = text::path(&path);
+    let read = read.map_err(|error| refuse(format!("cannot read {shown}: {error}")))?;
+    let password = read.trim_end_matches(['\r', '\n']);
+    let good = !password.is_empty() && !password.contains(['\r', '\n', '\0']);
+    if !good || password.len() > LONGEST {
+        return Err(refuse(format!(
+            "{shown} must hold the password on one line"
+        )));
+    }
+    Ok(Some(Login {
+        user: user.into_inner(),
+        password: password.to_owned(),
+        file: path,
+    }))
 }
 
 fn is_address(text: &str) -> bool {
@@ -339,6 +450,26 @@ mod tests {
             ("from = \"nobody\"", "notify.from = \"nobody\""),
             ("from = \"a@b\"\nsmtp = \"25\"", "notify.smtp"),
             ("from = \"a@b\"\nadmins = [\"b\"]", "notify.admins: \"b\""),
+            (
+                "from = \"a@b\"\nstarttls = \"verify\"",
+                "notify.starttls = \"verify\": name the certificates",
+            ),
+            (
+                "from = \"a@b\"\nuser = \"u\"",
+                "notify.user: name the file of its password",
+            ),
+            (
+                "from = \"a@b\"\npassword = \"p\"",
+                "notify.password: its user is missing",
+            ),
+            (
+                "from = \"a@b\"\nstarttls = \"may\"\nuser = \"u\"\npassword = \"p\"",
+                "notify.user: a password is not sent in clear",
+            ),
+            (
+                "from = \"a@b\"\nstarttls = \"encrypt\"\nuser = \"u\"\npassword = \"none\"",
+                "notify.password: cannot read conf/none",
+            ),
             ("from = \"a@b\"\ndigest = \"25:00\"", "notify.digest"),
             ("from = \"a@b\"\ndigest = \"7:30\"", "notify.digest"),
             ("from = \"a@b\"\nper_hour = 0", "notify.per_hour"),

@@ -152,6 +152,8 @@ pub struct Allow {
     pub sha256: Option<String>,
     /// Of this id.
     pub finding: Option<String>,
+    /// What the macro project with this hash (lower-case hex) gives rise to.
+    pub vba: Option<String>,
     /// Why, for the audit.
     pub reason: String,
     /// The last day on which it holds (UTC).
@@ -236,6 +238,9 @@ pub(super) struct AllowTable {
     /// A finding's id.
     #[schemars(with = "Option<String>")]
     finding: Option<Spanned<String>>,
+    /// Hash of a macro project, in hex, as `sekisho scan` prints it.
+    #[schemars(with = "Option<String>")]
+    vba: Option<Spanned<String>>,
     /// Why, for the audit.
     #[schemars(with = "String")]
     reason: Spanned<String>,
@@ -375,7 +380,7 @@ fn allow(table: AllowTable, catalogue: &Catalogue) -> Result<Allow, Refused> {
                 "allow: expires must be a date like 2027-03-31".to_owned(),
             )
         })?;
-    let sha256 = table.sha256.map(|hash| {
+    let in_hex = |hash: Spanned<String>| {
         let text = hash.get_ref().to_ascii_lowercase();
         let good = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         good.then_some(text).ok_or_else(|| {
@@ -384,7 +389,7 @@ fn allow(table: AllowTable, catalogue: &Catalogue) -> Result<Allow, Refused> {
                 format!("allow: {:?} is no SHA-256 in hex", hash.get_ref()),
             )
         })
-    });
+    };
     if let Some(id) = &table.finding
         && catalogue.entry(id.get_ref()).is_none()
         && !id.get_ref().starts_with("yara:")
@@ -400,8 +405,9 @@ fn allow(table: AllowTable, catalogue: &Catalogue) -> Result<Allow, Refused> {
             to: table.to,
             require: table.require,
         })?,
-        sha256: sha256.transpose()?,
+        sha256: table.sha256.map(in_hex).transpose()?,
         finding: table.finding.map(Spanned::into_inner),
+        vba: table.vba.map(in_hex).transpose()?,
         reason: table.reason.into_inner(),
         expires,
     };
@@ -413,12 +419,14 @@ fn allow(table: AllowTable, catalogue: &Catalogue) -> Result<Allow, Refused> {
                 .to_owned(),
         ));
     }
-    let names_nothing =
-        allow.sha256.is_none() && allow.finding.is_none() && allow.conditions.from.is_none();
+    let names_nothing = allow.sha256.is_none()
+        && allow.finding.is_none()
+        && allow.vba.is_none()
+        && allow.conditions.from.is_none();
     if names_nothing {
         return Err((
             reason_at,
-            "allow: name sha256, finding, or from with client".to_owned(),
+            "allow: name sha256, vba, finding, or from with client".to_owned(),
         ));
     }
     Ok(allow)

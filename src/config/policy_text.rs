@@ -16,7 +16,11 @@ pub(super) fn write(policy: &PolicySettings, out: &mut String) {
     for allow in &policy.allows {
         let _ = writeln!(out, "\n[[allow]]");
         conditions(&allow.conditions, out);
-        for (name, text) in [("sha256", &allow.sha256), ("finding", &allow.finding)] {
+        for (name, text) in [
+            ("sha256", &allow.sha256),
+            ("finding", &allow.finding),
+            ("vba", &allow.vba),
+        ] {
             if let Some(text) = text {
                 let _ = writeln!(out, "{name} = {}", quoted(text));
             }

@@ -12,6 +12,7 @@ use toml::Spanned;
 use super::gateway::ListenTable;
 use super::policy::Refused;
 use super::quarantine::is_host_and_port;
+use super::tls::StartTls;
 
 /// Where mails go after the verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,21 +60,6 @@ pub enum RelayMode {
     /// After its queue (Postfix: `content_filter`): a refusal would become a bounce to whoever is named as sender, so
     /// what policy refuses is quarantined.
     AfterQueue,
-}
-
-/// When TLS is spoken to the next hop, in the words of Postfix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum StartTls {
-    /// Never.
-    #[default]
-    None,
-    /// Where it is offered; whoever answers is believed.
-    May,
-    /// Always; whoever answers is believed.
-    Encrypt,
-    /// Always, and the certificate must be one of `ca` for the name of the next hop.
-    Verify,
 }
 
 /// Settings of the relay, checked.
@@ -251,12 +237,7 @@ impl Relay {
         if self.xforward_from_unix {
             peers.push(quoted("unix".to_owned()));
         }
-        let starttls = match self.starttls {
-            StartTls::None => "none",
-            StartTls::May => "may",
-            StartTls::Encrypt => "encrypt",
-            StartTls::Verify => "verify",
-        };
+        let starttls = self.starttls.as_str();
         // Writing to a String cannot fail.
         let _ = writeln!(
             out,

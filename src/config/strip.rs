@@ -14,8 +14,8 @@ use crate::text;
 /// Longest template, in bytes.
 const LONGEST: usize = 64 << 10;
 
-/// What a template may name.
-const PLACEHOLDERS: &[&str] = &[
+/// What a template may name for a part that is gone.
+const GONE: &[&str] = &[
     "{name}",
     "{kind}",
     "{size}",
@@ -23,6 +23,9 @@ const PLACEHOLDERS: &[&str] = &[
     "{reasons}",
     "{id}",
 ];
+
+/// What a template may name for a part from which something was taken out.
+const DISARMED: &[&str] = &["{name}", "{removed}", "{id}"];
 
 /// Which language a notice is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -50,13 +53,35 @@ enum Signed {
     Strip,
 }
 
-/// The text of notices in one language.
+/// The text of a notice in one language.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     /// The file it came from, where it is not the built-in one.
     pub origin: Option<PathBuf>,
-    /// The text, with `{name}`, `{kind}`, `{size}`, `{sha256}`, `{reasons}` and `{id}`.
+    /// The text with its placeholders.
     pub text: String,
+}
+
+/// The texts of one language.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Templates {
+    /// For a part that is gone, with `{name}`, `{kind}`, `{size}`, `{sha256}`, `{reasons}` and `{id}`.
+    pub gone: Template,
+    /// For a part from which something was taken out, with `{name}`, `{removed}` and `{id}`.
+    pub disarmed: Template,
+}
+
+impl Templates {
+    fn built_in(gone: &str, disarmed: &str) -> Self {
+        let template = |text: &str| Template {
+            origin: None,
+            text: text.to_owned(),
+        };
+        Self {
+            gone: template(gone),
+            disarmed: template(disarmed),
+        }
+    }
 }
 
 /// Settings of notices in mails, checked.
@@ -66,25 +91,27 @@ pub struct Strip {
     pub language: NoticeLanguage,
     /// Languages by the domain of the recipient, in lower case.
     pub languages: BTreeMap<String, NoticeLanguage>,
-    /// The English text.
-    pub english: Template,
-    /// The Japanese text.
-    pub japanese: Template,
+    /// The English texts.
+    pub english: Templates,
+    /// The Japanese texts.
+    pub japanese: Templates,
     /// Whether parts are taken out that somebody signed.
     pub break_signatures: bool,
 }
 
 impl Default for Strip {
     fn default() -> Self {
-        let built_in = |text: &str| Template {
-            origin: None,
-            text: text.to_owned(),
-        };
         Self {
             language: NoticeLanguage::Both,
             languages: BTreeMap::new(),
-            english: built_in(include_str!("../../signatures/notice.en.txt")),
-            japanese: built_in(include_str!("../../signatures/notice.ja.txt")),
+            english: Templates::built_in(
+                include_str!("../../signatures/notice.en.txt"),
+                include_str!("../../signatures/disarmed.en.txt"),
+            ),
+            japanese: Templates::built_in(
+                include_str!("../../signatures/notice.ja.txt"),
+                include_str!("../../signatures/disarmed.ja.txt"),
+            ),
             break_signatures: false,
         }
     }
@@ -97,12 +124,18 @@ pub(super) struct StripTable {
     language: NoticeLanguage,
     /// Language by the domain of the recipient.
     languages: BTreeMap<String, NoticeLanguage>,
-    /// File with the English text; a relative one lies beside the configuration.
+    /// File with the English text for a part that is gone; a relative one lies beside the configuration.
     #[schemars(with = "Option<PathBuf>")]
     template_en: Option<Spanned<PathBuf>>,
-    /// File with the Japanese text.
+    /// File with the Japanese text, likewise.
     #[schemars(with = "Option<PathBuf>")]
     template_ja: Option<Spanned<PathBuf>>,
+    /// File with the English text for a part from which something was taken out.
+    #[schemars(with = "Option<PathBuf>")]
+    disarmed_en: Option<Spanned<PathBuf>>,
+    /// File with the Japanese text, likewise.
+    #[schemars(with = "Option<PathBuf>")]
+    disarmed_ja: Option<Spanned<PathBuf>>,
     /// What is done with a part that somebody signed: taking it out breaks the signature.
     signed: Signed,
 }
@@ -113,11 +146,16 @@ impl Strip {
         let lower = |(domain, language): (String, _)| (domain.to_lowercase(), language);
         self.languages = table.languages.into_iter().map(lower).collect();
         self.break_signatures = table.signed == Signed::Strip;
-        if let Some(path) = table.template_en {
-            self.english = template("template_en", &path, folder)?;
-        }
-        if let Some(path) = table.template_ja {
-            self.japanese = template("template_ja", &path, folder)?;
+        let given = [
+            ("template_en", table.template_en, GONE),
+            ("template_ja", table.template_ja, GONE),
+            ("disarmed_en", table.disarmed_en, DISARMED),
+            ("disarmed_ja", table.disarmed_ja, DISARMED),
+        ];
+        for ((_, own), (key, path, placeholders)) in self.files_mut().into_iter().zip(given) {
+            if let Some(path) = path {
+                *own = template(key, &path, folder, placeholders)?;
+            }
         }
         Ok(())
     }
@@ -139,10 +177,7 @@ impl Strip {
             "\n[strip]\nlanguage = \"{}\"\nsigned = \"{signed}\"",
             word(self.language)
         );
-        for (key, template) in [
-            ("template_en", &self.english),
-            ("template_ja", &self.japanese),
-        ] {
+        for (key, template) in self.files() {
             if let Some(path) = &template.origin {
                 let path = toml::Value::String(path.to_string_lossy().into_owned());
                 let _ = writeln!(out, "{key} = {path}");
@@ -157,10 +192,44 @@ impl Strip {
         }
     }
 
-    /// The templates of a language.
+    /// The settings that name files, and what came out of them.
+    fn files(&self) -> [(&'static str, &Template); 4] {
+        let (english, japanese) = (&self.english, &self.japanese);
+        [
+            ("template_en", &english.gone),
+            ("template_ja", &japanese.gone),
+            ("disarmed_en", &english.disarmed),
+            ("disarmed_ja", &japanese.disarmed),
+        ]
+    }
+
+    fn files_mut(&mut self) -> [(&'static str, &mut Template); 4] {
+        let (english, japanese) = (&mut self.english, &mut self.japanese);
+        [
+            ("template_en", &mut english.gone),
+            ("template_ja", &mut japanese.gone),
+            ("disarmed_en", &mut english.disarmed),
+            ("disarmed_ja", &mut japanese.disarmed),
+        ]
+    }
+
+    /// The templates of a language for parts that are gone.
     pub fn templates(&self, language: NoticeLanguage) -> Vec<(Language, &str)> {
-        let english = (Language::English, self.english.text.as_str());
-        let japanese = (Language::Japanese, self.japanese.text.as_str());
+        self.of_language(language, |texts| &texts.gone)
+    }
+
+    /// The templates of a language for parts from which something was taken out.
+    pub fn disarmed(&self, language: NoticeLanguage) -> Vec<(Language, &str)> {
+        self.of_language(language, |texts| &texts.disarmed)
+    }
+
+    fn of_language(
+        &self,
+        language: NoticeLanguage,
+        which: impl Fn(&Templates) -> &Template,
+    ) -> Vec<(Language, &str)> {
+        let english = (Language::English, which(&self.english).text.as_str());
+        let japanese = (Language::Japanese, which(&self.japanese).text.as_str());
         match language {
             NoticeLanguage::English => vec![english],
             NoticeLanguage::Japanese => vec![japanese],
@@ -190,6 +259,7 @@ fn template(
     key: &str,
     path: &Spanned<PathBuf>,
     folder: &Path,
+    placeholders: &[&str],
 ) -> Result<Template, (usize, String)> {
     let at = path.span().start;
     let path = folder.join(path.get_ref());
@@ -202,8 +272,8 @@ fn template(
     if read.len() > LONGEST {
         return refuse(format!("{shown} is longer than {LONGEST} bytes"));
     }
-    if let Some(unknown) = unknown_placeholder(&read) {
-        let known = PLACEHOLDERS.join(", ");
+    if let Some(unknown) = unknown_placeholder(&read, placeholders) {
+        let known = placeholders.join(", ");
         return refuse(format!("{shown} names {unknown:?}; known are {known}"));
     }
     if !read.contains("{id}") {
@@ -218,11 +288,11 @@ fn template(
 }
 
 /// The first word in braces that is no placeholder.
-fn unknown_placeholder(template: &str) -> Option<&str> {
+fn unknown_placeholder<'t>(template: &'t str, known: &[&str]) -> Option<&'t str> {
     template.match_indices('{').find_map(|(at, _)| {
         let rest = template.get(at..)?;
         let word = rest.get(..rest.find('}')?.saturating_add(1))?;
-        (!PLACEHOLDERS.contains(&word)).then_some(word)
+        (!known.contains(&word)).then_some(word)
     })
 }
 
@@ -233,13 +303,20 @@ mod tests {
     #[test]
     fn the_built_in_templates_name_what_matters_and_nothing_unknown() {
         let strip = Strip::default();
-        for template in [&strip.english, &strip.japanese] {
-            assert_eq!(unknown_placeholder(&template.text), None);
-            for name in PLACEHOLDERS {
-                assert!(template.text.contains(name), "{name}");
+        for texts in [&strip.english, &strip.japanese] {
+            for (template, known) in [(&texts.gone, GONE), (&texts.disarmed, DISARMED)] {
+                assert_eq!(unknown_placeholder(&template.text, known), None);
+                for name in known {
+                    assert!(template.text.contains(name), "{name}");
+                }
             }
         }
-        assert_eq!(unknown_placeholder("{id} and {what}"), Some("{what}"));
+        let words = "{id} and {what}";
+        assert_eq!(unknown_placeholder(words, GONE), Some("{what}"));
+        assert_eq!(
+            unknown_placeholder("{id} {reasons}", DISARMED),
+            Some("{reasons}")
+        );
     }
 
     #[test]

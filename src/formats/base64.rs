@@ -56,6 +56,24 @@ pub fn is_base64(byte: u8) -> bool {
     value(byte) < 64
 }
 
+/// Encodes without line ends.
+pub fn encode(data: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digit = |bits: u32| DIGITS.get(crate::bytes::index(bits & 63)).copied();
+    let mut out = String::with_capacity(data.len().div_ceil(3).saturating_mul(4));
+    for group in data.chunks(3) {
+        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        let digits = [bits >> 18, bits >> 12, bits >> 6, bits];
+        for (at, bits) in digits.into_iter().enumerate() {
+            let there = at <= group.len();
+            let digit = if there { digit(bits) } else { Some(b'=') };
+            out.extend(digit.map(char::from));
+        }
+    }
+    out
+}
+
 /// Decodes leniently: white space and junk are passed over, padding ends a group but not the text, the last group
 /// may be short. Never fails; output is at most three quarters of the input.
 pub fn decode(text: &[u8]) -> Base64 {
@@ -128,6 +146,22 @@ fn flush(data: &mut Vec<u8>, bits: u32, held: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_encoded_is_as_the_specification_has_it() {
+        // RFC 4648 section 10.
+        for (plain, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(encode(plain.as_bytes()), text);
+        }
+    }
 
     #[test]
     fn clean_text_decodes_without_a_word() {

@@ -141,9 +141,17 @@ fn command(segment: &str) -> Option<Command> {
     None
 }
 
-/// The first word as a program: an option may follow it without a blank.
+/// The first word as a program: an option may follow it without a blank, commas and semicolons are blanks.
 fn program_word(text: &str) -> (String, &str) {
     let (word, behind) = first_word(text);
+    let cut = text
+        .find([',', ';'])
+        .filter(|at| *at > 0 && *at < word.len());
+    if let Some((program, rest)) = cut.and_then(|at| text.split_at_checked(at))
+        && !program.contains('"')
+    {
+        return (program.to_owned(), rest);
+    }
     for name in ["cmd", "cmd.exe", "powershell", "powershell.exe"] {
         let cut = word
             .get(..name.len())

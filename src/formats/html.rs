@@ -4,6 +4,8 @@
 
 use super::xml::unescape;
 
+pub mod tokens;
+
 /// Attributes of one tag that are read.
 const ATTRIBUTES: usize = 64;
 
@@ -28,6 +30,31 @@ impl Tag {
             .find(|(known, _)| known == name)
             .map(|(_, value)| value.as_str())
     }
+}
+
+/// The address of `<meta http-equiv="refresh" content="…">` (HTML Standard, 4.2.5.3 "shared declarative refresh steps"):
+/// behind the seconds, with or without `url=`, in quotes or without.
+pub fn refresh(tag: &Tag) -> Option<String> {
+    let refreshes = tag
+        .attribute("http-equiv")
+        .is_some_and(|value| value.trim().eq_ignore_ascii_case("refresh"));
+    let content = tag.attribute("content").filter(|_| refreshes)?;
+    let behind = content
+        .trim_start()
+        .trim_start_matches(|c: char| c.is_ascii_digit() || c == '.')
+        .trim_start_matches(|c: char| c.is_whitespace() || matches!(c, ';' | ','));
+    let word = behind
+        .get(..3)
+        .filter(|word| word.eq_ignore_ascii_case("url"));
+    let named = word
+        .and_then(|_| behind.get(3..)?.trim_start().strip_prefix('='))
+        .map(str::trim_start);
+    let address = named.unwrap_or(behind);
+    let address = match address.chars().next()? {
+        quote @ ('"' | '\'') => address.get(1..)?.split(quote).next()?,
+        _ => address,
+    };
+    (!address.trim().is_empty()).then(|| address.trim().to_owned())
 }
 
 /// The start tags of a page, at most `most`. Linear in the length of the text.
@@ -152,6 +179,30 @@ mod tests {
                 .unwrap()
                 .ends_with("post>")
         );
+    }
+
+    #[test]
+    fn the_address_of_a_refresh_is_read_in_every_form() {
+        for content in [
+            "0; url=http://a.example/",
+            "0;URL='http://a.example/' ",
+            "5,http://a.example/",
+            " 0.5 ;url = http://a.example/",
+        ] {
+            let page = format!("<meta content=\"{content}\" http-equiv=Refresh>");
+            assert_eq!(
+                refresh(&tags(&page, 1)[0]).as_deref(),
+                Some("http://a.example/"),
+                "{content}"
+            );
+        }
+        for page in [
+            "<meta http-equiv=refresh content=30>",
+            "<meta name=a content='0;url=b'>",
+            "<meta http-equiv=refresh>",
+        ] {
+            assert_eq!(refresh(&tags(page, 1)[0]), None, "{page}");
+        }
     }
 
     #[test]

@@ -2,24 +2,135 @@
 //!
 //! A postmark is a line that begins with `From ` and that a header follows. `Content-Length` (mboxcl) is not believed:
 //! readers differ on it, and a postmark with a header behind it is a message to those that ignore it. Quoted `>From `
-//! lines are left as they stand.
+//! lines are left as they stand. What decides on a postmark lies within [`AHEAD`] bytes, so that a mailbox can be read
+//! piece by piece, and from any message on.
 
 use std::ops::Range;
 
+use memchr::memmem::Finder;
+
 use super::header::{Breaks, field_name, line_end};
+
+/// Longest line taken for a postmark, and as much is read of the line behind it.
+const LONGEST: usize = 1000;
+
+/// Bytes from the start of a line that decide whether it is a postmark.
+pub const AHEAD: usize = 2 * LONGEST;
+
+/// What a postmark begins with, and the end of the line before it.
+const MARK: &[u8] = b"\nFrom ";
+
+/// Bytes before a line that tell whether it follows a blank one.
+const BEHIND: usize = 3;
+
+/// Whether there is more of a mailbox than the bytes at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// More bytes follow.
+    Follows,
+    /// The mailbox ends with them.
+    Ends,
+}
+
+/// Finds the postmarks of a mailbox that comes piece by piece, in a window that begins with a message and grows. No
+/// byte is searched twice.
+#[derive(Debug, Clone)]
+pub struct Splitter {
+    finder: Finder<'static>,
+    /// Bytes of the window without a postmark.
+    searched: usize,
+}
+
+impl Default for Splitter {
+    fn default() -> Self {
+        Self {
+            finder: Finder::new(MARK),
+            searched: 0,
+        }
+    }
+}
+
+impl Splitter {
+    /// The first message of a mailbox; `None` where there is none, or none yet if more follows.
+    pub fn first(&mut self, window: &[u8], rest: Rest) -> Option<usize> {
+        if self.searched == 0 {
+            if rest == Rest::Follows && window.len() < AHEAD {
+                return None;
+            }
+            if is_postmark(window, 0) {
+                return Some(0);
+            }
+        }
+        self.next(window, rest)
+    }
+
+    /// Where the message behind the one that the window begins with starts; `None` where there is none, or none yet
+    /// if more follows. [`Splitter::restart`] once the window begins there.
+    pub fn next(&mut self, window: &[u8], rest: Rest) -> Option<usize> {
+        // Ends because `searched` moves on in each round.
+        loop {
+            let Some(found) = self.finder.find(window.get(self.searched..)?) else {
+                let all_but_a_cut_mark = window.len().saturating_sub(MARK.len().saturating_sub(1));
+                self.searched = self.searched.max(all_but_a_cut_mark);
+                return None;
+            };
+            let line = self.searched.checked_add(found)?.checked_add(1)?;
+            if rest == Rest::Follows && window.len().saturating_sub(line) < AHEAD {
+                self.searched = line.saturating_sub(1);
+                return None;
+            }
+            self.searched = line;
+            let head = window.get(..line).unwrap_or_default();
+            let after_blank = head.ends_with(b"\n\n") || head.ends_with(b"\n\r\n");
+            if (after_blank || has_time(window, line)) && is_postmark(window, line) {
+                return Some(line);
+            }
+        }
+    }
+
+    /// Starts anew: the window now begins with the message that was found.
+    pub fn restart(&mut self) {
+        self.searched = 0;
+    }
+
+    /// How many bytes may be taken from the front of the window without a postmark being missed. They must be.
+    pub fn discard(&mut self) -> usize {
+        let len = self.searched.saturating_sub(BEHIND);
+        self.searched = self.searched.min(BEHIND);
+        len
+    }
+}
+
+/// The message in a window that begins with its postmark, if it has one: without the postmark, and without the blank
+/// line before the following one.
+pub fn message(window: &[u8], rest: Rest) -> Range<usize> {
+    let end = match rest {
+        Rest::Follows => before_blank_line(window),
+        Rest::Ends => window.len(),
+    };
+    let start = if window.starts_with(b"From ") {
+        line_end(window, 0, window.len(), Breaks::Lf).1
+    } else {
+        0
+    };
+    start.min(end)..end
+}
 
 /// The messages of a mailbox one by one, so that a large one needs no list.
 #[derive(Debug, Clone)]
 pub struct Messages<'a> {
     data: &'a [u8],
     at: Option<usize>,
+    splitter: Splitter,
 }
 
 impl<'a> Messages<'a> {
     /// Starts at the first message.
     pub fn new(data: &'a [u8]) -> Self {
-        let at = postmark(data, 0).or_else(|| next_postmark(data, 0));
-        Self { data, at }
+        let mut splitter = Splitter::default();
+        let at = splitter.first(data, Rest::Ends);
+        splitter.restart();
+        Self { data, at, splitter }
     }
 }
 
@@ -29,33 +140,20 @@ impl Iterator for Messages<'_> {
     /// The next message without its postmark and without the blank line before the following one.
     fn next(&mut self) -> Option<Range<usize>> {
         let start = self.at?;
-        let following = next_postmark(self.data, start);
-        let end = match following {
-            // `next_postmark` gives the offset of the postmark's own line.
-            Some(next) => before_blank_line(self.data, next, start),
-            None => self.data.len(),
+        let window = self.data.get(start..)?;
+        let following = self.splitter.next(window, Rest::Ends);
+        self.splitter.restart();
+        let found = match following {
+            Some(end) => message(window.get(..end)?, Rest::Follows),
+            None => message(window, Rest::Ends),
         };
-        self.at = following.and_then(|next| postmark(self.data, next));
-        let body = match following {
-            Some(_) | None if self.data.get(start..)?.starts_with(b"From ") => {
-                line_end(self.data, start, self.data.len(), Breaks::Lf).1
-            }
-            _ => start,
-        };
-        Some(body.min(end)..end)
+        self.at = following.and_then(|end| start.checked_add(end));
+        Some(start.checked_add(found.start)?..start.checked_add(found.end)?)
     }
-}
-
-/// `at` itself, where a postmark starts there.
-fn postmark(data: &[u8], at: usize) -> Option<usize> {
-    let is_one = is_postmark(data, at);
-    is_one.then_some(at)
 }
 
 /// Whether a postmark line with a header behind it starts at `at`.
 pub fn is_postmark(data: &[u8], at: usize) -> bool {
-    /// Longest line taken for a postmark.
-    const LONGEST: usize = 1000;
     if !data.get(at..).unwrap_or_default().starts_with(b"From ") {
         return false;
     }
@@ -71,19 +169,8 @@ pub fn is_postmark(data: &[u8], at: usize) -> bool {
 
 /// The next postmark behind the line at `from`: after a blank line, or anywhere where it carries a time.
 pub fn next_postmark(data: &[u8], from: usize) -> Option<usize> {
-    let finder = memchr::memmem::Finder::new(b"\nFrom ");
-    let mut at = from;
-    // Ends because `at` moves on in each round.
-    loop {
-        let found = finder.find(data.get(at..)?)?;
-        let line = at.checked_add(found)?.checked_add(1)?;
-        let head = data.get(..line).unwrap_or_default();
-        let after_blank = head.ends_with(b"\n\n") || head.ends_with(b"\n\r\n");
-        if (after_blank || has_time(data, line)) && is_postmark(data, line) {
-            return Some(line);
-        }
-        at = line;
-    }
+    let found = Splitter::default().next(data.get(from..)?, Rest::Ends)?;
+    from.checked_add(found)
 }
 
 /// Whether a line holds two digits, a colon and two digits.
@@ -97,16 +184,15 @@ fn has_time(data: &[u8], line: usize) -> bool {
     })
 }
 
-/// The end of the message before the postmark at `next`: without the blank line that belongs to the mailbox.
-fn before_blank_line(data: &[u8], next: usize, start: usize) -> usize {
-    let message = data.get(start..next).unwrap_or_default();
+/// The end of a message without the blank line that belongs to the mailbox.
+fn before_blank_line(message: &[u8]) -> usize {
     let bare = match message.strip_suffix(b"\r\n\r\n") {
         Some(_) => message.strip_suffix(b"\r\n"),
         None => message
             .strip_suffix(b"\n\n")
             .and_then(|_| message.strip_suffix(b"\n")),
     };
-    start.saturating_add(bare.unwrap_or(message).len())
+    bare.unwrap_or(message).len()
 }
 
 #[cfg(test)]
@@ -134,5 +220,70 @@ mod tests {
         let mailbox = "From a Mon Jun 01 10:00:00 2009\nSubject: 1\n\nFrom here on\nit goes: down\n\nFrom then on\nno more";
         assert_eq!(messages(mailbox).len(), 1);
         assert_eq!(messages("Subject: x\n\nFrom"), Vec::<&str>::new());
+    }
+
+    /// The messages as a reader finds them that is given `step` more bytes at a time and forgets what it can.
+    fn piece_by_piece(data: &[u8], step: usize) -> Vec<Vec<u8>> {
+        let (mut splitter, mut window, mut at) = (Splitter::default(), Vec::new(), 0);
+        let (mut found, mut started) = (Vec::new(), false);
+        loop {
+            let rest = if at < data.len() {
+                Rest::Follows
+            } else {
+                Rest::Ends
+            };
+            let next = match started {
+                true => splitter.next(&window, rest),
+                false => splitter.first(&window, rest),
+            };
+            match (next, rest) {
+                (Some(line), _) => {
+                    let head: Vec<u8> = window.drain(..line).collect();
+                    if started {
+                        found.push(head[message(&head, Rest::Follows)].to_vec());
+                    }
+                    started = true;
+                    splitter.restart();
+                }
+                (None, Rest::Ends) => {
+                    if started {
+                        found.push(window[message(&window, Rest::Ends)].to_vec());
+                    }
+                    return found;
+                }
+                (None, Rest::Follows) => {
+                    if !started {
+                        let len = splitter.discard();
+                        window.drain(..len);
+                    }
+                    let end = data.len().min(at + step);
+                    window.extend(&data[at..end]);
+                    at = end;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_of_every_size_give_the_same_messages() {
+        let post =
+            "From a@b Mon Jun 01 10:00:00 2009\nSubject: 1\n\nbody\n\nFrom here on\n\nFrom: x\n\n";
+        let filler = "From x 10:00\nno header\n".repeat(300);
+        let mailbox =
+            format!("junk\n\n{post}{filler}\n{post}{post}From c 11:00\n>From d\nSubject: 2");
+        let whole: Vec<Vec<u8>> = Messages::new(mailbox.as_bytes())
+            .map(|range| mailbox.as_bytes()[range].to_vec())
+            .collect();
+        assert_eq!(whole.len(), 4);
+        for step in (1..40).chain([AHEAD - 1, AHEAD, AHEAD + 1, 100_000]) {
+            assert_eq!(piece_by_piece(mailbox.as_bytes(), step), whole, "{step}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_claims_a_length_hides_no_other() {
+        // mboxcl and mboxcl2: the length of the first one reaches over the second.
+        let mailbox = "From a Mon Jun 01 10:00:00 2009\nContent-Length: 200\n\nFrom here on\n\nFrom b 11:00\nSubject: 2\n\nb\n";
+        assert_eq!(messages(mailbox).len(), 2);
     }
 }

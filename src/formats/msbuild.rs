@@ -1,7 +1,10 @@
 //! MSBuild projects (Microsoft Learn, "MSBuild project file schema reference"): code in the project and commands of a
 //! build, in any encoding of XML, whatever the file is called.
 //!
-//! Names of elements compare without regard to case and prefix. Conditions are not evaluated: what may run is told.
+//! Names of elements compare without regard to case and prefix. Properties of the project are put in where they are
+//! used; conditions are not evaluated: what may run is told.
+
+use std::collections::BTreeMap;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -17,6 +20,10 @@ const STEPS: usize = 64;
 
 /// Property functions kept at the most.
 const FUNCTIONS: usize = 1024;
+
+/// Properties kept at the most, and bytes of what one comes to.
+const PROPERTIES: usize = 2048;
+const PROPERTY: usize = 1024;
 
 /// Longest piece of text kept, in bytes.
 const LONGEST: usize = 1 << 20;
@@ -121,6 +128,8 @@ struct Walk {
     /// Lower-case local names of the open elements, as written beside.
     open: Vec<(String, String)>,
     text: String,
+    /// Properties by their lower-case names.
+    properties: BTreeMap<String, String>,
     task: Option<(String, String, String)>,
 }
 
@@ -131,38 +140,36 @@ impl Walk {
     fn open(&mut self, element: &BytesStart<'_>, empty: bool) {
         let written = element.local_name().as_ref().to_owned();
         let local = written.to_ascii_lowercase();
+        let mut attributes = element.attributes();
+        let attributes = attributes.with_checks(false).flatten();
+        let given: Vec<(String, String)> = attributes
+            .map(|attribute| {
+                let name = attribute.key.local_name().as_ref().to_ascii_lowercase();
+                (name, self.expanded(&resolve(&attribute.value)))
+            })
+            .collect();
         let attribute = |name: &str| {
-            let found = element
-                .attributes()
-                .with_checks(false)
-                .flatten()
-                .find(|attribute| {
-                    attribute
-                        .key
-                        .local_name()
-                        .as_ref()
-                        .eq_ignore_ascii_case(name)
-                });
-            found.map(|found| resolve(&found.value))
+            let found = given.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.clone())
         };
         match local.as_str() {
             "usingtask" => {
                 self.finish_task();
-                if let Some(factory) = attribute("TaskFactory") {
-                    let name = attribute("TaskName").unwrap_or_default();
+                if let Some(factory) = attribute("taskfactory") {
+                    let name = attribute("taskname").unwrap_or_default();
                     self.task = Some((name, factory, String::new()));
                 }
             }
             "exec" => {
-                if let Some(line) = attribute("Command") {
+                if let Some(line) = attribute("command") {
                     self.push_command(&written, &line);
                 }
             }
             _ => {}
         }
         let remote = match local.as_str() {
-            "import" => attribute("Project").or_else(|| attribute("Sdk")),
-            "usingtask" => attribute("AssemblyFile"),
+            "import" => attribute("project").or_else(|| attribute("sdk")),
+            "usingtask" => attribute("assemblyfile"),
             _ => None,
         };
         if let Some(target) = remote.filter(|target| is_remote(target)) {
@@ -171,8 +178,8 @@ impl Walk {
                 target,
             });
         }
-        for attribute in element.attributes().with_checks(false).flatten() {
-            self.functions(&attribute.value);
+        for (_, value) in &given {
+            self.functions(value);
         }
         if !empty && self.open.len() < DEPTH {
             self.open.push((local, written));
@@ -201,6 +208,7 @@ impl Walk {
             return;
         };
         let text = std::mem::take(&mut self.text);
+        let text = self.expanded(&text);
         let around = self
             .open
             .last()
@@ -221,8 +229,37 @@ impl Walk {
                 .map(|(_, written)| written.clone())
                 .unwrap_or_default();
             self.push_command(&element, &text);
+        } else if around == "propertygroup"
+            && text.len() <= PROPERTY
+            && self.properties.len() < PROPERTIES
+        {
+            self.properties.insert(local, text.trim().to_owned());
         }
         self.functions(&text);
+    }
+
+    /// A text with the project's properties put in; others, and functions, stand as they are.
+    fn expanded(&self, text: &str) -> String {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once("$(") {
+            out.push_str(before);
+            let name = behind.split_once(')').map(|(name, _)| name);
+            let value = name.and_then(|name| self.properties.get(&name.trim().to_lowercase()));
+            match (value, name) {
+                (Some(value), Some(name)) if out.len() < LONGEST => {
+                    out.push_str(value);
+                    let end = name.len().saturating_add(1);
+                    rest = behind.get(end..).unwrap_or_default();
+                }
+                _ => {
+                    out.push_str("$(");
+                    rest = behind;
+                }
+            }
+        }
+        out.push_str(rest);
+        out
     }
 
     fn finish_task(&mut self) {
@@ -353,7 +390,8 @@ mod tests {
     fn what_is_taken_from_another_machine_is_told_and_what_lies_beside_is_not() {
         let xml = "<Project><Import Project=\"\\\\192.0.2.1\\a\\b.targets\"/><Import Project='$(MSBuildToolsPath)\\x.targets'/>\
                    <UsingTask TaskName='T' AssemblyFile='file://192.0.2.1/a/b.dll'/><UsingTask TaskName='U' AssemblyFile='..\\b.dll'/>\
-                   <Import Project='\\\\?\\C:\\b.targets'/></Project>";
+                   <Import Project='\\\\?\\C:\\b.targets'/><PropertyGroup><A>\\\\192.0.2.2</A><B>$(a)\\s</B></PropertyGroup>\
+                   <Import Project='$(B)\\c.targets'/></Project>";
         let steps = steps(xml.as_bytes());
         let targets: Vec<&str> = steps
             .iter()
@@ -364,7 +402,11 @@ mod tests {
             .collect();
         assert_eq!(
             targets,
-            ["\\\\192.0.2.1\\a\\b.targets", "file://192.0.2.1/a/b.dll"]
+            [
+                "\\\\192.0.2.1\\a\\b.targets",
+                "file://192.0.2.1/a/b.dll",
+                "\\\\192.0.2.2\\s\\c.targets"
+            ]
         );
     }
 

@@ -17,6 +17,8 @@ const LONGEST: usize = 256;
 /// What a program's headers say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Program {
+    /// The processor that it is for (IMAGE_FILE_HEADER.Machine).
+    pub machine: u16,
     /// Whether it is a library (IMAGE_FILE_DLL).
     pub library: bool,
     /// Whether it holds code for .NET (the CLR runtime header is there).
@@ -25,8 +27,12 @@ pub struct Program {
     pub signed: bool,
     /// Names of its exported functions.
     pub exports: Vec<String>,
-    /// Libraries it imports from, as written.
+    /// Libraries it imports from, at its start or when it first needs them, as written.
     pub imports: Vec<String>,
+    /// The packer whose names its sections bear.
+    pub packer: Option<&'static str>,
+    /// Bytes behind all that its headers account for, the table of certificates too.
+    pub overlay: usize,
     /// Offset behind the last section in the file.
     pub end: usize,
 }
@@ -67,9 +73,11 @@ pub fn read(data: &[u8]) -> Option<Program> {
     };
     let table = optional.checked_add(optional_len)?;
     let mut end = table;
+    let mut packer = None;
     let sections: Vec<Section> = (0..count.min(SECTIONS))
         .map_while(|number| {
             let at = table.checked_add(number.checked_mul(40)?)?;
+            packer = packer.or_else(|| packer_of(slice(data, at, 8)?));
             let raw = u32_at(data, at.checked_add(16)?)?;
             let offset = index(u32_at(data, at.checked_add(20)?)?);
             if raw != 0 {
@@ -86,18 +94,45 @@ pub fn read(data: &[u8]) -> Option<Program> {
         data,
         sections: &sections,
     };
+    // The one directory that counts in file offsets.
+    let certificates = directory(4).map_or(0, |(at, len)| at.saturating_add(len));
+    let mut imports = directory(1)
+        .map(|(at, _)| image.imports(at, 20, 12))
+        .unwrap_or_default();
+    if let Some((at, _)) = directory(13) {
+        imports.extend(image.imports(at, 32, 4));
+    }
     Some(Program {
+        machine: u16_at(data, header.checked_add(4)?)?,
+        packer,
+        overlay: data.len().saturating_sub(end.max(certificates)),
         library: characteristics & 0x2000 != 0,
         dotnet: directory(14).is_some(),
         signed: directory(4).is_some(),
         exports: directory(0)
             .and_then(|(at, _)| image.exports(at))
             .unwrap_or_default(),
-        imports: directory(1)
-            .map(|(at, _)| image.imports(at))
-            .unwrap_or_default(),
+        imports,
         end: end.min(data.len()),
     })
+}
+
+/// The packer that gives sections such a name.
+fn packer_of(name: &[u8]) -> Option<&'static str> {
+    const NAMES: &[(&[u8], &str)] = &[
+        (b"UPX", "UPX"),
+        (b".aspack", "ASPack"),
+        (b".MPRESS", "MPRESS"),
+        (b".petite", "Petite"),
+        (b".nsp", "NsPack"),
+        (b".vmp", "VMProtect"),
+        (b".themida", "Themida"),
+        (b".enigma", "Enigma"),
+        (b"PEC2", "PECompact"),
+        (b".packed", "a packer"),
+    ];
+    let found = NAMES.iter().find(|(start, _)| name.starts_with(start));
+    found.map(|(_, packer)| *packer)
 }
 
 struct Image<'a> {
@@ -144,16 +179,17 @@ impl Image<'_> {
         )
     }
 
-    /// Libraries of the import directory table (PE format, "Import Directory Table").
-    fn imports(&self, address: usize) -> Vec<String> {
+    /// Libraries of an import directory table (PE format, "Import Directory Table" and "Delay-Load Directory Table"),
+    /// whose entries have a length and the address of a name at a place in them.
+    fn imports(&self, address: usize, entry: usize, place: usize) -> Vec<String> {
         let Some(start) = self.offset(address) else {
             return Vec::new();
         };
         (0..NAMES)
             .map_while(|number| {
                 let at = start
-                    .checked_add(number.checked_mul(20)?)?
-                    .checked_add(12)?;
+                    .checked_add(number.checked_mul(entry)?)?
+                    .checked_add(place)?;
                 u32_at(self.data, at).map(index).filter(|name| *name != 0)
             })
             .filter_map(|address| self.name(address))

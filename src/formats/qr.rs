@@ -36,6 +36,11 @@ impl Gray {
         })
     }
 
+    /// Its pixels.
+    pub fn pixels(&self) -> u64 {
+        crate::bytes::length(self.pixels.len())
+    }
+
     /// The picture at half its size where it is larger than any code has to be.
     fn halved(&self) -> Self {
         let (width, height) = (self.width / 2, self.height / 2);

@@ -1,16 +1,21 @@
 //! SYLK, the symbolic link format of Multiplan that Excel still opens ("SYLK File Format", Excel 4 documentation).
 //!
 //! Records are lines of fields behind semicolons; a doubled semicolon is one. Only what makes macros is read: the option
-//! `E`, names (`NN`), cells (`C`) with expressions and values, and the format record's position.
+//! `E`, names (`NN`), cells (`C`) with expressions and values, and the format record's position; and what expressions ask
+//! other programs for.
 
+use crate::formats::remote_reference;
 use crate::formats::xlm::{
-    Cell, Content, DefinedName, Formula, Sheet, SheetKind, Visibility, Workbook,
+    Cell, Content, DefinedName, Formula, Link, Sheet, SheetKind, Update, Visibility, Workbook,
 };
 use crate::limits::{Budget, Halt};
 use crate::text;
 
 /// Cells that are kept.
 const CELLS: usize = 200_000;
+
+/// Conversations with other programs that are kept.
+const LINKS: usize = 64;
 
 /// Reads a file. It is a macro sheet where its options say so; else its expressions are those of a plain sheet.
 pub fn read(data: &[u8], budget: &Budget) -> Result<Workbook, Halt> {
@@ -20,6 +25,7 @@ pub fn read(data: &[u8], budget: &Budget) -> Result<Workbook, Halt> {
         ..Sheet::default()
     };
     let mut names = Vec::new();
+    let mut links = Vec::new();
     let (mut row, mut column) = (0u32, 0u32);
     for line in text.split(['\n', '\r']) {
         budget.tick()?;
@@ -27,6 +33,11 @@ pub fn read(data: &[u8], budget: &Budget) -> Result<Workbook, Halt> {
         let kind = fields.next().unwrap_or_default();
         let fields: Vec<String> = fields.collect();
         let field = |mark: char| fields.iter().find_map(|field| field.strip_prefix(mark));
+        if let Some(expression) = field('E').filter(|expression| expression.contains('|'))
+            && links.len() < LINKS
+        {
+            links.extend(conversations(expression));
+        }
         match kind.to_ascii_uppercase().as_str() {
             "O" if fields.iter().any(|field| field.eq_ignore_ascii_case("E")) => {
                 sheet.kind = SheetKind::Macro;
@@ -67,7 +78,18 @@ pub fn read(data: &[u8], budget: &Budget) -> Result<Workbook, Halt> {
     Ok(Workbook {
         sheets: vec![sheet],
         names,
+        links,
         ..Workbook::default()
+    })
+}
+
+/// What an expression asks other programs for.
+fn conversations(expression: &str) -> impl Iterator<Item = Link> {
+    let found = remote_reference::find(expression).into_iter();
+    found.map(|one| Link::Exchange {
+        service: one.service,
+        topic: one.topic,
+        items: vec![(one.item, Update::Automatic)],
     })
 }
 
@@ -132,6 +154,24 @@ mod tests {
         let wanted =
             "' macro sheet: SYLK\nAuto_open\t=A1\nSYLK!A1\t=EXEC(A2&\"a;b\")\nSYLK!A2\t\"calc\"\n";
         assert_eq!(source(text), (true, wanted.to_owned()));
+    }
+
+    #[test]
+    fn what_an_expression_asks_another_program_for_is_a_link() {
+        let links = |text: &str| {
+            let budget = Budget::new(Limits::default(), None);
+            read(text.as_bytes(), &budget).unwrap().links
+        };
+        let wanted = Link::Exchange {
+            service: "cmd".to_owned(),
+            topic: "/c calc".to_owned(),
+            items: vec![("A0".to_owned(), Update::Automatic)],
+        };
+        assert_eq!(links("ID;P\nC;X1;Y1;K0;Ecmd|'/c calc'!A0\nE\n"), [wanted]);
+        assert_eq!(
+            links("ID;P\nC;X1;Y1;K\"cmd|'x'!a\";E\"cmd|'x'!a\"\nE\n"),
+            []
+        );
     }
 
     #[test]

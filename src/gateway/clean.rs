@@ -11,8 +11,8 @@ use crate::knowledge::Language;
 use crate::limits::Budget;
 use crate::model::{Action, Id, Report};
 use crate::policy::{Decision, Trouble};
+use crate::rewrite::Notice;
 use crate::rewrite::disarm::{self, Made, Notices, Refusal, Retype, Task};
-use crate::rewrite::{DISARMED, Notice};
 
 use super::filter::{Case, out_of_time};
 use super::pool::Generation;
@@ -33,7 +33,7 @@ pub(super) struct Clean<'a> {
     report: &'a Report,
     generation: &'a Generation,
     templates: Vec<(Language, &'a str)>,
-    disarmed: Vec<(Language, &'static str)>,
+    disarmed: Vec<(Language, &'a str)>,
     way: Way,
     deadline: Instant,
     removed: usize,
@@ -79,14 +79,10 @@ impl<'a> Case<'a> {
             .strip
             .language_of(reached.map(|(recipient, _)| recipient.as_str()));
         let templates = generation.strip.templates(language);
-        let disarmed = templates.iter().filter_map(|(language, _)| {
-            let mut built_in = DISARMED.iter();
-            built_in.find(|(known, _)| known == language).copied()
-        });
         let mut clean = Clean {
             report,
             generation,
-            disarmed: disarmed.collect(),
+            disarmed: generation.strip.disarmed(language),
             templates,
             way,
             deadline: cleaner.deadline,

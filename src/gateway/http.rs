@@ -83,11 +83,7 @@ fn not_ready(filter: &Filter, stopping: bool) -> Option<String> {
     if !filter.pool.waiting().1 {
         return Some("busy: the queue is full".to_owned());
     }
-    match filter.store.usage() {
-        Ok(usage) if usage.bytes >= usage.max_size => Some("the quarantine is full".to_owned()),
-        Ok(_) => None,
-        Err(error) => Some(error.to_string()),
-    }
+    filter.store.ready().err().map(|error| error.to_string())
 }
 
 fn response(status: &str, body: &str, with_body: bool) -> String {

@@ -11,9 +11,8 @@ use crate::config::{Protocol, Unscannable};
 use crate::engine::{Context, Input, Worker};
 use crate::model::{Action, Envelope, Report};
 use crate::policy::{self, Decision, Failure, Trouble};
-use crate::quarantine::message_digest;
 
-use super::filter::{Filter, out_of_time, today};
+use super::filter::{Filter, digest, out_of_time, today};
 use super::log::{self, Record};
 use super::pool::{Generation, Share};
 
@@ -89,7 +88,7 @@ impl Filter {
     ) -> Result<Inspection, Trouble> {
         self.admit_scan(&mut share, input.data.len())?;
         let deadline = self.deadline();
-        let digest = message_digest(&input.data);
+        let digest = digest(&input.data).await;
         if self.tries.is_poison(&digest) {
             let (report, decision) = self.given_up(envelope, &input, Trouble::Lost, u32::MAX)?;
             return Ok(Inspection {

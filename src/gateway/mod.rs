@@ -10,6 +10,7 @@
 //! | `auth` | what signatures say of a message, and the seal on a changed one |
 //! | `inspect` | file → scan → policy → what was found, for other filters |
 //! | `pool` | scan threads, their queue, memory |
+//! | `interrupt` | Ctrl-C for programs that serve nobody |
 //! | `http`, `metrics`, `log` | what administrators see |
 //!
 //! tokio is at home here and nowhere below; scanning is done by threads of its own.
@@ -22,6 +23,7 @@ mod filter;
 mod headers;
 mod http;
 mod inspect;
+mod interrupt;
 mod listen;
 mod log;
 mod metrics;
@@ -34,5 +36,7 @@ pub mod smtp;
 mod systemd;
 
 pub use auth::Authenticator;
+pub use interrupt::on_interrupt;
 pub use pool::Generation;
 pub use server::{Reload, Server, ServerSettings};
+pub use smtp::Certificates;

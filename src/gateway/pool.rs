@@ -18,6 +18,7 @@ use crate::model::Report;
 use crate::policy::{Policy, Trouble};
 
 use super::auth::Authenticator;
+use super::smtp::Certificates;
 
 /// Stack of a scan thread in bytes: parser crates may recurse on input, and an overflow cannot be caught.
 const STACK: usize = 16 << 20;
@@ -39,6 +40,8 @@ pub struct Generation {
     pub strip: Strip,
     /// Asks about senders, and seals.
     pub auth: Arc<Authenticator>,
+    /// Those of the relay.
+    pub certificates: Certificates,
 }
 
 impl Generation {
@@ -71,6 +74,8 @@ struct State {
     queue: VecDeque<Job>,
     generation: Arc<Generation>,
     stopping: bool,
+    /// Threads that wait for a notice: without one a notice would only cost.
+    asleep: usize,
 }
 
 struct Shared {
@@ -100,6 +105,7 @@ impl Pool {
                 queue: VecDeque::new(),
                 generation,
                 stopping: false,
+                asleep: 0,
             }),
             wake: Condvar::new(),
             capacity,
@@ -129,14 +135,17 @@ impl Pool {
             }),
             stand: Arc::clone(&stand),
         };
-        {
+        let asleep = {
             let mut state = self.shared.lock();
             if state.stopping || state.queue.len() >= self.shared.capacity {
                 return Err(Trouble::Busy);
             }
             state.queue.push_back(job);
+            state.asleep
+        };
+        if asleep > 0 {
+            self.shared.wake.notify_one();
         }
-        self.shared.wake.notify_one();
         let last = deadline.checked_add(GRACE).unwrap_or(deadline);
         match tokio::time::timeout_at(last.into(), result).await {
             Ok(Ok(result)) => Ok(result),
@@ -212,10 +221,12 @@ impl Shared {
             if state.stopping {
                 return None;
             }
+            state.asleep = state.asleep.saturating_add(1);
             state = self
                 .wake
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
+            state.asleep = state.asleep.saturating_sub(1);
         }
     }
 }
@@ -339,6 +350,7 @@ mod tests {
             policy: Policy::new(&PolicySettings::default(), Thresholds::default()),
             strip: Strip::default(),
             auth: Arc::new(Authenticator::new(&Signatures::default()).unwrap()),
+            certificates: Certificates::default(),
         })
     }
 

@@ -217,6 +217,12 @@ fn windows(root: &Root<'_>, lower: &str) -> Option<Kind> {
         {
             Kind::Sct
         }
+        // A style sheet with code of its own, which command line tools of Windows run.
+        "stylesheet" | "transform"
+            if holds("urn:schemas-microsoft-com:xslt") && holds(":script") =>
+        {
+            Kind::Sct
+        }
         "pcsettings" => Kind::SettingContentMs,
         "searchconnectordescription" => Kind::SearchConnectorMs,
         "librarydescription" => Kind::LibraryMs,

@@ -76,6 +76,11 @@ fn yields(told: Kind, named: Kind) -> bool {
         // Read on after lines and bytes that mean nothing.
         Kind::Data => matches!(named, Kind::Bat | Kind::Hta),
         Kind::Html => named == Kind::Hta,
+        // Six letters in front that mean nothing to an interpreter, and everything to whoever looks for a picture.
+        Kind::Gif => matches!(
+            named,
+            Kind::Js | Kind::Vbs | Kind::Hta | Kind::Wsf | Kind::Bat
+        ),
         Kind::Xml => matches!(named, Kind::Wsf | Kind::Sct | Kind::Hta),
         _ => false,
     }

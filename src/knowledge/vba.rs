@@ -20,8 +20,24 @@ pub enum When {
     RemoteExecutable,
     /// An argument contains one of the texts.
     Containing,
+    /// An argument is a web address and contains one of the texts.
+    RemoteContaining,
+    /// Its only argument is not known, and its statement contains one of the texts.
+    Hidden,
+    /// An argument is a formula that starts a program.
+    Formula,
     /// It is more than opening a document, folder or web address.
     NotOpened,
+}
+
+impl When {
+    /// Whether it needs a list of texts.
+    fn has_texts(self) -> bool {
+        matches!(
+            self,
+            Self::Containing | Self::RemoteContaining | Self::Hidden
+        )
+    }
 }
 
 /// How telling a function of Windows is.
@@ -32,6 +48,8 @@ pub enum Weight {
     Declared,
     /// Where it is called.
     Called,
+    /// Where it is called in a module that takes the address of no procedure of its own.
+    Callback,
     /// Not by itself.
     Hint,
 }
@@ -52,7 +70,7 @@ pub struct CallRule {
     pub except_on: Vec<String>,
     /// When.
     pub when: When,
-    /// Texts for [`When::Containing`].
+    /// Texts for those that need them.
     #[serde(default)]
     pub containing: Vec<String>,
 }
@@ -66,7 +84,11 @@ pub struct AssignmentRule {
     /// Names of the property.
     pub names: Vec<String>,
     /// Numbers that it must be set to.
+    #[serde(default)]
     pub numbers: Vec<i64>,
+    /// Texts in lower case, one of which what it is set to must contain.
+    #[serde(default)]
+    pub containing: Vec<String>,
 }
 
 /// What is known of a function of Windows.
@@ -80,6 +102,8 @@ pub struct Api {
     pub when: When,
     /// Texts for [`When::Containing`].
     pub containing: Vec<String>,
+    /// Parts of the names of libraries, in lower case, out of which it is telling as soon as it is declared.
+    pub declared_in: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -102,6 +126,8 @@ struct ApiRow {
     names: Vec<String>,
     #[serde(default)]
     when: Option<When>,
+    #[serde(default)]
+    declared_in: Vec<String>,
     #[serde(default)]
     containing: Vec<String>,
 }
@@ -177,7 +203,7 @@ impl VbaKnowledge {
         };
         for rule in &mut file.call {
             rule.names = lower(&rule.names);
-            if (rule.when == When::Containing) == rule.containing.is_empty() {
+            if rule.when.has_texts() == rule.containing.is_empty() {
                 return Err(format!(
                     "call {:?}: containing and when disagree",
                     rule.names
@@ -201,6 +227,7 @@ impl VbaKnowledge {
                     weight: row.weight,
                     when: row.when.unwrap_or(When::Always),
                     containing: row.containing.clone(),
+                    declared_in: row.declared_in.clone(),
                 };
                 if apis.insert(name.clone(), api).is_some() {
                     return Err(format!("api {name} stands twice"));

@@ -57,8 +57,8 @@ pub struct Artifact {
     pub declared: Option<String>,
     /// An earlier artifact with the same bytes.
     pub same_as: Option<Id>,
-    /// What a mail says about itself.
-    pub mail: Option<MailSummary>,
+    /// What a mail says about itself; boxed, as few artifacts are mails.
+    pub mail: Option<Box<MailSummary>>,
     /// What unpackers saw in it.
     pub facts: Vec<Fact>,
     /// The bytes.
@@ -69,6 +69,14 @@ impl Artifact {
     /// SHA-256 in lower-case hexadecimal digits.
     pub fn sha256_hex(&self) -> String {
         hex(&self.sha256)
+    }
+
+    /// The hash of the macro project in it, in lower-case hexadecimal digits.
+    pub fn vba_hash(&self) -> Option<String> {
+        self.facts.iter().find_map(|fact| match fact {
+            Fact::VbaHash { sha256 } => Some(hex(sha256)),
+            _ => None,
+        })
     }
 
     /// Whether the bytes are of `kind` in any reading.

@@ -97,6 +97,11 @@ pub enum Fact {
         /// Modules with at least one line that is neither an attribute nor blank.
         with_code: usize,
     },
+    /// The sources of all macro modules in it, by which a project is known again.
+    VbaHash {
+        /// SHA-256 over the normalised sources.
+        sha256: [u8; 32],
+    },
     /// Compiled code of a macro module that uses what its source has not.
     PcodeDiffers {
         /// Name of the module.
@@ -178,6 +183,8 @@ pub enum Fact {
         arguments: String,
         /// Whether its window does not show: minimized.
         minimized: bool,
+        /// The file that holds its icon, where one is named.
+        icon: Option<String>,
     },
     /// What a program calls itself in its version information.
     Version {

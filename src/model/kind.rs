@@ -112,9 +112,9 @@ kinds! {
         Css "css" "style sheet", Email "email-text" "text of a mail";
     Web: Html "html" "web page", Svg "svg" "SVG picture";
     Script: Js "js" "JavaScript", Jse "jse" "encoded JavaScript", Vbs "vbs" "VBScript", Vbe "vbe" "encoded VBScript",
-        Wsf "wsf" "Windows script file", Sct "sct" "Windows script component", Hta "hta" "HTML application",
+        Wsf "wsf" "Windows script file", Sct "sct" "Windows script component or style sheet with script", Hta "hta" "HTML application",
         Ps1 "ps1" "PowerShell script", Bat "bat" "batch file", Sh "sh" "shell script", Py "py" "Python script",
-        Pl "pl" "Perl script", Rb "rb" "Ruby script", Php "php" "PHP script", Lua "lua" "Lua script", Au3 "au3" "AutoIt script",
+        Pl "pl" "Perl script", Rb "rb" "Ruby script", Php "php" "PHP script", Lua "lua" "Lua script", Au3 "au3" "AutoIt or AutoHotkey script",
         AppleScript "applescript" "AppleScript", MsBuild "msbuild" "MSBuild project", Reg "reg" "registry entries", Inf "inf" "setup information";
     Executable: Pe "pe" "Windows program", Dos "dos" "DOS program", Elf "elf" "Linux program", MachO "macho" "macOS program",
         Class "class" "Java class", Dex "dex" "Android program", Pyc "pyc" "compiled Python", Wasm "wasm" "WebAssembly module";

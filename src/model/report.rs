@@ -91,6 +91,9 @@ impl Serialize for Artifact {
         if let Some(mail) = &self.mail {
             out.serialize_field("mail", mail)?;
         }
+        if let Some(hash) = self.vba_hash() {
+            out.serialize_field("vba_hash", &hash)?;
+        }
         out.end()
     }
 }

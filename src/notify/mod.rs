@@ -7,12 +7,14 @@
 //! | `cleaned` | a stored message without what policy would act on |
 //! | `release` | stored messages to their recipients |
 //! | `smtp` | one message to one recipient |
+//! | `wire` | the connection for that |
 
 mod cleaned;
 mod letter;
 mod post;
 mod release;
 mod smtp;
+mod wire;
 
 pub use cleaned::Cleaning;
 pub use post::Post;

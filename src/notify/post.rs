@@ -18,7 +18,7 @@ use crate::quarantine::{
 };
 
 use super::letter::{self, Item};
-use super::smtp::{self, Letter, NotSent};
+use super::smtp::{self, Letter, NotSent, Server};
 
 /// How often the store is asked.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -171,6 +171,16 @@ impl Office {
         Ok(says_automatic(&message))
     }
 
+    fn server(&self) -> Server<'_> {
+        let notify = &self.notify;
+        Server {
+            address: &notify.smtp,
+            starttls: notify.starttls,
+            ca: notify.ca.as_deref(),
+            login: notify.login.as_ref(),
+        }
+    }
+
     /// Sends one letter to one address.
     fn tell(&self, notices: &[PendingNotice]) -> Result<(), StoreError> {
         let Some(first) = notices.first() else {
@@ -188,7 +198,7 @@ impl Office {
                 recipient: to,
                 message: &written.message,
             };
-            smtp::send(&self.notify.smtp, letter).map(|_| written.message_id)
+            smtp::send(&self.server(), letter).map(|_| written.message_id)
         });
         match sent {
             Ok(letter) => {

@@ -5,7 +5,7 @@ use crate::quarantine::{
     Because, Claim, RELEASE_HEADER, Released, Repeat, Store, StoreError, Ticket, message_digest,
 };
 
-use super::smtp::{self, Letter, NotSent};
+use super::smtp::{self, Letter, NotSent, Server};
 
 /// What became of a release to one recipient.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -66,7 +66,7 @@ pub fn release(
         recipient,
         message: &message,
     };
-    match smtp::send(next_hop, letter) {
+    match smtp::send(&Server::near(next_hop), letter) {
         Ok(reply) => {
             let reply = format!("{sort}{reply}");
             store.released(ticket, recipient, &reply, because)?;

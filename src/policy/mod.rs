@@ -135,7 +135,7 @@ impl Policy {
     ) -> Vec<Decision> {
         let decide = |recipient: &String| {
             let route = self.route(envelope, recipient);
-            let lifted = self.lifted(report, envelope, recipient, today);
+            let lifted = self.lifted(report, envelope, recipient, catalogue, today);
             let mut decision = self.judge(report, &route, &lifted.findings, catalogue);
             decision.allowed = lifted.reasons;
             decision
@@ -143,8 +143,26 @@ impl Policy {
         envelope.recipients.iter().map(decide).collect()
     }
 
+    /// Which findings allowances lift that are about everybody's mails: for files that came without an envelope.
+    pub fn lifted_for_all(
+        &self,
+        report: &Report,
+        catalogue: &Catalogue,
+        today: Date,
+    ) -> (BTreeSet<usize>, Vec<String>) {
+        let lifted = self.lifted(report, &Envelope::default(), "", catalogue, today);
+        (lifted.findings.into_iter().collect(), lifted.reasons)
+    }
+
     /// Which findings allowances lift.
-    fn lifted(&self, report: &Report, envelope: &Envelope, recipient: &str, today: Date) -> Lifted {
+    fn lifted(
+        &self,
+        report: &Report,
+        envelope: &Envelope,
+        recipient: &str,
+        catalogue: &Catalogue,
+        today: Date,
+    ) -> Lifted {
         let mut lifted = Lifted::default();
         for allow in &self.allows {
             if allow.expires < today || !matches(&allow.conditions, envelope, recipient) {
@@ -154,13 +172,21 @@ impl Policy {
                 .sha256
                 .as_deref()
                 .map(|hash| under(&report.artifacts, hash));
+            let of_macros = allow.vba.as_deref().map(|hash| known(report, hash));
             for (number, finding) in report.findings.iter().enumerate() {
                 let place = usize::try_from(finding.artifact).unwrap_or(usize::MAX);
+                let known = of_macros
+                    .as_ref()
+                    .is_none_or(|macros| match macros.get(place) {
+                        Some(Macros::Code) => finding.id != "vba-stomped",
+                        Some(Macros::Project) => is_of_project(finding, catalogue),
+                        Some(Macros::Other) | None => false,
+                    });
                 let here = within
                     .as_ref()
                     .is_none_or(|within| within.get(place) == Some(&true));
                 let named = allow.finding.as_ref().is_none_or(|id| *id == finding.id);
-                if here && named {
+                if here && named && known {
                     lifted.add(number, &allow.reason);
                 }
             }
@@ -361,6 +387,53 @@ fn under(tree: &[Artifact], hash: &str) -> Vec<bool> {
         within.push(above == Some(true) || artifact.sha256_hex() == hash);
     }
     within
+}
+
+/// What an artifact has to do with a macro project that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Macros {
+    Other,
+    /// It holds the project, and may hold anything else.
+    Project,
+    /// It is the project's code, or comes of it.
+    Code,
+}
+
+/// What each artifact has to do with projects of a hash (lower-case hex).
+fn known(report: &Report, hash: &str) -> Vec<Macros> {
+    let mut known: Vec<Macros> = Vec::with_capacity(report.artifacts.len());
+    for artifact in &report.artifacts {
+        let place = |id: Id| usize::try_from(id).ok();
+        let above = artifact
+            .parent
+            .and_then(|id| known.get(place(id)?))
+            .copied();
+        let code = match above {
+            Some(Macros::Code) => true,
+            Some(Macros::Project) => artifact.via == Some("vba-module"),
+            Some(Macros::Other) | None => false,
+        };
+        // Equal bytes are opened once: what is known of the first holds for the others.
+        let first = artifact
+            .same_as
+            .and_then(|id| report.artifacts.get(place(id)?));
+        let here = first.unwrap_or(artifact).vba_hash();
+        known.push(match code {
+            true => Macros::Code,
+            false if here.as_deref() == Some(hash) => Macros::Project,
+            false => Macros::Other,
+        });
+    }
+    known
+}
+
+/// Whether a finding on what holds a project is about the project alone: neither a name that lies nor code that only
+/// shows when it is run.
+fn is_of_project(finding: &Finding, catalogue: &Catalogue) -> bool {
+    let entry = catalogue.entry(&finding.id);
+    finding.id.starts_with("vba-")
+        && finding.id != "vba-stomped"
+        && entry.is_some_and(|entry| entry.group == "macros")
 }
 
 fn matches(conditions: &Conditions, envelope: &Envelope, recipient: &str) -> bool {

@@ -7,7 +7,7 @@ use jiff::civil::date;
 use super::*;
 use crate::config::Config;
 use crate::knowledge::Knowledge;
-use crate::model::{Evidence, Kind, Level, Raised, Severity};
+use crate::model::{Evidence, Fact, Kind, Level, Raised, Severity};
 
 const TODAY: Date = date(2026, 11, 24);
 
@@ -351,4 +351,66 @@ fn what_does_not_hold_is_refused_with_its_line() {
     policy(
         "[[route]]\nname = \"a\"\nfrom = [\"*@partner.example\"]\nclient = [\"192.0.2.1\"]\n[route.actions]\nmalicious = \"tag\"\n",
     );
+}
+
+#[test]
+fn macros_that_are_known_by_their_hash_are_lifted_and_nothing_else() {
+    let hash = "ab".repeat(32);
+    let allow = |conditions: &str| {
+        format!(
+            "[[route]]\nname = \"all\"\n[route.actions]\nmacros = \"disarm\"\nactive-content = \"strip\"\n\
+             [[allow]]\nvba = \"{hash}\"\n{conditions}reason = \"form 12\"\nexpires = 2026-11-24\n"
+        )
+    };
+    let known = |findings: &[(&'static str, Severity, Id)], byte: u8| {
+        let mut found = report(findings);
+        let sha256 = [byte; 32];
+        found.artifacts[1].facts.push(Fact::VbaHash { sha256 });
+        found
+    };
+    let macros = [
+        ("vba-macro", Severity::Low, 1),
+        ("vba-autoexec", Severity::Low, 2),
+    ];
+    let decided = decide(&policy(&allow("")), &known(&macros, 0xab), &envelope());
+    assert_eq!(decided.action, Action::Deliver);
+    assert_eq!(decided.allowed, ["form 12"]);
+    // Other macros, also those of one more line.
+    let decided = decide(&policy(&allow("")), &known(&macros, 0xac), &envelope());
+    assert_eq!(decided.action, Action::Disarm);
+    assert_eq!(decided.disarm.len(), 2);
+    // What the document does beside its macros, names that lie, and code that is not in the source.
+    for (id, at, wanted) in [
+        ("dde-link", 1, Action::Strip),
+        ("macro-in-disguise", 1, Action::Disarm),
+        ("vba-stomped", 1, Action::Disarm),
+        ("vba-stomped", 2, Action::Disarm),
+    ] {
+        let found = known(&[macros[0], (id, Severity::High, at)], 0xab);
+        let decided = decide(&policy(&allow("")), &found, &envelope());
+        assert_eq!(
+            (decided.action, decided.disarm.contains(&0)),
+            (wanted, false),
+            "{id}"
+        );
+    }
+    // Only from whom it is meant for, and while it lasts.
+    let elsewhere = "client = [\"192.0.2.0/24\"]\n";
+    let decided = decide(
+        &policy(&allow(elsewhere)),
+        &known(&macros, 0xab),
+        &envelope(),
+    );
+    assert_eq!(decided.action, Action::Disarm);
+    let here = "client = [\"10.20.0.0/16\"]\nfrom = [\"*@*.branch.example\"]\n";
+    let decided = decide(&policy(&allow(here)), &known(&macros, 0xab), &envelope());
+    assert_eq!(decided.action, Action::Deliver);
+    let late = policy(&allow("")).decide(
+        &known(&macros, 0xab),
+        &envelope(),
+        &knowledge().catalogue,
+        date(2026, 11, 25),
+    );
+    assert_eq!(late[0].action, Action::Disarm);
+    assert!(refusal(&allow("").replace(&hash, "ab")).contains("is no SHA-256 in hex"));
 }

@@ -25,6 +25,9 @@ const FOLDERS: [&str; 4] = ["messages", "incoming", "orphans", "damaged"];
 /// More than deflate can make of one byte (1,032), for a bound on what a file may claim.
 const EXPANSION: u64 = 1_040;
 
+/// What a message may need at least.
+static PROBE: [u8; 64 << 10] = [0; 64 << 10];
+
 /// The folder of a store.
 #[derive(Debug)]
 pub(super) struct Files {
@@ -128,6 +131,26 @@ impl Files {
             return Err(error);
         }
         Ok(Waiting { path })
+    }
+
+    /// Whether a message could be written now: tries it with [`PROBE`] bytes that nobody keeps. Not while somebody has the
+    /// store alone.
+    pub(super) fn try_out(&self) -> Result<(), StoreError> {
+        let lock = self.lock_file()?;
+        if lock.try_lock_shared().is_err() {
+            return Ok(());
+        }
+        let path = self
+            .path("incoming")
+            .join(format!("probe.{}", Ticket::random()?));
+        let tried = open_private(&path, OpenOptions::new().write(true).create_new(true)).and_then(
+            |mut file| {
+                let written = file.write_all(&PROBE);
+                written.map_err(|error| StoreError::io("write", &path, error))
+            },
+        );
+        let _ = fs::remove_file(&path);
+        tried
     }
 
     /// Gives a waiting file its place, after its row is on the disk.

@@ -196,3 +196,92 @@ fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder of one test.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let name = format!("target/tmp/index-{name}-{}", std::process::id());
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+            std::fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn version(index: &Index) -> i64 {
+        let asked = index.read(|connection| {
+            Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+        });
+        asked.unwrap()
+    }
+
+    #[test]
+    fn an_index_of_the_first_version_gets_what_later_ones_have_and_keeps_its_rows() {
+        let folder = Folder::new("old");
+        let path = folder.0.join("index.sqlite3");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(SCHEMA).unwrap();
+        old.execute_batch(
+            "INSERT INTO message (ticket, key, digest, size, state, action, route, received, level, score, envelope, mail) \
+             VALUES ('0000-0000-0001', x'01', x'02', 3, 'held', 'hold', 'default', 4, 'suspicious', 30, '{}', '{}')",
+        )
+        .unwrap();
+        drop(old);
+        // As often as it is opened, by several at a time too.
+        for _ in 0..2 {
+            std::thread::scope(|scope| {
+                let open = || assert_eq!(version(&Index::open(&path).unwrap()), VERSION);
+                (0..4).for_each(|_| drop(scope.spawn(open)));
+            });
+        }
+        let index = Index::open(&path).unwrap();
+        let rows = index.read(|connection| {
+            let sql = "SELECT (SELECT count(*) FROM message WHERE state = 'held'), (SELECT count(*) FROM notice), \
+                       (SELECT count(*) FROM announced)";
+            let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+            Ok(connection.query_row(sql, [], row)?)
+        });
+        assert_eq!(rows.unwrap(), (1, 0, 0));
+        // The same tables as in a new one.
+        let new = Index::open(&folder.0.join("new.sqlite3")).unwrap();
+        let tables = |index: &Index| {
+            let names = index.read(|connection| {
+                let sql = "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY 1";
+                let mut statement = connection.prepare(sql)?;
+                all(statement.query_map([], |row| row.get::<_, String>(0))?)
+            });
+            names.unwrap()
+        };
+        assert_eq!(tables(&index), tables(&new));
+    }
+
+    #[test]
+    fn an_index_of_a_later_version_is_left_alone() {
+        let folder = Folder::new("newer");
+        let path = folder.0.join("index.sqlite3");
+        drop(Index::open(&path).unwrap());
+        let newer = Connection::open(&path).unwrap();
+        newer
+            .pragma_update(None, "user_version", VERSION + 1)
+            .unwrap();
+        drop(newer);
+        let error = Index::open(&path).unwrap_err().to_string();
+        assert!(error.contains("made by another version"), "{error}");
+        let index = Connection::open(&path).unwrap();
+        let version: i64 = index
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .unwrap();
+        assert_eq!(version, VERSION + 1);
+    }
+}

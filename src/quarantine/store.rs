@@ -254,6 +254,18 @@ impl Store {
         })
     }
 
+    /// Whether it would take a message now.
+    pub fn ready(&self) -> Result<(), StoreError> {
+        self.files.try_out()?;
+        let usage = self.usage()?;
+        match usage.bytes < usage.max_size {
+            true => Ok(()),
+            false => Err(StoreError::Full {
+                what: format!("max_size = {} bytes is used up", usage.max_size),
+            }),
+        }
+    }
+
     /// How full it is.
     pub fn usage(&self) -> Result<Usage, StoreError> {
         let (bytes, messages): (u64, u64) = self.index.read(|connection| {
@@ -447,12 +459,11 @@ pub(super) fn change_state(
     detail: &str,
 ) -> Result<(), Fault> {
     if !entry.state.may_become(state) {
-        return Err(StoreError::refused(format!(
-            "message {} is {} and cannot become {}",
-            entry.id,
-            entry.state.as_str(),
-            state.as_str()
-        ))
+        let (id, is, wanted) = (entry.id, entry.state.as_str(), state.as_str());
+        return Err(StoreError::refused(match entry.state == state {
+            true => format!("message {id} is {is} already"),
+            false => format!("message {id} is {is} and cannot become {wanted}"),
+        })
         .into());
     }
     transaction.execute(

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -134,12 +135,9 @@ impl Counts {
 
 impl Running {
     /// What cannot be written is not counted: scanning goes on.
-    fn write(&mut self, slot: usize, digest: &Digest) {
+    fn write(&self, slot: usize, digest: &Digest) {
         let at = (slot as u64).saturating_mul(32);
-        let _ = self
-            .file
-            .seek(SeekFrom::Start(at))
-            .and_then(|_| self.file.write_all(digest));
+        let _ = self.file.write_all_at(digest, at);
     }
 }
 

@@ -277,7 +277,7 @@ pub(super) fn end(totals: &Totals, captions: &Captions) -> String {
 }
 
 /// Text as the content of an element or of a quoted attribute, safe to show.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let text = text::safe(text);
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

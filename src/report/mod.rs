@@ -19,6 +19,7 @@ use crate::knowledge::Language;
 use crate::model::{Level, Report};
 
 use captions::Captions;
+pub(crate) use html::escape;
 pub(crate) use words::words;
 
 /// What the output is written in.

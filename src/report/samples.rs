@@ -77,13 +77,13 @@ fn finding(id: &'static str, severity: Severity, artifact: u32, text: &str) -> F
 /// A mail with a text and a document with a macro that starts PowerShell.
 pub(super) fn mail_with_macro() -> Report {
     let mut mail = artifact(0, None, None, Kind::Eml, "mail.eml");
-    mail.mail = Some(MailSummary {
+    mail.mail = Some(Box::new(MailSummary {
         message_id: Some("1@example.com".to_owned()),
         date: Some("2026-11-22T10:00:00+09:00".to_owned()),
         from: Some("a@example.com".to_owned()),
         to: vec!["b@example.com".to_owned()],
         subject: Some("<script>alert(1)</script>".to_owned()),
-    });
+    }));
     let mut document = artifact(
         2,
         Some(0),

@@ -121,6 +121,11 @@ fn artifact_line(
         }
     }
     pen.end_line();
+    if let Some(hash) = artifact.vba_hash() {
+        pen.indent(indent.saturating_add(STEP));
+        pen.put(DIM, &format!("{}: {hash}", words.vba_hash));
+        pen.end_line();
+    }
     if let Some(mail) = &artifact.mail {
         let to = (!mail.to.is_empty()).then(|| {
             let more = if mail.to.len() > RECIPIENTS {

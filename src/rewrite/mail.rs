@@ -22,6 +22,8 @@ use crate::unpack;
 
 mod replace;
 
+pub(super) use replace::base64;
+
 /// Mails that turn out closed while a plan is made, before the whole message is refused.
 const RETRIES: usize = 8;
 

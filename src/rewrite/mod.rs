@@ -11,4 +11,4 @@ mod notice;
 mod quoted;
 
 pub use mail::{Order, Refused, Rewritten, rewrite};
-pub use notice::{DISARMED, DISARMED_FILES, FILES, Notice};
+pub use notice::{DISARMED_FILES, FILES, Notice};

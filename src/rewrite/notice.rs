@@ -51,18 +51,6 @@ pub const DISARMED_FILES: &[(Language, &str)] = &[
     ),
 ];
 
-/// Texts for files that were disarmed in a mail flow.
-pub const DISARMED: &[(Language, &str)] = &[
-    (
-        Language::Japanese,
-        include_str!("../../signatures/disarmed.ja.txt"),
-    ),
-    (
-        Language::English,
-        include_str!("../../signatures/disarmed.en.txt"),
-    ),
-];
-
 impl Notice<'_> {
     /// The text for a part that is gone, or from which something was taken out; lines end in `\n`.
     pub fn text(&self, part: &Artifact, removed: &[Removed]) -> String {

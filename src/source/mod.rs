@@ -1,12 +1,18 @@
-//! Inputs: files, folders, standard input; and the files of rules.
+//! Inputs: files, folders, standard input; what a batch reads message by message; and the files of rules.
 //!
 //! A folder is walked in sorted order, one listing at a time, so that any number of files costs no memory. Symbolic
 //! links are followed where they are given, never where they are met in a folder: so no walk leaves its folder or
-//! runs in circles. Mailboxes are one input each: their messages are artifacts.
+//! runs in circles. Mailboxes are one input each there: their messages are artifacts. For a batch, [`Hunt`] finds mailboxes,
+//! stores and archives of mails, and [`read`] hands on their messages one by one.
 
+mod archive;
 mod beneath;
 mod beside;
+mod hunt;
+mod mbox;
+mod messages;
 mod rules;
+mod store;
 mod walk;
 
 use std::fs::File;
@@ -23,6 +29,9 @@ use crate::model::{Fact, Name};
 use crate::text;
 
 pub use beneath::{Folder, Met, NotOpened, Opened, open_beneath};
+pub use hunt::{Found, Hunt, Prey};
+pub use mbox::{Start, Survey, survey};
+pub use messages::{Piece, Portion, Sink, read};
 pub use rules::{NoRules, rule_sources};
 pub use walk::{Skipped, Step, Walk};
 
@@ -36,7 +45,7 @@ pub enum Source {
 }
 
 /// Why an input could not be read.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{path}: {reason}")]
 pub struct Unreadable {
     /// The input, safe to show.
@@ -119,10 +128,7 @@ struct Head {
 
 impl Head {
     fn input(self, path: String, name: Option<Name>, max_file: u64) -> Input {
-        let facts = self.too_long.then(|| Fact::Limit {
-            halt: Halt::Ceiling("max-file"),
-            what: format!("only the first {max_file} bytes were read"),
-        });
+        let facts = self.too_long.then(|| only_the_head(max_file));
         Input {
             path,
             name,
@@ -131,6 +137,19 @@ impl Head {
             ..Input::default()
         }
     }
+}
+
+/// What is told of an input of which only the head was read.
+fn only_the_head(max_file: u64) -> Fact {
+    Fact::Limit {
+        halt: Halt::Ceiling("max-file"),
+        what: format!("only the first {max_file} bytes were read"),
+    }
+}
+
+/// Why an input stands among the errors although its head was looked at.
+fn too_large(size: u64) -> String {
+    format!("{size} bytes: larger than max-file, only its head was looked at")
 }
 
 fn read_file(path: &Path, max_file: u64) -> std::io::Result<Head> {

@@ -4,11 +4,13 @@
 
 mod charset;
 mod cp437;
+mod lookalike;
 mod name;
 mod path;
 
 pub use charset::{Charset, decode, encoding, sniff, to_utf8};
 pub use cp437::cp437;
+pub use lookalike::plain_letters;
 pub use name::{name_readings, raw_readings};
 pub use path::{path, path_lossless};
 

@@ -6,13 +6,15 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use bytes::Bytes;
+
 use crate::formats::base64;
 use crate::identify;
-use crate::limits::Halt;
+use crate::limits::{Budget, Halt};
 use crate::model::{Artifact, Fact, Family, Kind, Trouble};
 use crate::text;
 
-use super::{Child, Nest};
+use super::{Child, Nest, Seen};
 
 /// Characters of a run, at least.
 const SHORTEST: usize = 64;
@@ -80,24 +82,51 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     } else {
         Cow::Borrowed(&artifact.data)
     };
+    in_plain(&text, wide, nest)
+}
+
+/// Pushes what a text that was put together decodes to.
+pub(super) fn in_text(text: &[u8], nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    in_plain(text, true, nest)
+}
+
+/// Pushes what is written in a text; without places where it is no part of the artifact as it is.
+fn in_plain(text: &[u8], wide: bool, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let mut sink = Sink {
         nest,
         wide,
         pushed: 0,
     };
-    base64_runs(&text, &mut sink)?;
-    number_runs(&text, &mut sink)
-}
-
-/// Pushes what a text that was put together decodes to.
-pub(super) fn in_text(text: &[u8], nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    let mut sink = Sink {
-        nest,
-        wide: true,
-        pushed: 0,
-    };
     base64_runs(text, &mut sink)?;
     number_runs(text, &mut sink)
+}
+
+/// Where in a text programs and containers are written, of those that become children.
+pub fn places(text: &Bytes, kind: Kind, budget: &Budget) -> Result<Vec<Range<usize>>, Halt> {
+    let artifact = Artifact {
+        id: 0,
+        parent: None,
+        via: None,
+        index: 0,
+        at: None,
+        depth: 0,
+        kind,
+        readings: Vec::new(),
+        sha256: [0; 32],
+        name: None,
+        declared: None,
+        same_as: None,
+        mail: None,
+        facts: Vec::new(),
+        data: text.clone(),
+    };
+    let mut seen = Seen::new();
+    let mut nest = Nest::new(budget, &mut seen, &artifact, 1);
+    if let Err(Trouble::TooMuch(halt)) = in_plain(text, false, &mut nest) {
+        return Err(halt);
+    }
+    let children = nest.children.into_iter();
+    Ok(children.filter_map(|child| child.at).collect())
 }
 
 /// Where decoded runs go.
@@ -197,7 +226,7 @@ fn base64_runs(text: &[u8], sink: &mut Sink<'_, '_>) -> Result<(), Trouble> {
     let mut at = 0usize;
     while let Some(start) = next_piece(text, at) {
         sink.nest.tick()?;
-        let pieces = chain(text, start);
+        let mut pieces = chain(text, start);
         let end = pieces
             .last()
             .map_or(start, |piece| piece.end)
@@ -207,10 +236,69 @@ fn base64_runs(text: &[u8], sink: &mut Sink<'_, '_>) -> Result<(), Trouble> {
         if total < SHORTEST {
             continue;
         }
+        without_dashes(text, &mut pieces);
+        if shifted(text, &pieces, sink)? {
+            continue;
+        }
         forwards(text, &pieces, sink)?;
         backwards(text, &pieces, sink)?;
     }
     Ok(())
+}
+
+/// Takes the dashes of a comment of markup off the front of a run: of the two alphabets one has them, but nothing
+/// that counts starts with what they stand for.
+fn without_dashes(text: &[u8], pieces: &mut [Range<usize>]) {
+    if let Some(first) = pieces.first_mut() {
+        let run = text.get(first.clone()).unwrap_or_default();
+        let dashes = run.iter().take_while(|byte| **byte == b'-').count();
+        first.start = first.start.saturating_add(dashes);
+    }
+}
+
+/// `This program` as base64 writes it at each of the three places of a byte, as far as it is the same whatever stands
+/// around it; and the character of a group of four at which it starts.
+const STUBS: [(&[u8], usize); 3] = [
+    (b"VGhpcyBwcm9ncmFt", 0),
+    (b"RoaXMgcHJvZ3Jhb", 2),
+    (b"UaGlzIHByb2dyYW", 3),
+];
+
+/// Characters of a run in which the text of a program's stub stands, where the run starts with a program or nearly so.
+const STUB: usize = 600;
+
+/// A program that does not start where the run does: a few bytes or characters stand in front of it.
+fn shifted(text: &[u8], pieces: &[Range<usize>], sink: &mut Sink<'_, '_>) -> Result<bool, Trouble> {
+    let mut head = Vec::new();
+    for piece in pieces {
+        head.extend_from_slice(text.get(piece.clone()).unwrap_or_default());
+        if head.len() >= STUB {
+            break;
+        }
+    }
+    head.truncate(STUB);
+    let start = STUBS.iter().find_map(|(stub, within)| {
+        let at = memchr::memmem::find(&head, stub)?;
+        at.checked_sub(*within)?.checked_rem(4)
+    });
+    let Some(start) = start else {
+        return Ok(false);
+    };
+    let joined = join(text, pieces);
+    let decoded = base64::decode(joined.get(start..).unwrap_or_default()).data;
+    let near = decoded.get(..STUB).unwrap_or(&decoded);
+    // At the very front it is found as everything else is.
+    let program = memchr::memmem::find_iter(near, b"MZ")
+        .find(|at| identify::embedded_program(&decoded, *at).is_some());
+    match program {
+        None | Some(0) if start == 0 => Ok(false),
+        None => Ok(false),
+        Some(at) => {
+            let range = pieces.first().map_or(0, |piece| piece.start)
+                ..pieces.last().map_or(0, |piece| piece.end);
+            sink.offer(decoded.get(at..).unwrap_or_default().to_vec(), range)
+        }
+    }
 }
 
 /// Pieces of one run at which decoding starts, at most: a run may stand behind a word of the same alphabet.

@@ -41,6 +41,12 @@ const TELLING: &[&str] = &[
     "Blob(",
 ];
 
+/// Names that are put together: of two texts, or of escapes.
+const PIECED: &[&str] = &["\"+\"", "'+'", "\" + \"", "' + '", "\\x", "\\u00"];
+
+/// Characters of a text that may be a file.
+const LITERAL: usize = 512;
+
 /// Pushes scripts and inner pages.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     if artifact.data.len() > LONGEST {
@@ -54,10 +60,15 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     for (range, dialect) in script::blocks(&source) {
         nest.tick()?;
         let body = source.get(range).unwrap_or_default();
-        if dialect != Dialect::Js || !TELLING.iter().any(|mark| body.contains(mark)) {
+        if dialect != Dialect::Js {
             continue;
         }
         let literal = longest_literal(body);
+        // Names in pieces tell nothing; beside a text of some length they are there to hide what works on it.
+        let pieced = || literal.len() >= LITERAL && PIECED.iter().any(|mark| body.contains(mark));
+        if !TELLING.iter().any(|mark| body.contains(mark)) && !pieced() {
+            continue;
+        }
         turned_around(literal, nest)?;
         let mostly_text = literal.len() >= body.len() / 2;
         let fits = body.len() <= SCRIPT || mostly_text && body.len() <= LONGEST_SCRIPT;
@@ -121,11 +132,12 @@ fn inner_pages(source: &str, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     for tag in html::tags(source, index(1u32 << 20)) {
         nest.tick()?;
         for (name, value) in &tag.attributes {
-            let Some(page) = (if name == "srcdoc" {
-                Some(value.clone().into_bytes())
-            } else {
-                in_address(value)
-            }) else {
+            let page = match name.as_str() {
+                "srcdoc" => Some(value.clone().into_bytes()),
+                "content" => html::refresh(&tag).and_then(|address| in_address(&address)),
+                _ => in_address(value),
+            };
+            let Some(page) = page else {
                 continue;
             };
             if pushed >= CHILDREN || page.is_empty() || nest.holds(&page) {
@@ -147,7 +159,7 @@ fn inner_pages(source: &str, nest: &mut Nest<'_>) -> Result<(), Trouble> {
 }
 
 /// The content of a `data:` address whose type is a page's (RFC 2397).
-fn in_address(value: &str) -> Option<Vec<u8>> {
+pub fn in_address(value: &str) -> Option<Vec<u8>> {
     let head = value.trim_start();
     let scheme = head.get(..5)?;
     if !scheme.eq_ignore_ascii_case("data:") {

@@ -22,6 +22,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         targets: link.targets,
         arguments: arguments.clone(),
         minimized: link.show == 7,
+        icon: link.icon,
     });
     for (_, command) in script::encoded_commands(&arguments) {
         nest.push(Child::new("decoded-text", command.into_bytes()).of_kind(Kind::Ps1))?;

@@ -15,6 +15,7 @@ mod compressed;
 mod cpio;
 mod disk;
 mod doc;
+mod drawn_codes;
 mod encoded;
 mod gzip;
 mod html;
@@ -24,6 +25,7 @@ mod lnk;
 mod lzh;
 mod mail;
 mod mapi;
+mod masked;
 mod mbox;
 mod msg;
 mod msi;
@@ -59,6 +61,8 @@ mod workbook_parts;
 mod xar;
 mod zip;
 
+pub use encoded::places as encoded_places;
+pub use html::in_address as page_in_address;
 pub use keys::{Candidate, Keys, Passwords};
 pub use mail::{breaks, first_reading};
 pub use nest::{Child, MESSAGE, Nest, Payload, Seen};
@@ -404,6 +408,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         run: picture::run,
     },
     Unpacker {
+        name: "drawn_codes",
+        kinds: drawn_codes::KINDS,
+        run: drawn_codes::run,
+    },
+    Unpacker {
         name: "script_encoder",
         kinds: script_encoder::KINDS,
         run: script_encoder::run,
@@ -425,6 +434,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         run: carve::run,
     },
     Unpacker {
+        name: "masked",
+        kinds: masked::KINDS,
+        run: masked::run,
+    },
+    Unpacker {
         name: "encoded",
         kinds: encoded::KINDS,
         run: encoded::run,
@@ -433,7 +447,6 @@ pub const UNPACKERS: &[Unpacker] = &[
 
 /// Kinds that are a zip with agreed members.
 const ZIP_BASED: &[Kind] = &[
-    Kind::Zip,
     Kind::Docx,
     Kind::Docm,
     Kind::Dotx,
@@ -461,6 +474,7 @@ const ZIP_BASED: &[Kind] = &[
     Kind::Vstx,
     Kind::Vstm,
     Kind::Ooxml,
+    Kind::Zip,
     Kind::Xps,
     Kind::Hwpx,
     Kind::Odt,
@@ -476,6 +490,16 @@ const ZIP_BASED: &[Kind] = &[
     Kind::Appx,
     Kind::Xpi,
 ];
+
+/// The packages of Office Open XML among them: those that stand before the plain archive.
+pub const PACKAGES: &[Kind] = ZIP_BASED.split_at(before_zip(ZIP_BASED)).0;
+
+const fn before_zip(kinds: &[Kind]) -> usize {
+    match kinds {
+        [] | [Kind::Zip, ..] => 0,
+        [_, rest @ ..] => before_zip(rest).saturating_add(1),
+    }
+}
 
 /// Kinds that may hold other files and that no unpacker here opens: never silently clean.
 #[rustfmt::skip]

@@ -42,7 +42,7 @@ pub struct Child {
     at: Option<Range<usize>>,
     kind: Option<Kind>,
     unknown: Option<Kind>,
-    mail: Option<MailSummary>,
+    mail: Option<Box<MailSummary>>,
     facts: Vec<Fact>,
 }
 
@@ -100,7 +100,7 @@ impl Child {
     /// Gives it what a mail says about itself.
     #[must_use]
     pub fn with_mail(mut self, mail: MailSummary) -> Self {
-        self.mail = Some(mail);
+        self.mail = Some(Box::new(mail));
         self
     }
 
@@ -165,7 +165,7 @@ pub struct Nest<'a> {
     /// Facts about the artifact itself.
     pub(crate) facts: Vec<Fact>,
     /// What the artifact says about itself as a mail, where it is one.
-    pub(crate) mail: Option<MailSummary>,
+    pub(crate) mail: Option<Box<MailSummary>>,
 }
 
 impl<'a> Nest<'a> {
@@ -284,7 +284,7 @@ impl<'a> Nest<'a> {
 
     /// Sets what the artifact, a mail, says about itself.
     pub fn set_mail(&mut self, mail: MailSummary) {
-        self.mail = Some(mail);
+        self.mail = Some(Box::new(mail));
     }
 
     /// Adds a fact to a child that was pushed before.

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use image::ImageFormat;
 
 use crate::bytes;
+use crate::formats::drawing::page;
 use crate::formats::pdf::{self, Dict, Document, Object};
 use crate::formats::picture::samples;
 use crate::formats::xml;
@@ -17,7 +18,7 @@ use crate::limits::{Account, Fault, Halt};
 use crate::model::{Artifact, Fact, Family, Kind, Name, PdfDeed, Role, Trouble};
 use crate::text;
 
-use super::{Child, Nest, Payload, picture};
+use super::{Child, Nest, Payload, drawn_codes, picture};
 
 /// Bytes of one script.
 const SCRIPT: u64 = 16 << 20;
@@ -39,6 +40,11 @@ const LEAST_SIDE: usize = 21;
 
 /// Pixels of a picture that is looked at for codes.
 const LARGEST: u64 = 4 << 20;
+
+/// Streams of content that are searched for a drawn code, what each may come to, and how long it is at the least.
+const PAGES: usize = 8;
+const CONTENT: u64 = 1 << 20;
+const LEAST_CONTENT: usize = 300;
 
 /// Keys that lead to what runs, or name it; nothing but a disguise writes them with codes.
 const TELLING: &[&str] = &[
@@ -113,7 +119,8 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     opened.actions(&escaped)?;
     opened.files()?;
     opened.streams()?;
-    opened.pictures()
+    opened.pictures()?;
+    opened.drawings()
 }
 
 impl Opened<'_, '_, '_> {
@@ -552,6 +559,37 @@ impl Opened<'_, '_, '_> {
             } else if let Some(gray) = samples(&data, width, height, bits) {
                 picture::push(&gray, self.nest)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Codes that the content of pages draws; a lure has a page or two, so only the first are looked at.
+    fn drawings(&mut self) -> Result<(), Trouble> {
+        let document = Rc::clone(&self.document);
+        let drawn = document.drawn();
+        let content = document
+            .objects
+            .iter()
+            .enumerate()
+            .filter(|(place, object)| {
+                let Object::Dict(dict) = &object.object else {
+                    return false;
+                };
+                let form = dict.is("Subtype", "Form");
+                object.is_stream()
+                    && !dict.is("Subtype", "Image")
+                    && (form || drawn.contains(place))
+            });
+        for (place, _) in content.take(PAGES) {
+            self.nest.budget().check_time()?;
+            if document.range(place).len() < LEAST_CONTENT {
+                continue;
+            }
+            let decoded = document.stream(place, CONTENT, self.nest.budget(), &mut self.account);
+            if let Some(Fault::Halt(halt @ (Halt::OutOfTime | Halt::Unpacked))) = decoded.fault {
+                return Err(halt.into());
+            }
+            drawn_codes::push(&page::drawing(&decoded.data), self.nest)?;
         }
         Ok(())
     }

@@ -66,7 +66,8 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         Kind::VbaSource | Kind::XlmSource | Kind::MsBuild
     );
     if !macros {
-        for text in script::masked_texts(&source) {
+        let texts = script::masked_texts(&source).into_iter();
+        for text in texts.chain(script::based_texts(&source)) {
             // What a few characters say is told with their script.
             if text.len() >= PIECE {
                 push(nest, text.into_bytes(), Some(artifact.kind))?;

@@ -15,11 +15,12 @@ use bytes::Bytes;
 use crate::bytes::index;
 use crate::formats::ole::{ObjectType, Ole, Reach, Stream};
 use crate::formats::ovba::{self, Decompressed, Dir, Identifiers, Module, Project, Tail};
+use crate::formats::vba::known::{self, has_code};
 use crate::limits::{Account, Fault, Halt};
 use crate::model::{Artifact, Fact, Kind, Name, Trouble};
 
 use super::{Child, Nest, Payload};
-use compiled::{Compiled, Shared};
+use compiled::{Compiled, Shared, Verdict};
 
 /// The code page where a project names none.
 const WESTERN: u16 = 1252;
@@ -36,6 +37,8 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         modules: 0,
         with_code: 0,
         projects: 0,
+        sources: Vec::new(),
+        unsure: false,
     };
     for (storage, dir) in storages.named("dir") {
         match finder.project(&mut ole, &storages, storage, dir, nest) {
@@ -67,6 +70,9 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
             modules: finder.modules,
             with_code: finder.with_code,
         });
+    }
+    if let Some(sha256) = finder.hash(nest) {
+        nest.note(Fact::VbaHash { sha256 });
     }
     Ok(())
 }
@@ -121,6 +127,10 @@ struct Finder {
     modules: usize,
     with_code: usize,
     projects: usize,
+    /// Names and sources of the modules.
+    sources: Vec<(String, Bytes)>,
+    /// Whether some compiled code cannot be compared with its source.
+    unsure: bool,
 }
 
 /// A module's source and where it was found.
@@ -135,6 +145,24 @@ struct Source<'s> {
 }
 
 impl Finder {
+    /// The hash of all modules; none where something else than their sources may run.
+    fn hash(&self, nest: &Nest<'_>) -> Option<[u8; 32]> {
+        let unsure = nest.facts.iter().any(|fact| {
+            matches!(
+                fact,
+                Fact::PcodeDiffers { .. } | Fact::Unread { .. } | Fact::Limit { .. }
+            )
+        });
+        if unsure || self.unsure || self.lost {
+            return None;
+        }
+        let sources = self.sources.iter();
+        let sources: Vec<(String, &[u8])> = sources
+            .map(|(name, source)| (name.clone(), source.as_ref()))
+            .collect();
+        known::hash(&sources)
+    }
+
     /// Reads the project whose `dir` stream is at `dir`, in `storage`.
     fn project(
         &mut self,
@@ -325,8 +353,9 @@ impl Finder {
         source: &[u8],
         nest: &mut Nest<'_>,
     ) -> Result<(), Trouble> {
-        let differs = compiled.compare(&stream.data, source, nest)?;
-        if differs && !has_code(source) {
+        let verdict = compiled.compare(&stream.data, source, nest)?;
+        self.unsure |= verdict == Verdict::Unsure && has_code(source);
+        if verdict == Verdict::Differs && !has_code(source) {
             self.with_code = self.with_code.saturating_add(1);
         }
         Ok(())
@@ -439,6 +468,7 @@ impl Finder {
             .with_code
             .saturating_add(usize::from(has_code(&got.data)));
         let text = Bytes::from(got.data);
+        self.sources.push((source.name.clone(), text.clone()));
         let mut child = Child::new("vba-module", Payload::Paid(text.clone()))
             .of_kind(Kind::VbaSource)
             .with_fact(Fact::CodePage {
@@ -494,17 +524,6 @@ fn halted(fault: Option<&Fault>, path: &str, nest: &mut Nest<'_>) -> Result<(), 
             Ok(())
         }
     }
-}
-
-/// Whether any line is neither blank nor an attribute. Line ends and `Attribute` are ASCII in every code page.
-fn has_code(source: &[u8]) -> bool {
-    let text: Cow<'_, [u8]> = Cow::Borrowed(source);
-    text.split(|&byte| byte == b'\n' || byte == b'\r')
-        .any(|line| {
-            let line = line.trim_ascii();
-            let word = line.get(..9).unwrap_or(line);
-            !line.is_empty() && !word.eq_ignore_ascii_case(b"Attribute")
-        })
 }
 
 #[cfg(test)]

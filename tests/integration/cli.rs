@@ -736,6 +736,47 @@ fn the_configuration_is_checked_shown_and_heeded() {
 }
 
 #[test]
+fn every_file_that_a_configuration_names_is_tried() {
+    let folder = Folder::new();
+    let pem = |what: &str| format!("-----BEGIN {what}-----\nMAoCAQA=\n-----END {what}-----\n");
+    folder.file("key.pem", pem("PRIVATE KEY").as_bytes());
+    folder.file("cert.pem", pem("CERTIFICATE").as_bytes());
+    folder.file("empty.pem", b"\n");
+    folder.file("bad.yar", b"rule a { condition: nonsense }\n");
+    folder.file("store", b"");
+    folder.file(
+        "all.toml",
+        b"[rules]\npaths = [\"bad.yar\"]\n[arc]\ndomain = \"a.test\"\nselector = \"s\"\nkey = \"key.pem\"\n\
+          [relay]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n[notify]\nfrom = \"a@b.test\"\nstarttls = \"verify\"\n\
+          ca = \"empty.pem\"\n[quarantine]\npath = \"store\"\n[clamd]\nroots = [\"/nowhere\"]\n",
+    );
+    let run = folder.run(&["config", "check", "all.toml"]);
+    assert_eq!((run.code, run.stdout.as_str()), (1, ""));
+    for told in [
+        "all.toml: a rule does not compile\n",
+        "all.toml: arc.key: key.pem is no RSA key that can be used: ",
+        "all.toml: relay.key: key.pem: ",
+        "all.toml: notify.ca: empty.pem: no certificate in it",
+        "all.toml: quarantine.path: store is no folder",
+        "all.toml: clamd.roots: /nowhere is no folder",
+        "hint: `openssl genrsa -out FILE 2048` makes a key",
+        "hint: `sekisho rules check FILE` lists",
+    ] {
+        assert!(run.stderr.contains(told), "{told}: {run:?}");
+    }
+    folder.file(
+        "none.toml",
+        b"[relay]\ncertificate = \"gone.pem\"\nkey = \"gone.pem\"\n",
+    );
+    let run = folder.run(&["config", "check", "none.toml"]);
+    assert_eq!(run.code, 1);
+    assert!(
+        run.stderr.contains("relay.certificate: gone.pem: "),
+        "{run:?}"
+    );
+}
+
+#[test]
 fn completions_and_manual_pages_are_written() {
     let folder = Folder::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

@@ -117,6 +117,7 @@ fn windows_images_of_every_method_are_read() {
             "solid-lzx",
             &[
                 "--solid",
+                "--compress=LZX",
                 "--solid-compress=LZX",
                 "--solid-chunk-size=1048576",
             ],
@@ -125,6 +126,7 @@ fn windows_images_of_every_method_are_read() {
             "solid-xpress",
             &[
                 "--solid",
+                "--compress=XPRESS",
                 "--solid-compress=XPRESS",
                 "--solid-chunk-size=32768",
             ],

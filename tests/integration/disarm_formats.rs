@@ -23,8 +23,8 @@ fn row(kind: Kind) -> Option<&'static Disarmer> {
         "rtf",
         "pdf",
         "html",
-        "svg",
         "odf",
+        "office_xml",
         "sylk",
         "csv",
     ];
@@ -35,9 +35,7 @@ fn row(kind: Kind) -> Option<&'static Disarmer> {
 /// What a row takes out of what was found.
 fn asked(row: &Disarmer, report: &Report) -> BTreeSet<FindingId> {
     let ids = report.findings.iter().map(|finding| &finding.id);
-    ids.filter(|id| row.findings.contains(&id.as_ref()))
-        .cloned()
-        .collect()
+    ids.filter(|id| row.takes_out(id)).cloned().collect()
 }
 
 fn disarm(
@@ -65,7 +63,7 @@ fn check(worker: &mut Worker<'_>, path: &str, data: Vec<u8>) -> Result<Option<Pa
         return Ok(None);
     }
     if remove.is_empty() {
-        let all = row.findings.iter().map(|id| FindingId::Borrowed(id));
+        let all = row.ids().map(FindingId::Borrowed);
         let everything = disarm(row, &data, kind, &all.collect());
         return match everything {
             Ok(made) if made.removed.is_empty() && made.data != data => {
@@ -79,7 +77,9 @@ fn check(worker: &mut Worker<'_>, path: &str, data: Vec<u8>) -> Result<Option<Pa
         Err(refusal) => return Err(format!("{path}: refused: {refusal}")),
     };
     let again = scan(worker, path, made.data.to_vec());
-    if again.artifacts[0].kind != kind {
+    // A page that was nothing but what runs is a text then.
+    let emptied = kind == Kind::Html && again.artifacts[0].kind == Kind::Text;
+    if again.artifacts[0].kind != kind && !emptied {
         return Err(format!("{path}: became {}", again.artifacts[0].kind));
     }
     let left: Vec<_> = asked(row, &again).intersection(&remove).cloned().collect();
@@ -148,11 +148,7 @@ fn damaged_documents_are_disarmed_or_refused() {
         let report = scan(&mut worker, &path.display().to_string(), data.clone());
         let kind = report.artifacts[0].kind;
         let Some(row) = row(kind) else { continue };
-        let all: BTreeSet<FindingId> = row
-            .findings
-            .iter()
-            .map(|id| FindingId::Borrowed(id))
-            .collect();
+        let all: BTreeSet<FindingId> = row.ids().map(FindingId::Borrowed).collect();
         for _ in 0..rounds {
             let mut damaged = data.clone();
             mutate(&mut damaged, &last, &mut dice);

@@ -305,7 +305,23 @@ fn pages() -> Vec<Fixture> {
             with.as_bytes(),
         )],
     );
+    let away = "<!DOCTYPE html>\n<html><head><title>Invoice</title></head><body>Please wait.<script>location.href = atob('aHR0cHM6Ly9sb2dpbi5leGFtcGxlLmludmFsaWQv');</script></body></html>\n";
+    let refresh = "<!DOCTYPE html>\n<html><head><meta http-equiv=\"refresh\" content=\"0; url=https://www.example.com/new/\"></head><body></body></html>\n";
+    let moved = "<!DOCTYPE html>\n<html><head><meta http-equiv=\"refresh\" content=\"0; url=new.html\"></head><body><a href=\"new.html\">This page has moved.</a></body></html>\n";
     vec![
+        (
+            "findings/html-script/hit-decoded.leads-away.html",
+            lines(away),
+        ),
+        (
+            "findings/html-script/hit-refresh.leads-away.html",
+            lines(refresh),
+        ),
+        (
+            "findings/html-script/hit.link-page.zip",
+            zip(&[("index.html", lines(refresh).as_slice())]),
+        ),
+        ("findings/html-script/miss-moved.html", lines(moved)),
         ("findings/html-script/hit.html", lines(with)),
         ("findings/html-script/hit.eml", sent),
         ("findings/html-script/miss.html", lines(without)),

@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `batch_run`, `batch_sources` | batches: kills, memory, several processes; what they read |
 //! | `cli` | arguments and files → standard output, standard error, exit code |
 //! | `compound` | compound files against an independent reader, macros and locks against labels |
 //! | `corpus` | real files with labels, where they are there |
@@ -34,10 +35,13 @@
     reason = "a test reports by panicking, and starts the program"
 )]
 
+mod batch_run;
+mod batch_sources;
 mod bench;
 mod build;
 mod build_archives;
 mod build_links;
+mod build_mailbox;
 mod build_pcode;
 mod clamav_testfiles;
 mod cli;

@@ -147,7 +147,8 @@ fn shown(pdf: &Path) -> Option<(Vec<String>, String)> {
     let info = pdf.exists().then(|| run("pdfinfo", &[path]))??;
     let pages = info.lines().find_map(|line| line.strip_prefix("Pages:"))?;
     let steady = |word: &&str| {
-        let functions = ["#VALUE!", "#MACRO?", "#NAME?", "Err:508"];
+        // The last is any of them in a column too narrow for it.
+        let functions = ["#VALUE!", "#MACRO?", "#NAME?", "Err:508", "###"];
         !word.contains([':', '/']) && !functions.contains(word)
     };
     let text = run("pdftotext", &["-layout", path, "-"])?;

@@ -126,7 +126,13 @@ const FINDINGS: &[Row] = &[
         false,
         &[("locked", Medium, true)],
     ),
-    ("executable", "executables", Medium, false, NONE),
+    (
+        "executable",
+        "executables",
+        Medium,
+        false,
+        &[("side-loading", High, false)],
+    ),
     ("executable-disguised", "executables", Critical, false, NONE),
     ("embedded-executable", "executables", High, false, NONE),
     (
@@ -194,7 +200,13 @@ const FINDINGS: &[Row] = &[
     ),
     ("html-smuggling", "web", High, false, NONE),
     ("svg-script", "web", High, false, NONE),
-    ("html-script", "web", Info, false, NONE),
+    (
+        "html-script",
+        "web",
+        Info,
+        false,
+        &[("link-page", Low, false), ("leads-away", Medium, false)],
+    ),
     ("credential-form", "web", Medium, false, NONE),
     (
         "internet-shortcut",

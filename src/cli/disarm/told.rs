@@ -16,6 +16,8 @@ use super::super::exit::Failure;
 pub(super) struct Told<'a> {
     pub(super) before: &'a Report,
     pub(super) made: &'a Result<Option<Proven>, Refusal>,
+    /// Reasons of the allowances by which something stays.
+    pub(super) allowed: &'a [String],
     pub(super) output: Option<&'a Path>,
     pub(super) catalogue: &'a Catalogue,
     pub(super) language: Language,
@@ -29,6 +31,7 @@ struct Words {
     refused: &'static str,
     written: &'static str,
     notice: &'static str,
+    allowed: &'static str,
     verdict: &'static str,
     hint: &'static str,
     levels: [&'static str; 3],
@@ -40,20 +43,22 @@ const ENGLISH: Words = Words {
     refused: "refused",
     written: "written to",
     notice: "replaced by a notice",
+    allowed: "stays, as the configuration allows",
     verdict: "verdict of the result",
     hint: "nothing was written",
     levels: ["clean", "suspicious", "malicious"],
 };
 
 const JAPANESE: Words = Words {
-    unchanged: "取り除くものはありません(そのままコピー)",
+    unchanged: "取り除くものはありません（そのままコピーしました）",
     disarmed: "無害化しました",
     refused: "無害化できません",
     written: "出力先",
     notice: "通知文に置き換えました",
+    allowed: "設定で許可されているため残しました",
     verdict: "無害化後の判定",
     hint: "何も書き出していません",
-    levels: ["正常", "疑わしい", "悪性"],
+    levels: ["検出なし", "不審", "悪性"],
 };
 
 impl Told<'_> {
@@ -86,6 +91,10 @@ impl Told<'_> {
                 text::safe(&refusal.to_string()),
                 words.hint
             )),
+        }
+        for reason in self.allowed {
+            let reason = text::safe(reason);
+            out.push_str(&format!("  {}: {reason}\n", words.allowed));
         }
         if let Some(output) = self.output
             && self.detail != Detail::Brief
@@ -163,6 +172,9 @@ impl Told<'_> {
         }
         if let Some(output) = self.output {
             object.insert("output".to_owned(), json!(text::path(output)));
+        }
+        if !self.allowed.is_empty() {
+            object.insert("allowed".to_owned(), json!(self.allowed));
         }
         object.insert("before".to_owned(), verdict(self.before));
         if let Ok(Some(proven)) = self.made {

@@ -293,14 +293,26 @@ fn who() -> String {
         .iter()
         .filter_map(std::env::var_os)
         .find(|value| !value.is_empty())
-        .unwrap_or_else(|| "somebody".into());
-    let name = text::excerpt(&name.to_string_lossy());
+        .map(|name| text::excerpt(&name.to_string_lossy()));
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
         if let Ok(process) = std::fs::metadata("/proc/self") {
-            return format!("{name} (uid {})", process.uid());
+            let uid = process.uid();
+            let name = name.or_else(|| named(uid));
+            return format!("{} (uid {uid})", name.as_deref().unwrap_or("somebody"));
         }
     }
-    name
+    name.unwrap_or_else(|| "somebody".to_owned())
+}
+
+/// The name of a user by passwd(5), where cron or a container sets no variable.
+#[cfg(unix)]
+fn named(uid: u32) -> Option<String> {
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, id) = (fields.next()?, fields.nth(1)?);
+        (id == uid.to_string()).then(|| text::excerpt(name))
+    })
 }

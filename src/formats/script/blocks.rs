@@ -16,14 +16,27 @@ pub enum Dialect {
     Other,
 }
 
+/// Where the next element for script starts, and its prefix with the colon (`<ms:script …>` of style sheets).
+fn next_element(lower: &str, from: usize) -> Option<(usize, &str)> {
+    let rest = lower.get(from..)?;
+    rest.match_indices("script").find_map(|(at, _)| {
+        let before = rest.get(..at)?;
+        let open = before.rfind('<')?;
+        let prefix = before.get(open.checked_add(1)?..)?;
+        let named = prefix.strip_suffix(':').is_some_and(|name| {
+            !name.is_empty() && name.len() <= 32 && name.bytes().all(|b| b.is_ascii_alphanumeric())
+        });
+        (prefix.is_empty() || named).then(|| (from.saturating_add(open), prefix))
+    })
+}
+
 /// The scripts between `<script …>` and `</script>`, without the marks of comments and CDATA sections around them.
 pub fn blocks(text: &str) -> Vec<(Range<usize>, Dialect)> {
     let mut found = Vec::new();
     let lower = text.to_ascii_lowercase();
     let mut at = 0usize;
     // Ends because each round goes on behind the tag that it found.
-    while let Some(skip) = lower.get(at..).and_then(|rest| rest.find("<script")) {
-        let tag = at.saturating_add(skip);
+    while let Some((tag, prefix)) = next_element(&lower, at) {
         let Some(len) = lower.get(tag..).and_then(|rest| rest.find('>')) else {
             break;
         };
@@ -34,7 +47,10 @@ pub fn blocks(text: &str) -> Vec<(Range<usize>, Dialect)> {
             continue;
         }
         let body = lower.get(start..).unwrap_or_default();
-        let end = start.saturating_add(body.find("</script").unwrap_or(body.len()));
+        let end = start.saturating_add(
+            body.find(&format!("</{prefix}script"))
+                .unwrap_or(body.len()),
+        );
         at = end;
         let dialect = if name.contains("vbs") {
             Dialect::Basic

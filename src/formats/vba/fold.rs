@@ -498,12 +498,11 @@ impl Machine<'_, '_> {
         let value = self.expression(0);
         self.show(&value);
         self.rest();
-        if target.names == 1 {
-            return self.assign_element(start, token.symbol, value);
-        }
+        // What is set by its default member (`Range("A1") = …`) goes by its own name.
         let last = match target.last_group {
-            Some(group) => group.saturating_sub(1),
-            None => target.end.saturating_sub(1),
+            Some(group) if target.names > 1 => group.saturating_sub(1),
+            _ if target.names == 1 => start,
+            _ => target.end.saturating_sub(1),
         };
         if !self.quiet {
             (self.sink)(Event::Assign {
@@ -511,6 +510,11 @@ impl Machine<'_, '_> {
                 value: &value,
                 statement: self.statement.clone(),
             });
+        }
+        if target.names == 1 && matches!(module.word(start), "mid" | "midb") {
+            self.overwrite(start, &value);
+        } else if target.names == 1 {
+            self.assign_element(start, token.symbol, value);
         }
     }
 
@@ -632,6 +636,57 @@ impl Machine<'_, '_> {
         if !(matches!(value, Value::Unknown) && matches!(held, Value::Object(_))) {
             *held = value;
         }
+    }
+
+    /// `Mid(text, from, length) = value`: a piece of a text is overwritten in place ([MS-VBAL] 5.4.3.5).
+    fn overwrite(&mut self, start: usize, value: &Value) {
+        let at = start.saturating_add(2);
+        let named = self.module.tokens().get(at);
+        let Some(token) = named.filter(|token| token.kind == TokenKind::Name) else {
+            return;
+        };
+        let symbol = token.symbol;
+        let (before, end) = (self.at, self.end);
+        self.at = at;
+        let quiet = std::mem::replace(&mut self.quiet, true);
+        let given = self.list();
+        self.quiet = quiet;
+        (self.at, self.end) = (before, end);
+        let number = |at: usize| -> Option<usize> {
+            let number = given.get(at)?.value.as_whole()?;
+            usize::try_from(number).ok()
+        };
+        let changed = || {
+            let held = given.first()?.value.as_text()?;
+            let with = super::builtins::coerce(value)?;
+            let from = number(1)?.checked_sub(1)?;
+            let most = if given.len() > 2 {
+                number(2)?
+            } else {
+                usize::MAX
+            };
+            let size = held.as_str().len();
+            self.pay(size)?;
+            let taken = with.as_str().chars().count().min(most);
+            let behind = from.saturating_add(taken);
+            let chars = held.as_str().chars().enumerate();
+            let kept: String = chars
+                .filter(|(at, _)| *at < from || *at >= behind)
+                .map(|(_, c)| c)
+                .collect();
+            let split = kept
+                .char_indices()
+                .nth(from)
+                .map_or(kept.len(), |(at, _)| at);
+            let mut text = kept;
+            let piece: String = with.as_str().chars().take(taken).collect();
+            text.insert_str(split, &piece);
+            text = text.chars().take(held.as_str().chars().count()).collect();
+            let built = super::value::Built::default().rearranged();
+            Some(Value::Text(held.derive(text, built)))
+        };
+        let changed = changed().unwrap_or(Value::Unknown);
+        self.set(symbol, changed);
     }
 
     /// An element of an array that is known; elsewhere the array is known no longer.

@@ -16,7 +16,8 @@ use super::value::Value;
 /// Most statements of one run.
 const STATEMENTS: u32 = 20_000;
 
-/// Functions and operators without which nothing is decoded: loops that use none of them are not worth a run.
+/// Functions and operators without which nothing is decoded and no object made: loops and functions that use none of
+/// them are not worth a run.
 const DECODING: &[&str] = &[
     "chr",
     "chrw",
@@ -35,6 +36,8 @@ const DECODING: &[&str] = &[
     "right",
     "strconv",
     "array",
+    "createobject",
+    "getobject",
 ];
 
 /// Statements that all runs of a module of `len` bytes may execute together.

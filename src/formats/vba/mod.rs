@@ -7,13 +7,16 @@ mod builtins;
 mod expression;
 pub mod fold;
 mod interpreter;
+pub mod known;
 mod lexer;
+mod normalised;
 mod procedures;
 mod statements;
 mod value;
 
 pub use fold::{Argument, Call, Declared, Event, Receiver, fold};
 pub use lexer::{Module, Symbol, Token, TokenKind};
+pub use normalised::normalised;
 pub use procedures::{Procedure, ProcedureKind};
 pub use statements::Statement;
 pub use value::{Built, Steps, Text, Value};

@@ -55,7 +55,7 @@ pub(super) fn split(module: &Module<'_>) -> Vec<Statement> {
                 (after, after)
             }
             TokenKind::Name if module.name(token.symbol) == "else" && !is_member(module, at) => {
-                push(&mut statements, start..at, line);
+                push(module, &mut statements, start..at, line);
                 start = at;
                 (after, after)
             }
@@ -66,7 +66,7 @@ pub(super) fn split(module: &Module<'_>) -> Vec<Statement> {
         if directive || case_else {
             continue;
         }
-        push(&mut statements, start..end, line);
+        push(module, &mut statements, start..end, line);
         start = next;
         if token.kind == TokenKind::EndOfLine {
             line = line.saturating_add(1);
@@ -80,7 +80,26 @@ fn is_member(module: &Module<'_>, at: usize) -> bool {
         .is_some_and(|before| matches!(module.sign(before), b"." | b"!"))
 }
 
-fn push(statements: &mut Vec<Statement>, tokens: Range<usize>, line: usize) {
+/// A line may start with its number ([MS-VBAL] 5.4.1.1), which is no part of the statement.
+fn behind_number(module: &Module<'_>, start: usize) -> usize {
+    let kind = |at: usize| module.tokens().get(at).map(|token| token.kind);
+    let first = start
+        .checked_sub(1)
+        .is_none_or(|before| kind(before) == Some(TokenKind::EndOfLine));
+    if first && kind(start) == Some(TokenKind::Number) {
+        start.saturating_add(1)
+    } else {
+        start
+    }
+}
+
+fn push(
+    module: &Module<'_>,
+    statements: &mut Vec<Statement>,
+    mut tokens: Range<usize>,
+    line: usize,
+) {
+    tokens.start = behind_number(module, tokens.start);
     if !tokens.is_empty() {
         statements.push(Statement { tokens, line });
     }
@@ -118,5 +137,9 @@ mod tests {
             ["#If Mac Then", "f x:=1"]
         );
         assert_eq!(sources("Case Else\r\n x"), ["Case", "Else", "x"]);
+        assert_eq!(
+            sources("10 Shell b\r\n20 End Sub\r\n30\r\nx = _\r\n40"),
+            ["Shell b", "End Sub", "x = _\r\n40"]
+        );
     }
 }

@@ -499,7 +499,12 @@ impl<'t> Parser<'t> {
             let len = self.rest.chars().next().map_or(0, char::len_utf8);
             return Node::Word(self.step(len).to_owned());
         }
-        if self.rest.starts_with('(') && !word.is_empty() {
+        // Excel takes blanks between the name and the parenthesis of a call, other than behind a reference.
+        let behind = self.rest.trim_start_matches([' ', '\n', '\r', '\t']);
+        let called = behind.starts_with('(')
+            && (behind.len() == self.rest.len() || cell(word, self.base).is_none());
+        if called && !word.is_empty() {
+            self.rest = behind;
             return self.call(sheet.as_deref(), word);
         }
         if let Some((row, column)) = cell(word, self.base) {
@@ -665,6 +670,8 @@ mod tests {
             assert_eq!(again(text), text);
         }
         assert_eq!(again("  HALT( ) "), "HALT()");
+        assert_eq!(again("EXEC (\n \"calc\")"), "EXEC(\"calc\")");
+        assert_eq!(again("A1 (B2)"), "A1 (B2)");
         assert_eq!(again("R2C3"), "C2");
         let relative = Formula::read_at("RC[-1]&R[1]C", 4, 3);
         assert_eq!(relative.text(relative.root().unwrap(), 99), "C5&D6");

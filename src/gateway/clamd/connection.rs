@@ -28,6 +28,9 @@ use crate::text;
 /// How long a client may be silent: between commands of a session, and within a command.
 const SILENCE: Duration = Duration::from_secs(120);
 
+/// How long one command with its file may take: memory is held for it.
+const COMMAND: Duration = Duration::from_secs(600);
+
 /// How long it may take to read an answer.
 const SLOW_READER: Duration = Duration::from_secs(60);
 
@@ -59,6 +62,7 @@ pub(in crate::gateway) async fn serve(
             client,
         },
         session: None,
+        deadline: Instant::now() + COMMAND,
         buffer: vec![0; 32 << 10],
     };
     talk.run().await?;
@@ -76,6 +80,8 @@ struct Talk {
     asker: Asker,
     /// The number of the last command of a session.
     session: Option<u64>,
+    /// When the command that comes in must be there with its file.
+    deadline: Instant,
     buffer: Vec<u8>,
 }
 
@@ -93,6 +99,9 @@ impl Talk {
             let Some(request) = self.decoder.command().map_err(|error| error.to_string())? else {
                 if *self.stopping.borrow() {
                     return Ok(());
+                }
+                if self.decoder.waiting() == 0 {
+                    self.deadline = Instant::now() + COMMAND;
                 }
                 let more = self.wait().await?;
                 if !more {
@@ -120,9 +129,10 @@ impl Talk {
 
     /// Takes in what comes next; false at the end of the connection.
     async fn read(&mut self) -> Result<bool, String> {
-        let len = timeout(SILENCE, self.wire.read(&mut self.buffer))
+        let until = self.deadline.min(Instant::now() + SILENCE);
+        let len = timeout_at(until, self.wire.read(&mut self.buffer))
             .await
-            .map_err(|_| "the client was silent for too long".to_owned())?
+            .map_err(|_| "the client did not say all in time".to_owned())?
             .map_err(|error| error.to_string())?;
         self.decoder
             .push(self.buffer.get(..len).unwrap_or_default());
@@ -131,6 +141,7 @@ impl Talk {
 
     async fn obey(&mut self, request: Request) -> Result<Then, String> {
         let Request { framing, command } = request;
+        self.deadline = Instant::now() + COMMAND;
         if let Some(number) = &mut self.session {
             if framing == Framing::Bare {
                 return Err("a command without prefix in a session".to_owned());

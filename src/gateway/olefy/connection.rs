@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::answer;
 use super::codec::{self, END, PONG, Request};
@@ -18,6 +18,9 @@ use crate::gateway::pool::Share;
 
 /// How long a client may be silent within a request.
 const SILENCE: Duration = Duration::from_secs(30);
+
+/// How long a whole request may take: memory is held for it.
+const REQUEST: Duration = Duration::from_secs(300);
 
 /// How long it may take to read the answer.
 const SLOW_READER: Duration = Duration::from_secs(30);
@@ -31,15 +34,17 @@ pub(in crate::gateway) async fn serve(
     let mut request = BytesMut::new();
     let mut share = Share::default();
     let mut buffer = vec![0; 32 << 10];
-    // Ends with the request, the connection, or too many bytes.
+    let deadline = Instant::now() + REQUEST;
+    // Ends with the request, the connection, too many bytes, or the time.
     loop {
-        let read = timeout(SILENCE, connection.read(&mut buffer));
+        let until = deadline.min(Instant::now() + SILENCE);
+        let read = timeout_at(until, connection.read(&mut buffer));
         let read = tokio::select! {
             read = read => read,
             _ = stopping.wait_for(|stop| *stop), if request.is_empty() => return Ok(()),
         };
         let len = read
-            .map_err(|_| "the client was silent for too long".to_owned())?
+            .map_err(|_| "the request did not come in time".to_owned())?
             .map_err(|error| error.to_string())?;
         request.extend_from_slice(buffer.get(..len).unwrap_or_default());
         if len == 0 || codec::is_ping(&request) {

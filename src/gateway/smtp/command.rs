@@ -59,6 +59,8 @@ pub enum Wrong {
     Unknown,
     /// Its arguments: what is wrong with them.
     Arguments(&'static str),
+    /// BDAT with arguments that do not say how many bytes follow: nobody knows where the next command begins.
+    Chunk,
 }
 
 /// Longest name of a client, path and number of parameters that are taken.
@@ -170,7 +172,7 @@ fn closing(path: &str) -> Option<usize> {
 }
 
 fn bdat(rest: &str) -> Result<Command, Wrong> {
-    let wrong = Wrong::Arguments("size, then perhaps LAST");
+    let wrong = Wrong::Chunk;
     let mut words = rest.split_ascii_whitespace();
     let size = words.next().ok_or(wrong)?;
     if !size.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -282,18 +284,21 @@ mod tests {
             (b"RCPT TO:<>", Some("nobody as recipient")),
             (b"EHLO", Some("the name of the client")),
             (b"DATA now", Some("no arguments here")),
-            (b"BDAT -1", Some("size, then perhaps LAST")),
-            (
-                b"BDAT 99999999999999999999",
-                Some("size, then perhaps LAST"),
-            ),
-            (b"BDAT 1 LAST LAST", Some("size, then perhaps LAST")),
             (b"MAIL FROM:<\x01@b>", Some("control characters")),
             (b"MAIL FROM:<\xff@b>", Some("not UTF-8")),
             (b"XFORWARD ADDR", Some("name=value")),
         ] {
             let expected = wrong.map_or(Wrong::Unknown, Wrong::Arguments);
             assert_eq!(parse(line), Err(expected), "{line:?}");
+        }
+        for line in [
+            b"BDAT".as_slice(),
+            b"BDAT -1",
+            b"BDAT 99999999999999999999",
+            b"BDAT 1 LAST LAST",
+            b"BDAT 1 FIRST",
+        ] {
+            assert_eq!(parse(line), Err(Wrong::Chunk), "{line:?}");
         }
         assert_eq!(
             parse(b"bdat 12 last"),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
 
 use super::super::listen::Connection;
 use super::super::pool::Share;
@@ -61,7 +62,7 @@ pub(in crate::gateway) async fn serve(
     };
     let own = Own {
         size: relay.filter.max_message(),
-        starttls: relay.acceptor.is_some(),
+        starttls: relay.certificates().acceptor.is_some(),
         trusted: false,
     };
     let mut client = Client {
@@ -377,7 +378,7 @@ impl Client {
     }
 
     async fn start_tls(&mut self) -> Result<(), String> {
-        let Some(acceptor) = self.relay.acceptor.clone() else {
+        let Some(acceptor) = self.relay.certificates().acceptor else {
             self.say(&Reply::new(454, "4.7.0 no TLS now"));
             return Ok(());
         };
@@ -387,7 +388,8 @@ impl Client {
         self.input.clear();
         let nothing = tokio::io::join(tokio::io::empty(), tokio::io::sink());
         let plain = std::mem::replace(&mut self.wire, Box::new(nothing));
-        let secured = timeout(SLOW_READER, acceptor.accept(plain)).await;
+        let accepted = TlsAcceptor::from(acceptor).accept(plain);
+        let secured = timeout(SLOW_READER, accepted).await;
         let secured = secured.map_err(|_| "TLS did not come about in time".to_owned())?;
         self.wire = Box::new(secured.map_err(|error| format!("no TLS: {error}"))?);
         self.session.secured();

@@ -13,7 +13,7 @@ use super::super::filter::{Outcome, Request};
 use super::super::plan::{Abilities, Answer, Edition};
 use super::super::pool::Share;
 use super::Relay;
-use super::hop::{Down, Hop};
+use super::hop::{Broken, Down, Hop, Said};
 use super::offers::Offers;
 use super::reply::Reply;
 use super::retry::ROUTE;
@@ -135,17 +135,8 @@ impl Delivery<'_> {
         let mut answer: Option<Reply> = None;
         let mut copies = copies.into_iter();
         // Ends because each copy has one connection.
-        while let (Some(copy), Some(mut hop)) = (copies.next(), hops.next()) {
-            let sent = match hop.message(&copy.text).await {
-                Ok(replies) => {
-                    self.keep(hop);
-                    Sent::of(&copy.to, &replies)
-                }
-                Err(down) => {
-                    self.relay.warn(&down);
-                    Sent::Refused(lost())
-                }
-            };
+        while let (Some(copy), Some(hop)) = (copies.next(), hops.next()) {
+            let sent = self.hand_over(hop, open, &copy).await;
             let left = match sent {
                 Sent::Taken { reply, left } => {
                     self.relay.count(|counts| &counts.accepted);
@@ -182,10 +173,46 @@ impl Delivery<'_> {
         answer.unwrap_or_else(lost)
     }
 
+    /// Hands a copy over. Where the next hop left before the end of it (it may have been tired of waiting for a slow
+    /// client or a long scan), once more on a new connection: it has nothing yet.
+    async fn hand_over(&mut self, mut hop: Hop, open: &Transaction, copy: &Copy) -> Sent {
+        let mut fresh = false;
+        // Ends because a second connection is the last one.
+        loop {
+            match hop.message(&copy.text).await {
+                Ok(said) => {
+                    match &said {
+                        Said::Each {
+                            broken: Some(down), ..
+                        } => self.relay.warn(down),
+                        _ => self.keep(hop),
+                    }
+                    return Sent::of(&copy.to, &said);
+                }
+                Err(Broken::Before(down)) if !fresh => {
+                    self.relay.warn(&down);
+                    fresh = true;
+                    let Ok(again) = self.relay.connect().await else {
+                        return Sent::Refused(lost());
+                    };
+                    hop = match self.envelope(again, open, copy).await {
+                        Ok(hop) => hop,
+                        Err(reply) => return Sent::Refused(reply),
+                    };
+                }
+                Err(Broken::Before(down) | Broken::Behind(down)) => {
+                    self.relay.warn(&down);
+                    return Sent::Refused(lost());
+                }
+            }
+        }
+    }
+
     /// A connection that has a transaction for each copy, every recipient of it accepted.
     async fn open_all(&mut self, open: &Transaction, copies: &[Copy]) -> Result<Vec<Hop>, Reply> {
-        if let ([only], Some(hop)) = (copies, self.hop.take_if(|hop| hop.dirty))
+        if let [only] = copies
             && only.to.len() == open.to.len()
+            && let Some(hop) = self.hop.take_if(|hop| hop.dirty)
         {
             // As it stands.
             return Ok(vec![hop]);
@@ -260,14 +287,16 @@ impl Delivery<'_> {
 }
 
 impl Sent {
-    /// By the replies of the next hop to a copy for some recipients: one for each, or one for all.
-    fn of(to: &[usize], replies: &[Reply]) -> Self {
-        let for_all = replies.len() == 1;
+    /// By what the next hop says to a copy for some recipients.
+    fn of(to: &[usize], said: &Said) -> Self {
         let mut taken = None;
         let mut left = Vec::new();
         let mut refused: Option<Reply> = None;
         for (number, at) in to.iter().enumerate() {
-            let reply = replies.get(if for_all { 0 } else { number });
+            let reply = match said {
+                Said::All(reply) => Some(reply),
+                Said::Each { replies, .. } => replies.get(number),
+            };
             match reply.cloned().unwrap_or_else(lost) {
                 reply if reply.is_positive() => taken = Some(reply),
                 reply => {
@@ -311,19 +340,25 @@ mod tests {
     #[test]
     fn answers_for_each_recipient_are_gathered() {
         let reply = |code: u16| Reply::new(code, "x");
-        let of = |codes: &[u16]| {
-            let replies: Vec<Reply> = codes.iter().map(|code| reply(*code)).collect();
-            match Sent::of(&[4, 7, 9], &replies) {
-                Sent::Taken { reply, left } => (reply.code, left),
-                Sent::Refused(reply) => (reply.code, vec![4, 7, 9]),
-            }
+        let judge = |said: &Said| match Sent::of(&[4, 7, 9], said) {
+            Sent::Taken { reply, left } => (reply.code, left),
+            Sent::Refused(reply) => (reply.code, vec![4, 7, 9]),
         };
-        assert_eq!(of(&[250]), (250, vec![]));
-        assert_eq!(of(&[550]), (550, vec![4, 7, 9]));
-        assert_eq!(of(&[250, 550, 450]), (250, vec![7, 9]));
-        assert_eq!(of(&[550, 450, 552]), (450, vec![4, 7, 9]));
-        assert_eq!(of(&[550, 551, 552]), (550, vec![4, 7, 9]));
-        // An answer that does not come is no yes.
-        assert_eq!(of(&[250, 250]), (250, vec![9]));
+        let all = |code| judge(&Said::All(reply(code)));
+        assert_eq!(all(250), (250, vec![]));
+        assert_eq!(all(550), (550, vec![4, 7, 9]));
+        let each = |codes: &[u16], broken: Option<&str>| {
+            judge(&Said::Each {
+                replies: codes.iter().map(|code| reply(*code)).collect(),
+                broken: broken.map(|why| Down(why.to_owned())),
+            })
+        };
+        assert_eq!(each(&[250, 550, 450], None), (250, vec![7, 9]));
+        assert_eq!(each(&[550, 450, 552], None), (450, vec![4, 7, 9]));
+        assert_eq!(each(&[550, 551, 552], None), (550, vec![4, 7, 9]));
+        // An answer that does not come is no yes, nor does the first one speak for the others.
+        assert_eq!(each(&[250], Some("it broke off")), (250, vec![7, 9]));
+        assert_eq!(each(&[250, 250], Some("it broke off")), (250, vec![9]));
+        assert_eq!(each(&[550], Some("it broke off")), (451, vec![4, 7, 9]));
     }
 }

@@ -6,15 +6,16 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use crate::config::{NextHop, StartTls};
 use crate::text;
 
-use super::Relay;
 use super::command::xtext;
 use super::lines;
 use super::offers::Offers;
 use super::reply::{Replies, Reply};
+use super::{Certificates, Relay};
 
 /// Bytes of a message that are written at a time.
 const PIECE: usize = 64 << 10;
@@ -38,6 +39,38 @@ impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Wire for T {}
 #[error("{0}")]
 pub(super) struct Down(pub(super) String);
 
+/// What the next hop says to a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Said {
+    /// The same for all recipients: by SMTP, or where it wants no message at all.
+    All(Reply),
+    /// By LMTP, to each recipient in order.
+    Each {
+        replies: Vec<Reply>,
+        /// Why there are less than recipients. What was said before that holds.
+        broken: Option<Down>,
+    },
+}
+
+impl Said {
+    /// What is said to the first recipient.
+    pub(super) fn first(&self) -> Option<&Reply> {
+        match self {
+            Self::All(reply) => Some(reply),
+            Self::Each { replies, .. } => replies.first(),
+        }
+    }
+}
+
+/// Where a message was broken off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// Before its end: the next hop has nothing of it.
+    Before(Down),
+    /// Behind its end: the next hop may have it.
+    Behind(Down),
+}
+
 /// A connection that was greeted.
 pub(super) struct Hop {
     wire: Box<dyn Wire>,
@@ -54,11 +87,13 @@ pub(super) struct Hop {
 impl Hop {
     /// Connects, with TLS as configured.
     pub(super) async fn connect(relay: &Relay) -> Result<Self, Down> {
-        match Self::try_connect(relay, relay.settings.starttls).await {
+        let certificates = relay.certificates();
+        let starttls = certificates.starttls;
+        match Self::try_connect(relay, starttls, &certificates).await {
             // Where TLS only may be spoken it must not stand in the way.
-            Err(TryDown::Tls(reason)) if relay.settings.starttls == StartTls::May => {
+            Err(TryDown::Tls(reason)) if starttls == StartTls::May => {
                 tracing::warn!(reason, "no TLS with the next hop: going on without");
-                Self::try_connect(relay, StartTls::None).await
+                Self::try_connect(relay, StartTls::None, &certificates).await
             }
             other => other,
         }
@@ -68,7 +103,11 @@ impl Hop {
         })
     }
 
-    async fn try_connect(relay: &Relay, starttls: StartTls) -> Result<Self, TryDown> {
+    async fn try_connect(
+        relay: &Relay,
+        starttls: StartTls,
+        certificates: &Certificates,
+    ) -> Result<Self, TryDown> {
         let settings = &relay.settings;
         let patience = settings.next_hop_timeout;
         let opened = timeout(patience, open(&settings.next_hop)).await;
@@ -100,7 +139,9 @@ impl Hop {
         {
             return Ok(hop);
         }
-        hop.start_tls(relay).await.map_err(TryDown::Tls)?;
+        hop.start_tls(relay, certificates)
+            .await
+            .map_err(TryDown::Tls)?;
         hop.hello(&relay.name).await?;
         Ok(hop)
     }
@@ -120,8 +161,13 @@ impl Hop {
         Ok(())
     }
 
-    async fn start_tls(&mut self, relay: &Relay) -> Result<(), String> {
-        let connector = relay.connector.as_ref().ok_or("TLS is not set up")?;
+    async fn start_tls(
+        &mut self,
+        relay: &Relay,
+        certificates: &Certificates,
+    ) -> Result<(), String> {
+        let connector = certificates.connector.clone();
+        let connector = TlsConnector::from(connector.ok_or("TLS is not set up")?);
         if !self.offers.has("STARTTLS") {
             return Err("it does not offer STARTTLS".to_owned());
         }
@@ -210,32 +256,64 @@ impl Hop {
         alive(reply)
     }
 
-    /// Hands a message over to the recipients of the transaction that stands there. One answer for each of them by LMTP,
-    /// one for all by SMTP; one only, too, where it wants no message at all.
-    pub(super) async fn message(&mut self, text: &[u8]) -> Result<Vec<Reply>, Down> {
-        let go_on = self.ask("DATA").await?;
-        if go_on.code != 354 {
-            return match go_on.code {
-                400..=599 => Ok(vec![go_on]),
-                _ => Err(Down(format!("it says {} to DATA", go_on.shown()))),
-            };
+    /// Hands a message over to the recipients of the transaction that stands there.
+    pub(super) async fn message(&mut self, text: &[u8]) -> Result<Said, Broken> {
+        let go_on = self.ask("DATA").await.map_err(Broken::Before)?;
+        match go_on.code {
+            354 => {}
+            // It says goodbye, as to somebody who let it wait for too long.
+            421 => return Err(Broken::Before(Down(format!("it says {}", go_on.shown())))),
+            400..=599 => return Ok(Said::All(go_on)),
+            _ => {
+                let why = format!("it says {} to DATA", go_on.shown());
+                return Err(Broken::Before(Down(why)));
+            }
         }
         let (mut out, mut line_start) = (Vec::with_capacity(PIECE), true);
-        for piece in text.chunks(PIECE) {
+        let mut pieces = text.chunks(PIECE).peekable();
+        while let Some(piece) = pieces.next() {
             out.clear();
             lines::stuff(piece, &mut line_start, &mut out);
-            self.write(&out).await?;
+            if pieces.peek().is_some() {
+                self.write(&out).await.map_err(Broken::Before)?;
+            }
         }
-        self.write(b".\r\n").await?;
-        let answers = if self.lmtp { self.accepted } else { 1 };
+        out.extend(b".\r\n");
+        self.write(&out).await.map_err(Broken::Behind)?;
         let patience = self.patience.saturating_mul(PATIENCE);
-        let mut said = Vec::new();
-        for _ in 0..answers {
-            said.push(self.reply(patience).await?);
+        let said = match self.lmtp {
+            false => Said::All(self.reply(patience).await.map_err(Broken::Behind)?),
+            true => self.each(patience).await?,
+        };
+        if !matches!(
+            said,
+            Said::Each {
+                broken: Some(_),
+                ..
+            }
+        ) {
+            self.dirty = false;
+            self.accepted = 0;
         }
-        self.dirty = false;
-        self.accepted = 0;
         Ok(said)
+    }
+
+    /// The answers to a message by LMTP, as many as come.
+    async fn each(&mut self, patience: Duration) -> Result<Said, Broken> {
+        let mut replies = Vec::new();
+        // Ends because every round has a recipient of its own.
+        for _ in 0..self.accepted {
+            match self.reply(patience).await {
+                Ok(reply) => replies.push(reply),
+                Err(down) if replies.is_empty() => return Err(Broken::Behind(down)),
+                Err(down) => {
+                    let broken = Some(down);
+                    return Ok(Said::Each { replies, broken });
+                }
+            }
+        }
+        let broken = None;
+        Ok(Said::Each { replies, broken })
     }
 
     /// Ends in order, as far as that is quick.

@@ -12,7 +12,6 @@
 //! | `hop` | one connection to the next hop |
 //! | `deliver` | from the verdict to the next hop |
 //! | `retry` | copies that were not taken after others were |
-//! | `tls` | certificates |
 //!
 //! No queue of its own: a client is told yes only after the next hop said yes, or the message is in the store.
 
@@ -25,16 +24,15 @@ pub mod offers;
 pub mod reply;
 pub(super) mod retry;
 pub mod session;
-mod tls;
 pub mod trace;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustls::{ClientConfig, ServerConfig};
 use sha2::{Digest as _, Sha256};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::config::{Gateway, Protocol, Relay as Settings};
+use crate::config::{Gateway, Protocol, Relay as Settings, StartTls, client_tls, server_tls};
 use crate::model::hex;
 use crate::quarantine::{Store, StoreError};
 
@@ -44,12 +42,38 @@ pub(super) use connection::serve;
 use hop::{Down, Hop};
 use offers::Offers;
 
+/// The certificates of one reading of the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Certificates {
+    /// Spoken to clients, where there is a certificate.
+    acceptor: Option<Arc<ServerConfig>>,
+    /// When TLS is spoken to the next hop.
+    starttls: StartTls,
+    connector: Option<Arc<ClientConfig>>,
+}
+
+impl Certificates {
+    /// Reads those of the relay, where it is on. The error says which file does not hold, and why.
+    pub fn read(relay: Option<&Settings>) -> Result<Self, String> {
+        let Some(relay) = relay else {
+            return Ok(Self::default());
+        };
+        let acceptor = match &relay.certificate {
+            Some((certificate, key)) => Some(server_tls("relay", certificate, key)?),
+            None => None,
+        };
+        Ok(Self {
+            acceptor,
+            starttls: relay.starttls,
+            connector: client_tls("relay", relay.starttls, relay.ca.as_deref())?,
+        })
+    }
+}
+
 /// What all connections of the relay share.
 pub(super) struct Relay {
     filter: Arc<Filter>,
     settings: Settings,
-    acceptor: Option<TlsAcceptor>,
-    connector: Option<TlsConnector>,
     /// The name that it gives itself.
     name: String,
     /// What it is known again by, in its greeting and in traces.
@@ -59,11 +83,9 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// The relay of a configuration, where it is on. The error says what does not hold.
-    pub(super) fn new(gateway: &Gateway, filter: Arc<Filter>) -> Result<Option<Arc<Self>>, String> {
-        let Some(settings) = gateway.relay.clone() else {
-            return Ok(None);
-        };
+    /// The relay of a configuration, where it is on.
+    pub(super) fn new(gateway: &Gateway, filter: Arc<Filter>) -> Option<Arc<Self>> {
+        let settings = gateway.relay.clone()?;
         let name = settings.name.clone().unwrap_or_else(machine);
         let listen = gateway.listeners.get(&Protocol::Relay);
         let own = format!(
@@ -72,15 +94,18 @@ impl Relay {
             settings.next_hop
         );
         let mark = hex(&Sha256::digest(own));
-        Ok(Some(Arc::new(Self {
-            acceptor: tls::acceptor(&settings)?,
-            connector: tls::connector(&settings)?,
+        Some(Arc::new(Self {
             mark: format!("sekisho relay {}", mark.get(..12).unwrap_or_default()),
             known: Mutex::default(),
             filter,
             name,
             settings,
-        })))
+        }))
+    }
+
+    /// The certificates in force.
+    fn certificates(&self) -> Certificates {
+        self.filter.pool.generation().certificates.clone()
     }
 
     /// Whether a peer may say who its client is.

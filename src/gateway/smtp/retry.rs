@@ -14,7 +14,7 @@ use crate::quarantine::{
 
 use super::Relay;
 use super::command::Path;
-use super::hop::Down;
+use super::hop::{Broken, Down};
 use super::reply::Reply;
 
 /// The way of such copies in the store. No route of a configuration can have this name.
@@ -30,14 +30,29 @@ const LONGEST: Duration = Duration::from_secs(3600);
 /// Copies that are tried in one round.
 const AT_ONCE: usize = 100;
 
-/// When each is tried again, and how long was waited for that.
-type Plan = BTreeMap<String, (Instant, Duration)>;
+/// What is known of the copies beside what the store has.
+#[derive(Default)]
+struct Rounds {
+    /// When each is tried again, and how long was waited for that.
+    plan: BTreeMap<String, (Instant, Duration)>,
+    /// What the next hop said and the store could not note: until then nobody else may try.
+    unnoted: Vec<Tried>,
+}
+
+/// A try that came to an end.
+#[derive(Debug, Clone)]
+struct Tried {
+    id: Ticket,
+    to: String,
+    said: String,
+    taken: bool,
+}
 
 /// Tries until the stop.
 pub(in crate::gateway) async fn run(relay: Arc<Relay>, mut stopping: watch::Receiver<bool>) {
-    let mut plan = Plan::new();
+    let mut rounds = Rounds::default();
     loop {
-        if let Err(error) = round(&relay, &mut plan).await {
+        if let Err(error) = rounds.next(&relay).await {
             super::super::log::store(&error);
         }
         tokio::select! {
@@ -47,69 +62,105 @@ pub(in crate::gateway) async fn run(relay: Arc<Relay>, mut stopping: watch::Rece
     }
 }
 
-async fn round(relay: &Arc<Relay>, plan: &mut Plan) -> Result<(), StoreError> {
-    let wanted = Filter {
-        states: vec![State::Held],
-        route: Some(ROUTE.to_owned()),
-        ..Filter::default()
-    };
-    let held = relay.ask_store(move |store| store.list(&wanted)).await?;
-    let now = Instant::now();
-    plan.retain(|ticket, _| held.iter().any(|entry| entry.id.to_string() == *ticket));
-    let due = held.iter().filter(|entry| {
-        plan.get(&entry.id.to_string())
-            .is_none_or(|(at, _)| *at <= now)
-    });
-    let due: Vec<Entry> = due.take(AT_ONCE).cloned().collect();
-    for entry in due {
-        let ticket = entry.id.to_string();
-        let waited = plan
-            .get(&ticket)
-            .map_or(SHORTEST, |(_, waited)| waited.saturating_mul(2))
-            .min(LONGEST);
-        deliver(relay, &entry).await?;
-        plan.insert(ticket, (now + waited, waited));
-    }
-    Ok(())
-}
-
-async fn deliver(relay: &Arc<Relay>, entry: &Entry) -> Result<(), StoreError> {
-    let id = entry.id;
-    let text = relay.ask_store(move |store| store.message(id)).await?;
-    let digest = message_digest(&text);
-    for recipient in &entry.envelope.recipients {
-        let to = recipient.clone();
-        let claim = relay
-            .ask_store(move |store| store.claim(id, &to, &digest, Repeat::Never))
-            .await?;
-        if let Claim::Before(_) = claim {
-            continue;
+impl Rounds {
+    async fn next(&mut self, relay: &Arc<Relay>) -> Result<(), StoreError> {
+        // Ends because every turn takes one away, or leaves.
+        while let Some(tried) = self.unnoted.last() {
+            note(relay, tried.clone()).await?;
+            self.unnoted.pop();
         }
-        let sent = send(relay, &entry.envelope.sender, recipient, &text).await;
-        let (taken, said) = match sent {
-            Ok(Some(reply)) => (reply.is_positive(), reply.shown()),
-            // It may have it: somebody must look.
-            Ok(None) => {
-                tracing::error!(
-                    ticket = id.to_string(),
-                    "the next hop broke off behind the end of a held copy: it may have it"
-                );
+        let wanted = Filter {
+            states: vec![State::Held],
+            route: Some(ROUTE.to_owned()),
+            ..Filter::default()
+        };
+        let held = relay.ask_store(move |store| store.list(&wanted)).await?;
+        let now = Instant::now();
+        self.plan
+            .retain(|ticket, _| held.iter().any(|entry| entry.id.to_string() == *ticket));
+        let due = held.iter().filter(|entry| {
+            let planned = self.plan.get(&entry.id.to_string());
+            planned.is_none_or(|(at, _)| *at <= now)
+        });
+        let due: Vec<Entry> = due.take(AT_ONCE).cloned().collect();
+        for entry in due {
+            let ticket = entry.id.to_string();
+            let before = self.plan.get(&ticket).map(|(_, waited)| *waited);
+            let waited = before
+                .map_or(SHORTEST, |waited| waited.saturating_mul(2))
+                .min(LONGEST);
+            self.plan.insert(ticket, (now + waited, waited));
+            // One that cannot be read, or is gone, must not stand in the way of the others.
+            if let Err(error) = self.deliver(relay, &entry, before.is_none()).await {
+                super::super::log::store(&error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries a copy for those who have not got it. `first`: since this process runs.
+    async fn deliver(
+        &mut self,
+        relay: &Arc<Relay>,
+        entry: &Entry,
+        first: bool,
+    ) -> Result<(), StoreError> {
+        let id = entry.id;
+        let text = relay.ask_store(move |store| store.message(id)).await?;
+        let digest = message_digest(&text);
+        for recipient in &entry.envelope.recipients {
+            let to = recipient.clone();
+            let claim = relay
+                .ask_store(move |store| store.claim(id, &to, &digest, Repeat::Never))
+                .await?;
+            if let Claim::Before(before) = claim {
+                if before.reply.is_none() && first {
+                    say_unknown(id);
+                }
                 continue;
             }
-            Err(down) => (false, down.to_string()),
-        };
-        note(relay, id, recipient.clone(), said, taken).await?;
+            let sent = send(relay, &entry.envelope.sender, recipient, &text).await;
+            let (taken, said) = match sent {
+                Ok(Some(reply)) => (reply.is_positive(), reply.shown()),
+                Ok(None) => {
+                    say_unknown(id);
+                    continue;
+                }
+                Err(down) => (false, down.to_string()),
+            };
+            let to = recipient.clone();
+            let tried = Tried {
+                id,
+                to,
+                said,
+                taken,
+            };
+            if let Err(error) = note(relay, tried.clone()).await {
+                self.unnoted.push(tried);
+                return Err(error);
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
-async fn note(
-    relay: &Arc<Relay>,
-    id: Ticket,
-    to: String,
-    said: String,
-    taken: bool,
-) -> Result<(), StoreError> {
+/// It may have it: somebody must look.
+fn say_unknown(id: Ticket) {
+    let ticket = id.to_string();
+    tracing::error!(
+        hint = "where it did not arrive: `sekisho quarantine release --again`",
+        ticket,
+        "a held copy was broken off behind its end: the next hop may have it, and it is not tried again"
+    );
+}
+
+async fn note(relay: &Arc<Relay>, tried: Tried) -> Result<(), StoreError> {
+    let Tried {
+        id,
+        to,
+        said,
+        taken,
+    } = tried;
     tracing::info!(
         ticket = id.to_string(),
         taken,
@@ -156,9 +207,15 @@ async fn send(
     if !said.is_positive() {
         return Ok(Some(said));
     }
-    let Ok(mut replies) = hop.message(text).await else {
-        return Ok(None);
-    };
-    hop.quit().await;
-    Ok(replies.pop())
+    match hop.message(text).await {
+        Ok(said) => {
+            hop.quit().await;
+            Ok(said.first().cloned())
+        }
+        Err(Broken::Before(down)) => Err(down),
+        Err(Broken::Behind(down)) => {
+            relay.warn(&down);
+            Ok(None)
+        }
+    }
 }

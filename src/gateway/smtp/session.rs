@@ -145,9 +145,23 @@ impl Session {
                 Ok(command) => self.obey(command),
                 Err(Wrong::Unknown) => no(502, "5.5.1 command not implemented"),
                 Err(Wrong::Arguments(what)) => no(501, &format!("5.5.4 wrong: {what}")),
+                // What follows would be taken for commands.
+                Err(Wrong::Chunk) => {
+                    let text = "5.5.4 wrong: write BDAT size, then perhaps LAST; goodbye";
+                    Step::Close(Reply::new(501, text))
+                }
             },
         };
         match &step {
+            // Of a message that comes in: its size bounds them.
+            Step::Chunk {
+                size: 1..,
+                unwanted: None,
+                ..
+            } => {
+                self.commands = self.commands.saturating_sub(1);
+                step
+            }
             Step::Answer(reply)
             | Step::Chunk {
                 unwanted: Some(reply),

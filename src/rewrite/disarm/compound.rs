@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::{Disarmed, FindingId, Job, Refusal, Removed};
+use super::asked::{Asked, COMMANDS, Log, MACROS, PACKAGES, PROGRAMS, SHEETS};
+use super::{Disarmed, FindingId, Job, Refusal};
 use super::{excel_binary, powerpoint_binary, word_binary};
 use crate::formats::ole::{ObjectType, Ole, same_name};
 use crate::formats::ovba::{self, Tail};
@@ -14,43 +15,11 @@ use crate::formats::{monikers, mtef, ole1};
 use crate::limits::{Account, Budget, Fault, Halt};
 use crate::text;
 
-/// Findings that a macro project gives rise to: who asks for one of them has all of the project removed.
-pub(super) const MACROS: &[&str] = &[
-    "vba-macro",
-    "vba-autoexec",
-    "vba-suspicious-call",
-    "vba-obfuscated",
-    "vba-stomped",
-    "macro-in-disguise",
-];
-
-/// Findings that the texts of macros give rise to as well as packaged files.
-const CODE: &[&str] = &["powershell-command", "lolbin-command", "script"];
-
-/// Findings about packaged files and what is in them.
-pub(super) const PACKAGES: &[&str] = &[
-    "ole-package",
-    "ole-package-executable",
-    "executable",
-    "executable-disguised",
-    "embedded-executable",
-    "renamed-system-binary",
-    "shortcut-lnk",
-    "installer",
-    "java-archive",
-    "script-obfuscated",
-    "settingcontent-command",
-    "msc-console",
-    "double-extension",
-    "rtlo-filename",
-    "padded-filename",
-];
-
 /// Storages within storages that are looked at from an entry upwards.
 const DEPTH: usize = 64;
 
 /// Objects within objects that are compound files of their own.
-const OBJECTS: u32 = 4;
+const NESTED: u32 = 4;
 
 /// A stream `\x01Ole` without a link ([MS-OLEDS] 2.3.3).
 const NO_LINK: [u8; 20] = [1, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -70,38 +39,18 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    pub(super) fn of(remove: &BTreeSet<FindingId>) -> Self {
-        let first = |lists: &[&[&'static str]]| {
-            let mut ids = lists.iter().flat_map(|list| list.iter());
-            let found = ids.find(|id| remove.iter().any(|asked| asked == **id));
-            found.map(|id| FindingId::Borrowed(id))
-        };
+    pub(super) fn of(asked: Asked<'_>) -> Self {
         Self {
-            macros: first(&[MACROS, CODE]),
-            packages: first(&[PACKAGES, CODE]),
-            equations: first(&[&["equation-object"]]),
-            controls: first(&[&["activex-control"]]),
-            links: first(&[&["external-object-link"]]),
-            template: first(&[&["remote-template"]]),
-            exchange: first(&[&["dde-link"]]),
-            sheets: first(&[&["xlm-macro", "xlm-autoexec"]]),
-            hidden: first(&[&["hidden-sheet"]]),
+            macros: asked.first(&[MACROS, COMMANDS]),
+            packages: asked.first(&[PACKAGES, PROGRAMS, COMMANDS]),
+            equations: asked.one("equation-object"),
+            controls: asked.one("activex-control"),
+            links: asked.one("external-object-link"),
+            template: asked.one("remote-template"),
+            exchange: asked.one("dde-link"),
+            sheets: asked.first(&[SHEETS]),
+            hidden: asked.one("hidden-sheet"),
         }
-    }
-}
-
-/// What was taken out so far.
-#[derive(Debug, Default)]
-pub(super) struct Log {
-    pub(super) removed: Vec<Removed>,
-}
-
-impl Log {
-    pub(super) fn add(&mut self, finding: &FindingId, place: &str) {
-        self.removed.push(Removed {
-            finding: finding.clone(),
-            place: text::excerpt(place),
-        });
     }
 }
 
@@ -111,13 +60,10 @@ pub(super) fn run(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
 }
 
 fn once(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
-    let wanted = Wanted::of(job.remove);
+    let wanted = Wanted::of(Asked::of(job));
     let mut log = Log::default();
-    let data = clean(job.data, &wanted, &mut log, OBJECTS, budget)?;
-    Ok(Disarmed {
-        data: data.map_or_else(|| job.data.clone(), Bytes::from),
-        removed: log.removed,
-    })
+    let data = clean(job.data, &wanted, &mut log, NESTED, budget)?;
+    Ok(log.ended(job, || data.map_or_else(|| job.data.clone(), Bytes::from)))
 }
 
 /// The file without what has to go; `None` where nothing of it is there.
@@ -373,7 +319,7 @@ impl Plan<'_, '_> {
         let data = self.bytes(position)?;
         let package = ole1::package(data.get(4..).unwrap_or_default()).is_ok();
         // What is no package may hold a program all the same; pictures and charts stay.
-        let program = PACKAGES.iter().skip(2).any(|id| finding == *id);
+        let program = !PACKAGES.iter().any(|id| finding == *id);
         Ok((package || program).then_some(finding))
     }
 

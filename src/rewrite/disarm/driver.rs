@@ -140,7 +140,7 @@ fn disarmer(kind: Kind) -> Option<&'static Disarmer> {
 
 /// Whether anything takes a finding out of files of a kind.
 pub fn takes_out(kind: Kind, id: &str) -> bool {
-    disarmer(kind).is_some_and(|row| row.findings.contains(&id))
+    disarmer(kind).is_some_and(|row| row.takes_out(id))
 }
 
 /// Which artifacts hold something that goes as a whole part, the input itself left out.
@@ -257,16 +257,25 @@ impl<'a, 't> Driver<'a, 't> {
 
     /// Whether a notice may take the place of an artifact.
     fn may_go(&self, at: usize, score: u8) -> bool {
-        let allowed = match self.task.notices {
-            Notices::From(least) => score >= least,
-            Notices::Never => false,
-        };
-        let Some(artifact) = self.tree.get(at).filter(|_| allowed) else {
+        let Some(artifact) = self.tree.get(at) else {
             return false;
         };
         let Some(parent) = artifact.parent.map(place) else {
             return false;
         };
+        // Macros of a web archive are a part by itself, which nobody opens: the page is the document.
+        let of_page = artifact.kind == Kind::ActiveMime
+            && self
+                .tree
+                .get(parent)
+                .is_some_and(|one| one.kind == Kind::Mht);
+        let allowed = match self.task.notices {
+            Notices::From(least) => score >= least || of_page,
+            Notices::Never => of_page,
+        };
+        if !allowed {
+            return false;
+        }
         let holder = self
             .tree
             .get(parent)

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::compound::{self, Log, Wanted, put};
+use super::asked::{COMMANDS, Log, MACROS, OUTSIDE, PACKAGES, PROGRAMS, SHEETS};
+use super::compound::{self, Wanted, put};
 use super::{Disarmer, FindingId, Refusal};
 use crate::bytes::{Reader, index, u16_at, u32_at};
 use crate::limits::Budget;
@@ -16,37 +17,13 @@ pub(super) const ROW: Disarmer = Disarmer {
     name: "excel_binary",
     kinds: &[Kind::Xls],
     findings: &[
-        "vba-macro",
-        "vba-autoexec",
-        "vba-suspicious-call",
-        "vba-obfuscated",
-        "vba-stomped",
-        "macro-in-disguise",
-        "powershell-command",
-        "lolbin-command",
-        "script",
-        "xlm-macro",
-        "xlm-autoexec",
-        "hidden-sheet",
-        "dde-link",
-        "external-object-link",
-        "ole-package",
-        "ole-package-executable",
-        "executable",
-        "executable-disguised",
-        "embedded-executable",
-        "renamed-system-binary",
-        "shortcut-lnk",
-        "installer",
-        "java-archive",
-        "script-obfuscated",
-        "settingcontent-command",
-        "msc-console",
-        "double-extension",
-        "rtlo-filename",
-        "padded-filename",
-        "equation-object",
-        "remote-template",
+        MACROS,
+        SHEETS,
+        COMMANDS,
+        PACKAGES,
+        PROGRAMS,
+        OUTSIDE,
+        &["hidden-sheet", "equation-object"],
     ],
     run: compound::run,
 };

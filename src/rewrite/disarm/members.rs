@@ -86,6 +86,14 @@ impl Packed {
         Ok(())
     }
 
+    /// Puts content into a member as it is.
+    pub(super) fn store(&mut self, content: &Bytes) {
+        self.crc = crc32(content);
+        self.size = length(content.len());
+        self.flags &= UTF8;
+        (self.method, self.packed) = (STORED, content.clone());
+    }
+
     /// Gives it another name, in UTF-8.
     pub(super) fn rename(&mut self, name: &str) {
         self.name = name.as_bytes().to_vec();

@@ -4,18 +4,25 @@
 //! whether what it made is safe is shown by another scan, never believed: [`proven`] is the way from outside.
 
 mod archive;
+mod asked;
 mod compound;
+mod csv;
 mod driver;
 mod excel_binary;
 mod holder;
+mod html;
 mod members;
+mod odf;
+mod office_xml;
 mod ooxml;
 mod outline;
 mod pdf;
+mod plain;
 mod powerpoint_binary;
 mod proof;
 mod rtf;
 mod selection;
+mod sylk;
 mod word_binary;
 
 use std::borrow::Cow;
@@ -95,10 +102,22 @@ pub struct Disarmer {
     pub name: &'static str,
     /// The kinds that it takes.
     pub kinds: &'static [Kind],
-    /// What it can take out.
-    pub findings: &'static [&'static str],
+    /// What it can take out: lists of ids.
+    pub findings: &'static [&'static [&'static str]],
     /// Takes it out.
     pub run: fn(&Job<'_>, &Budget) -> Result<Disarmed, Refusal>,
+}
+
+impl Disarmer {
+    /// Whether it can take a finding out.
+    pub fn takes_out(&self, id: &str) -> bool {
+        self.ids().any(|known| known == id)
+    }
+
+    /// What it can take out.
+    pub fn ids(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.findings.iter().flat_map(|list| list.iter().copied())
+    }
 }
 
 /// Every disarmer; a kind stands in one row only.
@@ -109,6 +128,11 @@ pub const DISARMERS: &[Disarmer] = &[
     powerpoint_binary::ROW,
     rtf::ROW,
     pdf::ROW,
+    html::ROW,
+    odf::ROW,
+    office_xml::ROW,
+    sylk::ROW,
+    csv::ROW,
 ];
 
 /// Goes over a file until nothing more has to go: in damaged files, what was hidden by one thing shows when it is gone.
@@ -150,4 +174,26 @@ fn knowledge() -> Result<&'static Knowledge, Refusal> {
     EMBEDDED
         .as_ref()
         .map_err(|error| Refusal::Broken(error.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    /// Lets a disarmer take findings out of a file.
+    pub(super) fn run_on(
+        row: &Disarmer,
+        kind: Kind,
+        data: &[u8],
+        remove: &[&'static str],
+    ) -> Result<Disarmed, Refusal> {
+        let remove = remove.iter().map(|id| FindingId::Borrowed(*id)).collect();
+        let job = Job {
+            data: &Bytes::copy_from_slice(data),
+            kind,
+            remove: &remove,
+        };
+        (row.run)(&job, &Budget::new(Limits::default(), None))
+    }
 }

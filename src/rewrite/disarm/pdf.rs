@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use lopdf::{Dictionary, Document, LoadOptions, Object};
 
-use super::compound::Log;
+use super::asked::{Asked, COMMANDS, Log, MACROS, PACKAGES, PROGRAMS, SHEETS};
 use super::{Disarmed, Disarmer, FindingId, Job, Refusal};
 use crate::bytes::length;
 use crate::formats::pdf;
@@ -20,49 +20,18 @@ use crate::model::Kind;
 pub(super) const ROW: Disarmer = Disarmer {
     name: "pdf",
     kinds: &[Kind::Pdf],
-    findings: &[
-        "pdf-javascript",
-        "pdf-open-action",
-        "pdf-launch",
-        "pdf-embedded-file",
-        "external-object-link",
-        "executable",
-        "executable-disguised",
-        "embedded-executable",
-        "renamed-system-binary",
-        "shortcut-lnk",
-        "installer",
-        "java-archive",
-        "script",
-        "script-obfuscated",
-        "powershell-command",
-        "lolbin-command",
-        "settingcontent-command",
-        "msc-console",
-        "double-extension",
-        "rtlo-filename",
-        "padded-filename",
-        "vba-macro",
-        "vba-autoexec",
-        "vba-suspicious-call",
-        "vba-obfuscated",
-        "vba-stomped",
-        "macro-in-disguise",
-        "xlm-macro",
-        "xlm-autoexec",
-        "ole-package",
-        "ole-package-executable",
-    ],
+    findings: &[OWN, FILES, PROGRAMS, COMMANDS, MACROS, SHEETS, PACKAGES],
     run,
 };
 
-/// Findings that are not about attached files.
-const OTHERS: &[&str] = &[
+/// Findings about actions, and about attached files.
+const OWN: &[&str] = &[
     "pdf-javascript",
     "pdf-open-action",
     "pdf-launch",
     "external-object-link",
 ];
+const FILES: &[&str] = &["pdf-embedded-file"];
 
 /// Bytes that one stream of objects or references may come to, and all of them.
 const STREAM: u64 = 64 << 20;
@@ -101,7 +70,7 @@ fn once(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
         }
     }
     let pages = document.get_pages().len();
-    let mut cleaner = Cleaner::of(job.remove);
+    let mut cleaner = Cleaner::of(Asked::of(job));
     for (id, object) in &mut document.objects {
         budget.tick().map_err(Refusal::Limit)?;
         cleaner.place = format!("object {}", id.0);
@@ -191,15 +160,13 @@ struct Cleaner {
 }
 
 impl Cleaner {
-    fn of(remove: &BTreeSet<FindingId>) -> Self {
-        let asked = |id: &str| remove.iter().find(|asked| asked.as_ref() == id).cloned();
-        let mut about_files = ROW.findings.iter().filter(|id| !OTHERS.contains(*id));
+    fn of(asked: Asked<'_>) -> Self {
         Self {
-            scripts: asked("pdf-javascript"),
-            opening: asked("pdf-open-action"),
-            launches: asked("pdf-launch"),
-            attached: about_files.find_map(|id| asked(id)),
-            links: asked("external-object-link"),
+            scripts: asked.one("pdf-javascript"),
+            opening: asked.one("pdf-open-action"),
+            launches: asked.one("pdf-launch"),
+            attached: asked.first(&[FILES, PROGRAMS, COMMANDS, MACROS, SHEETS, PACKAGES]),
+            links: asked.one("external-object-link"),
             files: BTreeSet::new(),
             log: Log::default(),
             place: String::new(),

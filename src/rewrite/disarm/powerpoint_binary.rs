@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 
-use super::compound::{self, Log, Wanted, put};
+use super::asked::{COMMANDS, Log, MACROS, OBJECTS, OUTSIDE, PACKAGES, PROGRAMS, SHEETS};
+use super::compound::{self, Wanted, put};
 use super::{Disarmer, FindingId, Refusal};
 use crate::bytes::{index, length, u16_at, u32_at};
 use crate::formats::offcrypto;
@@ -19,37 +20,7 @@ pub(super) const ROW: Disarmer = Disarmer {
     name: "powerpoint_binary",
     kinds: &[Kind::Ppt],
     findings: &[
-        "vba-macro",
-        "vba-autoexec",
-        "vba-suspicious-call",
-        "vba-obfuscated",
-        "vba-stomped",
-        "macro-in-disguise",
-        "powershell-command",
-        "lolbin-command",
-        "script",
-        "ole-package",
-        "ole-package-executable",
-        "executable",
-        "executable-disguised",
-        "embedded-executable",
-        "renamed-system-binary",
-        "shortcut-lnk",
-        "installer",
-        "java-archive",
-        "script-obfuscated",
-        "settingcontent-command",
-        "msc-console",
-        "double-extension",
-        "rtlo-filename",
-        "padded-filename",
-        "equation-object",
-        "activex-control",
-        "external-object-link",
-        "xlm-macro",
-        "xlm-autoexec",
-        "dde-link",
-        "remote-template",
+        MACROS, SHEETS, COMMANDS, PACKAGES, PROGRAMS, OBJECTS, OUTSIDE,
     ],
     run: compound::run,
 };

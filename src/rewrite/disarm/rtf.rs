@@ -3,9 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
-
-use super::compound::{Log, leads_outside};
+use super::asked::{Asked, COMMANDS, Log, MACROS, OBJECTS, OUTSIDE, PACKAGES, PROGRAMS, SHEETS};
+use super::compound::leads_outside;
 use super::{Disarmed, Disarmer, FindingId, Job, Refusal};
 use crate::formats::rtf::{self, Token, Tokens};
 use crate::limits::{Budget, Halt};
@@ -16,45 +15,13 @@ pub(super) const ROW: Disarmer = Disarmer {
     name: "rtf",
     kinds: &[Kind::Rtf],
     findings: &[
-        "rtf-object",
-        "rtf-obfuscated",
-        "ole-package",
-        "ole-package-executable",
-        "equation-object",
-        "activex-control",
-        "external-object-link",
-        "remote-template",
-        "dde-link",
-        "executable",
-        "executable-disguised",
-        "embedded-executable",
-        "renamed-system-binary",
-        "shortcut-lnk",
-        "installer",
-        "java-archive",
-        "script",
-        "script-obfuscated",
-        "powershell-command",
-        "lolbin-command",
-        "settingcontent-command",
-        "msc-console",
-        "double-extension",
-        "rtlo-filename",
-        "padded-filename",
-        "vba-macro",
-        "vba-autoexec",
-        "vba-suspicious-call",
-        "vba-obfuscated",
-        "vba-stomped",
-        "macro-in-disguise",
-        "xlm-macro",
-        "xlm-autoexec",
+        OBJECT, PACKAGES, OBJECTS, PROGRAMS, COMMANDS, MACROS, SHEETS, OUTSIDE,
     ],
     run,
 };
 
-/// Findings that are not about objects.
-const OTHERS: &[&str] = &["remote-template", "dde-link"];
+/// Findings about objects, whatever they hold.
+const OBJECT: &[&str] = &["rtf-object", "rtf-obfuscated"];
 
 /// Control words of an object that may stand outside of one ("Objects").
 const PARTS: &[&[u8]] = &[
@@ -81,19 +48,24 @@ fn once(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
         let halt = Halt::Ceiling("objects and fields of a rich text");
         return Err(Refusal::Limit(halt));
     }
-    let asked = |id: &str| {
-        let mut ids = job.remove.iter();
-        ids.find(|asked| asked.as_ref() == id).cloned()
-    };
-    let mut known = ROW.findings.iter().filter(|id| !OTHERS.contains(*id));
-    let objects = known.find_map(|id| asked(id));
+    let asked = Asked::of(job);
+    let objects = asked.first(&[
+        OBJECT,
+        PACKAGES,
+        OBJECTS,
+        &["external-object-link"],
+        PROGRAMS,
+        COMMANDS,
+        MACROS,
+        SHEETS,
+    ]);
     let mut log = Log::default();
     let mut inert = BTreeSet::new();
     for field in &found.fields {
         let finding = match field.keyword.as_str() {
-            "dde" | "ddeauto" => asked("dde-link"),
+            "dde" | "ddeauto" => asked.one("dde-link"),
             _ if field.arguments.iter().any(|target| leads_outside(target)) => {
-                asked("external-object-link")
+                asked.one("external-object-link")
             }
             _ => None,
         };
@@ -107,7 +79,7 @@ fn once(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
     }
     let outside = |template: &[u8]| leads_outside(&String::from_utf8_lossy(template));
     let template = found.template.filter(|(_, name)| outside(name));
-    let template = template.and_then(|(at, _)| asked("remote-template").map(|id| (at, id)));
+    let template = template.and_then(|(at, _)| asked.one("remote-template").map(|id| (at, id)));
     if let Some((at, finding)) = &template {
         log.add(finding, &format!("template at {at}"));
     }
@@ -121,15 +93,7 @@ fn once(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
         log,
     };
     writer.write(budget)?;
-    let data = if writer.log.removed.is_empty() {
-        job.data.clone()
-    } else {
-        Bytes::from(writer.out)
-    };
-    Ok(Disarmed {
-        data,
-        removed: writer.log.removed,
-    })
+    Ok(writer.log.ended(job, || writer.out.into()))
 }
 
 /// What becomes of what stands in a group.

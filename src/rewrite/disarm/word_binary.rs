@@ -1,7 +1,8 @@
 //! Word 97 to 2003 ([MS-DOC]): what the streams of a document keep of macros, templates and links. Everything is put
 //! over what was there at equal length, so that no offset moves.
 
-use super::compound::{self, Log, Wanted, leads_outside, put};
+use super::asked::{COMMANDS, Log, MACROS, OBJECTS, OUTSIDE, PACKAGES, PROGRAMS, SHEETS};
+use super::compound::{self, Wanted, leads_outside, put};
 use super::{Disarmer, FindingId, Refusal};
 use crate::bytes::{Reader, index, u16_at, u32_at};
 use crate::formats::fields::Fields;
@@ -14,37 +15,7 @@ pub(super) const ROW: Disarmer = Disarmer {
     name: "word_binary",
     kinds: &[Kind::Doc, Kind::OleWord],
     findings: &[
-        "vba-macro",
-        "vba-autoexec",
-        "vba-suspicious-call",
-        "vba-obfuscated",
-        "vba-stomped",
-        "macro-in-disguise",
-        "powershell-command",
-        "lolbin-command",
-        "script",
-        "ole-package",
-        "ole-package-executable",
-        "executable",
-        "executable-disguised",
-        "embedded-executable",
-        "renamed-system-binary",
-        "shortcut-lnk",
-        "installer",
-        "java-archive",
-        "script-obfuscated",
-        "settingcontent-command",
-        "msc-console",
-        "double-extension",
-        "rtlo-filename",
-        "padded-filename",
-        "equation-object",
-        "activex-control",
-        "external-object-link",
-        "remote-template",
-        "dde-link",
-        "xlm-macro",
-        "xlm-autoexec",
+        MACROS, SHEETS, COMMANDS, PACKAGES, PROGRAMS, OBJECTS, OUTSIDE,
     ],
     run: compound::run,
 };

@@ -89,20 +89,10 @@ fn encoded(data: &[u8], part: &Part, content: &[u8], old: &[u8], eol: &[u8]) -> 
 }
 
 /// Base64 in lines that all end.
-fn base64(content: &[u8], eol: &[u8]) -> Vec<u8> {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let digit = |bits: u32| DIGITS.get(crate::bytes::index(bits & 63)).copied();
+pub(in crate::rewrite) fn base64(content: &[u8], eol: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(content.len().div_ceil(3).saturating_mul(4));
     for line in content.chunks(WIDTH / 4 * 3) {
-        for group in line.chunks(3) {
-            let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or_default());
-            let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-            let digits = [bits >> 18, bits >> 12, bits >> 6, bits];
-            for (at, bits) in digits.into_iter().enumerate() {
-                let there = at <= group.len();
-                out.extend(if there { digit(bits) } else { Some(b'=') });
-            }
-        }
+        out.extend(crate::formats::base64::encode(line).bytes());
         out.extend_from_slice(eol);
     }
     out

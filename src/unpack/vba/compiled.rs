@@ -36,15 +36,15 @@ pub(super) struct Compiled<'c> {
 }
 
 impl Compiled<'_> {
-    /// Pushes the compiled code where it has what the source has not, and says whether it has.
+    /// Pushes the compiled code where it has what the source has not, and says what is known of it.
     pub(super) fn compare(
         &self,
         stream: &[u8],
         source: &[u8],
         nest: &mut Nest<'_>,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<Verdict, Trouble> {
         if !self.project.cached {
-            return Ok(false);
+            return Ok(Verdict::Same);
         }
         let module = Module {
             name: self.module,
@@ -54,23 +54,24 @@ impl Compiled<'_> {
         };
         let name = crate::text::excerpt(&self.name);
         match compare(&module, self.project.tables, nest.budget())? {
-            Compared::Same => Ok(false),
+            Compared::Same => Ok(Verdict::Same),
+            Compared::Unread => Ok(Verdict::Unsure),
             Compared::Different { what, text } => {
                 nest.note(Fact::PcodeDiffers {
                     module: name,
                     what: crate::text::excerpt(&what),
                 });
                 self.push(text, nest)?;
-                Ok(true)
+                Ok(Verdict::Differs)
             }
             Compared::Damaged(lines, all) => {
                 let what = format!(
                     "VBA module {name}: {lines} of {all} lines of its compiled code cannot be read"
                 );
                 nest.note(Fact::Deviation { at: None, what });
-                Ok(false)
+                Ok(Verdict::Unsure)
             }
-            Compared::Strings(text) => self.push(text, nest).map(|()| false),
+            Compared::Strings(text) => self.push(text, nest).map(|()| Verdict::Unsure),
         }
     }
 
@@ -91,6 +92,17 @@ const SEARCHED: usize = 64 << 20;
 /// Shortest string that is told of a cache that cannot be read.
 const SHORTEST: usize = 5;
 
+/// What is known of compiled code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It has nothing that the source has not, or there is none.
+    Same,
+    /// It has what the source has not.
+    Differs,
+    /// Some of it cannot be read.
+    Unsure,
+}
+
 /// What a comparison comes to.
 enum Compared {
     /// They agree, or there is nothing to compare.
@@ -102,6 +114,8 @@ enum Compared {
         /// The compiled code as text, in the project's code page.
         text: Vec<u8>,
     },
+    /// What of the compiled code can be read agrees.
+    Unread,
     /// So many of so many lines of the compiled code cannot be read.
     Damaged(usize, usize),
     /// There is neither a source nor compiled code that can be read; the strings of what is there instead.
@@ -125,7 +139,7 @@ fn compare(
     tables: &[Identifiers<'_>],
     budget: &Budget,
 ) -> Result<Compared, Halt> {
-    let mut read = false;
+    let (mut read, mut whole) = (false, true);
     for names in tables {
         let Some(pcode) = Pcode::read(module.stream, names, budget)? else {
             break;
@@ -133,11 +147,15 @@ fn compare(
         read = true;
         match one(&pcode, module, budget)? {
             Compared::Same => {}
+            Compared::Unread => whole = false,
             other => return Ok(other),
         }
     }
     if read || !module.source.is_empty() {
-        return Ok(Compared::Same);
+        return Ok(match read && whole {
+            true => Compared::Same,
+            false => Compared::Unread,
+        });
     }
     let strings = strings_of(module.stream, budget)?;
     Ok(if strings.is_empty() {
@@ -165,7 +183,10 @@ fn one(pcode: &Pcode<'_>, module: &Module<'_>, budget: &Budget) -> Result<Compar
         return Ok(Compared::Damaged(damaged, pcode.len()));
     }
     if missing.is_empty() {
-        return Ok(Compared::Same);
+        return Ok(match damaged {
+            0 => Compared::Same,
+            _ => Compared::Unread,
+        });
     }
     missing.sort_by_key(rank);
     let decoded = |bytes: &[u8]| {

@@ -112,7 +112,10 @@ fn unpack_within(data: Vec<u8>, limits: Limits) -> Result<Unpacked, Trouble> {
     run(&artifact, &mut nest)?;
     let children = nest.children.iter();
     let sources = children.map(|child| (child.label().to_owned(), child.data.to_vec()));
-    Ok((sources.collect(), nest.facts))
+    // The hash of the sources has tests of its own.
+    let facts = nest.facts.into_iter();
+    let facts = facts.filter(|fact| !matches!(fact, Fact::VbaHash { .. }));
+    Ok((sources.collect(), facts.collect()))
 }
 
 fn expected() -> Vec<(String, Vec<u8>)> {

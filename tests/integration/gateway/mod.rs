@@ -8,12 +8,15 @@
 //! | `auth` | DKIM, SPF and ARC |
 //! | `hop` | a next hop that says what a test tells it to |
 //! | `milter` | every action, counted mails, killed gateways |
+//! | `miltertest` | scripts for miltertest: stages, flags, macros |
 //! | `olefy` | OLEFY/1.0 |
 //! | `notices` | who is told of what was held back, and when |
+//! | `notices_tls` | notices by a server that asks for TLS and a login |
 //! | `rspamd` | a real rspamd that asks us for its modules antivirus and oletools |
 //! | `relay` | the relay between literal bytes |
 //! | `relay_postfix` | the relay behind a real Postfix, before its queue and after it |
 //! | `relay_tls` | STARTTLS of the relay, on both sides |
+//! | `trouble` | a full disk, a store that is gone, clients that stop half way, through every front |
 //! | `serve` | reload, refusals, metrics, hostile connections |
 
 mod auth;
@@ -23,10 +26,13 @@ mod core;
 mod hop;
 mod host;
 mod milter;
+mod miltertest;
 mod notices;
+mod notices_tls;
 mod olefy;
 mod relay;
 mod relay_postfix;
 mod relay_tls;
 mod rspamd;
 mod serve;
+mod trouble;

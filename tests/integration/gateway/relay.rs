@@ -7,6 +7,7 @@ use super::hop::{Hop, Talk, code};
 use super::host::{Delivered, Gateway, Place, free_port, until};
 use super::milter::{ROUTES, clean, header, id_of_entry, malicious};
 use crate::bench::Dice;
+use crate::build;
 use crate::mutate::mutate;
 
 /// A gateway with a relay before a next hop.
@@ -207,6 +208,23 @@ fn messages_come_in_chunks_too() {
     let codes: Vec<u16> = (0..5).map(|_| code(&talk.answer())).collect();
     assert_eq!(codes, [503, 250, 554, 250, 250]);
     assert_eq!(hop.all().len(), 2);
+    // More of them than commands without a message may be.
+    talk.write(b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n");
+    assert_eq!([code(&talk.answer()), code(&talk.answer())], [250, 250]);
+    for _ in 0..5100 {
+        talk.write(b"BDAT 1\r\nx");
+        assert_eq!(code(&talk.answer()), 250);
+    }
+    assert_eq!(code(&talk.say("BDAT 0 LAST")), 250);
+    // Where nobody knows how many bytes follow, nothing that follows is obeyed.
+    hop.seen();
+    for wrong in ["BDAT -1 LAST", "BDAT 9 FIRST", "BDAT 18446744073709551616"] {
+        let mut talk = Talk::to(port);
+        talk.write(format!("EHLO c\r\n{wrong}\r\nMAIL FROM:<evil@x>\r\n").as_bytes());
+        let rest = talk.rest();
+        assert!(rest.lines().last().unwrap().starts_with("501 "), "{rest}");
+    }
+    assert!(!hop.seen().iter().any(|line| line.contains("evil")));
 }
 
 #[test]
@@ -385,6 +403,130 @@ fn a_next_hop_that_is_down_slow_or_gone_costs_time_but_no_mail() {
 }
 
 #[test]
+fn notices_in_mails_are_in_words_of_ones_own() {
+    const WORD: &str = "Content-Type: application/octet-stream; name=\"a.docm\"\nContent-Disposition: attachment; filename=\"a.docm\"\nContent-Transfer-Encoding: base64";
+    let place = Place::new();
+    place.write("gone.txt", "GONE {name} by {id}\n");
+    place.write("disarmed.txt", "LESS {name}:\n{removed}\nby {id}\n");
+    let hop = Hop::start();
+    let more = "[strip]\nlanguage = \"en\"\ntemplate_en = \"gone.txt\"\ndisarmed_en = \"disarmed.txt\"\n\
+        [[route]]\nname = \"changed\"\nclient = [\"127.0.0.0/8\"]\n[route.actions]\nmalicious = \"disarm\"\n\
+        suspicious = \"disarm\"\nmacros = \"disarm\"\n";
+    let (gateway, port) = relay(&place, &before(&hop), more);
+    let code = "Sub AutoOpen()\n    CreateObject(\"WScript.Shell\").Run \"cmd.exe /c echo done\", 0\nEnd Sub\n";
+    let document = build::docm("Report", &[("Module1", build::module("Module1", code))]);
+    let mail = build::mail("x", &[build::attachment(WORD, &document)]);
+    let program = build::mail(
+        "x",
+        &[build::attachment(
+            &WORD.replace("docm", "exe"),
+            &build::program(),
+        )],
+    );
+    for (sent, words) in [(mail, "LESS a.docm:"), (program, "GONE a.exe by ")] {
+        assert_eq!(send(port, &["a@hq.test"], &sent), [250, 250]);
+        let arrived = String::from_utf8(hop.all().pop().unwrap().data).unwrap();
+        let ticket = gateway.quarantine()[0]["id"].as_str().unwrap().to_owned();
+        let arrived = arrived.replace("=\r\n", "");
+        assert!(arrived.contains(words), "{arrived}");
+        assert!(arrived.contains(&format!("by {ticket}")), "{arrived}");
+        assert!(!arrived.contains("The mail gateway"), "{arrived}");
+    }
+}
+
+/// A next hop that was tired of waiting for the message has nothing of it: it is handed over on a new connection.
+#[test]
+fn a_next_hop_that_left_before_the_message_is_asked_once_more() {
+    let place = Place::new();
+    let hop = Hop::start();
+    let mut asked = 0;
+    hop.answers(move |line| {
+        asked += usize::from(line == "DATA");
+        match (line, asked) {
+            ("DATA", 1) => Some("close"),
+            ("DATA", 3) => Some("421 4.4.2 you took too long"),
+            _ => None,
+        }
+    });
+    let (_gateway, port) = relay(&place, &before(&hop), "");
+    for (number, id) in ["first", "second"].into_iter().enumerate() {
+        assert_eq!(send(port, &["a@b.test", "c@d.test"], &clean(id)), [250; 3]);
+        let all = hop.all();
+        assert_eq!(all.len(), number + 1);
+        assert_eq!(all[number].to, ["a@b.test", "c@d.test"]);
+    }
+    // Behind the end it may have it: that is the client's to try again.
+    let mut ends = 0;
+    hop.answers(move |line| {
+        ends += usize::from(line == ".");
+        (line == "." && ends == 1).then_some("close")
+    });
+    assert_eq!(send(port, &["a@b.test"], &clean("third")), [250, 451]);
+    assert_eq!(hop.all().len(), 2);
+    // Nor is it handed over where its recipients are not taken any more.
+    let mut asked = 0;
+    hop.answers(move |line| {
+        asked += usize::from(line == "DATA");
+        match line {
+            "DATA" if asked == 1 => Some("close"),
+            line if line.starts_with("RCPT") && asked == 1 => Some("550 5.1.1 gone"),
+            _ => None,
+        }
+    });
+    assert_eq!(send(port, &["a@b.test"], &clean("fourth")), [250, 451]);
+    assert_eq!(hop.all().len(), 2);
+}
+
+/// Held copies: what cannot be read does not stand in the way of the others, and what was broken off before its end is
+/// tried again.
+#[test]
+fn held_copies_do_not_hinder_each_other() {
+    let place = Place::new();
+    let hop = Hop::start();
+    let mut ends = 0;
+    hop.answers(move |line| {
+        ends += usize::from(line == ".");
+        (line == "." && ends % 2 == 0).then_some("452 4.3.1 full")
+    });
+    let (mut gateway, port) = relay(&place, &before(&hop), ROUTES);
+    for id in ["older", "newer"] {
+        let to = ["tag@hq.test", "strip@hq.test"];
+        assert_eq!(send(port, &to, &malicious(id)), [250, 250, 250]);
+    }
+    let held = |gateway: &Gateway, id: &str| {
+        let stored = gateway.quarantine();
+        let undelivered = |entry: &&serde_json::Value| entry["route"] == "relay/undelivered";
+        let mut found = stored.iter().filter(undelivered);
+        found
+            .find(|entry| id_of_entry(entry) == id)
+            .unwrap()
+            .clone()
+    };
+    let digest = held(&gateway, "newer")["sha256"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let file = place
+        .0
+        .join(format!("store/messages/{}/{digest}.z", &digest[..2]));
+    std::fs::write(file, b"damaged").unwrap();
+    // A round at every start. First the next hop leaves before the message.
+    hop.answers(|line| (line == "DATA").then_some("close"));
+    gateway.kill_and_restart();
+    until("it was tried", || gateway.log().contains("taken=false"));
+    hop.answers(|_| None);
+    gateway.kill_and_restart();
+    until("the other copy arrives", || hop.all().len() == 3);
+    let mail = hop.all().pop().unwrap();
+    assert_eq!(mail.to, ["strip@hq.test"]);
+    assert!(String::from_utf8_lossy(&mail.data).contains("older@"));
+    until("it is noted", || {
+        held(&gateway, "older")["state"] == "released"
+    });
+    assert_eq!(held(&gateway, "newer")["state"], "held");
+}
+
+#[test]
 fn lmtp_answers_for_each_recipient() {
     let place = Place::new();
     let hop = Hop::start();
@@ -423,6 +565,18 @@ fn lmtp_answers_for_each_recipient() {
     );
     assert_eq!(send(port, &["gone@hq.test"], &clean("none")), [250, 550]);
     assert_eq!(gateway.quarantine().len(), 1);
+
+    // It breaks off between two answers: what it said holds, the rest is held.
+    hop.answers(|line| (line == ". b@hq.test").then_some("close"));
+    let to = ["a@hq.test", "b@hq.test", "c@hq.test"];
+    assert_eq!(send(port, &to, &clean("cut")), [250, 250, 250, 250]);
+    assert_eq!(hop.all().len(), 2);
+    let stored = gateway.quarantine();
+    let cut = stored.iter().find(|entry| id_of_entry(entry) == "cut");
+    assert_eq!(
+        cut.unwrap()["envelope"]["recipients"].to_string(),
+        "[\"b@hq.test\",\"c@hq.test\"]"
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! STARTTLS of the relay: one relay before another, so that both sides are there, and a client that puts words in.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -9,11 +10,11 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::hop::{Hop, Talk, code};
-use super::host::{Gateway, Place, free_port};
+use super::host::{Gateway, Place, free_port, until};
 use super::milter::clean;
 
 /// A certificate for 127.0.0.1 and its key; none where there is no openssl.
-fn certificate(place: &Place) -> Option<()> {
+pub(super) fn certificate(place: &Place) -> Option<()> {
     let made = Command::new("openssl")
         .current_dir(&place.0)
         .args([
@@ -148,6 +149,65 @@ fn tls_is_spoken_to_the_next_hop_as_configured() {
     drop(inner);
 }
 
+/// A client that believes this certificate alone.
+fn trusting(certificate: &Path) -> ClientConnection {
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_file(certificate).unwrap())
+        .unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    ClientConnection::new(Arc::new(config), name).unwrap()
+}
+
+/// Whether the relay shows this certificate.
+fn shows(port: u16, certificate: &Path) -> bool {
+    let mut talk = Talk::to(port);
+    assert_eq!(talk.codes(&["EHLO c", "STARTTLS"]), [250, 220]);
+    let mut connection = trusting(certificate);
+    let mut stream = talk.stream.try_clone().unwrap();
+    while connection.is_handshaking() {
+        if connection.complete_io(&mut stream).is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+#[test]
+fn certificates_are_read_again_at_a_reload_and_kept_where_the_new_ones_do_not_hold() {
+    let (place, hop) = (Place::new(), Hop::start());
+    let Some(()) = certificate(&place) else {
+        return;
+    };
+    let more = "certificate = \"cert.pem\"\nkey = \"key.pem\"\n";
+    let (gateway, port) = relay(&place, hop.port, more);
+    let old = place.0.join("old.pem");
+    std::fs::copy(place.0.join("cert.pem"), &old).unwrap();
+    assert!(shows(port, &old));
+
+    // A new certificate beside the old key: not in force.
+    let key = std::fs::read(place.0.join("key.pem")).unwrap();
+    certificate(&place).unwrap();
+    let new_key = std::fs::read(place.0.join("key.pem")).unwrap();
+    std::fs::write(place.0.join("key.pem"), key).unwrap();
+    gateway.signal("HUP");
+    until("it is refused", || gateway.log().contains("not reloaded"));
+    assert!(gateway.log().contains("relay.key: "), "{}", gateway.log());
+    assert!(shows(port, &old));
+
+    std::fs::write(place.0.join("key.pem"), new_key).unwrap();
+    gateway.signal("HUP");
+    until("it is taken", || gateway.log().contains("server: reloaded"));
+    assert!(shows(port, &place.0.join("cert.pem")));
+    assert!(!shows(port, &old));
+}
+
 #[test]
 fn what_is_put_in_before_tls_is_forgotten() {
     let (place, hop) = (Place::new(), Hop::start());
@@ -163,18 +223,7 @@ fn what_is_put_in_before_tls_is_forgotten() {
     assert!(talk.say("EHLO c").contains("250-STARTTLS\r\n"));
     talk.write(b"STARTTLS\r\nEHLO evil\r\nMAIL FROM:<evil@x>\r\nRCPT TO:<victim@y>\r\n");
     assert_eq!(code(&talk.answer()), 220);
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(place.0.join("cert.pem")).unwrap())
-        .unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from("127.0.0.1").unwrap();
-    let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    let connection = trusting(&place.0.join("cert.pem"));
     let mut lines = BufReader::new(StreamOwned::new(
         connection,
         talk.stream.try_clone().unwrap(),

@@ -9,12 +9,12 @@ use crate::analyze;
 use crate::formats::office_links::{self, Link};
 use crate::formats::opc::TargetMode;
 use crate::formats::{remote_reference, xml};
+use crate::limits::Budget;
 use crate::model::Fact;
+use crate::rewrite::disarm::asked::OUTSIDE;
 use crate::rewrite::disarm::outline::{Edits, Outline, Source};
 use crate::rewrite::disarm::{Refusal, knowledge};
 use crate::unpack;
-
-const OUTSIDE: &[&str] = &["dde-link", "remote-template", "external-object-link"];
 
 /// Names that a part with a field, a link or a remote reference has, one of them at least.
 const WORDS: &[&[u8]] = &[
@@ -85,42 +85,16 @@ impl Work<'_> {
         let Some(source) = Source::read(&data) else {
             return Ok(());
         };
-        let lists = &knowledge()?.links;
-        let links = office_links::read(&source.text, self.budget).map_err(Refusal::Limit)?;
-        if links.cut {
-            return Err(Refusal::Broken(format!("{name}: fields beyond a limit")));
-        }
-        let mut begins = BTreeSet::new();
-        let mut found: Vec<(&'static str, String)> = Vec::new();
-        let mut others = false;
-        for (begin, link) in links.list {
-            let is_field = matches!(link, Link::Field(_));
-            for fact in unpack::link_facts(link, Some(begin)) {
-                let Some(id) = analyze::outside(&fact, lists) else {
-                    continue;
-                };
-                if !(self.remove.contains(id) || any && id == "dde-link") {
-                    continue;
-                }
-                if is_field {
-                    begins.insert(begin);
-                } else {
-                    others = true;
-                }
-                found.push((id, what(&fact)));
-            }
-        }
-        if begins.is_empty() && !others {
+        let wanted = |id: &str| self.remove.contains(id) || any && id == "dde-link";
+        let outward = Outward::read(&source.text, &wanted, self.budget)?;
+        if outward.found.is_empty() {
             return Ok(());
         }
         self.edit(at, |outline, edits| {
-            fields::cut(outline, &begins, edits);
-            if others {
-                formulas(outline, edits);
-            }
+            outward.cut(outline, edits);
             Ok(())
         })?;
-        for (id, what) in found {
+        for (id, what) in outward.found {
             self.note(&[id], &format!("{what} in {name}"));
         }
         Ok(())
@@ -135,6 +109,56 @@ impl Work<'_> {
                     "image" | "video" | "audio" | "media" | "movie" | "sound"
                 )
         })
+    }
+}
+
+/// What of one text leads outside.
+#[derive(Debug, Default)]
+pub(in crate::rewrite::disarm) struct Outward {
+    /// Where fields begin.
+    begins: BTreeSet<usize>,
+    /// Whether there is anything but fields.
+    others: bool,
+    /// Ids of findings and what each is for.
+    pub(in crate::rewrite::disarm) found: Vec<(&'static str, String)>,
+}
+
+impl Outward {
+    /// Reads a text; only what is for a wanted finding counts.
+    pub(in crate::rewrite::disarm) fn read(
+        text: &str,
+        wanted: &dyn Fn(&str) -> bool,
+        budget: &Budget,
+    ) -> Result<Self, Refusal> {
+        let lists = &knowledge()?.links;
+        let links = office_links::read(text, budget).map_err(Refusal::Limit)?;
+        if links.cut {
+            return Err(Refusal::Broken("fields beyond a limit".to_owned()));
+        }
+        let mut outward = Self::default();
+        for (begin, link) in links.list {
+            let is_field = matches!(link, Link::Field(_));
+            for fact in unpack::link_facts(link, Some(begin)) {
+                let Some(id) = analyze::outside(&fact, lists).filter(|id| wanted(id)) else {
+                    continue;
+                };
+                if is_field {
+                    outward.begins.insert(begin);
+                } else {
+                    outward.others = true;
+                }
+                outward.found.push((id, what(&fact)));
+            }
+        }
+        Ok(outward)
+    }
+
+    /// Cuts it out.
+    pub(in crate::rewrite::disarm) fn cut(&self, outline: &Outline<'_>, edits: &mut Edits) {
+        fields::cut(outline, &self.begins, edits);
+        if self.others {
+            formulas(outline, edits);
+        }
     }
 }
 
@@ -167,6 +191,21 @@ fn formulas(outline: &Outline<'_>, edits: &mut Edits) {
         if name == "customUI" {
             if let Some(call) = outline.attribute(node, "onLoad") {
                 edits.delete(call.range);
+            }
+            continue;
+        }
+        // Formulas in attributes, as SpreadsheetML 2003 has them.
+        let in_attribute = match name {
+            "Cell" => outline.attribute(node, "Formula"),
+            "NamedRange" => outline.attribute(node, "RefersTo"),
+            _ => None,
+        };
+        if let Some(formula) = in_attribute
+            && !remote_reference::find(&formula.value).is_empty()
+        {
+            match name {
+                "Cell" => edits.delete(formula.range),
+                _ => edits.replace(formula.inside, "=#REF!"),
             }
             continue;
         }

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{MACROS, SHEETS, Work};
+use super::{SHEETS, Work};
 use crate::formats::ole::{ObjectType, Ole, is_compound};
 use crate::formats::ovba;
 use crate::formats::{spreadsheet, xlm};
 use crate::knowledge::XlmKnowledge;
 use crate::limits::{Budget, Fault};
+use crate::rewrite::disarm::asked::MACROS;
 use crate::rewrite::disarm::outline::{Edits, Outline, Source};
 use crate::rewrite::disarm::{Refusal, knowledge};
 

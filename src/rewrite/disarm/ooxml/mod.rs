@@ -6,9 +6,9 @@
 //! worksheet: indexes of sheets, which formulas, names and views count by, stay what they were.
 
 mod fields;
-mod links;
+pub(super) mod links;
 mod macros;
-mod objects;
+pub(super) mod objects;
 mod package;
 mod references;
 mod types;
@@ -18,121 +18,34 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use self::package::Package;
+use super::asked::{COMMANDS, MACROS, OBJECTS, OUTSIDE, PACKAGES, PROGRAMS};
 use super::outline::{Edits, Outline, Source};
 use super::{Disarmed, Disarmer, FindingId, Job, Refusal, Removed};
 use crate::limits::Budget;
-use crate::model::Kind;
 use crate::text;
+use crate::unpack;
 
 pub(super) use self::types::without_macros;
-
-/// Kinds that are such packages.
-const KINDS: &[Kind] = &[
-    Kind::Docx,
-    Kind::Docm,
-    Kind::Dotx,
-    Kind::Dotm,
-    Kind::Xlsx,
-    Kind::Xlsm,
-    Kind::Xltx,
-    Kind::Xltm,
-    Kind::Xlam,
-    Kind::Xlsb,
-    Kind::Pptx,
-    Kind::Pptm,
-    Kind::Potx,
-    Kind::Potm,
-    Kind::Ppsx,
-    Kind::Ppsm,
-    Kind::Ppam,
-    Kind::Sldx,
-    Kind::Sldm,
-    Kind::Vsdx,
-    Kind::Vsdm,
-    Kind::Vssx,
-    Kind::Vssm,
-    Kind::Vstx,
-    Kind::Vstm,
-    Kind::Ooxml,
-];
 
 /// Its row in the table.
 pub(super) const ROW: Disarmer = Disarmer {
     name: "ooxml",
-    kinds: KINDS,
+    kinds: unpack::PACKAGES,
     findings: &[
-        "vba-macro",
-        "vba-autoexec",
-        "vba-suspicious-call",
-        "vba-obfuscated",
-        "vba-stomped",
-        "macro-in-disguise",
-        "xlm-macro",
-        "xlm-autoexec",
-        "dde-link",
-        "remote-template",
-        "external-object-link",
-        "ole-package",
-        "ole-package-executable",
-        "activex-control",
-        "equation-object",
-        "office-addin",
-        "executable",
-        "executable-disguised",
-        "embedded-executable",
-        "renamed-system-binary",
-        "shortcut-lnk",
-        "installer",
-        "java-archive",
-        "clickonce",
-        "disk-image",
-        "msc-console",
-        "settingcontent-command",
-        "remote-desktop-file",
-        "script",
-        "script-obfuscated",
-        "powershell-command",
-        "lolbin-command",
-        "internet-shortcut",
-        "search-connector",
+        MACROS,
+        SHEETS,
+        OUTSIDE,
+        PACKAGES,
+        OBJECTS,
+        &["office-addin"],
+        PROGRAMS,
+        COMMANDS,
     ],
     run,
 };
 
-/// What is taken out for which findings.
-const MACROS: &[&str] = &[
-    "vba-macro",
-    "vba-autoexec",
-    "vba-suspicious-call",
-    "vba-obfuscated",
-    "vba-stomped",
-    "macro-in-disguise",
-];
+/// What is taken out with macro sheets.
 const SHEETS: &[&str] = &["xlm-macro", "xlm-autoexec", "macro-in-disguise"];
-const PACKAGES: &[&str] = &["ole-package", "ole-package-executable"];
-const PROGRAMS: &[&str] = &[
-    "executable",
-    "executable-disguised",
-    "embedded-executable",
-    "renamed-system-binary",
-    "shortcut-lnk",
-    "installer",
-    "java-archive",
-    "clickonce",
-    "disk-image",
-    "msc-console",
-    "settingcontent-command",
-    "remote-desktop-file",
-    "internet-shortcut",
-    "search-connector",
-];
-/// Found in programs and packages, and in what macros and links say: whichever the document has.
-const COMMANDS: &[&str] = &[
-    "script",
-    "script-obfuscated",
-    "powershell-command",
-    "lolbin-command",
-];
 
 /// A package at work.
 struct Work<'a> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{COMMANDS, PACKAGES, PROGRAMS, Work};
+use super::Work;
 use crate::analyze;
 use crate::formats::ole::{Ole, is_compound, same_name};
 use crate::formats::{monikers, mtef, ole1, spreadsheet};
@@ -10,6 +10,7 @@ use crate::identify;
 use crate::knowledge::Standing;
 use crate::limits::{Budget, Fault, Halt};
 use crate::model::{Fact, Family, Kind, Name, Role};
+use crate::rewrite::disarm::asked::{COMMANDS, PACKAGES, PROGRAMS};
 use crate::rewrite::disarm::outline::Source;
 use crate::rewrite::disarm::{Refusal, knowledge};
 
@@ -19,12 +20,12 @@ const EQUATIONS: &[&str] = &["equation-object"];
 
 /// What a compound file in a package holds.
 #[derive(Debug, Clone, Copy, Default)]
-struct Holds {
-    package: bool,
-    program: bool,
-    equation: bool,
-    control: bool,
-    link: bool,
+pub(in crate::rewrite::disarm) struct Holds {
+    pub(in crate::rewrite::disarm) package: bool,
+    pub(in crate::rewrite::disarm) program: bool,
+    pub(in crate::rewrite::disarm) equation: bool,
+    pub(in crate::rewrite::disarm) control: bool,
+    pub(in crate::rewrite::disarm) link: bool,
 }
 
 impl Work<'_> {
@@ -101,7 +102,7 @@ impl Work<'_> {
 }
 
 /// Whether opening bytes starts what is in them, or they carry programs by their kind.
-fn is_program(data: &[u8], budget: &Budget) -> bool {
+pub(in crate::rewrite::disarm) fn is_program(data: &[u8], budget: &Budget) -> bool {
     let identity = identify::identify(data, budget);
     let kinds = std::iter::once(identity.kind).chain(identity.readings);
     kinds.into_iter().any(starts)
@@ -114,7 +115,8 @@ fn starts(kind: Kind) -> bool {
     ) || kind == Kind::Chm
 }
 
-fn holds(data: &[u8], budget: &Budget) -> Result<Holds, Refusal> {
+/// What a compound file in a document holds.
+pub(in crate::rewrite::disarm) fn holds(data: &[u8], budget: &Budget) -> Result<Holds, Refusal> {
     let mut holds = Holds::default();
     let mut ole = match Ole::open(data, budget) {
         Ok(ole) => ole,

@@ -1,4 +1,4 @@
-//! TLS of the relay (RFC 3207): certificates from PEM files, and how far whoever answers is believed.
+//! TLS by STARTTLS (RFC 3207): certificates from PEM files, and how far whoever answers is believed.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -12,60 +12,97 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, ServerConfig, SignatureScheme,
 };
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-use crate::config::{Relay, StartTls};
 use crate::text;
 
-/// What is spoken to clients, where there is a certificate. The error says which file does not hold, and why.
-pub(super) fn acceptor(relay: &Relay) -> Result<Option<TlsAcceptor>, String> {
-    let Some((certificate, key)) = &relay.certificate else {
-        return Ok(None);
-    };
-    let chain = certificates("relay.certificate", certificate)?;
-    let bad_key = |error: &dyn Display| format!("relay.key: {}: {error}", text::path(key));
-    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| bad_key(&error))?;
+/// When TLS is spoken to a server, in the words of Postfix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StartTls {
+    /// Never.
+    #[default]
+    None,
+    /// Where it is offered; whoever answers is believed.
+    May,
+    /// Always; whoever answers is believed.
+    Encrypt,
+    /// Always, and the certificate must be one of `ca` for the name of the server.
+    Verify,
+}
+
+impl StartTls {
+    /// Its name in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::May => "may",
+            Self::Encrypt => "encrypt",
+            Self::Verify => "verify",
+        }
+    }
+}
+
+/// What is spoken to clients with this certificate chain and its key, both PEM. The error says which file does not
+/// hold, why, and what would.
+pub fn server_tls(
+    table: &str,
+    certificate: &Path,
+    key: &Path,
+) -> Result<Arc<ServerConfig>, String> {
+    let chain = certificates(&format!("{table}.certificate"), certificate)?;
+    let bad_key = |error: &dyn Display| format!("{table}.key: {}: {error}", text::path(key));
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+        let hint =
+            "it must hold a private key in PEM (-----BEGIN PRIVATE KEY-----) without a password";
+        format!("{}; {hint}", bad_key(&error))
+    })?;
     let config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .with_no_client_auth()
         .with_single_cert(chain, key)
-        .map_err(|error| bad_key_of(relay, &error))?;
-    Ok(Some(TlsAcceptor::from(Arc::new(config))))
+        .map_err(|error| {
+            let hint = "it must be the key of the first certificate in the chain";
+            format!("{}; {hint}", bad_key(&error))
+        })?;
+    Ok(Arc::new(config))
 }
 
-fn bad_key_of(relay: &Relay, error: &Error) -> String {
-    let name = relay.certificate.as_ref().map(|(_, key)| text::path(key));
-    format!("relay.key: {}: {error}", name.unwrap_or_default())
-}
-
-/// What is spoken to the next hop, where TLS is spoken at all.
-pub(super) fn connector(relay: &Relay) -> Result<Option<TlsConnector>, String> {
+/// What is spoken to a server, where TLS is spoken at all. `ca`: who is believed, where [`StartTls::Verify`] is asked
+/// for. The error says what does not hold.
+pub fn client_tls(
+    table: &str,
+    starttls: StartTls,
+    ca: Option<&Path>,
+) -> Result<Option<Arc<ClientConfig>>, String> {
     let provider = provider();
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
-    let config = match relay.starttls {
+    let config = match starttls {
         StartTls::None => return Ok(None),
         StartTls::May | StartTls::Encrypt => config
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
             .with_no_client_auth(),
         StartTls::Verify => {
-            let file = relay.ca.as_deref().unwrap_or(Path::new(""));
+            let file = ca.unwrap_or(Path::new(""));
+            let setting = format!("{table}.ca");
             let mut roots = RootCertStore::empty();
-            for certificate in certificates("relay.ca", file)? {
+            for certificate in certificates(&setting, file)? {
                 roots
                     .add(certificate)
-                    .map_err(|error| format!("relay.ca: {}: {error}", text::path(file)))?;
+                    .map_err(|error| format!("{setting}: {}: {error}", text::path(file)))?;
             }
             let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
                 .build()
-                .map_err(|error| format!("relay.ca: {}: {error}", text::path(file)))?;
+                .map_err(|error| format!("{setting}: {}: {error}", text::path(file)))?;
             config.with_webpki_verifier(verifier).with_no_client_auth()
         }
     };
-    Ok(Some(TlsConnector::from(Arc::new(config))))
+    Ok(Some(Arc::new(config)))
 }
 
 fn certificates(setting: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -75,7 +112,9 @@ fn certificates(setting: &str, file: &Path) -> Result<Vec<CertificateDer<'static
         .collect::<Result<_, _>>()
         .map_err(|error| bad(&error))?;
     match all.is_empty() {
-        true => Err(bad(&"no certificate in it")),
+        true => Err(bad(
+            &"no certificate in it; it must hold PEM (-----BEGIN CERTIFICATE-----)",
+        )),
         false => Ok(all),
     }
 }

@@ -1,0 +1,122 @@
+//! Tables of a web page whose cells are the modules of a code: coloured cells (HTML Standard, 4.9; `bgcolor` and styles).
+
+use super::{Drawing, css_dark, property};
+use crate::formats::html::{self, Tag};
+
+/// Tags that are read.
+const TAGS: usize = 200_000;
+
+/// Cells in a row of the smallest code.
+const LEAST: usize = 21;
+
+/// Tables of one page at the most.
+const TABLES: usize = 8;
+
+/// Columns that one cell may take.
+const WIDEST: usize = 400;
+
+/// Tables that may be a code, each by itself.
+pub fn drawings(source: &str) -> Vec<Drawing> {
+    let mut found = Vec::new();
+    let mut table = Table::default();
+    for tag in html::tags(source, TAGS) {
+        match tag.name.as_str() {
+            "table" => {
+                found.extend(std::mem::take(&mut table).drawn());
+                table.dark = ink(&tag);
+            }
+            "tr" => table.row(&tag),
+            "td" | "th" => table.cell(&tag),
+            _ => {}
+        }
+        if found.len() >= TABLES {
+            break;
+        }
+    }
+    found.extend(table.drawn());
+    found
+}
+
+/// Whether an element's background is dark.
+fn ink(tag: &Tag) -> Option<bool> {
+    let style = tag.attribute("style").unwrap_or_default();
+    let colour = property(style, &["background-color", "background"])
+        .or_else(|| tag.attribute("bgcolor"))?;
+    css_dark(colour)
+}
+
+#[derive(Default)]
+struct Table {
+    drawing: Drawing,
+    /// Of the table, and of the row at hand.
+    dark: Option<bool>,
+    row_dark: Option<bool>,
+    rows: usize,
+    column: usize,
+    widest: usize,
+    coloured: usize,
+}
+
+impl Table {
+    fn row(&mut self, tag: &Tag) {
+        self.rows = self.rows.saturating_add(1);
+        self.column = 0;
+        self.row_dark = ink(tag);
+    }
+
+    fn cell(&mut self, tag: &Tag) {
+        let span = tag
+            .attribute("colspan")
+            .and_then(|value| value.trim().parse().ok());
+        let span: usize = span.unwrap_or(1).clamp(1, WIDEST);
+        if let Some(dark) = ink(tag).or(self.row_dark).or(self.dark) {
+            self.coloured = self.coloured.saturating_add(1);
+            for one in self.column..self.column.saturating_add(span) {
+                let corner = (super::middle(one), super::middle(self.rows));
+                self.drawing.rectangle(corner, 1.0, 1.0, dark);
+            }
+        }
+        self.column = self.column.saturating_add(span);
+        self.widest = self.widest.max(self.column);
+    }
+
+    fn drawn(self) -> Option<Drawing> {
+        let large =
+            self.rows >= LEAST && self.widest >= LEAST && self.coloured >= LEAST.saturating_mul(4);
+        large.then_some(self.drawing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{CODE, SAYS, read};
+    use super::*;
+
+    fn of(cell: impl Fn(bool) -> String) -> Vec<String> {
+        let rows: String = CODE
+            .lines()
+            .map(|row| {
+                let cells: String = row.chars().map(|c| cell(c == '#')).collect();
+                format!("<tr>{cells}</tr>")
+            })
+            .collect();
+        let page =
+            format!("<table><tr><td>Scan me</td></tr></table><table cellspacing=0>{rows}</table>");
+        drawings(&page).iter().flat_map(read).collect()
+    }
+
+    #[test]
+    fn coloured_cells_are_modules() {
+        let styled = |dark| match dark {
+            true => "<td style=\"width:4px;height:4px;background-color:#000000\"></td>".to_owned(),
+            false => "<td style=\"background: #fff\"></td>".to_owned(),
+        };
+        assert_eq!(of(styled), [SAYS]);
+        let attribute = |dark| match dark {
+            true => "<td bgcolor=black width=4>".to_owned(),
+            false => "<td>".to_owned(),
+        };
+        assert_eq!(of(attribute), [SAYS]);
+        assert!(of(|_| "<td>1</td>".to_owned()).is_empty());
+    }
+}

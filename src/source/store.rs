@@ -1,0 +1,86 @@
+//! Outlook's stores as sources of a batch: each message becomes a mail that the engine reads like any other.
+
+use std::fs::File;
+use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use bytes::Bytes;
+
+use crate::bytes::index;
+use crate::engine::Input;
+use crate::formats::pst::{Fetch, Place, Store, letter};
+use crate::model::{Fact, Kind};
+use crate::text;
+
+use super::Unreadable;
+use super::messages::{Piece, Sink, trouble};
+
+/// Hands on the messages of a store in a file.
+pub(super) fn read_file(path: &Path, max_file: u64, sink: &mut Sink<'_>) -> ControlFlow<()> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) => return sink(trouble(path, &error)),
+    };
+    let mut fetch = |at: u64, len: usize| {
+        let mut data = vec![0; len];
+        file.read_exact_at(&mut data, at).ok()?;
+        Some(data)
+    };
+    read(&text::path_lossless(path), &mut fetch, max_file, sink)
+}
+
+/// Hands on the messages of a store in memory.
+pub(super) fn read_bytes(
+    name: &str,
+    data: &Bytes,
+    max_file: u64,
+    sink: &mut Sink<'_>,
+) -> ControlFlow<()> {
+    let mut fetch =
+        |at: u64, len: usize| crate::bytes::slice(data, index(at), len).map(<[u8]>::to_vec);
+    read(name, &mut fetch, max_file, sink)
+}
+
+fn read(name: &str, fetch: &mut Fetch<'_>, max_file: u64, sink: &mut Sink<'_>) -> ControlFlow<()> {
+    let trouble = |reference: &str, what: &str| {
+        Piece::Trouble(Unreadable {
+            path: text::safe(reference),
+            reason: text::safe(what),
+        })
+    };
+    let mut store = match Store::open(fetch) {
+        Ok(store) => store,
+        Err(why) => return sink(trouble(name, &why)),
+    };
+    if store.damaged {
+        let what = "parts of the tree of its nodes cannot be read: messages may be missing";
+        sink(trouble(name, what))?;
+    }
+    for Place { id, folder, number } in store.places() {
+        let reference = format!("{name}:{folder}#{number}");
+        let message = match store.message(id, index(max_file)) {
+            Ok(message) => message,
+            Err(why) => {
+                sink(trouble(&reference, &why))?;
+                continue;
+            }
+        };
+        let facts = message.unread.iter().map(|why| Fact::Unread {
+            at: None,
+            what: text::excerpt(why),
+        });
+        let mut input = Input {
+            facts: facts.collect(),
+            data: letter(&message).into(),
+            path: reference.clone(),
+            ..Input::default()
+        };
+        input.context.given = Some(Kind::Eml);
+        sink(Piece::Message(input))?;
+        if !message.unread.is_empty() {
+            sink(trouble(&reference, &message.unread.join("; ")))?;
+        }
+    }
+    ControlFlow::Continue(())
+}

@@ -1,0 +1,87 @@
+//! Codes that a picture, a page or a text draws out of squares instead of showing a picture: their texts become
+//! children, as those of pictures do.
+
+use crate::formats::drawing::{Drawing, characters, svg, table};
+use crate::formats::password_words;
+use crate::model::{Artifact, Kind, Trouble};
+use crate::text;
+
+use super::{Nest, picture};
+
+/// Kinds that are looked into.
+pub(super) const KINDS: &[Kind] = &[Kind::Svg, Kind::Html, Kind::Text, Kind::Email];
+
+/// Longest file that is looked into: a code of the largest size takes a few hundred KiB.
+const LONGEST: usize = 2 << 20;
+
+/// Cells of the smallest code, in tags of a table.
+const CELLS: usize = 200;
+
+/// Characters that a page writes by their number.
+const BLOCKS: &[&str] = &[
+    "&#9608", "&#x2588", "&#9600", "&#x2580", "&block;", "&#11035", "&#x2b1b",
+];
+
+/// Pushes the texts of codes.
+pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    if artifact.data.len() > LONGEST {
+        return Ok(());
+    }
+    let source = text::to_utf8(&artifact.data);
+    let mut drawings = Vec::new();
+    match artifact.kind {
+        Kind::Svg => drawings.push(svg::drawing(&source)),
+        Kind::Html => of_page(&source, &mut drawings),
+        _ => drawings.extend(characters::drawings(&source)),
+    }
+    for drawing in drawings {
+        push(&drawing, nest)?;
+    }
+    Ok(())
+}
+
+/// Pushes the text of a code that is drawn.
+pub(super) fn push(drawing: &Drawing, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    match drawing.picture() {
+        Some(gray) if nest.budget().may_look(gray.pixels()) => picture::push(&gray, nest),
+        _ => Ok(()),
+    }
+}
+
+fn of_page(source: &str, drawings: &mut Vec<Drawing>) {
+    let has = |mark: &str| memchr::memmem::find(source.as_bytes(), mark.as_bytes());
+    if has("<svg").is_some() {
+        drawings.push(svg::drawing(source));
+    }
+    let cells = memchr::memmem::find_iter(source.as_bytes(), "<td").take(CELLS);
+    if cells.count() == CELLS {
+        drawings.extend(table::drawings(source));
+    }
+    if characters::may_hold(source) || BLOCKS.iter().any(|mark| has(mark).is_some()) {
+        drawings.extend(characters::drawings(&password_words::plain(source)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::opened;
+
+    const CODE: &str = include_str!("../formats/drawing/code.txt");
+
+    #[test]
+    fn a_code_in_a_page_is_a_child_however_it_is_drawn() {
+        let lines: Vec<String> = CODE
+            .lines()
+            .map(|row| {
+                row.replace('#', "&#9608;&#9608;")
+                    .replace('.', "&nbsp;&nbsp;")
+            })
+            .collect();
+        let page = format!("<html><body><pre>{}</pre></body></html>", lines.join("\n"));
+        let (children, _) = opened("drawn_codes", page.as_bytes());
+        assert_eq!(children.len(), 1);
+        assert_eq!(children[0].via, Some("qr-code"));
+        let (children, _) = opened("drawn_codes", b"<html><body><pre>text</pre></body></html>");
+        assert!(children.is_empty());
+    }
+}

@@ -1,0 +1,188 @@
+//! Notices by a server that asks for TLS and a login.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use super::host::{Gateway, Place, send, until};
+use super::milter::malicious;
+use super::relay_tls::certificate;
+
+/// What the server is told; `TLS` where it begins.
+type Seen = Arc<Mutex<Vec<String>>>;
+
+/// A server that takes mail by TLS only, from who knows the password "pass word" only, by `mechanisms`.
+fn server(place: &Path, mechanisms: &'static str) -> (u16, Seen) {
+    let chain = CertificateDer::pem_file_iter(place.join("cert.pem")).unwrap();
+    let chain = chain.collect::<Result<_, _>>().unwrap();
+    let key = PrivateKeyDer::from_pem_file(place.join("key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen = Seen::default();
+    let all = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let _ = serve(stream, &config, mechanisms, &all);
+        }
+    });
+    (port, seen)
+}
+
+fn serve(
+    mut stream: TcpStream,
+    config: &Arc<ServerConfig>,
+    mechanisms: &str,
+    seen: &Seen,
+) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.write_all(b"220 mail.test\r\n")?;
+    loop {
+        let said = line(&mut stream, seen)?;
+        match said.split(' ').next().unwrap_or_default() {
+            "EHLO" => stream.write_all(b"250-mail.test\r\n250 STARTTLS\r\n")?,
+            "STARTTLS" => break stream.write_all(b"220 go\r\n")?,
+            _ => stream.write_all(b"530 5.7.0 TLS first\r\n")?,
+        }
+    }
+    seen.lock().unwrap().push("TLS".to_owned());
+    let session = ServerConnection::new(Arc::clone(config)).unwrap();
+    let mut stream = StreamOwned::new(session, stream);
+    let mut known = false;
+    loop {
+        let said = line(&mut stream, seen)?;
+        let words: Vec<&str> = said.split(' ').collect();
+        let answer = match words[..] {
+            ["EHLO", _] => format!("250-mail.test\r\n250 AUTH {mechanisms}"),
+            ["AUTH", "PLAIN", secret] => {
+                // NUL, gate, NUL, pass word.
+                known = secret == "AGdhdGUAcGFzcyB3b3Jk";
+                told(known)
+            }
+            ["AUTH", "LOGIN"] => {
+                stream.write_all(b"334 VXNlcm5hbWU6\r\n")?;
+                let user = line(&mut stream, seen)?;
+                stream.write_all(b"334 UGFzc3dvcmQ6\r\n")?;
+                known = user == "Z2F0ZQ==" && line(&mut stream, seen)? == "cGFzcyB3b3Jk";
+                told(known)
+            }
+            _ if !known => "530 5.7.0 who are you".to_owned(),
+            ["DATA"] => {
+                stream.write_all(b"354 go\r\n")?;
+                while line(&mut stream, seen)? != "." {}
+                "250 2.0.0 taken".to_owned()
+            }
+            ["QUIT"] => return Ok(()),
+            _ => "250 2.0.0 ok".to_owned(),
+        };
+        stream.write_all(format!("{answer}\r\n").as_bytes())?;
+        stream.flush()?;
+    }
+}
+
+fn told(known: bool) -> String {
+    match known {
+        true => "235 2.7.0 welcome",
+        false => "535 5.7.8 wrong",
+    }
+    .to_owned()
+}
+
+fn line(stream: &mut impl Read, seen: &Seen) -> std::io::Result<String> {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while !line.ends_with(b"\r\n") {
+        stream.read_exact(&mut byte)?;
+        line.push(byte[0]);
+    }
+    let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+    seen.lock().unwrap().push(line.clone());
+    Ok(line)
+}
+
+/// A gateway that has something to tell by this server.
+fn gateway(place: &Place, port: u16, password: &str) -> Gateway {
+    place.write("password", password);
+    let notify = format!(
+        "[notify]\nfrom = \"gate@hq.test\"\nsmtp = \"127.0.0.1:{port}\"\nstarttls = \"verify\"\nca = \"cert.pem\"\n\
+         user = \"gate\"\npassword = \"password\"\nadmins = [\"admin@hq.test\"]\nrecipients = false\n"
+    );
+    let relay = super::host::free_port();
+    let hop = super::hop::Hop::start();
+    let table = format!(
+        "[relay]\nlisten = \"127.0.0.1:{relay}\"\nnext_hop = \"127.0.0.1:{}\"\n{notify}",
+        hop.port
+    );
+    let gateway = Gateway::start(place, &table);
+    // Whatever was there before the first look is old news.
+    until("it looked at the store", || {
+        gateway.log().contains("listening")
+    });
+    std::thread::sleep(Duration::from_millis(1500));
+    let said = send(relay, &["a@hq.test"], &malicious("told")).unwrap();
+    assert!(said.starts_with("250 "), "{said}");
+    gateway
+}
+
+#[test]
+fn notices_go_by_tls_with_a_login() {
+    for mechanisms in ["LOGIN PLAIN", "LOGIN"] {
+        let place = Place::new();
+        let Some(()) = certificate(&place) else {
+            return;
+        };
+        let (port, seen) = server(&place.0, mechanisms);
+        let gateway = gateway(&place, port, "pass word\n");
+        until("the notice arrives", || {
+            gateway.log().contains("notice sent")
+        });
+        let seen = seen.lock().unwrap().clone();
+        let tls = seen.iter().position(|line| line == "TLS").unwrap();
+        assert_eq!(&seen[..tls], ["EHLO localhost", "STARTTLS"]);
+        assert!(
+            seen.contains(&"RCPT TO:<admin@hq.test>".to_owned()),
+            "{seen:?}"
+        );
+        assert!(seen.contains(&"Auto-Submitted: auto-generated".to_owned()));
+    }
+}
+
+#[test]
+fn a_login_or_a_certificate_that_is_not_believed_is_told_and_the_notice_waits() {
+    let place = Place::new();
+    let Some(()) = certificate(&place) else {
+        return;
+    };
+    let (port, _) = server(&place.0, "PLAIN");
+    let running = gateway(&place, port, "wrong");
+    until("it waits", || running.log().contains("notice waits"));
+    let log = running.log();
+    assert!(
+        log.contains("cannot log in as gate: 535 5.7.8 wrong"),
+        "{log}"
+    );
+    drop(running);
+
+    // Somebody else on the way.
+    let (other, place) = (place, Place::new());
+    certificate(&place).unwrap();
+    let (port, seen) = server(&other.0, "PLAIN");
+    let gateway = gateway(&place, port, "pass word");
+    until("it waits", || gateway.log().contains("notice waits"));
+    assert!(gateway.log().contains("no TLS: "), "{}", gateway.log());
+    let seen = seen.lock().unwrap().clone();
+    assert!(!seen.iter().any(|line| line.contains("AUTH")), "{seen:?}");
+}

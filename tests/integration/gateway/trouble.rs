@@ -1,0 +1,245 @@
+//! Trouble of ours, through every front: a full disk, a store that is gone. The sender's server keeps the message, the
+//! log says why, and what was sent back is taken once the trouble is over, without a restart.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use super::host::{Gateway, Place, free_port, send, until};
+use super::milter::{clean, id_of_entry, malicious};
+use crate::support::Disk;
+
+/// A gateway with all fronts, before a next hop that takes everything.
+struct Fronts {
+    gateway: Gateway,
+    relay: u16,
+    clamd: u16,
+    hop: super::hop::Hop,
+}
+
+impl Fronts {
+    fn start(place: &Place) -> Self {
+        let (relay, clamd) = (free_port(), free_port());
+        let hop = super::hop::Hop::start();
+        let more = format!(
+            "[relay]\nlisten = \"127.0.0.1:{relay}\"\nnext_hop = \"127.0.0.1:{}\"\n[clamd]\nlisten = \"127.0.0.1:{clamd}\"\n",
+            hop.port
+        );
+        Self {
+            gateway: Gateway::start(place, &more),
+            relay,
+            clamd,
+            hop,
+        }
+    }
+
+    /// What is said to a message that must be stored: by the relay, and by the milter.
+    fn stored(&self, id: &str) -> [String; 2] {
+        let mail = malicious(id);
+        [
+            send(self.relay, &["a@hq.test"], &mail).unwrap(),
+            milter(self.gateway.milter, "b@hq.test", &mail),
+        ]
+    }
+
+    /// Messages that are not stored go on, and who asks about a file gets an answer.
+    fn works_without_a_store(&self) {
+        let before = self.hop.all().len();
+        let said = send(self.relay, &["a@hq.test"], &clean("clean")).unwrap();
+        assert!(said.starts_with("250 "), "{said}");
+        assert_eq!(self.hop.all().len(), before + 1);
+        assert_eq!(
+            milter(self.gateway.milter, "b@hq.test", &clean("clean")),
+            "c"
+        );
+        let found = clamd(self.clamd, &malicious("asked"));
+        assert!(found.ends_with(" FOUND"), "{found}");
+    }
+
+    fn ready(&self) -> String {
+        self.gateway.get("/readyz").unwrap()
+    }
+}
+
+/// A message as Postfix hands it over; gives the command of the last answer, with its text where it has one.
+fn milter(port: u16, to: &str, mail: &[u8]) -> String {
+    let mut stream = tcp(port);
+    let mut out = Vec::new();
+    let mut put = |command: u8, data: &[u8]| {
+        out.extend(u32::try_from(data.len() + 1).unwrap().to_be_bytes());
+        out.push(command);
+        out.extend(data);
+    };
+    put(b'O', b"\0\0\0\x06\0\0\x01\xff\0\x1f\xf7\xff");
+    put(b'C', b"client.test\x004\0\x19127.0.0.1\0");
+    put(b'H', b"client.test\0");
+    put(b'M', b"<taro@branch.test>\0");
+    put(b'R', format!("<{to}>\0").as_bytes());
+    put(b'T', b"");
+    let text = String::from_utf8_lossy(mail).into_owned();
+    let (header, body) = text.split_once("\r\n\r\n").unwrap();
+    let header = header.replace("\r\n ", "\n ").replace("\r\n\t", "\n\t");
+    for line in header.split("\r\n") {
+        put(
+            b'L',
+            format!("{}\0", line.replacen(':', "\0", 1)).as_bytes(),
+        );
+    }
+    put(b'N', b"");
+    put(b'B', body.as_bytes());
+    put(b'E', b"");
+    stream.write_all(&out).unwrap();
+    loop {
+        let mut length = [0; 4];
+        stream.read_exact(&mut length).unwrap();
+        let mut frame = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap()];
+        stream.read_exact(&mut frame).unwrap();
+        let said = String::from_utf8_lossy(&frame).into_owned();
+        if said.starts_with(['c', 'a', 'd', 'r', 't', 'y']) {
+            return said.trim_end_matches('\0').to_owned();
+        }
+    }
+}
+
+fn clamd(port: u16, file: &[u8]) -> String {
+    let mut stream = tcp(port);
+    stream.write_all(b"nINSTREAM\n").unwrap();
+    let length = u32::try_from(file.len()).unwrap().to_be_bytes();
+    stream
+        .write_all(&[&length, file, &[0; 4]].concat())
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.trim_end().to_owned()
+}
+
+fn tcp(port: u16) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    stream
+}
+
+/// Takes all room that is left.
+fn fill(path: &Path) {
+    let mut file = std::fs::File::create(path).unwrap();
+    for size in [1 << 16, 1 << 12, 1] {
+        while file.write_all(&vec![0; size]).is_ok() {}
+    }
+}
+
+#[test]
+fn a_full_disk_is_tempfail_on_every_front_until_there_is_room() {
+    let place = Place::new();
+    let folder = place.0.join("store");
+    let Some(_disk) = Disk::mount(&folder, "4m") else {
+        eprintln!("passed over: this user may not mount a file system");
+        return;
+    };
+    let fronts = Fronts::start(&place);
+    fill(&folder.join("filler"));
+    let [relay, milter] = fronts.stored("full");
+    assert!(relay.starts_with("451 4.7.1 "), "{relay}");
+    assert!(milter.starts_with("y451 4.7.1 "), "{milter}");
+    let ready = fronts.ready();
+    assert!(
+        ready.starts_with("HTTP/1.1 503 ") && ready.contains("the quarantine is full"),
+        "{ready}"
+    );
+    fronts.works_without_a_store();
+    let log = fronts.gateway.log();
+    assert!(
+        log.contains("the quarantine is full") && log.contains("give the disk room"),
+        "{log}"
+    );
+    assert!(fronts.gateway.quarantine().is_empty());
+
+    std::fs::remove_file(folder.join("filler")).unwrap();
+    assert!(fronts.ready().starts_with("HTTP/1.1 200 "));
+    let [relay, milter] = fronts.stored("full");
+    assert!(relay.starts_with("250 "), "{relay}");
+    assert_eq!(milter, "d");
+    let stored = fronts.gateway.quarantine();
+    let ids: Vec<String> = stored.iter().map(id_of_entry).collect();
+    assert_eq!(ids, ["full", "full"]);
+}
+
+#[test]
+fn a_store_that_is_gone_is_tempfail_on_every_front_until_it_is_back() {
+    let place = Place::new();
+    let fronts = Fronts::start(&place);
+    let (store, away) = (place.0.join("store"), place.0.join("away"));
+    std::fs::rename(&store, &away).unwrap();
+    let [relay, milter] = fronts.stored("gone");
+    assert!(relay.starts_with("451 4.7.1 "), "{relay}");
+    assert!(milter.starts_with("y451 4.7.1 "), "{milter}");
+    assert!(fronts.ready().starts_with("HTTP/1.1 503 "));
+    fronts.works_without_a_store();
+    assert!(
+        fronts
+            .gateway
+            .log()
+            .contains("the quarantine cannot be reached")
+    );
+
+    std::fs::rename(&away, &store).unwrap();
+    assert!(fronts.ready().starts_with("HTTP/1.1 200 "));
+    let [relay, milter] = fronts.stored("gone");
+    assert!(
+        relay.starts_with("250 ") && milter == "d",
+        "{relay} {milter}"
+    );
+    assert_eq!(fronts.gateway.quarantine().len(), 2);
+}
+
+#[test]
+fn clients_that_stop_half_way_hold_up_nobody_and_leave_nothing_behind() {
+    let place = Place::new();
+    let fronts = Fronts::start(&place);
+    let begun: [(u16, &[u8]); 3] = [
+        (
+            fronts.relay,
+            b"EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nSubject: x\r\n",
+        ),
+        (
+            fronts.gateway.milter,
+            b"\0\0\0\x0dO\0\0\0\x06\0\0\x01\xff\0\x1f\xf7\xff\0\0\0\x04M<>\0\0\0\xff\xffBbody",
+        ),
+        (fronts.clamd, b"zINSTREAM\0\0\0\x10\0text"),
+    ];
+    let mut slow = Vec::new();
+    for (port, bytes) in begun {
+        for _ in 0..20 {
+            let mut stream = tcp(port);
+            stream.write_all(bytes).unwrap();
+            slow.push(stream);
+        }
+    }
+    fronts.works_without_a_store();
+    let [relay, milter] = fronts.stored("beside");
+    assert!(
+        relay.starts_with("250 ") && milter == "d",
+        "{relay} {milter}"
+    );
+    // One half shuts its side down, the other is gone.
+    for stream in slow.iter().step_by(2) {
+        stream.shutdown(Shutdown::Write).unwrap();
+    }
+    let mut half: Vec<TcpStream> = slow.into_iter().step_by(2).collect();
+    for stream in &mut half {
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    until("nothing is left behind", || {
+        let metrics = fronts.gateway.get("/metrics").unwrap();
+        let idle = |listener: &str| {
+            metrics.contains(&format!(
+                "sekisho_connections{{listener=\"{listener}\"}} 0\n"
+            ))
+        };
+        metrics.contains("sekisho_memory_admitted_bytes 0\n")
+            && ["relay", "milter", "clamd"].into_iter().all(idle)
+    });
+    assert_eq!(fronts.hop.all().len(), 1);
+}
