@@ -12,9 +12,9 @@ use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
     base64, command_line, drawing, encoded, header, header_words, html, indicators, ini, lnk,
-    masked, mbox, mime, monikers, msbuild, msi, mtef, offcrypto, ole, ole1, opc, ovba, page_leads,
-    password_words, pe, pe_version, ppt, program_traits, pst, qr, quoted_printable,
-    remote_reference, script, script_encoder, uuencode, vba, word, xml, yenc, zip,
+    lznt1, lzx, masked, mbox, mime, monikers, msbuild, msi, mtef, offcrypto, ole, ole1, opc, ovba,
+    page_leads, password_words, pe, pe_version, ppt, program_traits, pst, qr, quoted_printable,
+    remote_reference, script, script_encoder, uuencode, vba, word, xml, xpress, yenc, zip,
 };
 use sekisho::gateway::clamd::codec as clamd;
 use sekisho::gateway::milter::codec::Decoder;
@@ -66,6 +66,31 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
             .for_each(|kind| unpack("disk", *kind, data))
     }),
     ("doc", |data| unpack("doc", Kind::Doc, data)),
+    ("ace", |data| unpack("ace", Kind::Ace, data)),
+    ("alz", |data| {
+        unpack("alz", Kind::Alz, data);
+        unpack("alz", Kind::Egg, data)
+    }),
+    ("self_extractor", |data| {
+        unpack("self_extractor", Kind::Pe, data)
+    }),
+    ("nsis", |data| unpack("nsis", Kind::Pe, data)),
+    ("decoders", |data| {
+        let size = data.len().saturating_mul(4).min(0x8000);
+        let _ = (
+            lzx::chunk(data, size, 0x8000),
+            xpress::chunk(data, size),
+            lznt1::decode(data, size),
+        );
+        if let Some(mut decoder) = lzx::Decoder::new(0x1_0000) {
+            let (first, second) = data.split_at(data.len() / 2);
+            if decoder.block(first, size).is_ok() {
+                let _ = decoder.block(second, size);
+            }
+        }
+    }),
+    ("ntfs", |data| unpack("ntfs", Kind::Ntfs, data)),
+    ("wim", |data| unpack("wim", Kind::Wim, data)),
     ("drawing", |data| {
         let text = String::from_utf8_lossy(data);
         drop(drawing::page::drawing(data).picture());

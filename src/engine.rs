@@ -88,6 +88,8 @@ pub struct Context {
     pub deadline: Option<Instant>,
     /// Passwords to try on locked archives and documents, beside well-known ones and words of mails.
     pub passwords: Passwords,
+    /// Files that lie beside the input and belong to it: the other volumes of an archive, with their names.
+    pub beside: Vec<(Name, Bytes)>,
     /// What the bytes are by the way they came, whatever they look like: a mail server hands over mails only.
     pub given: Option<Kind>,
 }
@@ -119,9 +121,10 @@ impl<'e> Worker<'e> {
         let budget = Budget::new(limits.clone(), deadline);
         let path = crate::text::safe(&input.path);
         let passwords = std::mem::take(&mut input.context.passwords);
+        let beside = std::mem::take(&mut input.context.beside);
         let root = root(input, &budget);
         let mut accounts = Accounts::new(budget);
-        let mut tree = unpack(root, &mut accounts, &passwords);
+        let mut tree = unpack(root, &mut accounts, &passwords, &beside);
         let mut findings = Findings::new(&self.engine.knowledge.catalogue);
         self.analyze(&mut tree, &accounts, &mut findings);
         self.engine.report(path, tree, findings, started)
@@ -381,7 +384,12 @@ impl Accounts {
 }
 
 /// Opens containers in the order in which they were found until nothing opens.
-fn unpack(root: Artifact, accounts: &mut Accounts, passwords: &Passwords) -> Vec<Artifact> {
+fn unpack(
+    root: Artifact,
+    accounts: &mut Accounts,
+    passwords: &Passwords,
+    beside: &[(Name, Bytes)],
+) -> Vec<Artifact> {
     let mut seen = Seen::from([(root.sha256, root.id)]);
     let mut tree = vec![root];
     let mut at = 0;
@@ -392,7 +400,7 @@ fn unpack(root: Artifact, accounts: &mut Accounts, passwords: &Passwords) -> Vec
         } else if artifact.same_as.is_none() {
             let next = tree.len();
             let opened = accounts.of(at).spending(|budget| {
-                let keys = Keys::new(&tree, artifact, passwords);
+                let keys = Keys::new(&tree, artifact, passwords).with_files_beside(beside);
                 open(artifact, keys, budget, &mut seen, next)
             });
             if let Some(artifact) = tree.get_mut(at) {
@@ -437,6 +445,7 @@ fn open(
     for unpacker in UNPACKERS.iter().filter(fitting) {
         let ended = guarded(unpacker.name, || (unpacker.run)(artifact, &mut nest));
         match ended {
+            Ok(Ok(())) if nest.closed => break,
             Ok(Ok(())) => {}
             Ok(Err(Trouble::TooMuch(
                 met @ (Halt::OutOfTime | Halt::Unpacked | Halt::Artifacts),

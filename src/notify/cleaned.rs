@@ -58,6 +58,7 @@ impl Cleaning<'_> {
                     deadline,
                     passwords: Passwords::default(),
                     given: Some(Kind::Eml),
+                    ..Context::default()
                 },
             });
             let targets = self.targets(&report, envelope)?;

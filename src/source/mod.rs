@@ -7,6 +7,7 @@
 
 mod archive;
 mod beneath;
+mod beside;
 mod hunt;
 mod mbox;
 mod messages;
@@ -81,7 +82,11 @@ impl Source {
                     .map(|name| Name::from_raw(name.as_encoded_bytes())),
             ),
         };
-        Ok(data.input(self.path(), name, max_file))
+        let mut input = data.input(self.path(), name, max_file);
+        if let Self::File(path) = self {
+            input.context.beside = beside::volumes(path, max_file);
+        }
+        Ok(input)
     }
 }
 

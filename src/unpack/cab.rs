@@ -68,8 +68,8 @@ fn open(
     let decoder = match folder.method {
         Method::Stored => Decoder::Stored,
         Method::MsZip => Decoder::MsZip(Box::default()),
-        Method::Lzx(window) => match 1u32.checked_shl(window.into()).and_then(lzx::window) {
-            Some(size) => Decoder::Lzx(Box::new(lzxd::Lzxd::new(size))),
+        Method::Lzx(window) => match 1u32.checked_shl(window.into()).and_then(lzx::Decoder::new) {
+            Some(decoder) => Decoder::Lzx(Box::new(decoder)),
             None => {
                 nest.note(Trouble::Broken(format!("LZX window {window}")).into_fact(&place));
                 return Ok(());
@@ -143,7 +143,7 @@ fn open(
 enum Decoder {
     Stored,
     MsZip(Box<mszip::Decoder>),
-    Lzx(Box<lzxd::Lzxd>),
+    Lzx(Box<lzx::Decoder>),
 }
 
 /// The blocks of a folder as one stream.
@@ -172,7 +172,7 @@ impl Blocks<'_> {
             Decoder::Stored => block.data.to_vec(),
             Decoder::MsZip(decoder) => decoder.block(block.data)?.to_vec(),
             Decoder::Lzx(decoder) => decoder
-                .decompress_next(block.data, usize::from(block.size))
+                .block(block.data, usize::from(block.size))
                 .map_err(|error| broken(error.to_string()))?
                 .to_vec(),
         };

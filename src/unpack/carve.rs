@@ -1,4 +1,4 @@
-//! Programs that lie plain inside other bytes, and what stands behind the end of a picture, a shortcut or a program.
+//! Programs that lie plain inside other bytes, and what stands behind the end of a picture or a shortcut.
 //!
 //! A found program is as long as its own tables say, so that a host full of marks costs one look each.
 
@@ -19,9 +19,6 @@ const PROGRAMS: usize = 64;
 
 /// Bytes behind an end that are too few to be anything.
 const SHORTEST_TAIL: usize = 16;
-
-/// Bytes behind a program in which a self-extractor's archive is looked for.
-const OVERLAY: usize = 1 << 20;
 
 /// Kinds that are neither archive nor text; programs are looked at only behind their end.
 pub(super) const KINDS: &[Kind] = &[
@@ -59,7 +56,6 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::Midi,
     Kind::Ttf,
     Kind::Woff,
-    Kind::Pe,
 ];
 
 static MARKS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
@@ -77,9 +73,6 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         Some(end) => behind(artifact, end, nest)?,
         None => 0,
     };
-    if artifact.kind == Kind::Pe {
-        return Ok(());
-    }
     programs(artifact, from, nest)
 }
 
@@ -91,13 +84,7 @@ fn behind(artifact: &Artifact, end: usize, nest: &mut Nest<'_>) -> Result<usize,
         .iter()
         .take_while(|byte| matches!(byte, 0 | b' ' | b'\r' | b'\n' | b'\t'))
         .count();
-    let mut start = end.saturating_add(padding);
-    if artifact.kind == Kind::Pe {
-        start = match archive_in(data, start) {
-            Some(at) => at,
-            None => return Ok(data.len()),
-        };
-    }
+    let start = end.saturating_add(padding);
     let tail = data.get(start..).unwrap_or_default();
     if tail.len() < SHORTEST_TAIL {
         return Ok(data.len());
@@ -107,12 +94,10 @@ fn behind(artifact: &Artifact, end: usize, nest: &mut Nest<'_>) -> Result<usize,
     if !is_something(&found) || followed(artifact, found.kind) {
         return Ok(data.len());
     }
-    if artifact.kind.family() != Family::Executable {
-        nest.note(Fact::Polyglot {
-            kind: found.kind,
-            at: start,
-        });
-    }
+    nest.note(Fact::Polyglot {
+        kind: found.kind,
+        at: start,
+    });
     nest.push(Child::new("appended", data.slice(start..)).at(start..data.len()))?;
     Ok(start)
 }
@@ -146,21 +131,6 @@ fn followed(artifact: &Artifact, kind: Kind) -> bool {
     };
     artifact.readings.contains(&kind)
         || zipped(kind) && artifact.readings.iter().any(|reading| zipped(*reading))
-}
-
-/// Where an archive other than a zip starts behind a program.
-fn archive_in(data: &[u8], from: usize) -> Option<usize> {
-    let overlay = data.get(from..)?;
-    let overlay = overlay.get(..OVERLAY).unwrap_or(overlay);
-    [
-        b"7z\xbc\xaf\x27\x1c".as_slice(),
-        b"Rar!\x1a\x07",
-        b"MSCF\0\0\0\0",
-    ]
-    .iter()
-    .filter_map(|mark| memchr::memmem::find(overlay, mark))
-    .min()
-    .map(|at| from.saturating_add(at))
 }
 
 /// Carves the programs in `data[..until]`, or in all of it where `until` is 0.
@@ -220,7 +190,6 @@ fn end(kind: Kind, data: &[u8]) -> Option<usize> {
         Kind::Webp | Kind::Wav | Kind::Avi => index(u32_at(data, 4)?).checked_add(8),
         Kind::Pdf => pdf_end(data),
         Kind::Lnk => lnk_end(data),
-        Kind::Pe => identify::pe_length(data),
         _ => None,
     }?;
     // A bitmap may leave its size out.
@@ -403,20 +372,6 @@ mod tests {
         assert_eq!(jpg_end(jpg), Some(jpg.len() - 4));
         assert_eq!(jpg_end(b"\xff\xd8\xff\xe1\0\x08"), None);
         assert_eq!(png_end(&png()), Some(png().len()));
-    }
-
-    #[test]
-    fn an_archive_behind_a_program_is_a_child_without_a_note() {
-        let data = [
-            pe(),
-            b";!@Install@!UTF-8!;!@InstallEnd@!".to_vec(),
-            b"7z\xbc\xaf\x27\x1c\0\x04".to_vec(),
-            vec![1; 40],
-        ]
-        .concat();
-        let (found, facts) = opened("carve", &data);
-        assert_eq!((found.len(), found[0].kind), (1, Kind::SevenZip));
-        assert!(facts.is_empty());
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl Section {
         needed: u64,
         nest: &mut Nest<'_>,
     ) -> Option<crate::limits::Fault> {
-        let Some(window) = lzx::window(compressed.window) else {
+        let Some(decoder) = lzx::Decoder::new(compressed.window) else {
             let what = format!("LZX window of {} bytes", compressed.window);
             nest.unread(compressed.stream.start, what);
             return None;
@@ -130,7 +130,7 @@ impl Section {
         let mut blocks = Blocks {
             stream,
             compressed,
-            decoder: lzxd::Lzxd::new(window),
+            decoder,
             next: 0,
             skipping: false,
             waiting: Vec::new(),
@@ -148,7 +148,7 @@ impl Section {
 struct Blocks<'a> {
     stream: &'a [u8],
     compressed: &'a Compressed,
-    decoder: lzxd::Lzxd,
+    decoder: lzx::Decoder,
     next: usize,
     skipping: bool,
     waiting: Vec<u8>,
@@ -179,7 +179,7 @@ impl Blocks<'_> {
         let to = self.compressed.blocks.get(self.next).copied();
         let block = self.stream.get(from..to.unwrap_or(self.stream.len()));
         let block = block.filter(|block| !self.skipping && !block.is_empty());
-        let decoded = block.and_then(|block| self.decoder.decompress_next(block, size).ok());
+        let decoded = block.and_then(|block| self.decoder.block(block, size).ok());
         match decoded {
             Some(decoded) if decoded.len() == size => self.waiting.extend_from_slice(decoded),
             _ => {

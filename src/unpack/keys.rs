@@ -1,8 +1,10 @@
 //! Passwords for what is locked: well-known ones, those that were given, and words of the mails around it.
 
+use bytes::Bytes;
+
 use crate::formats::password_words;
 use crate::knowledge::passwords;
-use crate::model::{Artifact, Kind};
+use crate::model::{Artifact, Kind, Name};
 use crate::text;
 
 /// Passwords given by whoever asks for a scan.
@@ -29,6 +31,8 @@ pub struct Keys<'a> {
     tree: &'a [Artifact],
     artifact: Option<&'a Artifact>,
     given: Option<&'a Passwords>,
+    /// Files that lie beside the input.
+    outside: &'a [(Name, Bytes)],
 }
 
 /// Mails around an artifact that are looked through.
@@ -44,7 +48,27 @@ impl<'a> Keys<'a> {
             tree,
             artifact: Some(artifact),
             given: Some(given),
+            outside: &[],
         }
+    }
+
+    /// Says which files lie beside the input.
+    #[must_use]
+    pub fn with_files_beside(mut self, outside: &'a [(Name, Bytes)]) -> Self {
+        self.outside = outside;
+        self
+    }
+
+    /// What lies beside the artifact under a name: in the same container, or beside the input.
+    pub(super) fn beside(self) -> impl Iterator<Item = (&'a Name, &'a Bytes)> {
+        let own = self.artifact.map(|artifact| (artifact.id, artifact.parent));
+        let within = self.tree.iter().filter(move |one| {
+            own.is_some_and(|(id, parent)| parent.is_some() && one.parent == parent && one.id != id)
+        });
+        let within = within.filter_map(|one| Some((one.name.as_ref()?, &one.data)));
+        let is_root = own.is_some_and(|(_, parent)| parent.is_none());
+        let outside = self.outside.iter().filter(move |_| is_root);
+        within.chain(outside.map(|(name, data)| (name, data)))
     }
 
     /// Whether findings name words.

@@ -2,7 +2,9 @@
 //!
 //! A new container is one file here, its `mod` line and its row in [`UNPACKERS`].
 
+mod ace;
 mod activemime;
+mod alz;
 mod ar;
 mod arj;
 mod binhex;
@@ -28,6 +30,8 @@ mod mbox;
 mod msg;
 mod msi;
 mod nest;
+mod nsis;
+mod ntfs;
 mod objects;
 mod office_links;
 mod office_xml;
@@ -42,6 +46,7 @@ mod rpm;
 mod rtf;
 mod script;
 mod script_encoder;
+mod self_extractor;
 mod sevenz;
 mod sis;
 mod smime;
@@ -49,6 +54,8 @@ mod tar;
 mod tnef;
 mod uuencoded;
 mod vba;
+mod volumes;
+mod wim;
 mod workbook;
 mod workbook_parts;
 mod xar;
@@ -76,6 +83,12 @@ pub struct Unpacker {
 
 /// Every unpacker, in the order in which they are tried on an artifact of several readings.
 pub const UNPACKERS: &[Unpacker] = &[
+    // Before all others: volumes that were joined are not opened one by one.
+    Unpacker {
+        name: "volumes",
+        kinds: Kind::ALL,
+        run: volumes::run,
+    },
     Unpacker {
         name: "mail",
         kinds: &[Kind::Eml, Kind::Mht],
@@ -201,6 +214,21 @@ pub const UNPACKERS: &[Unpacker] = &[
         run: arj::run,
     },
     Unpacker {
+        name: "alz",
+        kinds: &[Kind::Alz],
+        run: alz::run_alz,
+    },
+    Unpacker {
+        name: "alz",
+        kinds: &[Kind::Egg],
+        run: alz::run_egg,
+    },
+    Unpacker {
+        name: "ace",
+        kinds: &[Kind::Ace],
+        run: ace::run,
+    },
+    Unpacker {
         name: "cpio",
         kinds: &[Kind::Cpio],
         run: cpio::run,
@@ -260,6 +288,16 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "disk",
         kinds: &[Kind::Vhd, Kind::Vhdx],
         run: disk::run_vhd,
+    },
+    Unpacker {
+        name: "ntfs",
+        kinds: &[Kind::Ntfs],
+        run: ntfs::run,
+    },
+    Unpacker {
+        name: "wim",
+        kinds: &[Kind::Wim],
+        run: wim::run,
     },
     // Sources before streams: a file with more streams than the budget admits must not hide its macros.
     Unpacker {
@@ -337,6 +375,16 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "pe",
         kinds: &[Kind::Pe],
         run: pe::run,
+    },
+    Unpacker {
+        name: "nsis",
+        kinds: &[Kind::Pe],
+        run: nsis::run,
+    },
+    Unpacker {
+        name: "self_extractor",
+        kinds: &[Kind::Pe],
+        run: self_extractor::run,
     },
     // Before runs of base64: what a script hands to an interpreter is told by how it is handed over.
     Unpacker {
@@ -456,8 +504,8 @@ const fn before_zip(kinds: &[Kind]) -> usize {
 /// Kinds that may hold other files and that no unpacker here opens: never silently clean.
 #[rustfmt::skip]
 pub const UNSUPPORTED: &[Kind] = &[
-    Kind::Ace, Kind::Arc, Kind::Zoo, Kind::Alz, Kind::Egg, Kind::Wim, Kind::StuffIt, Kind::Crx,
-    Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Ntfs, Kind::Pst, Kind::Dbx, Kind::Mdb, Kind::Accdb,
+    Kind::Arc, Kind::Zoo, Kind::StuffIt, Kind::Crx,
+    Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Pst, Kind::Dbx, Kind::Mdb, Kind::Accdb,
 ];
 
 #[cfg(test)]

@@ -158,6 +158,8 @@ pub struct Nest<'a> {
     candidates: Option<Vec<Candidate>>,
     /// Digests of the children.
     held: Held,
+    /// No other unpacker is to open the artifact.
+    pub(crate) closed: bool,
     /// Children pushed so far.
     pub(crate) children: Vec<Artifact>,
     /// Facts about the artifact itself.
@@ -180,6 +182,7 @@ impl<'a> Nest<'a> {
             opened_with: None,
             candidates: None,
             held: Held::new(),
+            closed: false,
             children: Vec::new(),
             facts: Vec::new(),
             mail: None,
@@ -294,6 +297,16 @@ impl<'a> Nest<'a> {
         if let Some(child) = at.and_then(|at| self.children.get_mut(at)) {
             child.facts.push(fact);
         }
+    }
+
+    /// What lies beside the artifact under a name.
+    pub fn beside(&self) -> impl Iterator<Item = (&'a Name, &'a Bytes)> {
+        self.keys.beside()
+    }
+
+    /// Says that the artifact is opened elsewhere, whole: no other unpacker is to open it.
+    pub fn close(&mut self) {
+        self.closed = true;
     }
 
     /// Children pushed so far.

@@ -1,7 +1,8 @@
 //! RAR archives of every generation, by the rars crate over the bytes in memory.
 //!
 //! The archive is parsed without a password (one that does not fit would make the crate refuse plain members too); a
-//! member that fails does not end the others. Parts of a set of volumes are told: a set is looked at only as a whole.
+//! member that fails does not end the others. The volumes of a set are read at the first of them, where the others lie
+//! beside it.
 
 use std::cell::RefCell;
 use std::io::{Error as IoError, Write};
@@ -18,6 +19,7 @@ use crate::limits::{Fault, Halt, RATIO_COUNTS_FROM};
 use crate::model::{Artifact, Name, Trouble};
 use crate::text;
 
+use super::volumes::Set;
 use super::{Child, Nest};
 
 /// The largest dictionary in bytes.
@@ -95,25 +97,14 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     }
     options.password = known.as_deref().map(str::as_bytes);
     let solid = archive.members().any(|member| member.is_solid());
-    let deadline = nest
-        .budget()
-        .time_left()
-        .and_then(|left| Instant::now().checked_add(left));
+    let deadline = deadline(nest);
     let mut taken: Vec<Taken> = Vec::new();
-    let ended = extract(&archive, options, deadline, solid, &mut taken, nest);
-    for member in taken {
-        nest.tick()?;
-        let data = std::mem::take(&mut *member.data.borrow_mut());
-        let short = length(data.len()) < member.size;
-        let fault = match member.fault {
-            Some(what) => Some(Fault::Broken(what)),
-            None if short => Some(Fault::Broken("it breaks off".to_owned())),
-            None => None,
-        };
-        let shown = text::excerpt(&member.name.text);
-        let child = Child::new("rar-member", data).named(member.name);
-        nest.push_decoded(child, fault, &shown)?;
-    }
+    let ended = match Place::of(&archive, artifact, options, nest) {
+        Place::Elsewhere => return Ok(()),
+        Place::Whole(volumes) => joined(&volumes, options, deadline, &mut taken, nest),
+        Place::Alone => extract(&archive, options, deadline, solid, &mut taken, nest),
+    };
+    push_all(taken, nest)?;
     match ended {
         Ok(()) => Ok(()),
         Err(_) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
@@ -127,6 +118,137 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
             }
         },
     }
+}
+
+fn deadline(nest: &Nest<'_>) -> Option<Instant> {
+    let left = nest.budget().time_left()?;
+    Instant::now().checked_add(left)
+}
+
+/// Where the members of an archive that is a volume are read.
+enum Place {
+    /// It is none, or the others are not there.
+    Alone,
+    /// Here: the first volume, with all that follow.
+    Whole(Vec<Archive>),
+    /// At the first volume, which is there.
+    Elsewhere,
+}
+
+impl Place {
+    /// Volumes are found by their names; what is missing between them is told.
+    fn of(
+        archive: &Archive,
+        artifact: &Artifact,
+        options: ArchiveReadOptions<'_>,
+        nest: &mut Nest<'_>,
+    ) -> Self {
+        let is_split = |archive: &Archive| {
+            let mut members = archive.members();
+            members.any(|one| one.meta.is_split_before || one.meta.is_split_after)
+        };
+        if !is_split(archive) {
+            return Self::Alone;
+        }
+        let Some(set) = Set::of(artifact, nest).filter(Set::has_others) else {
+            return Self::Alone;
+        };
+        let read = |data: &[u8]| ArchiveReader::read_with_options(data, options).ok();
+        if set.volume.number != 1 {
+            let first = set.get(1).and_then(|first| read(first));
+            return match first.is_some_and(|first| is_split(&first)) && set.gap().is_none() {
+                true => Self::Elsewhere,
+                false => Self::Alone,
+            };
+        }
+        let mut volumes = Vec::new();
+        for (number, data) in &set.volumes {
+            if volumes.len().saturating_add(1) != *number {
+                break;
+            }
+            match read(data) {
+                Some(volume) => volumes.push(volume),
+                None => break,
+            }
+        }
+        if volumes.len() < set.volumes.len() {
+            let missing = volumes.len().saturating_add(1);
+            nest.unread(0, format!("volume {missing} is missing or damaged"));
+        }
+        Self::Whole(volumes)
+    }
+}
+
+/// Extracts the members of all volumes. What is locked needs a password that opens all of it.
+fn joined(
+    volumes: &[Archive],
+    options: ArchiveReadOptions<'_>,
+    deadline: Option<Instant>,
+    taken: &mut Vec<Taken>,
+    nest: &mut Nest<'_>,
+) -> rars::Result<()> {
+    let mut members = volumes.iter().flat_map(Archive::members);
+    let locked = members.any(|member| member.meta.is_encrypted);
+    if !locked || options.password.is_some() {
+        return extract_volumes(volumes, options, deadline, taken);
+    }
+    let opened = nest.unlock(SCHEME, None, |word| {
+        let mut options = options;
+        options.password = Some(word.as_bytes());
+        let mut taken = Vec::new();
+        let ended = extract_volumes(volumes, options, deadline, &mut taken);
+        ended.is_ok().then_some(taken)
+    });
+    match opened {
+        Some(opened) => *taken = opened,
+        None => nest.note(Trouble::Locked(SCHEME.to_owned()).into_fact("a set of volumes")),
+    }
+    Ok(())
+}
+
+fn extract_volumes(
+    volumes: &[Archive],
+    options: ArchiveReadOptions<'_>,
+    deadline: Option<Instant>,
+    taken: &mut Vec<Taken>,
+) -> rars::Result<()> {
+    let sizes: std::collections::BTreeMap<Vec<u8>, u64> = rars::volume_members(volumes)?
+        .into_iter()
+        .map(|one| (one.meta.name, one.meta.unpacked_size))
+        .collect();
+    rars::extract_volumes_to_with_options(volumes, options, |meta| {
+        let name = match meta.name_is_unicode {
+            true => Name::of(String::from_utf8_lossy(&meta.name)),
+            false => Name::from_raw(&meta.name),
+        };
+        let data: Rc<RefCell<Vec<u8>>> = Rc::default();
+        if !meta.is_directory {
+            taken.push(Taken {
+                name,
+                data: Rc::clone(&data),
+                size: sizes.get(&meta.name).copied().unwrap_or_default(),
+                fault: None,
+            });
+        }
+        Ok(Box::new(Sink { data, deadline }) as Box<dyn Write>)
+    })
+}
+
+fn push_all(taken: Vec<Taken>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    for member in taken {
+        nest.tick()?;
+        let data = std::mem::take(&mut *member.data.borrow_mut());
+        let short = length(data.len()) < member.size;
+        let fault = match member.fault {
+            Some(what) => Some(Fault::Broken(what)),
+            None if short => Some(Fault::Broken("it breaks off".to_owned())),
+            None => None,
+        };
+        let shown = text::excerpt(&member.name.text);
+        let child = Child::new("rar-member", data).named(member.name);
+        nest.push_decoded(child, fault, &shown)?;
+    }
+    Ok(())
 }
 
 /// The password of the members, where some are locked: the one that opens the smallest of them.

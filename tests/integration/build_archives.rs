@@ -128,6 +128,103 @@ fn rar(name: &str, content: &[u8]) -> Vec<u8> {
     .concat()
 }
 
+/// RAR 5 in so many volumes, a stored file that goes through all of them.
+pub(crate) fn rar_volumes(name: &str, content: &[u8], count: usize) -> Vec<Vec<u8>> {
+    let crc_of = |data: &[u8]| {
+        let mut crc = flate2::Crc::new();
+        crc.update(data);
+        crc.sum().to_le_bytes()
+    };
+    let block = |fields: &[u8]| {
+        let sized = [&[u8::try_from(fields.len()).unwrap()], fields].concat();
+        [crc_of(&sized).as_slice(), &sized].concat()
+    };
+    let whole = u8::try_from(content.len()).unwrap();
+    let pieces: Vec<&[u8]> = content.chunks(content.len().div_ceil(count)).collect();
+    let last = pieces.len() - 1;
+    let volume = |(at, piece): (usize, &&[u8])| {
+        let number = u8::try_from(at).unwrap();
+        // A volume, and from the second on its number.
+        let main = if at == 0 {
+            vec![1, 0, 1]
+        } else {
+            vec![1, 0, 3, number]
+        };
+        let split = if at > 0 { 8 } else { 0 } | if at < last { 16 } else { 0 };
+        let mut file = vec![
+            2,
+            2 | split,
+            u8::try_from(piece.len()).unwrap(),
+            4,
+            whole,
+            0x20,
+        ];
+        // Of the whole at the end, of the piece before.
+        file.extend(crc_of(if at == last { content } else { piece }));
+        file.extend([0, 1, u8::try_from(name.len()).unwrap()]);
+        file.extend(name.bytes());
+        let mark: &[u8] = b"Rar!\x1a\x07\x01\0";
+        let end = block(&[5, 0, u8::from(at < last)]);
+        [mark, &block(&main), &block(&file), piece, &end].concat()
+    };
+    pieces.iter().enumerate().map(volume).collect()
+}
+
+/// A cabinet of one stored file.
+pub(crate) fn cab(name: &str, content: &[u8]) -> Vec<u8> {
+    cabinet(&[(0, content, content.len(), name)])
+}
+
+/// A cabinet like another, with a second folder of LZX of one block that claims `size` bytes.
+pub(crate) fn cab_with_lzx(content_of: &[u8], block: &[u8], size: usize) -> Vec<u8> {
+    // Behind the head, one folder, one file and the head of its block.
+    let at = memchr::memmem::find(content_of, b"MZ").unwrap();
+    let content = &content_of[at..];
+    cabinet(&[
+        (0, content, content.len(), "good.exe"),
+        (0x0f03, block, size, "lost.exe"),
+    ])
+}
+
+/// A cabinet of folders with one file each: method, block, size, name.
+fn cabinet(folders: &[(u16, &[u8], usize, &str)]) -> Vec<u8> {
+    let word = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
+    let half = |number: usize| u16::try_from(number).unwrap().to_le_bytes();
+    let count = folders.len();
+    let files_at = 36 + 8 * count;
+    let mut list = Vec::new();
+    for (number, (_, _, size, name)) in folders.iter().enumerate() {
+        list.extend(word(*size));
+        list.extend(word(0));
+        list.extend(half(number));
+        list.extend([0x21, 0x58, 0, 0, 0xa0, 0]);
+        list.extend(name.bytes());
+        list.push(0);
+    }
+    let (mut heads, mut blocks) = (Vec::new(), Vec::new());
+    for (method, block, size, _) in folders {
+        heads.extend(word(files_at + list.len() + blocks.len()));
+        heads.extend(half(1));
+        heads.extend(method.to_le_bytes());
+        blocks.extend(word(0));
+        blocks.extend(half(block.len()));
+        blocks.extend(half(*size));
+        blocks.extend(*block);
+    }
+    let mut out = b"MSCF\0\0\0\0".to_vec();
+    out.extend(word(files_at + list.len() + blocks.len()));
+    out.extend(word(0));
+    out.extend(word(files_at));
+    out.extend([0, 0, 0, 0, 3, 1]);
+    out.extend(half(count));
+    out.extend(half(count));
+    out.extend([0; 6]);
+    out.extend(heads);
+    out.extend(list);
+    out.extend(blocks);
+    out
+}
+
 /// A stored member with a level 0 header.
 fn lzh(name: &[u8], content: &[u8]) -> Vec<u8> {
     let crc = content.iter().fold(0u16, |crc, byte| {

@@ -13,7 +13,6 @@ const PACKED: &[&str] = &[
     "clam-aspack.exe",
     "clam-fsg.exe",
     "clam-mew.exe",
-    "clam-nsis.exe",
     "clam-pespin.exe",
     "clam-petite.exe",
     "clam-upack.exe",

@@ -52,6 +52,7 @@ mod build_pcode;
 mod clamav_testfiles;
 mod cli;
 mod compound;
+mod containers;
 mod corpus;
 mod disarm;
 mod disarm_formats;

@@ -15,7 +15,14 @@ const COLUMNS_START: &str = "<!-- columns: made by tests/integration/readme.rs -
 const COLUMNS_END: &str = "<!-- end of columns -->";
 
 /// Readers that search any bytes for hidden files: what they search is not what they open.
-const SEARCHES: &[&str] = &["carve", "encoded", "uuencoded"];
+const SEARCHES: &[&str] = &[
+    "carve",
+    "encoded",
+    "nsis",
+    "self_extractor",
+    "uuencoded",
+    "volumes",
+];
 
 /// What is done with a kind, the most first.
 fn degree(kind: Kind) -> usize {

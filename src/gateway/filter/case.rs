@@ -88,6 +88,7 @@ impl Case<'_> {
                 deadline: Some(deadline),
                 passwords: Passwords::default(),
                 given: Some(Kind::Eml),
+                ..Context::default()
             },
         }
     }

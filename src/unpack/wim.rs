@@ -1,0 +1,213 @@
+//! Windows images: every stream once, under each path that leads to it.
+
+use bytes::Bytes;
+
+use crate::bytes::length;
+use crate::formats::wim::{self, Chunks, Closed, Digest, Image, Names, Resource, Stream};
+use crate::limits::Halt;
+use crate::model::{Artifact, Name, Trouble};
+use crate::text;
+
+use super::{Child, Nest, Payload};
+
+/// How a file of an image is reached.
+const VIA: &str = "wim-file";
+
+/// Pushes every stream.
+pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let data = &artifact.data;
+    let image = wim::header(data)?;
+    if data.starts_with(b"WLPWM") {
+        return Err(Trouble::NoReader("pipable Windows image".to_owned()));
+    }
+    if image.part.1 > 1 {
+        let (part, parts) = image.part;
+        nest.unread(0, format!("part {part} of {parts} of a set"));
+    }
+    let Some(table) = decoded(data, &image, &image.table, "table of resources", nest)? else {
+        return Ok(());
+    };
+    let (streams, cut) = wim::streams(&table);
+    if cut {
+        nest.unread(image.table.at, "the table of resources is cut");
+    }
+    let names = names(data, &image, &streams, nest)?;
+    let mut solid = Solid::default();
+    for stream in &streams {
+        nest.tick()?;
+        if stream.is_metadata() {
+            continue;
+        }
+        if stream.is_solid {
+            solid.take(data, &image, stream, &names, nest)?;
+            continue;
+        }
+        let (name, shown) = named(&names, &stream.digest);
+        match Chunks::open(data, &image, &stream.resource) {
+            Err(closed) => tell(closed, &stream.resource, &shown, nest),
+            Ok(mut chunks) => {
+                let packed = stream.resource.packed;
+                let read = nest.read(&mut chunks, packed, stream.resource.size);
+                let child = Child::new(VIA, Payload::Paid(read.data.into())).named(name);
+                nest.push_decoded(child, read.fault, &shown)?;
+            }
+        }
+    }
+    solid.end(nest);
+    Ok(())
+}
+
+/// The paths of every image.
+fn names(
+    data: &Bytes,
+    image: &Image,
+    streams: &[Stream],
+    nest: &mut Nest<'_>,
+) -> Result<Names, Trouble> {
+    let mut names = Names::default();
+    let mut images = 0u32;
+    for stream in streams.iter().filter(|stream| stream.is_metadata()) {
+        images = images.saturating_add(1);
+        let folders = decoded(data, image, &stream.resource, "folders of an image", nest)?;
+        if let Some(folders) = folders {
+            names.read(&folders, nest.budget())?;
+        }
+    }
+    if images < image.images {
+        let what = format!("{} images are declared, {images} are there", image.images);
+        nest.unread(0, what);
+    }
+    for cut in std::mem::take(&mut names.cut).into_iter().take(64) {
+        nest.unread(0, format!("{cut}: cut"));
+    }
+    if names.full {
+        let halt = Halt::Ceiling("entries of a Windows image");
+        nest.note(Trouble::TooMuch(halt).into_fact(""));
+    }
+    Ok(names)
+}
+
+/// A resource that is needed to read others; none where it cannot be read, which is told.
+fn decoded(
+    data: &Bytes,
+    image: &Image,
+    resource: &Resource,
+    what: &str,
+    nest: &mut Nest<'_>,
+) -> Result<Option<Bytes>, Trouble> {
+    let mut chunks = match Chunks::open(data, image, resource) {
+        Ok(chunks) => chunks,
+        Err(closed) => {
+            tell(closed, resource, what, nest);
+            return Ok(None);
+        }
+    };
+    let size = chunks.size();
+    let read = nest.read(&mut chunks, resource.packed, size);
+    match read.fault.map(Trouble::from) {
+        Some(stop @ Trouble::TooMuch(_)) => return Err(stop),
+        Some(other) => nest.note(other.into_fact(what)),
+        None => {}
+    }
+    Ok(Some(read.data.into()))
+}
+
+fn named(names: &Names, digest: &Digest) -> (Name, String) {
+    let paths = names.paths.get(digest);
+    let mut readings = paths.cloned().unwrap_or_default();
+    // Copies under a thousand names tell no more than some of them.
+    readings.truncate(16);
+    let shown = match readings.first() {
+        Some(path) => text::excerpt(path),
+        None => "a stream without a name".to_owned(),
+    };
+    let raw = readings.first().cloned().unwrap_or_default().into_bytes();
+    let name = match readings.is_empty() {
+        true => Name::default(),
+        false => Name::from_readings(raw, readings),
+    };
+    (name, shown)
+}
+
+fn tell(closed: Closed, resource: &Resource, what: &str, nest: &mut Nest<'_>) {
+    match closed {
+        Closed::Cut(there) => {
+            let missing = length(resource.packed.saturating_sub(there));
+            nest.unread(resource.at, format!("{what}: {missing} bytes are missing"));
+        }
+        Closed::NoReader(why) => nest.note(Trouble::NoReader(why).into_fact(what)),
+        Closed::Broken(why) => nest.unread(resource.at, format!("{what}: {why}")),
+    }
+}
+
+/// Solid resources in a row: what lies in them follows them in the table, with offsets that count through all of them.
+#[derive(Default)]
+struct Solid {
+    holders: Vec<Resource>,
+    /// Decoded once the first of their streams comes.
+    content: Option<Bytes>,
+    lost: usize,
+}
+
+impl Solid {
+    fn take(
+        &mut self,
+        data: &Bytes,
+        image: &Image,
+        stream: &Stream,
+        names: &Names,
+        nest: &mut Nest<'_>,
+    ) -> Result<(), Trouble> {
+        if stream.is_holder() {
+            if self.content.take().is_some() {
+                self.holders.clear();
+            }
+            self.holders.push(stream.resource);
+            return Ok(());
+        }
+        let content = match &self.content {
+            Some(content) => content.clone(),
+            None => {
+                let content = self.decode(data, image, nest)?;
+                self.content = Some(content.clone());
+                content
+            }
+        };
+        let (name, shown) = named(names, &stream.digest);
+        // Of a stream in a solid resource the packed size is its size.
+        let start = stream.resource.at.min(content.len());
+        let end = start
+            .saturating_add(stream.resource.packed)
+            .min(content.len());
+        let missing = stream
+            .resource
+            .packed
+            .saturating_sub(end.saturating_sub(start));
+        if missing > 0 {
+            // That no reader opens them was said of the resource.
+            self.lost = self.lost.saturating_add(1);
+            if content.is_empty() {
+                return Ok(());
+            }
+            nest.unread(0, format!("{shown}: {missing} bytes are missing"));
+        }
+        nest.push(Child::new(VIA, content.slice(start..end)).named(name))?;
+        Ok(())
+    }
+
+    fn decode(&self, data: &Bytes, image: &Image, nest: &mut Nest<'_>) -> Result<Bytes, Trouble> {
+        let mut whole = Vec::new();
+        for holder in &self.holders {
+            let part = decoded(data, image, holder, "a solid resource", nest)?;
+            whole.extend_from_slice(&part.unwrap_or_default());
+        }
+        Ok(whole.into())
+    }
+
+    fn end(self, nest: &mut Nest<'_>) {
+        if self.lost > 0 && self.content.is_some_and(|content| content.is_empty()) {
+            let what = format!("{} files of a solid resource", self.lost);
+            nest.unread(0, what);
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! Containers as independent programs write them: every file comes out under its name with its bytes, and what is
+//! missing is told. A program that is not installed is said.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use sekisho::engine::{Engine, Input, Worker};
+use sekisho::model::{Artifact, Name, Report};
+
+use crate::bench::{engine, scan};
+use crate::build;
+use crate::build_archives;
+use crate::support::Folder;
+
+fn shared() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(engine)
+}
+
+fn scanned(name: &str, data: Vec<u8>) -> Report {
+    scan(&mut Worker::new(shared()), name, data)
+}
+
+/// Runs a program in a folder; false where it is not installed.
+fn ran(folder: &Folder, program: &str, arguments: &[&str]) -> bool {
+    let ended = Command::new(program)
+        .args(arguments)
+        .current_dir(folder.path(""))
+        .env("LC_ALL", "C.UTF-8")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    match ended {
+        Ok(status) => {
+            assert!(status.success(), "{program} {arguments:?}: {status}");
+            true
+        }
+        Err(_) => {
+            eprintln!("skipped: {program} is not installed");
+            false
+        }
+    }
+}
+
+/// Files of every sort: text that repeats, code with calls, bytes that do not compress, a Japanese name.
+fn files() -> BTreeMap<String, Vec<u8>> {
+    let mut dice = crate::bench::Dice::new(7);
+    let random = |len: usize, dice: &mut crate::bench::Dice| -> Vec<u8> {
+        (0..len)
+            .map(|_| u8::try_from(dice.below(256)).unwrap())
+            .collect()
+    };
+    let text: String = (0..9000)
+        .map(|at| format!("line {} of a long text\n", at % 700))
+        .collect();
+    let mut code = Vec::new();
+    for at in 0..12_000usize {
+        code.extend([0x55, 0x8b, 0xec, 0xe8]);
+        code.extend(u32::try_from(at * 37 % 5000).unwrap().to_le_bytes());
+        code.extend(random(at % 3, &mut dice));
+    }
+    BTreeMap::from([
+        ("text.txt".to_owned(), text.into_bytes()),
+        ("資料/見積書.bin".to_owned(), random(70_001, &mut dice)),
+        ("資料/code.bin".to_owned(), code),
+        (
+            "資料/small.txt".to_owned(),
+            b"a few words of a small file".to_vec(),
+        ),
+    ])
+}
+
+fn written(files: &BTreeMap<String, Vec<u8>>) -> Folder {
+    let folder = Folder::new();
+    for (name, data) in files {
+        folder.file(Path::new("in").join(name), data);
+    }
+    folder
+}
+
+fn has(report: &Report, id: &str) -> bool {
+    report.findings.iter().any(|finding| finding.id == id)
+}
+
+/// Every file is an artifact of this way, with its name and bytes, and nothing is missing.
+fn holds(report: &Report, via: &str, files: &BTreeMap<String, Vec<u8>>, what: &str) {
+    let found: Vec<&Artifact> = report
+        .artifacts
+        .iter()
+        .filter(|one| one.via == Some(via))
+        .collect();
+    for (name, data) in files {
+        let one = found.iter().find(|one| one.label() == name);
+        let one = one.unwrap_or_else(|| panic!("{what}: {name} is not there"));
+        assert!(
+            one.data.as_ref() == data.as_slice(),
+            "{what}: {name} differs"
+        );
+    }
+    assert!(report.complete, "{what}: {:?}", report.findings);
+}
+
+#[test]
+fn windows_images_of_every_method_are_read() {
+    let files = files();
+    let folder = written(&files);
+    let methods: &[(&str, &[&str])] = &[
+        ("none", &["--compress=none"]),
+        ("xpress", &["--compress=XPRESS"]),
+        ("xpress-64k", &["--compress=XPRESS", "--chunk-size=65536"]),
+        ("lzx", &["--compress=LZX"]),
+        ("lzx-100", &["--compress=LZX:100"]),
+        ("lzx-2m", &["--compress=LZX", "--chunk-size=2097152"]),
+        (
+            "solid-lzx",
+            &[
+                "--solid",
+                "--compress=LZX",
+                "--solid-compress=LZX",
+                "--solid-chunk-size=1048576",
+            ],
+        ),
+        (
+            "solid-xpress",
+            &[
+                "--solid",
+                "--compress=XPRESS",
+                "--solid-compress=XPRESS",
+                "--solid-chunk-size=32768",
+            ],
+        ),
+    ];
+    for (name, options) in methods {
+        let wim = format!("{name}.wim");
+        let arguments = [&["capture", "in", &wim, "--no-acls"], *options].concat();
+        if !ran(&folder, "wimlib-imagex", &arguments) {
+            return;
+        }
+        let data = std::fs::read(folder.path(&wim)).unwrap();
+        let report = scanned(&wim, data.clone());
+        assert_eq!(report.artifacts[0].kind.as_str(), "wim");
+        holds(&report, "wim-file", &files, name);
+        let report = scanned(&wim, data[..data.len() / 2].to_vec());
+        assert!(!report.complete, "{name}: half of it is whole");
+    }
+    ran(
+        &folder,
+        "wimlib-imagex",
+        &[
+            "capture",
+            "in",
+            "lzms.esd",
+            "--compress=LZMS",
+            "--solid",
+            "--no-acls",
+        ],
+    );
+    let report = scanned("lzms.esd", std::fs::read(folder.path("lzms.esd")).unwrap());
+    assert!(
+        has(&report, "unsupported-container"),
+        "{:?}",
+        report.findings
+    );
+}
+
+#[test]
+fn ntfs_volumes_are_read_bare_and_in_virtual_disks() {
+    let mut files = files();
+    let folder = written(&files);
+    std::fs::write(folder.path("volume.img"), vec![0; 4 << 20]).unwrap();
+    let format = ["-F", "-q", "-c", "1024", "-s", "512", "volume.img"];
+    let capture = ["capture", "in", "files.wim", "--no-acls"];
+    let apply = ["apply", "files.wim", "1", "volume.img"];
+    if !ran(&folder, "/usr/sbin/mkntfs", &format)
+        || !ran(&folder, "wimlib-imagex", &capture)
+        || !ran(&folder, "wimlib-imagex", &apply)
+    {
+        return;
+    }
+    files.insert("text.txt:隠し.exe".to_owned(), build::program());
+    std::fs::write(folder.path("stream"), build::program()).unwrap();
+    if !ran(
+        &folder,
+        "ntfscp",
+        &["-q", "-N", "隠し.exe", "volume.img", "stream", "text.txt"],
+    ) {
+        return;
+    }
+    let volume = std::fs::read(folder.path("volume.img")).unwrap();
+    let report = scanned("volume.img", volume.clone());
+    assert_eq!(report.artifacts[0].kind.as_str(), "ntfs");
+    holds(&report, "disk-file", &files, "bare");
+    assert!(has(&report, "container-irregular"), "{:?}", report.findings);
+    let report = scanned("volume.img", volume[..1 << 20].to_vec());
+    assert!(!report.complete, "{:?}", report.findings);
+    for (kind, format) in [("vhd", "vpc"), ("vhdx", "vhdx")] {
+        let disk = format!("volume.{kind}");
+        if ran(
+            &folder,
+            "qemu-img",
+            &["convert", "-O", format, "volume.img", &disk],
+        ) {
+            let report = scanned(&disk, std::fs::read(folder.path(&disk)).unwrap());
+            assert_eq!(report.artifacts[0].kind.as_str(), kind);
+            holds(&report, "disk-file", &files, kind);
+        }
+    }
+}
+
+/// A mail with files attached under their names.
+fn mail(parts: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let head = |(name, _): &(String, Vec<u8>)| {
+        format!(
+            "Content-Type: application/octet-stream; name=\"{name}\"\nContent-Transfer-Encoding: base64"
+        )
+    };
+    let heads: Vec<String> = parts.iter().map(head).collect();
+    let parts: Vec<_> = heads
+        .iter()
+        .zip(parts)
+        .map(|(head, (_, data))| build::attachment(head, data))
+        .collect();
+    build::mail("volumes", &parts)
+}
+
+/// The volumes of a set: whole in one mail and in one folder, and with each of them missing.
+fn joins(set: &[(String, Vec<u8>)], files: &BTreeMap<String, Vec<u8>>, via: &str, what: &str) {
+    assert!(set.len() > 2, "{what}: {} volumes", set.len());
+    holds(&scanned("all.eml", mail(set)), via, files, what);
+    for gone in 0..set.len() {
+        let mut rest = set.to_vec();
+        let (name, _) = rest.remove(gone);
+        let report = scanned("some.eml", mail(&rest));
+        assert!(
+            has(&report, "malformed-container"),
+            "{what} without {name}: {:?}",
+            report.findings
+        );
+        assert!(!report.complete);
+    }
+    let folder = Folder::new();
+    set.iter()
+        .for_each(|(name, data)| drop(folder.file(Path::new("set").join(name), data)));
+    let run = folder.run(&["scan", "--format", "json", "set"]);
+    let reports = run.json();
+    let reports = reports.as_array().unwrap();
+    assert!(
+        reports.iter().all(|report| report["complete"] == true),
+        "{what}: {run:?}"
+    );
+    let members = reports
+        .iter()
+        .flat_map(|report| report["artifacts"].as_array().unwrap());
+    let members = members.filter(|one| one["via"] == via).count();
+    assert!(members >= files.len(), "{what}: {members} members");
+}
+
+/// The files of a folder whose names start so, in order.
+fn volumes(folder: &Folder, start: &str) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder.path("")).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(start) {
+            found.push((name, std::fs::read(entry.path()).unwrap()));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn sets_of_volumes_are_joined_and_a_missing_one_is_told() {
+    let mut files = files();
+    files.remove("text.txt");
+    let folder = written(&files);
+    if ran(&folder, "7z", &["a", "-v30k", "seven.7z", "./in/*"]) {
+        joins(&volumes(&folder, "seven.7z"), &files, "7z-member", "7z");
+    }
+    if ran(
+        &folder,
+        "7z",
+        &["a", "-v30k", "-tzip", "pieces.zip", "./in/*"],
+    ) {
+        joins(
+            &volumes(&folder, "pieces.zip"),
+            &files,
+            "zip-member",
+            "zip in pieces",
+        );
+    }
+    if ran(
+        &folder,
+        "sh",
+        &["-c", "cd in && zip -q -r -s 64k ../split.zip ."],
+    ) {
+        joins(
+            &volumes(&folder, "split.z"),
+            &files,
+            "zip-member",
+            "split zip",
+        );
+    }
+}
+
+#[test]
+fn volumes_of_rar_are_read_together() {
+    let content: Vec<u8> = (0..90u8).collect();
+    let set: Vec<(String, Vec<u8>)> = build_archives::rar_volumes("見積書.bin", &content, 3)
+        .into_iter()
+        .enumerate()
+        .map(|(at, data)| (format!("a.part{}.rar", at + 1), data))
+        .collect();
+    let files = BTreeMap::from([("見積書.bin".to_owned(), content)]);
+    joins(&set, &files, "rar-member", "rar");
+}
+
+#[test]
+fn names_that_look_like_volumes_mean_nothing_by_themselves() {
+    for name in ["report.002", "log.123", "data.z01x", "a.r2d"] {
+        let report = scanned(name, b"some words of a report".to_vec());
+        assert!(report.findings.is_empty(), "{name}: {:?}", report.findings);
+    }
+    let report = scanned("a.zip", build::zip(&[("a.txt", b"words")]));
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
+}
+
+#[test]
+fn a_folder_of_lzx_that_is_broken_loses_only_itself() {
+    // A second folder whose one block lies about what follows its head.
+    let good = build_archives::cab("good.exe", &build::program());
+    for broken in [
+        [0u8, 0x30, 0, 0].as_slice(),
+        &[0xff; 40],
+        &[0, 0x30, 0xf0, 0xff, 1, 0, 0, 0],
+        &[],
+    ] {
+        let data = build_archives::cab_with_lzx(&good, broken, 0x8000);
+        let report = scanned("a.cab", data);
+        assert!(!has(&report, "scanner-crashed"), "{:?}", report.findings);
+        assert!(has(&report, "malformed-container"), "{:?}", report.findings);
+        assert!(report.artifacts.iter().any(|one| one.label() == "good.exe"));
+    }
+}
+
+#[test]
+fn files_beside_an_input_count_for_the_input_alone() {
+    let set = build_archives::rar_volumes("a.bin", &[7; 60], 2);
+    let input = Input {
+        path: "a.part1.rar".to_owned(),
+        name: Some(Name::of("a.part1.rar")),
+        data: set[0].clone().into(),
+        context: sekisho::engine::Context {
+            beside: vec![(Name::of("a.part2.rar"), set[1].clone().into())],
+            ..Default::default()
+        },
+        ..Input::default()
+    };
+    let report = Worker::new(shared()).scan(input);
+    assert_eq!(report.artifacts.last().unwrap().data.as_ref(), [7; 60]);
+    assert!(report.complete);
+}
