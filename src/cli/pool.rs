@@ -106,7 +106,7 @@ struct Job {
 /// What a thread says.
 enum Event<T> {
     /// The input is read, the scan begins.
-    Started(u64, Running),
+    Started(u64, Box<Running>),
     /// It ended.
     Ended(u64, Outcome<T>),
 }
@@ -130,7 +130,7 @@ struct Run<T> {
     threads: usize,
     /// Inputs handed out and not ended yet.
     handed_out: usize,
-    running: BTreeMap<u64, Running>,
+    running: BTreeMap<u64, Box<Running>>,
     /// Index of the next result to deliver in order.
     next: u64,
     waiting: BTreeMap<u64, Outcome<T>>,
@@ -307,7 +307,7 @@ fn work<T>(pool: &Pool<T>, queue: &Mutex<Receiver<Job>>, report: &Sender<Event<T
             deadline,
             left_behind: Arc::clone(&left_behind),
         };
-        let _ = report.send(Event::Started(index, running));
+        let _ = report.send(Event::Started(index, Box::new(running)));
         let watched = input.clone();
         let scanned = catch_unwind(AssertUnwindSafe(|| worker.scan(input)));
         let scanned = scanned.unwrap_or_else(|_| {

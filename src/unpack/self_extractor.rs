@@ -134,7 +134,7 @@ fn rar(data: &[u8], at: usize) -> Option<Range<usize>> {
         }
         _ => false,
     };
-    fits.then(|| at..data.len())
+    fits.then_some(at..data.len())
 }
 
 /// The archive that ends with the record at `at`: its directory stands before it, and its members before that.

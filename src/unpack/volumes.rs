@@ -67,6 +67,10 @@ impl Set {
 
 /// Joins a set at its first piece, or at the last volume of a zip.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    // A whole bears the name of its last volume.
+    if artifact.via == Some(VIA) {
+        return Ok(());
+    }
     let Some(set) = Set::of(artifact, nest) else {
         return Ok(());
     };

@@ -291,6 +291,14 @@ fn sets_of_volumes_are_joined_and_a_missing_one_is_told() {
             "zip in pieces",
         );
     }
+    let scattered = |at: u32| {
+        at.wrapping_mul(2_654_435_761)
+            .rotate_left(at % 29)
+            .to_le_bytes()
+    };
+    let more: Vec<u8> = (0..40_000).flat_map(scattered).collect();
+    folder.file("in/more.bin", &more);
+    files.insert("more.bin".to_owned(), more);
     if ran(
         &folder,
         "sh",
