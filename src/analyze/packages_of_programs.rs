@@ -28,6 +28,8 @@ pub(super) const ROW: Analyzer = Analyzer {
         Kind::Qcow,
         Kind::Dmg,
         Kind::Ntfs,
+        Kind::Hfs,
+        Kind::Apfs,
         Kind::Cab,
         Kind::Pe,
         Kind::Zip,

@@ -3,7 +3,7 @@
 //!
 //! Compound files, zips, programs, disk images, ASN.1 and everything in text have files of their own.
 
-use crate::bytes::{slice, u16_at};
+use crate::bytes::{slice, u16_at, u32_at};
 use crate::model::Kind;
 
 use super::weak;
@@ -161,6 +161,9 @@ const TABLE: &[Row] = &[
     row(0, b"COWD", Kind::Vmdk),
     row(0, b"# Disk DescriptorFile", Kind::Vmdk),
     row(0, b"QFI\xfb", Kind::Qcow),
+    // Images by older writers have their trailer in front.
+    weak(0, b"koly\0\0\0\x04", Kind::Dmg, |data| slice(data, 8, 4) == Some(&[0, 0, 2, 0])),
+    weak(32, b"NXSB", Kind::Apfs, |data| u32_at(data, 36).is_some_and(|size| (4096..=65536).contains(&size) && size.is_power_of_two())),
     // Sound, video, fonts.
     row(0, b"ID3", Kind::Mp3),
     row(0, b"OggS", Kind::Ogg),

@@ -14,10 +14,12 @@ mod chm;
 mod compressed;
 mod cpio;
 mod disk;
+mod dmg;
 mod doc;
 mod drawn_codes;
 mod encoded;
 mod gzip;
+mod hfs;
 mod html;
 mod html_help;
 mod keys;
@@ -295,6 +297,16 @@ pub const UNPACKERS: &[Unpacker] = &[
         run: disk::run_vhd,
     },
     Unpacker {
+        name: "dmg",
+        kinds: &[Kind::Dmg],
+        run: dmg::run,
+    },
+    Unpacker {
+        name: "hfs",
+        kinds: &[Kind::Hfs],
+        run: hfs::run,
+    },
+    Unpacker {
         name: "ntfs",
         kinds: &[Kind::Ntfs],
         run: ntfs::run,
@@ -510,7 +522,7 @@ const fn before_zip(kinds: &[Kind]) -> usize {
 #[rustfmt::skip]
 pub const UNSUPPORTED: &[Kind] = &[
     Kind::Arc, Kind::Zoo, Kind::StuffIt, Kind::Crx,
-    Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Pst, Kind::Dbx, Kind::Mdb, Kind::Accdb,
+    Kind::Vmdk, Kind::Qcow, Kind::Apfs, Kind::Pst, Kind::Dbx, Kind::Mdb, Kind::Accdb,
 ];
 
 #[cfg(test)]

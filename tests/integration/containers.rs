@@ -24,7 +24,7 @@ fn scanned(name: &str, data: Vec<u8>) -> Report {
 }
 
 /// Runs a program in a folder; false where it is not installed.
-fn ran(folder: &Folder, program: &str, arguments: &[&str]) -> bool {
+pub(crate) fn ran(folder: &Folder, program: &str, arguments: &[&str]) -> bool {
     let ended = Command::new(program)
         .args(arguments)
         .current_dir(folder.path(""))
@@ -45,7 +45,7 @@ fn ran(folder: &Folder, program: &str, arguments: &[&str]) -> bool {
 }
 
 /// Files of every sort: text that repeats, code with calls, bytes that do not compress, a Japanese name.
-fn files() -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn files() -> BTreeMap<String, Vec<u8>> {
     let mut dice = crate::bench::Dice::new(7);
     let random = |len: usize, dice: &mut crate::bench::Dice| -> Vec<u8> {
         (0..len)
@@ -72,7 +72,7 @@ fn files() -> BTreeMap<String, Vec<u8>> {
     ])
 }
 
-fn written(files: &BTreeMap<String, Vec<u8>>) -> Folder {
+pub(crate) fn written(files: &BTreeMap<String, Vec<u8>>) -> Folder {
     let folder = Folder::new();
     for (name, data) in files {
         folder.file(Path::new("in").join(name), data);
@@ -80,12 +80,12 @@ fn written(files: &BTreeMap<String, Vec<u8>>) -> Folder {
     folder
 }
 
-fn has(report: &Report, id: &str) -> bool {
+pub(crate) fn has(report: &Report, id: &str) -> bool {
     report.findings.iter().any(|finding| finding.id == id)
 }
 
 /// Every file is an artifact of this way, with its name and bytes, and nothing is missing.
-fn holds(report: &Report, via: &str, files: &BTreeMap<String, Vec<u8>>, what: &str) {
+pub(crate) fn holds(report: &Report, via: &str, files: &BTreeMap<String, Vec<u8>>, what: &str) {
     let found: Vec<&Artifact> = report
         .artifacts
         .iter()

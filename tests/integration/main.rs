@@ -10,6 +10,7 @@
 //! | `corpus` | real files with labels, where they are there |
 //! | `disarm` | what is taken out is gone, the rest stays |
 //! | `disarm_formats`, `office_opens` | disarmers of single formats on real files; LibreOffice opens what they make |
+//! | `disk_images` | images of macOS, and discs of several file systems at once |
 //! | `findings` | every id an analyzer may find has a hit and a near miss |
 //! | `gateway` | `sekisho serve`, by itself and behind a real Postfix |
 //! | `golden` | whole reports, file by file |
@@ -46,6 +47,7 @@ mod batch_world;
 mod bench;
 mod build;
 mod build_archives;
+mod build_images;
 mod build_links;
 mod build_mailbox;
 mod build_pcode;
@@ -56,6 +58,7 @@ mod containers;
 mod corpus;
 mod disarm;
 mod disarm_formats;
+mod disk_images;
 mod findings;
 mod fixtures;
 mod fixtures_programs;

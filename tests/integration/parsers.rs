@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::bench::Dice;
 use crate::build;
 use crate::build_archives;
+use crate::build_images;
 use crate::build_pcode;
 use crate::mutate::{fixtures, mutate, number};
 
@@ -91,6 +92,7 @@ fn built() -> Vec<Vec<u8>> {
         [b"PK\x05\x06".as_slice(), &[0; 18], &build::zip(&[("あ.exe", &build::program())])].concat(),
     ];
     all.extend(build_archives::all(b"A content, a content, a content."));
+    all.extend(build_images::all());
     all
 }
 
