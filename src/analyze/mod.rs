@@ -55,7 +55,7 @@ mod xml_commands;
 
 pub use csv::dangerous_cells;
 pub use external::outside;
-pub use findings::{Findings, Found};
+pub use findings::{Findings, Found, Said};
 pub use svg_script::is_script as is_script_address;
 
 use crate::knowledge::Knowledge;

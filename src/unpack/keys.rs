@@ -7,6 +7,8 @@ use crate::knowledge::passwords;
 use crate::model::{Artifact, Kind, Name};
 use crate::text;
 
+use super::volumes::Set;
+
 /// Passwords given by whoever asks for a scan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Passwords {
@@ -69,6 +71,14 @@ impl<'a> Keys<'a> {
         let is_root = own.is_some_and(|(_, parent)| parent.is_none());
         let outside = self.outside.iter().filter(move |_| is_root);
         within.chain(outside.map(|(name, data)| (name, data)))
+    }
+
+    /// Whether other volumes of the archive that the artifact is one of lie beside it.
+    pub fn has_other_volumes(self) -> bool {
+        let set = self
+            .artifact
+            .and_then(|artifact| Set::among(artifact, self.beside()));
+        set.is_some_and(|set| set.has_others())
     }
 
     /// Whether findings name words.

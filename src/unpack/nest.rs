@@ -158,6 +158,8 @@ pub struct Nest<'a> {
     candidates: Option<Vec<Candidate>>,
     /// Digests of the children.
     held: Held,
+    /// Whether anything was asked that lies outside the artifact: words of mails, files beside it.
+    pub(crate) asked: bool,
     /// No other unpacker is to open the artifact.
     pub(crate) closed: bool,
     /// Children pushed so far.
@@ -182,6 +184,7 @@ impl<'a> Nest<'a> {
             opened_with: None,
             candidates: None,
             held: Held::new(),
+            asked: false,
             closed: false,
             children: Vec::new(),
             facts: Vec::new(),
@@ -206,6 +209,7 @@ impl<'a> Nest<'a> {
         what: Option<&str>,
         mut attempt: impl FnMut(&str) -> Option<T>,
     ) -> Option<T> {
+        self.asked = true;
         if let Some(known) = self.opened_with.clone()
             && let Some(opened) = attempt(&known.word)
         {

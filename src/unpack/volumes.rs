@@ -27,11 +27,21 @@ pub(super) struct Set {
 
 impl Set {
     /// The set that an artifact's name puts it into; `None` where the name says nothing of one.
-    pub(super) fn of(artifact: &Artifact, nest: &Nest<'_>) -> Option<Self> {
+    pub(super) fn of(artifact: &Artifact, nest: &mut Nest<'_>) -> Option<Self> {
+        let set = Self::among(artifact, nest.beside());
+        nest.asked |= set.as_ref().is_some_and(Self::has_others);
+        set
+    }
+
+    /// The set among files that lie beside an artifact.
+    pub(super) fn among<'b>(
+        artifact: &Artifact,
+        beside: impl Iterator<Item = (&'b Name, &'b Bytes)>,
+    ) -> Option<Self> {
         let name = artifact.name.as_ref()?;
         let volume = name.files().find_map(volumes::of)?;
         let mut found = vec![(volume.number, artifact.data.clone())];
-        for (name, data) in nest.beside() {
+        for (name, data) in beside {
             let other = name.files().find_map(volumes::of);
             if let Some(other) = other.filter(|other| other.is_beside(&volume))
                 && found.iter().all(|(number, _)| *number != other.number)
