@@ -11,10 +11,11 @@ use sekisho::engine::{Engine, Input, Worker};
 use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
-    base64, command_line, drawing, encoded, header, header_words, html, indicators, ini, lnk,
-    lznt1, lzx, masked, mbox, mime, monikers, msbuild, msi, mtef, offcrypto, ole, ole1, opc, ovba,
-    page_leads, password_words, pe, pe_version, ppt, program_traits, pst, qr, quoted_printable,
-    remote_reference, script, script_encoder, uuencode, vba, word, xml, xpress, yenc, zip,
+    base64, brotli, command_line, drawing, encoded, header, header_words, html, indicators, ini,
+    lnk, lznt1, lzx, masked, mbox, mime, monikers, msbuild, msi, mtef, offcrypto, ole, ole1, opc,
+    ovba, page_leads, password_words, pe, pe_version, ppt, program_traits, pst, qr,
+    quoted_printable, remote_reference, script, script_encoder, uuencode, vba, word, xml, xpress,
+    yenc, zip,
 };
 use sekisho::gateway::clamd::codec as clamd;
 use sekisho::gateway::milter::codec::Decoder;
@@ -38,6 +39,10 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     }),
     ("ar", |data| unpack("ar", Kind::Ar, data)),
     ("arj", |data| unpack("arj", Kind::Arj, data)),
+    ("brotli", |data| {
+        let _ = brotli::is_stream(data);
+        unpack("compressed", Kind::Brotli, data)
+    }),
     ("bzip2", |data| unpack("compressed", Kind::Bz2, data)),
     ("cab", |data| unpack("cab", Kind::Cab, data)),
     ("sis", |data| unpack("sis", Kind::Sis, data)),

@@ -71,6 +71,13 @@ impl<'a> Keys<'a> {
         within.chain(outside.map(|(name, data)| (name, data)))
     }
 
+    /// The artifact around this one.
+    pub(super) fn parent(self) -> Option<&'a Artifact> {
+        let id = self.artifact?.parent?;
+        let at = usize::try_from(id).ok()?;
+        self.tree.get(at).filter(|parent| parent.id == id)
+    }
+
     /// Whether findings name words.
     pub(super) fn show(&self) -> bool {
         self.given.is_some_and(|given| given.show)

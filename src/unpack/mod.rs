@@ -179,6 +179,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         run: compressed::kwaj,
     },
     Unpacker {
+        name: "compressed",
+        kinds: &[Kind::Brotli],
+        run: compressed::brotli,
+    },
+    Unpacker {
         name: "sevenz",
         kinds: &[Kind::SevenZip],
         run: sevenz::run,

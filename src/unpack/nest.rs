@@ -304,6 +304,11 @@ impl<'a> Nest<'a> {
         self.keys.beside()
     }
 
+    /// The artifact around this one.
+    pub fn parent(&self) -> Option<&'a Artifact> {
+        self.keys.parent()
+    }
+
     /// Says that the artifact is opened elsewhere, whole: no other unpacker is to open it.
     pub fn close(&mut self) {
         self.closed = true;
