@@ -10,14 +10,14 @@ use std::time::Instant;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::analyze::{ANALYZERS, Analyzer, Findings, Found, Look, Sees};
+use crate::analyze::{ANALYZERS, Analyzer, Findings, Found, Index, Look, Sees};
 use crate::identify;
 use crate::knowledge::Knowledge;
 use crate::limits::{Budget, Halt, Limits};
 use crate::model::{Artifact, Fact, Kind, Name, Report, Trouble};
 use crate::rules::{Globals, Paths, RuleMatch, RuleScanner, RuleTrouble, Rules};
 use crate::score::{self, Thresholds};
-use crate::unpack::{Keys, MESSAGE, Nest, Passwords, Seen, UNPACKERS, UNSUPPORTED, Unpacker};
+use crate::unpack::{Keys, MESSAGE, Nest, Passwords, Seen, Sets, UNPACKERS, UNSUPPORTED, Unpacker};
 
 use memory::Place;
 
@@ -156,48 +156,58 @@ impl<'e> Worker<'e> {
         findings: &mut Findings<'_>,
     ) {
         let paths = paths(tree);
-        for (at, path) in paths.iter().enumerate() {
-            let Some(artifact) = tree.get(at) else { break };
+        let index = Index::new(tree);
+        let mut facts = Vec::new();
+        for (at, (artifact, path)) in tree.iter().zip(&paths).enumerate() {
             let known = places.get(at).copied().unwrap_or_default();
             findings.turn_to(artifact.id);
             let fact = accounts
                 .of(at)
                 .spending(|budget| self.match_rules(tree, artifact, path, known, budget, findings));
-            self.look_at_content(tree, artifact, known, findings);
-            if let Some(artifact) = tree.get_mut(at) {
-                artifact.facts.extend(fact);
-            }
+            facts.push(fact);
+            let look = self.look(tree, artifact, &index);
+            self.look_at_content(&look, known, findings);
         }
+        for (artifact, fact) in tree.iter_mut().zip(facts) {
+            artifact.facts.extend(fact);
+        }
+        let index = Index::new(tree);
         for artifact in tree.iter() {
             findings.turn_to(artifact.id);
-            run_analyzers(
-                tree,
-                artifact,
-                Sees::Place,
-                &self.engine.knowledge,
-                findings,
-            );
+            let look = self.look(tree, artifact, &index);
+            run_analyzers(&look, Sees::Place, findings);
+        }
+    }
+
+    fn look<'a>(
+        &self,
+        tree: &'a [Artifact],
+        artifact: &'a Artifact,
+        index: &'a Index<'a>,
+    ) -> Look<'a>
+    where
+        'e: 'a,
+    {
+        Look {
+            tree,
+            artifact,
+            index,
+            knowledge: &self.engine.knowledge,
         }
     }
 
     /// Runs what depends on bytes and facts alone, or repeats what it said of equal ones.
-    fn look_at_content(
-        &self,
-        tree: &[Artifact],
-        artifact: &Artifact,
-        known: Known,
-        findings: &mut Findings<'_>,
-    ) {
-        let knowledge = &self.engine.knowledge;
+    fn look_at_content(&self, look: &Look<'_>, known: Known, findings: &mut Findings<'_>) {
+        let artifact = look.artifact;
         let place = known
             .place
             .filter(|_| known.settled && artifact.same_as.is_none());
         if let (Some(memory), Some(place)) = (&self.memory, place) {
             let before = memory.said(place);
             let said = before.clone().unwrap_or_else(|| {
-                let mut own = Findings::new(&knowledge.catalogue);
+                let mut own = Findings::new(&self.engine.knowledge.catalogue);
                 own.turn_to(artifact.id);
-                run_analyzers(tree, artifact, Sees::Content, knowledge, &mut own);
+                run_analyzers(look, Sees::Content, &mut own);
                 Arc::new(own.into_said())
             });
             if findings.has_room(&said) {
@@ -208,7 +218,7 @@ impl<'e> Worker<'e> {
                 return;
             }
         }
-        run_analyzers(tree, artifact, Sees::Content, knowledge, findings);
+        run_analyzers(look, Sees::Content, findings);
     }
 
     fn match_rules(
@@ -331,21 +341,11 @@ fn root(input: Input, budget: &Budget) -> Artifact {
 
 fn root_of(input: Input, identity: identify::Identity) -> Artifact {
     Artifact {
-        id: 0,
-        parent: None,
-        via: None,
-        index: 0,
-        at: None,
-        depth: 0,
-        kind: identity.kind,
         readings: identity.readings,
         sha256: Sha256::digest(&input.data).into(),
         name: input.name,
-        declared: None,
-        same_as: None,
-        mail: None,
         facts: identity.facts.into_iter().chain(input.facts).collect(),
-        data: input.data,
+        ..Artifact::alone(identity.kind, input.data)
     }
 }
 
@@ -459,6 +459,7 @@ fn unpack(
     let mut known = Vec::new();
     let mut seen = Seen::from([(root.sha256, root.id)]);
     let mut tree = vec![root];
+    let sets = Sets::default();
     let mut at = 0;
     // Ends because the budgets bound the artifacts, and a mailbox its messages.
     while let Some(artifact) = tree.get(at) {
@@ -471,7 +472,9 @@ fn unpack(
         } else if artifact.same_as.is_none() {
             let next = tree.len();
             let opened = accounts.of(at).spending(|budget| {
-                let keys = Keys::new(&tree, artifact, passwords).with_files_beside(beside);
+                let keys = Keys::new(&tree, artifact, passwords)
+                    .with_files_beside(beside)
+                    .with_sets(&sets);
                 let memory = memory.zip(here.place);
                 let (opened, settled) = match memory {
                     Some((memory, place)) => {
@@ -520,7 +523,7 @@ fn open_or_recall(
     place: Place,
 ) -> (Opened, bool) {
     if let Some(before) = memory.opening(place)
-        && !keys.has_other_volumes()
+        && !keys.has_other_volumes(budget)
         && let Some(opened) = before.again(artifact, next, budget, seen)
     {
         return (opened, true);
@@ -582,22 +585,12 @@ fn open(
         facts: nest.facts,
         mail: nest.mail,
         halt,
-        asked: nest.asked,
+        asked: nest.asked.get(),
     }
 }
 
-fn run_analyzers(
-    tree: &[Artifact],
-    artifact: &Artifact,
-    sees: Sees,
-    knowledge: &Knowledge,
-    findings: &mut Findings<'_>,
-) {
-    let look = Look {
-        tree,
-        artifact,
-        knowledge,
-    };
+fn run_analyzers(look: &Look<'_>, sees: Sees, findings: &mut Findings<'_>) {
+    let artifact = look.artifact;
     let fitting = |analyzer: &&Analyzer| {
         let once = sees == Sees::Place || artifact.same_as.is_none();
         let kind =
@@ -606,7 +599,7 @@ fn run_analyzers(
     };
     for analyzer in ANALYZERS.iter().filter(fitting) {
         let ended = guarded(analyzer.name, || {
-            (analyzer.run)(&look, findings);
+            (analyzer.run)(look, findings);
             Ok(())
         });
         if let Err(Fact::Crashed { by, what }) = ended {

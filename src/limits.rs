@@ -192,6 +192,9 @@ const TRYING: Duration = Duration::from_secs(5);
 /// Pixels of all pictures of one scan that are looked at for codes: some tenths of a second.
 const PIXELS: u64 = 8 << 20;
 
+/// Bytes of tables that are read for the names of files in cabinets, in one scan: they are read for each cabinet anew.
+const NAMING: u64 = 256 << 20;
+
 /// The running account of one scan: bytes, artifacts, depth, deadline. One thread's own.
 #[derive(Debug)]
 pub struct Budget {
@@ -206,6 +209,7 @@ pub struct Budget {
     tries: Cell<u32>,
     tried: Cell<Duration>,
     looked: Cell<u64>,
+    named: Cell<u64>,
     /// How often anything was refused.
     refused: Cell<u32>,
 }
@@ -215,6 +219,7 @@ pub struct Budget {
 pub struct Spent {
     unpacked: u64,
     looked: u64,
+    named: u64,
     artifacts: u32,
     refused: u32,
 }
@@ -233,6 +238,7 @@ impl Budget {
             tries: Cell::new(0),
             tried: Cell::new(Duration::ZERO),
             looked: Cell::new(0),
+            named: Cell::new(0),
             refused: Cell::new(0),
         }
     }
@@ -242,6 +248,7 @@ impl Budget {
         Spent {
             unpacked: self.unpacked.get(),
             looked: self.looked.get(),
+            named: self.named.get(),
             artifacts: self.artifacts.get(),
             refused: self.refused.get(),
         }
@@ -253,6 +260,7 @@ impl Budget {
         (now.refused == then.refused).then(|| Spent {
             unpacked: now.unpacked.saturating_sub(then.unpacked),
             looked: now.looked.saturating_sub(then.looked),
+            named: now.named.saturating_sub(then.named),
             artifacts: now.artifacts.saturating_sub(then.artifacts),
             refused: 0,
         })
@@ -262,14 +270,17 @@ impl Budget {
     pub fn pay(&self, spent: Spent) -> bool {
         let unpacked = self.unpacked.get().saturating_add(spent.unpacked);
         let looked = self.looked.get().saturating_add(spent.looked);
+        let named = self.named.get().saturating_add(spent.named);
         let artifacts = self.artifacts.get().saturating_add(spent.artifacts);
         let may = unpacked <= self.limits.max_unpacked
             && (looked <= PIXELS || spent.looked == 0)
+            && (named <= NAMING || spent.named == 0)
             && artifacts <= self.limits.max_artifacts
             && self.check_time().is_ok();
         if may {
             self.unpacked.set(unpacked);
             self.looked.set(looked);
+            self.named.set(named);
             self.artifacts.set(artifacts);
         }
         may
@@ -317,6 +328,17 @@ impl Budget {
         may || self.refuse(false)
     }
 
+    /// Whether so many more bytes of tables may be read for names; pays for them.
+    pub fn may_name(&self, bytes: u64) -> bool {
+        // What is opened costs something, however small it is.
+        let named = self.named.get().saturating_add(bytes.max(1 << 14));
+        let may = named <= NAMING && self.check_time().is_ok();
+        if may {
+            self.named.set(named);
+        }
+        may || self.refuse(false)
+    }
+
     /// Counts the time that a try took.
     pub fn tried(&self, took: Duration) {
         self.tried.set(self.tried.get().saturating_add(took));
@@ -336,6 +358,12 @@ impl Budget {
         } else {
             self.verdict()
         }
+    }
+
+    /// Steps that were counted so far.
+    #[cfg(test)]
+    pub(crate) fn steps(&self) -> u32 {
+        self.ticks.get()
     }
 
     /// Reads the clock now: for steps that are long in themselves.
