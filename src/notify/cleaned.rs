@@ -11,7 +11,7 @@ use crate::engine::{Context, Input, Worker};
 use crate::knowledge::Catalogue;
 use crate::limits::{Budget, Limits};
 use crate::model::{Action, Envelope, Id, Kind, Report};
-use crate::policy::Policy;
+use crate::policy::{self, Policy};
 use crate::quarantine::Ticket;
 use crate::rewrite::{self, Notice, Order};
 use crate::unpack::Passwords;
@@ -94,20 +94,17 @@ impl Cleaning<'_> {
             .policy
             .decide(report, envelope, self.catalogue, self.today);
         let mut targets = BTreeSet::new();
-        for decision in decisions {
-            if decision.action <= Action::Tag {
-                continue;
-            }
-            let because = decision.because.iter();
-            let found = because.filter_map(|number| report.findings.get(*number));
+        let acting = decisions
+            .iter()
+            .filter(|decision| decision.action > Action::Tag);
+        for grounds in policy::distinct(acting) {
+            let found = grounds.because.iter();
+            let found = found.filter_map(|number| report.findings.get(*number));
             let before = targets.len();
             targets.extend(found.map(|finding| finding.artifact));
-            targets.extend(decision.parts.keys().copied());
-            if targets.len() == before && decision.because.is_empty() {
-                let action = decision.action.as_str();
-                return Err(format!(
-                    "policy says {action}, and no part of it is the reason"
-                ));
+            targets.extend(grounds.parts.keys().copied());
+            if targets.len() == before && grounds.because.is_empty() {
+                return Err("policy acts on it, and no part of it is the reason".to_owned());
             }
         }
         Ok(targets)
