@@ -297,6 +297,12 @@ impl Budget {
         }
     }
 
+    /// Steps that were counted so far.
+    #[cfg(test)]
+    pub(crate) fn steps(&self) -> u32 {
+        self.ticks.get()
+    }
+
     /// Reads the clock now: for steps that are long in themselves.
     pub fn check_time(&self) -> Result<(), Halt> {
         if self
