@@ -7,14 +7,14 @@ use std::time::Instant;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::analyze::{ANALYZERS, Analyzer, Findings, Found, Look, Sees};
+use crate::analyze::{ANALYZERS, Analyzer, Findings, Found, Index, Look, Sees};
 use crate::identify;
 use crate::knowledge::Knowledge;
 use crate::limits::{Budget, Halt, Limits};
 use crate::model::{Artifact, Fact, Kind, Name, Report, Trouble};
 use crate::rules::{Globals, RuleScanner, RuleTrouble, Rules};
 use crate::score::{self, Thresholds};
-use crate::unpack::{Keys, MESSAGE, Nest, Passwords, Seen, UNPACKERS, UNSUPPORTED, Unpacker};
+use crate::unpack::{Keys, MESSAGE, Nest, Passwords, Seen, Sets, UNPACKERS, UNSUPPORTED, Unpacker};
 
 /// One immutable generation of rules, knowledge and limits; a reload makes a new one.
 #[derive(Debug)]
@@ -133,32 +133,42 @@ impl<'e> Worker<'e> {
     /// Rules and content analyzers artifact by artifact, then what depends on the place, on the whole tree.
     fn analyze(&mut self, tree: &mut [Artifact], accounts: &Accounts, findings: &mut Findings<'_>) {
         let paths = paths(tree);
-        for (at, path) in paths.iter().enumerate() {
-            let Some(artifact) = tree.get(at) else { break };
+        let index = Index::new(tree);
+        let mut facts = Vec::new();
+        for (at, (artifact, path)) in tree.iter().zip(&paths).enumerate() {
             findings.turn_to(artifact.id);
             let fact = accounts
                 .of(at)
                 .spending(|budget| self.match_rules(tree, artifact, path, budget, findings));
-            run_analyzers(
-                tree,
-                artifact,
-                Sees::Content,
-                &self.engine.knowledge,
-                findings,
-            );
-            if let Some(artifact) = tree.get_mut(at) {
-                artifact.facts.extend(fact);
-            }
+            facts.push(fact);
+            let look = self.look(tree, artifact, &index);
+            run_analyzers(&look, Sees::Content, findings);
         }
+        for (artifact, fact) in tree.iter_mut().zip(facts) {
+            artifact.facts.extend(fact);
+        }
+        let index = Index::new(tree);
         for artifact in tree.iter() {
             findings.turn_to(artifact.id);
-            run_analyzers(
-                tree,
-                artifact,
-                Sees::Place,
-                &self.engine.knowledge,
-                findings,
-            );
+            let look = self.look(tree, artifact, &index);
+            run_analyzers(&look, Sees::Place, findings);
+        }
+    }
+
+    fn look<'a>(
+        &self,
+        tree: &'a [Artifact],
+        artifact: &'a Artifact,
+        index: &'a Index<'a>,
+    ) -> Look<'a>
+    where
+        'e: 'a,
+    {
+        Look {
+            tree,
+            artifact,
+            index,
+            knowledge: &self.engine.knowledge,
         }
     }
 
@@ -266,21 +276,11 @@ fn root(input: Input, budget: &Budget) -> Artifact {
 
 fn root_of(input: Input, identity: identify::Identity) -> Artifact {
     Artifact {
-        id: 0,
-        parent: None,
-        via: None,
-        index: 0,
-        at: None,
-        depth: 0,
-        kind: identity.kind,
         readings: identity.readings,
         sha256: Sha256::digest(&input.data).into(),
         name: input.name,
-        declared: None,
-        same_as: None,
-        mail: None,
         facts: identity.facts.into_iter().chain(input.facts).collect(),
-        data: input.data,
+        ..Artifact::alone(identity.kind, input.data)
     }
 }
 
@@ -392,6 +392,7 @@ fn unpack(
 ) -> Vec<Artifact> {
     let mut seen = Seen::from([(root.sha256, root.id)]);
     let mut tree = vec![root];
+    let sets = Sets::default();
     let mut at = 0;
     // Ends because the budgets bound the artifacts, and a mailbox its messages.
     while let Some(artifact) = tree.get(at) {
@@ -400,7 +401,9 @@ fn unpack(
         } else if artifact.same_as.is_none() {
             let next = tree.len();
             let opened = accounts.of(at).spending(|budget| {
-                let keys = Keys::new(&tree, artifact, passwords).with_files_beside(beside);
+                let keys = Keys::new(&tree, artifact, passwords)
+                    .with_files_beside(beside)
+                    .with_sets(&sets);
                 open(artifact, keys, budget, &mut seen, next)
             });
             if let Some(artifact) = tree.get_mut(at) {
@@ -471,18 +474,8 @@ fn open(
     }
 }
 
-fn run_analyzers(
-    tree: &[Artifact],
-    artifact: &Artifact,
-    sees: Sees,
-    knowledge: &Knowledge,
-    findings: &mut Findings<'_>,
-) {
-    let look = Look {
-        tree,
-        artifact,
-        knowledge,
-    };
+fn run_analyzers(look: &Look<'_>, sees: Sees, findings: &mut Findings<'_>) {
+    let artifact = look.artifact;
     let fitting = |analyzer: &&Analyzer| {
         let once = sees == Sees::Place || artifact.same_as.is_none();
         let kind =
@@ -491,7 +484,7 @@ fn run_analyzers(
     };
     for analyzer in ANALYZERS.iter().filter(fitting) {
         let ended = guarded(analyzer.name, || {
-            (analyzer.run)(&look, findings);
+            (analyzer.run)(look, findings);
             Ok(())
         });
         if let Err(Fact::Crashed { by, what }) = ended {

@@ -192,6 +192,9 @@ const TRYING: Duration = Duration::from_secs(5);
 /// Pixels of all pictures of one scan that are looked at for codes: some tenths of a second.
 const PIXELS: u64 = 8 << 20;
 
+/// Bytes of tables that are read for the names of files in cabinets, in one scan: they are read for each cabinet anew.
+const NAMING: u64 = 256 << 20;
+
 /// The running account of one scan: bytes, artifacts, depth, deadline. One thread's own.
 #[derive(Debug)]
 pub struct Budget {
@@ -206,6 +209,7 @@ pub struct Budget {
     tries: Cell<u32>,
     tried: Cell<Duration>,
     looked: Cell<u64>,
+    named: Cell<u64>,
 }
 
 impl Budget {
@@ -222,6 +226,7 @@ impl Budget {
             tries: Cell::new(0),
             tried: Cell::new(Duration::ZERO),
             looked: Cell::new(0),
+            named: Cell::new(0),
         }
     }
 
@@ -260,6 +265,17 @@ impl Budget {
         may
     }
 
+    /// Whether so many more bytes of tables may be read for names; pays for them.
+    pub fn may_name(&self, bytes: u64) -> bool {
+        // What is opened costs something, however small it is.
+        let named = self.named.get().saturating_add(bytes.max(1 << 14));
+        let may = named <= NAMING && self.check_time().is_ok();
+        if may {
+            self.named.set(named);
+        }
+        may
+    }
+
     /// Counts the time that a try took.
     pub fn tried(&self, took: Duration) {
         self.tried.set(self.tried.get().saturating_add(took));
@@ -279,6 +295,12 @@ impl Budget {
         } else {
             self.verdict()
         }
+    }
+
+    /// Steps that were counted so far.
+    #[cfg(test)]
+    pub(crate) fn steps(&self) -> u32 {
+        self.ticks.get()
     }
 
     /// Reads the clock now: for steps that are long in themselves.

@@ -40,18 +40,8 @@ fn report(findings: &[(&'static str, Severity, Id)]) -> Report {
             id,
             parent,
             via: parent.map(|_| if id == 2 { "vba-module" } else { "mime-part" }),
-            index: 0,
-            at: None,
-            depth: 0,
-            kind,
-            readings: Vec::new(),
             sha256: [u8::try_from(id).unwrap(); 32],
-            name: None,
-            declared: None,
-            same_as: None,
-            mail: None,
-            facts: Vec::new(),
-            data: bytes::Bytes::new(),
+            ..Artifact::alone(kind, bytes::Bytes::new())
         })
         .collect();
     let findings = findings.iter().map(|(id, severity, artifact)| Finding {

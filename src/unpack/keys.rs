@@ -1,11 +1,15 @@
 //! Passwords for what is locked: well-known ones, those that were given, and words of the mails around it.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use crate::formats::password_words;
 use crate::knowledge::passwords;
-use crate::model::{Artifact, Kind, Name};
+use crate::model::{Artifact, Kind, Name, children};
 use crate::text;
+
+use super::volumes::Sets;
 
 /// Passwords given by whoever asks for a scan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +37,7 @@ pub struct Keys<'a> {
     given: Option<&'a Passwords>,
     /// Files that lie beside the input.
     outside: &'a [(Name, Bytes)],
+    sets: Option<&'a Sets>,
 }
 
 /// Mails around an artifact that are looked through.
@@ -49,6 +54,7 @@ impl<'a> Keys<'a> {
             artifact: Some(artifact),
             given: Some(given),
             outside: &[],
+            sets: None,
         }
     }
 
@@ -59,16 +65,34 @@ impl<'a> Keys<'a> {
         self
     }
 
+    /// Says where sets of volumes are kept from one artifact to the next.
+    #[must_use]
+    pub fn with_sets(mut self, sets: &'a Sets) -> Self {
+        self.sets = Some(sets);
+        self
+    }
+
+    pub(super) fn sets(self) -> Option<&'a Sets> {
+        self.sets
+    }
+
     /// What lies beside the artifact under a name: in the same container, or beside the input.
     pub(super) fn beside(self) -> impl Iterator<Item = (&'a Name, &'a Bytes)> {
-        let own = self.artifact.map(|artifact| (artifact.id, artifact.parent));
-        let within = self.tree.iter().filter(move |one| {
-            own.is_some_and(|(id, parent)| parent.is_some() && one.parent == parent && one.id != id)
-        });
+        let own = self.artifact.map(|artifact| artifact.id);
+        let parent = self.artifact.and_then(|artifact| artifact.parent);
+        let within = parent.map_or(&[][..], |parent| children(self.tree, parent));
+        let within = within.iter().filter(move |one| Some(one.id) != own);
         let within = within.filter_map(|one| Some((one.name.as_ref()?, &one.data)));
-        let is_root = own.is_some_and(|(_, parent)| parent.is_none());
+        let is_root = own.is_some() && parent.is_none();
         let outside = self.outside.iter().filter(move |_| is_root);
         within.chain(outside.map(|(name, data)| (name, data)))
+    }
+
+    /// The artifact around this one.
+    pub(super) fn parent(self) -> Option<&'a Artifact> {
+        let id = self.artifact?.parent?;
+        let at = usize::try_from(id).ok()?;
+        self.tree.get(at).filter(|parent| parent.id == id)
     }
 
     /// Whether findings name words.
@@ -80,8 +104,9 @@ impl<'a> Keys<'a> {
     pub(super) fn candidates(&self) -> Vec<Candidate> {
         let lists = passwords();
         let mut all: Vec<Candidate> = Vec::new();
+        let mut known: BTreeSet<String> = BTreeSet::new();
         let mut add = |word: String, origin: &str| {
-            if !all.iter().any(|known| known.word == word) {
+            if known.insert(word.clone()) {
                 all.push(Candidate {
                     word,
                     origin: origin.to_owned(),
@@ -113,10 +138,9 @@ impl<'a> Keys<'a> {
                     "a word in the subject of an enclosing mail",
                 ),
             };
-            let texts = self.tree.iter().filter(|one| {
-                one.parent == Some(mail.id)
-                    && matches!(one.kind, Kind::Text | Kind::Email | Kind::Html)
-            });
+            let texts = children(self.tree, mail.id)
+                .iter()
+                .filter(|one| matches!(one.kind, Kind::Text | Kind::Email | Kind::Html));
             for part in texts.take(TEXTS) {
                 let shown = text::to_utf8(&part.data);
                 let found = match part.kind {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::keys::{Candidate, Keys};
+use super::volumes::Sets;
 use crate::identify;
 use crate::limits::{Account, Budget, Decoded, Fault, Halt, Metered};
 use crate::model::{Artifact, Fact, Id, Kind, MailSummary, Name, Trouble};
@@ -302,6 +303,16 @@ impl<'a> Nest<'a> {
     /// What lies beside the artifact under a name.
     pub fn beside(&self) -> impl Iterator<Item = (&'a Name, &'a Bytes)> {
         self.keys.beside()
+    }
+
+    /// Where sets of volumes are kept from one artifact to the next.
+    pub(super) fn sets(&self) -> Option<&'a Sets> {
+        self.keys.sets()
+    }
+
+    /// The artifact around this one.
+    pub fn parent(&self) -> Option<&'a Artifact> {
+        self.keys.parent()
     }
 
     /// Says that the artifact is opened elsewhere, whole: no other unpacker is to open it.
