@@ -11,6 +11,8 @@
 //! | `corpus` | real files with labels, where they are there |
 //! | `disarm` | what is taken out is gone, the rest stays |
 //! | `disarm_formats`, `office_opens` | disarmers of single formats on real files; LibreOffice opens what they make |
+//! | `disarm_cost` | disarming takes no more than three scans |
+//! | `disarm_olevba` | olevba finds no macros in disarmed documents |
 //! | `findings` | every id an analyzer may find has a hit and a near miss |
 //! | `gateway` | `sekisho serve`, by itself and behind a real Postfix |
 //! | `golden` | whole reports, file by file |
@@ -57,7 +59,9 @@ mod compound;
 mod containers;
 mod corpus;
 mod disarm;
+mod disarm_cost;
 mod disarm_formats;
+mod disarm_olevba;
 mod findings;
 mod fixtures;
 mod fixtures_programs;
