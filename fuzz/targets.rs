@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use sekisho::analyze::{ANALYZERS, Findings, Look, Sees};
+use sekisho::analyze::{ANALYZERS, Findings, Index, Look, Sees};
 use sekisho::engine::{Engine, Input, Worker};
 use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
@@ -363,23 +363,7 @@ fn knowledge() -> &'static Knowledge {
 }
 
 fn artifact(kind: Kind, data: &[u8]) -> Artifact {
-    Artifact {
-        id: 0,
-        parent: None,
-        via: None,
-        index: 0,
-        at: None,
-        depth: 0,
-        kind,
-        readings: Vec::new(),
-        sha256: [0; 32],
-        name: None,
-        declared: None,
-        same_as: None,
-        mail: None,
-        facts: Vec::new(),
-        data: data.to_vec().into(),
-    }
+    Artifact::alone(kind, data.to_vec().into())
 }
 
 /// One unpacker over bytes that are taken for `kind`, whatever they are.
@@ -402,6 +386,7 @@ fn analyze(kind: Kind, data: &[u8]) {
     let look = Look {
         tree: &tree,
         artifact: &tree[0],
+        index: &Index::new(&tree),
         knowledge: knowledge(),
     };
     let fitting = ANALYZERS.iter().filter(|row| row.sees == Sees::Content);
@@ -417,6 +402,7 @@ fn place(name: &str, kind: Kind, data: &[u8]) {
     let look = Look {
         tree: &tree,
         artifact: &tree[0],
+        index: &Index::new(&tree),
         knowledge: knowledge(),
     };
     for row in ANALYZERS.iter().filter(|row| row.name == name) {

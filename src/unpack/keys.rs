@@ -1,11 +1,16 @@
 //! Passwords for what is locked: well-known ones, those that were given, and words of the mails around it.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use crate::formats::password_words;
 use crate::knowledge::passwords;
-use crate::model::{Artifact, Kind, Name};
+use crate::limits::Budget;
+use crate::model::{Artifact, Kind, Name, children};
 use crate::text;
+
+use super::volumes::{Set, Sets};
 
 /// Passwords given by whoever asks for a scan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +38,7 @@ pub struct Keys<'a> {
     given: Option<&'a Passwords>,
     /// Files that lie beside the input.
     outside: &'a [(Name, Bytes)],
+    sets: Option<&'a Sets>,
 }
 
 /// Mails around an artifact that are looked through.
@@ -49,6 +55,7 @@ impl<'a> Keys<'a> {
             artifact: Some(artifact),
             given: Some(given),
             outside: &[],
+            sets: None,
         }
     }
 
@@ -59,14 +66,25 @@ impl<'a> Keys<'a> {
         self
     }
 
+    /// Says where sets of volumes are kept from one artifact to the next.
+    #[must_use]
+    pub fn with_sets(mut self, sets: &'a Sets) -> Self {
+        self.sets = Some(sets);
+        self
+    }
+
+    pub(super) fn sets(self) -> Option<&'a Sets> {
+        self.sets
+    }
+
     /// What lies beside the artifact under a name: in the same container, or beside the input.
     pub(super) fn beside(self) -> impl Iterator<Item = (&'a Name, &'a Bytes)> {
-        let own = self.artifact.map(|artifact| (artifact.id, artifact.parent));
-        let within = self.tree.iter().filter(move |one| {
-            own.is_some_and(|(id, parent)| parent.is_some() && one.parent == parent && one.id != id)
-        });
+        let own = self.artifact.map(|artifact| artifact.id);
+        let parent = self.artifact.and_then(|artifact| artifact.parent);
+        let within = parent.map_or(&[][..], |parent| children(self.tree, parent));
+        let within = within.iter().filter(move |one| Some(one.id) != own);
         let within = within.filter_map(|one| Some((one.name.as_ref()?, &one.data)));
-        let is_root = own.is_some_and(|(_, parent)| parent.is_none());
+        let is_root = own.is_some() && parent.is_none();
         let outside = self.outside.iter().filter(move |_| is_root);
         within.chain(outside.map(|(name, data)| (name, data)))
     }
@@ -78,6 +96,15 @@ impl<'a> Keys<'a> {
         self.tree.get(at).filter(|parent| parent.id == id)
     }
 
+    /// Whether other volumes of the archive that the artifact is one of lie beside it, or that cannot be told in time.
+    pub fn has_other_volumes(self, budget: &Budget) -> bool {
+        let Some(artifact) = self.artifact else {
+            return false;
+        };
+        let set = Set::find(artifact, self.beside(), self.sets(), budget);
+        set.map_or(true, |set| set.is_some_and(|set| set.has_others()))
+    }
+
     /// Whether findings name words.
     pub(super) fn show(&self) -> bool {
         self.given.is_some_and(|given| given.show)
@@ -87,8 +114,9 @@ impl<'a> Keys<'a> {
     pub(super) fn candidates(&self) -> Vec<Candidate> {
         let lists = passwords();
         let mut all: Vec<Candidate> = Vec::new();
+        let mut known: BTreeSet<String> = BTreeSet::new();
         let mut add = |word: String, origin: &str| {
-            if !all.iter().any(|known| known.word == word) {
+            if known.insert(word.clone()) {
                 all.push(Candidate {
                     word,
                     origin: origin.to_owned(),
@@ -120,10 +148,9 @@ impl<'a> Keys<'a> {
                     "a word in the subject of an enclosing mail",
                 ),
             };
-            let texts = self.tree.iter().filter(|one| {
-                one.parent == Some(mail.id)
-                    && matches!(one.kind, Kind::Text | Kind::Email | Kind::Html)
-            });
+            let texts = children(self.tree, mail.id)
+                .iter()
+                .filter(|one| matches!(one.kind, Kind::Text | Kind::Email | Kind::Html));
             for part in texts.take(TEXTS) {
                 let shown = text::to_utf8(&part.data);
                 let found = match part.kind {
