@@ -6,16 +6,16 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use sekisho::analyze::{ANALYZERS, Findings, Look, Sees};
+use sekisho::analyze::{ANALYZERS, Findings, Index, Look, Sees};
 use sekisho::engine::{Engine, Input, Worker};
 use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
-    base64, command_line, drawing, encoded, header, header_words, html, indicators, ini, lnk,
-    lznt1, lzx, masked, mbox, mime, monikers, msbuild, msi, mtef, offcrypto, ole, ole1, opc, ovba,
-    page_leads, password_recipes, password_words, pe, pe_version, ppt, program_traits, pst, qr,
-    quoted_printable, remote_reference, script, script_encoder, uuencode, vba, word, xml, xpress,
-    yenc, zip,
+    base64, brotli, command_line, drawing, encoded, header, header_words, html, indicators, ini,
+    lnk, lznt1, lzx, masked, mbox, mime, monikers, msbuild, msi, mtef, offcrypto, ole, ole1, opc,
+    ovba, page_leads, password_recipes, password_words, pe, pe_version, ppt, program_traits, pst,
+    qr, quoted_printable, remote_reference, script, script_encoder, uuencode, vba, word, xml,
+    xpress, yenc, zip,
 };
 use sekisho::gateway::clamd::codec as clamd;
 use sekisho::gateway::milter::codec::Decoder;
@@ -39,6 +39,10 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     }),
     ("ar", |data| unpack("ar", Kind::Ar, data)),
     ("arj", |data| unpack("arj", Kind::Arj, data)),
+    ("brotli", |data| {
+        let _ = brotli::is_stream(data);
+        unpack("compressed", Kind::Brotli, data)
+    }),
     ("bzip2", |data| unpack("compressed", Kind::Bz2, data)),
     ("cab", |data| unpack("cab", Kind::Cab, data)),
     ("sis", |data| unpack("sis", Kind::Sis, data)),
@@ -371,23 +375,7 @@ fn knowledge() -> &'static Knowledge {
 }
 
 fn artifact(kind: Kind, data: &[u8]) -> Artifact {
-    Artifact {
-        id: 0,
-        parent: None,
-        via: None,
-        index: 0,
-        at: None,
-        depth: 0,
-        kind,
-        readings: Vec::new(),
-        sha256: [0; 32],
-        name: None,
-        declared: None,
-        same_as: None,
-        mail: None,
-        facts: Vec::new(),
-        data: data.to_vec().into(),
-    }
+    Artifact::alone(kind, data.to_vec().into())
 }
 
 /// One unpacker over bytes that are taken for `kind`, whatever they are.
@@ -410,6 +398,7 @@ fn analyze(kind: Kind, data: &[u8]) {
     let look = Look {
         tree: &tree,
         artifact: &tree[0],
+        index: &Index::new(&tree),
         knowledge: knowledge(),
     };
     let fitting = ANALYZERS.iter().filter(|row| row.sees == Sees::Content);
@@ -425,6 +414,7 @@ fn place(name: &str, kind: Kind, data: &[u8]) {
     let look = Look {
         tree: &tree,
         artifact: &tree[0],
+        index: &Index::new(&tree),
         knowledge: knowledge(),
     };
     for row in ANALYZERS.iter().filter(|row| row.name == name) {

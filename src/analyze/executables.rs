@@ -2,7 +2,7 @@
 
 use crate::model::{Artifact, Family, Kind};
 
-use super::{Analyzer, Findings, Found, Look, Sees};
+use super::{Analyzer, Findings, Found, Look, Sees, index};
 use crate::formats::{pe, program_traits};
 
 /// Programs that a system or its usual runtimes start.
@@ -84,41 +84,14 @@ fn side_loaded(look: &Look<'_>, kind: Kind) -> Option<String> {
         return None;
     }
     let program = pe::read(&artifact.data).filter(|program| program.signed && !program.library)?;
-    let folder = folder(name.readings.first()?);
-    let around = Look {
-        artifact: parent,
-        ..*look
-    };
-    let beside = around
-        .children()
+    let (folder, _) = index::split(name.readings.first()?);
+    let first = program
+        .imports
         .iter()
-        .filter(|other| other.kind == Kind::Pe && other.id != artifact.id);
-    for library in beside {
-        let Some(way) = library.name.as_ref().and_then(|name| name.readings.first()) else {
-            continue;
-        };
-        let file = file_of(way);
-        let imported = program
-            .imports
-            .iter()
-            .any(|import| import.eq_ignore_ascii_case(file));
-        let unsigned =
-            || pe::read(&library.data).is_some_and(|found| found.library && !found.signed);
-        if imported && self::folder(way).eq_ignore_ascii_case(folder) && unsigned() {
-            return Some(file.to_owned());
-        }
-    }
-    None
-}
-
-fn folder(way: &str) -> &str {
-    way.rfind(['/', '\\'])
-        .and_then(|at| way.get(..at))
-        .unwrap_or_default()
-}
-
-fn file_of(way: &str) -> &str {
-    way.rsplit(['/', '\\']).next().unwrap_or_default()
+        .filter_map(|import| look.index.unsigned_library(parent.id, folder, import))
+        .min_by_key(|library| library.id)?;
+    let way = first.name.as_ref()?.readings.first()?;
+    Some(index::split(way).1.to_owned())
 }
 
 /// The program that the bytes are, first the likeliest reading.

@@ -179,7 +179,7 @@ fn file_name(data: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{findings_of, holding};
+    use super::super::tests::{findings_of, holding, run_on};
     use super::*;
 
     const SAVE: &[u8] = b"<html><script>var b = new Blob([x]); a.href = URL.createObjectURL(b); a.download = 'invoice.zip'; a.click();</script></html>";
@@ -193,16 +193,7 @@ mod tests {
     }
 
     fn found(tree: &[Artifact]) -> usize {
-        // The page is looked at; the helper looks at the last one.
-        let knowledge = crate::knowledge::Knowledge::embedded().unwrap();
-        let mut findings = Findings::new(&knowledge.catalogue);
-        let look = Look {
-            tree,
-            artifact: &tree[0],
-            knowledge: &knowledge,
-        };
-        run(&look, &mut findings);
-        findings.finish().0.len()
+        run_on(run, tree, tree.first()).0.len()
     }
 
     #[test]

@@ -27,12 +27,8 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let disguise = &look.knowledge.vba.disguise;
     let chain = std::iter::once(look.artifact).chain(look.ancestors());
     for artifact in chain {
-        let copies = look
-            .tree
-            .iter()
-            .filter(|copy| copy.id == artifact.id || copy.same_as == Some(artifact.id));
         let mut found = false;
-        for copy in copies {
+        for copy in look.index.copies(artifact.id) {
             if let Some(claim) = claim(copy, disguise).filter(|_| !is_outside(copy)) {
                 findings.turn_to(copy.id);
                 if !findings.has(copy.id, "macro-in-disguise") {

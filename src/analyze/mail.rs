@@ -33,37 +33,13 @@ pub(super) fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identify::Identity;
-    use crate::knowledge::Knowledge;
+    use crate::analyze::tests::run_on;
     use crate::model::{Artifact, Kind, Severity};
 
     fn severities(facts: Vec<Fact>) -> Vec<(String, Severity)> {
-        let knowledge = Knowledge::embedded().unwrap();
-        let artifact = Artifact {
-            id: 0,
-            parent: None,
-            via: None,
-            index: 0,
-            at: None,
-            depth: 0,
-            kind: Identity::certain(Kind::Eml).kind,
-            readings: Vec::new(),
-            sha256: [0; 32],
-            name: None,
-            declared: None,
-            same_as: None,
-            mail: None,
-            facts,
-            data: bytes::Bytes::new(),
-        };
-        let mut findings = Findings::new(&knowledge.catalogue);
-        let look = Look {
-            tree: std::slice::from_ref(&artifact),
-            artifact: &artifact,
-            knowledge: &knowledge,
-        };
-        run(&look, &mut findings);
-        let list = findings.finish().0;
+        let mut mail = Artifact::alone(Kind::Eml, bytes::Bytes::new());
+        mail.facts = facts;
+        let list = run_on(run, std::slice::from_ref(&mail), [&mail]).0;
         list.into_iter()
             .map(|found| (found.id.into_owned(), found.severity))
             .collect()

@@ -19,6 +19,7 @@ mod findings;
 mod hidden_sheet;
 mod html_script;
 mod html_smuggling;
+mod index;
 mod internet_shortcut;
 mod iocs;
 mod leading_page;
@@ -56,11 +57,12 @@ mod xml_commands;
 
 pub use csv::dangerous_cells;
 pub use external::outside;
-pub use findings::{Findings, Found};
+pub use findings::{Findings, Found, Said};
+pub use index::Index;
 pub use svg_script::is_script as is_script_address;
 
 use crate::knowledge::Knowledge;
-use crate::model::{Artifact, Kind};
+use crate::model::{Artifact, Kind, children};
 
 /// What an analyzer depends on, and so how often it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +95,8 @@ pub struct Look<'a> {
     pub tree: &'a [Artifact],
     /// The artifact in question.
     pub artifact: &'a Artifact,
+    /// What is looked up in the tree as a whole.
+    pub index: &'a Index<'a>,
     /// Lists to look things up in.
     pub knowledge: &'a Knowledge,
 }
@@ -114,13 +118,9 @@ impl<'a> Look<'a> {
         std::iter::successors(self.parent(), move |artifact| look.above(artifact))
     }
 
-    /// The children of this artifact. They stand together: containers are opened in the order of the tree, so
-    /// that the parents' ids never decrease along it.
+    /// The children of this artifact.
     pub fn children(&self) -> &'a [Artifact] {
-        let id = Some(self.artifact.id);
-        let start = self.tree.partition_point(|artifact| artifact.parent < id);
-        let end = self.tree.partition_point(|artifact| artifact.parent <= id);
-        self.tree.get(start..end).unwrap_or_default()
+        children(self.tree, self.artifact.id)
     }
 }
 
@@ -192,44 +192,14 @@ pub(crate) mod tests {
 
     /// An artifact of a kind, without name, place and bytes.
     pub(crate) fn artifact(kind: Kind) -> Artifact {
-        Artifact {
-            id: 0,
-            parent: None,
-            via: None,
-            index: 0,
-            at: None,
-            depth: 0,
-            kind,
-            readings: Vec::new(),
-            sha256: [0; 32],
-            name: None,
-            declared: None,
-            same_as: None,
-            mail: None,
-            facts: Vec::new(),
-            data: bytes::Bytes::new(),
-        }
+        holding(kind, b"")
     }
 
     /// What one analyzer finds on the last artifact of a tree: ids with severities.
     pub(crate) fn findings_of(name: &str, tree: &[Artifact]) -> Vec<(String, &'static str)> {
-        let knowledge = Knowledge::embedded().unwrap();
-        let analyzer = ANALYZERS
-            .iter()
-            .find(|analyzer| analyzer.name == name)
-            .unwrap();
-        let mut findings = Findings::new(&knowledge.catalogue);
-        let artifact = tree.last().unwrap();
-        findings.turn_to(artifact.id);
-        (analyzer.run)(
-            &Look {
-                tree,
-                artifact,
-                knowledge: &knowledge,
-            },
-            &mut findings,
-        );
-        let (list, _, _) = findings.finish();
+        let mut rows = ANALYZERS.iter();
+        let analyzer = rows.find(|analyzer| analyzer.name == name).unwrap();
+        let (list, _) = run_on(analyzer.run, tree, tree.last());
         list.into_iter()
             .map(|finding| (finding.id.into_owned(), Severity::as_str(finding.severity)))
             .collect()
@@ -237,10 +207,7 @@ pub(crate) mod tests {
 
     /// An artifact of a kind with bytes, else as [`artifact`].
     pub(super) fn holding(kind: Kind, data: &[u8]) -> Artifact {
-        Artifact {
-            data: bytes::Bytes::copy_from_slice(data),
-            ..artifact(kind)
-        }
+        Artifact::alone(kind, bytes::Bytes::copy_from_slice(data))
     }
 
     /// What an analyzer finds in a tree, run on each of its artifacts.
@@ -248,18 +215,27 @@ pub(crate) mod tests {
         run: fn(&Look<'_>, &mut Findings<'_>),
         tree: &[Artifact],
     ) -> (Vec<Finding>, Vec<Ioc>) {
+        run_on(run, tree, tree)
+    }
+
+    /// What an analyzer finds in a tree, run on some of its artifacts.
+    pub(super) fn run_on<'t>(
+        run: fn(&Look<'_>, &mut Findings<'_>),
+        tree: &'t [Artifact],
+        on: impl IntoIterator<Item = &'t Artifact>,
+    ) -> (Vec<Finding>, Vec<Ioc>) {
         let knowledge = Knowledge::embedded().unwrap();
         let mut findings = Findings::new(&knowledge.catalogue);
-        for artifact in tree {
+        let index = Index::new(tree);
+        for artifact in on {
             findings.turn_to(artifact.id);
-            run(
-                &Look {
-                    tree,
-                    artifact,
-                    knowledge: &knowledge,
-                },
-                &mut findings,
-            );
+            let look = Look {
+                tree,
+                artifact,
+                index: &index,
+                knowledge: &knowledge,
+            };
+            run(&look, &mut findings);
         }
         let (findings, iocs, _) = findings.finish();
         (findings, iocs)

@@ -17,6 +17,7 @@ pub mod base64;
 pub mod biff;
 pub mod biff12;
 pub mod binhex;
+pub mod brotli;
 pub mod cab;
 pub mod chm;
 pub mod cms;

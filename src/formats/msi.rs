@@ -1,7 +1,8 @@
 //! Tables of Windows Installer packages: string pool, columns, rows, and how stream names are packed.
 //!
 //! No specification is published; the layout is as the Wine and msitools projects describe it. Rows are stored
-//! column by column; texts are numbers of a common pool. Left out: transforms, primary keys, how rows are changed.
+//! column by column; texts are numbers of a common pool. Those of a transform are stored one by one, as far as they
+//! differ. Left out: primary keys of other tables than those that are read here.
 
 use std::collections::BTreeMap;
 
@@ -111,6 +112,19 @@ impl Column<'_> {
             _ => 4,
         }
     }
+
+    fn cell<'a>(&self, cell: &[u8], strings: &Strings<'a>) -> Cell<'a> {
+        let bytes = cell.iter().rev();
+        let value = bytes.fold(0u32, |value, byte| value << 8 | u32::from(*byte));
+        if self.kind & TEXT != 0 && cell.len() == strings.width {
+            return Cell::Text(strings.text(value));
+        }
+        let half = if cell.len() == 2 { 0x8000 } else { 0x8000_0000 };
+        Cell::Number(match value {
+            0 => 0,
+            value => i64::from(value).saturating_sub(half),
+        })
+    }
 }
 
 /// One field.
@@ -142,13 +156,11 @@ impl<'a> Cell<'a> {
 
 /// The columns of every table, in order, from the stream `_Columns`.
 pub fn columns<'a>(data: &[u8], strings: &Strings<'a>) -> BTreeMap<&'a [u8], Vec<Column<'a>>> {
-    let text = |name| Column { name, kind: TEXT };
-    let number = |name| Column { name, kind: 2 };
     let layout: [Column<'static>; 4] = [
         text(b"Table"),
-        number(b"Number"),
+        number(b"Number", 2),
         text(b"Name"),
-        number(b"Type"),
+        number(b"Type", 2),
     ];
     let mut tables: BTreeMap<&[u8], Vec<(i64, Column<'a>)>> = BTreeMap::new();
     for row in rows(data, &layout, strings) {
@@ -180,21 +192,57 @@ pub fn rows<'a>(data: &[u8], columns: &[Column<'_>], strings: &Strings<'a>) -> V
         let cells = slice(data, start, len).unwrap_or_default();
         start = start.saturating_add(len);
         for (row, cell) in rows.iter_mut().zip(cells.chunks_exact(width)) {
-            let value = cell
-                .iter()
-                .rev()
-                .fold(0u32, |value, byte| value << 8 | u32::from(*byte));
-            row.push(if column.kind & TEXT != 0 && width == strings.width {
-                Cell::Text(strings.text(value))
-            } else {
-                let half = if width == 2 { 0x8000 } else { 0x8000_0000 };
-                Cell::Number(if value == 0 {
-                    0
-                } else {
-                    i64::from(value).saturating_sub(half)
-                })
-            });
+            row.push(column.cell(cell, strings));
         }
+    }
+    rows
+}
+
+/// Columns that a transform names by their table alone, the first of which is the key.
+pub const PROPERTY: &[Column<'static>] = &[text(b"Property"), text(b"Value")];
+/// The same of custom actions.
+pub const CUSTOM_ACTION: &[Column<'static>] = &[
+    text(b"Action"),
+    number(b"Type", 2),
+    text(b"Source"),
+    text(b"Target"),
+    number(b"ExtendedType", 4),
+];
+
+const fn text(name: &'static [u8]) -> Column<'static> {
+    Column { name, kind: TEXT }
+}
+
+const fn number(name: &'static [u8], kind: u16) -> Column<'static> {
+    Column { name, kind }
+}
+
+/// The rows that a transform adds or changes: each behind a mask of its columns. What is not changed is empty.
+pub fn changes<'a>(
+    data: &[u8],
+    columns: &[Column<'_>],
+    strings: &Strings<'a>,
+) -> Vec<Vec<Cell<'a>>> {
+    let mut rows = Vec::new();
+    let mut at = 0usize;
+    // Ends because each turn takes a mask.
+    while let Some(mask) = u16_at(data, at) {
+        at = at.saturating_add(2);
+        let added = mask & 1 != 0;
+        let mut row = Vec::with_capacity(columns.len());
+        for (place, column) in columns.iter().enumerate() {
+            let is_there = match added {
+                true => place < usize::from(mask >> 8),
+                false => place == 0 || mask >> place & 1 != 0,
+            };
+            let width = if is_there { column.width(strings) } else { 0 };
+            let Some(cell) = slice(data, at, width) else {
+                return rows;
+            };
+            at = at.saturating_add(width);
+            row.push(column.cell(cell, strings));
+        }
+        rows.push(row);
     }
     rows
 }

@@ -2,7 +2,7 @@
 //! `a.r00`), 7-Zip and byte splitters (`a.7z.001`), zip (`a.z01` … `a.zip`).
 
 /// How the volumes of a set are named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scheme {
     /// `a.part1.rar`, `a.part2.rar` …
     Parts,
@@ -32,16 +32,6 @@ impl Volume {
     /// Whether another volume is of the same set.
     pub fn is_beside(&self, other: &Self) -> bool {
         self.base == other.base && self.scheme == other.scheme
-    }
-
-    /// What is missing of a set, in order of numbers: the lowest of them. That behind the last nobody can tell by names.
-    pub fn gap(numbers: &[usize]) -> Option<usize> {
-        let highest = numbers
-            .iter()
-            .copied()
-            .filter(|number| *number != LAST)
-            .max()?;
-        (1..highest).find(|number| !numbers.contains(number))
     }
 }
 
@@ -129,13 +119,5 @@ mod tests {
                 .map(|one| (one.base.as_str(), one.scheme, one.number));
             assert_eq!(found, want, "{name}");
         }
-    }
-
-    #[test]
-    fn gaps_are_found() {
-        assert_eq!(Volume::gap(&[1, 2, 4]), Some(3));
-        assert_eq!(Volume::gap(&[2, LAST]), Some(1));
-        assert_eq!(Volume::gap(&[1, LAST]), None);
-        assert_eq!(Volume::gap(&[]), None);
     }
 }

@@ -25,6 +25,7 @@ pub use executable::{embedded as embedded_program, pe_length};
 
 pub use mail::{MailStart, mail_start};
 
+use crate::formats::brotli;
 use crate::knowledge::scripts;
 use crate::limits::Budget;
 use crate::model::{Fact, Family, Kind, Name};
@@ -63,6 +64,15 @@ pub fn identify_named(data: &[u8], name: Option<&Name>, budget: &Budget) -> Iden
         && yields(identity.kind, kind)
     {
         identity.kind = kind;
+    }
+    // A stream without a mark: the name is why it is tried, and decoding is what tells it.
+    if matches!(identity.kind, Kind::Data | Kind::Text)
+        && name
+            .extensions()
+            .any(|extension| matches!(extension.as_str(), "br" | "tbr"))
+        && brotli::is_stream(data)
+    {
+        identity.kind = Kind::Brotli;
     }
     if let Some((kind, at)) = name
         .extensions()

@@ -66,6 +66,27 @@ pub struct Artifact {
 }
 
 impl Artifact {
+    /// Bytes of a kind that stand by themselves, without name and place; the digest is yet to be taken.
+    pub fn alone(kind: Kind, data: Bytes) -> Self {
+        Self {
+            id: 0,
+            parent: None,
+            via: None,
+            index: 0,
+            at: None,
+            depth: 0,
+            kind,
+            readings: Vec::new(),
+            sha256: [0; 32],
+            name: None,
+            declared: None,
+            same_as: None,
+            mail: None,
+            facts: Vec::new(),
+            data,
+        }
+    }
+
     /// SHA-256 in lower-case hexadecimal digits.
     pub fn sha256_hex(&self) -> String {
         hex(&self.sha256)
@@ -91,6 +112,15 @@ impl Artifact {
             .map(|name| name.text.as_str())
             .unwrap_or_default()
     }
+}
+
+/// The children of one artifact of a tree. They stand together: containers are opened in the order of the tree, so
+/// that the parents' ids never decrease along it.
+pub fn children(tree: &[Artifact], parent: Id) -> &[Artifact] {
+    let parent = Some(parent);
+    let start = tree.partition_point(|artifact| artifact.parent < parent);
+    let end = tree.partition_point(|artifact| artifact.parent <= parent);
+    tree.get(start..end).unwrap_or_default()
 }
 
 /// Lower-case hexadecimal digits.

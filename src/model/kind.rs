@@ -131,7 +131,8 @@ kinds! {
         Cpio "cpio" "cpio archive", Ar "ar" "ar archive", Xar "xar" "xar archive", Chm "chm" "compiled help", Alz "alz" "ALZ archive",
         Egg "egg" "EGG archive", Wim "wim" "Windows image", Uue "uue" "uuencoded file", BinHex "binhex" "BinHex file", StuffIt "sit" "StuffIt archive";
     Compressed: Gz "gz" "gzip data", Bz2 "bz2" "bzip2 data", Xz "xz" "xz data", Lzma "lzma" "LZMA data", Zst "zst" "Zstandard data",
-        Lz4 "lz4" "LZ4 data", Z "z" "compress data", Szdd "szdd" "SZDD data", Kwaj "kwaj" "KWAJ data", Lzip "lzip" "lzip data";
+        Lz4 "lz4" "LZ4 data", Z "z" "compress data", Szdd "szdd" "SZDD data", Kwaj "kwaj" "KWAJ data", Lzip "lzip" "lzip data",
+        Brotli "brotli" "brotli data";
     Disk: Iso "iso" "ISO 9660 image", Udf "udf" "UDF image", Img "img" "FAT image", Vhd "vhd" "virtual disk", Vhdx "vhdx" "virtual disk (VHDX)",
         Vmdk "vmdk" "virtual disk (VMDK)", Qcow "qcow" "virtual disk (QCOW)", Dmg "dmg" "macOS disk image", Ntfs "ntfs" "NTFS image";
     Image: Png "png" "PNG picture", Jpg "jpg" "JPEG picture", Gif "gif" "GIF picture", Bmp "bmp" "bitmap", Tif "tif" "TIFF picture",

@@ -12,7 +12,7 @@ mod trouble;
 
 pub use action::Action;
 pub(crate) use artifact::hex;
-pub use artifact::{Artifact, Id, MailSummary};
+pub use artifact::{Artifact, Id, MailSummary, children};
 pub use envelope::Envelope;
 pub use fact::{Fact, Formula, Hides, Hiding, PdfDeed, Role};
 pub use finding::{Evidence, Finding, Ioc, IocType, Severity};

@@ -1,6 +1,7 @@
-//! What of a stored message may go on: everything but what policy would act on, taken out and looked at again.
+//! What of a stored message may go on: everything but what policy would act on, taken out and looked at again. Documents
+//! stay without their active content where policy does not say that they go as a whole.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -10,10 +11,11 @@ use crate::config::Strip;
 use crate::engine::{Context, Input, Worker};
 use crate::knowledge::Catalogue;
 use crate::limits::{Budget, Limits};
-use crate::model::{Action, Envelope, Id, Kind, Report};
-use crate::policy::Policy;
+use crate::model::{Action, Artifact, Envelope, Id, Kind, Report};
+use crate::policy::{self, Policy};
 use crate::quarantine::Ticket;
-use crate::rewrite::{self, Notice, Order};
+use crate::rewrite::Notice;
+use crate::rewrite::disarm::{Notices, Removed, Retype, Task, proven};
 use crate::unpack::Passwords;
 
 /// Turns of taking out and looking again: each takes out what is strictest of what is left.
@@ -45,14 +47,18 @@ impl Cleaning<'_> {
     ) -> Result<Bytes, String> {
         let mut message = Bytes::copy_from_slice(message);
         let recipients = envelope.recipients.iter().map(String::as_str);
-        let templates = self.strip.templates(self.strip.language_of(recipients));
+        let language = self.strip.language_of(recipients);
+        let (templates, disarmed) = (
+            self.strip.templates(language),
+            self.strip.disarmed(language),
+        );
         let number = ticket.to_string();
-        for _ in 0..TURNS {
-            let deadline = Instant::now().checked_add(self.limits.timeout);
-            let report = worker.scan(Input {
+        let deadline = Instant::now().checked_add(self.limits.timeout);
+        let mut scan = |data: &Bytes| {
+            worker.scan(Input {
                 path: format!("{number}.eml"),
                 name: None,
-                data: message.clone(),
+                data: data.clone(),
                 facts: Vec::new(),
                 context: Context {
                     deadline,
@@ -60,7 +66,10 @@ impl Cleaning<'_> {
                     given: Some(Kind::Eml),
                     ..Context::default()
                 },
-            });
+            })
+        };
+        let mut report = scan(&message);
+        for _ in 0..TURNS {
             let targets = self.targets(&report, envelope)?;
             if targets.is_empty() {
                 return Ok(message);
@@ -70,46 +79,77 @@ impl Cleaning<'_> {
                 catalogue: self.catalogue,
                 report: &report,
                 ticket: &number,
-                disarmed: &[],
+                disarmed: &disarmed,
             };
-            let order = Order {
-                tree: &report.artifacts,
-                root: 0,
-                targets: &targets,
-                replaced: &BTreeMap::new(),
+            let text = |part: &Artifact, removed: &[Removed]| notice.text(part, removed);
+            let line = |part: &Artifact| notice.line(part);
+            let task = |findings, strip| Task {
+                report: &report,
+                findings,
+                strip,
+                notices: Notices::From(0),
+                retype: Retype::Keep,
                 break_signatures: self.strip.break_signatures,
-                notice: &|part, removed| notice.text(part, removed),
-                line: &|part| notice.line(part),
+                notice: &text,
+                line: &line,
             };
             let budget = Budget::new(self.limits.clone(), deadline);
-            let rewritten = rewrite::rewrite(&order, &budget).map_err(|why| why.to_string())?;
-            message = rewritten.message;
+            let made = proven(&task(&targets.findings, &targets.strip), &budget, &mut scan);
+            let done = match made {
+                Ok(done) => done,
+                // What cannot be disarmed goes as a whole.
+                Err(_) => {
+                    let none = BTreeSet::new();
+                    let task = task(&none, &targets.every);
+                    proven(&task, &budget, &mut scan).map_err(|why| why.to_string())?
+                }
+            };
+            (message, report) = (done.made.data, done.report);
         }
         Err("something is left however much is taken out".to_owned())
     }
 
-    /// The artifacts that policy would do something about; none: it may go on.
-    fn targets(&self, report: &Report, envelope: &Envelope) -> Result<BTreeSet<Id>, String> {
+    /// What policy would do something about; none: it may go on.
+    fn targets(&self, report: &Report, envelope: &Envelope) -> Result<Targets, String> {
         let decisions = self
             .policy
             .decide(report, envelope, self.catalogue, self.today);
-        let mut targets = BTreeSet::new();
-        for decision in decisions {
-            if decision.action <= Action::Tag {
-                continue;
+        let mut targets = Targets::default();
+        let acting = decisions
+            .iter()
+            .filter(|decision| decision.action > Action::Tag);
+        for grounds in policy::distinct(acting) {
+            if grounds.parts.is_empty() && grounds.because.is_empty() {
+                return Err("policy acts on it, and no part of it is the reason".to_owned());
             }
-            let because = decision.because.iter();
+            let strip = grounds.parts.iter();
+            let strip = strip.filter(|(_, action)| **action > Action::Disarm);
+            targets.strip.extend(strip.map(|(part, _)| *part));
+            targets.every.extend(grounds.parts.keys().copied());
+            targets.findings.extend(&grounds.disarm);
+            // Where the whole mail is held, that is for what stands in its parts: they may go on without it.
+            targets.findings.extend(&grounds.because);
+            let because = grounds.because.iter();
             let found = because.filter_map(|number| report.findings.get(*number));
-            let before = targets.len();
-            targets.extend(found.map(|finding| finding.artifact));
-            targets.extend(decision.parts.keys().copied());
-            if targets.len() == before && decision.because.is_empty() {
-                let action = decision.action.as_str();
-                return Err(format!(
-                    "policy says {action}, and no part of it is the reason"
-                ));
-            }
+            targets.every.extend(found.map(|finding| finding.artifact));
         }
         Ok(targets)
+    }
+}
+
+/// What has to go.
+#[derive(Debug, Default)]
+struct Targets {
+    /// Findings for which files are disarmed.
+    findings: BTreeSet<usize>,
+    /// What goes as a whole.
+    strip: BTreeSet<Id>,
+    /// All that goes as a whole where nothing can be disarmed.
+    every: BTreeSet<Id>,
+}
+
+impl Targets {
+    fn is_empty(&self) -> bool {
+        self.findings.is_empty() && self.every.is_empty()
     }
 }

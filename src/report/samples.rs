@@ -44,18 +44,9 @@ fn artifact(
         id,
         parent,
         via,
-        index: 0,
-        at: None,
-        depth: 0,
-        kind,
-        readings: Vec::new(),
         sha256: [u8::try_from(id).unwrap(); 32],
         name: (!name.is_empty()).then(|| Name::of(name)),
-        declared: None,
-        same_as: None,
-        mail: None,
-        facts: Vec::new(),
-        data: vec![0; 100].into(),
+        ..Artifact::alone(kind, vec![0; 100].into())
     }
 }
 

@@ -65,27 +65,11 @@ mod tests {
 
     use super::*;
     use crate::limits::{Budget, Limits};
-    use crate::model::{Fact, Kind};
+    use crate::model::Kind;
     use crate::unpack::Seen;
 
     fn unpack(data: Vec<u8>) -> Result<Vec<Vec<u8>>, Trouble> {
-        let artifact = Artifact {
-            id: 0,
-            parent: None,
-            via: None,
-            index: 0,
-            at: None,
-            depth: 0,
-            kind: Kind::ActiveMime,
-            readings: Vec::new(),
-            sha256: [0; 32],
-            name: None,
-            declared: None,
-            same_as: None,
-            mail: None,
-            facts: Vec::<Fact>::new(),
-            data: data.into(),
-        };
+        let artifact = Artifact::alone(Kind::ActiveMime, data.into());
         let budget = Budget::new(Limits::default(), None);
         let mut seen = Seen::default();
         let mut nest = Nest::new(&budget, &mut seen, &artifact, 1);

@@ -1,5 +1,6 @@
 //! Cabinets ([MS-CAB]): each folder is decoded once, its files are slices of it.
 
+use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind, Read};
 
 use bytes::Bytes;
@@ -23,6 +24,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     if let Some(cut) = &cabinet.cut {
         nest.unread(0, format!("list of files: {cut}"));
     }
+    let names = super::msi::names(artifact, nest);
     let last = cabinet.folders.len().saturating_sub(1);
     for (number, folder) in cabinet.folders.iter().enumerate() {
         nest.tick()?;
@@ -36,7 +38,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
             })
             .collect();
         if !here.is_empty() {
-            open(data, &cabinet, folder, number, &here, nest)?;
+            open(data, &cabinet, folder, number, &here, &names, nest)?;
         }
     }
     for file in &cabinet.files {
@@ -62,6 +64,7 @@ fn open(
     folder: &Folder,
     number: usize,
     files: &[&File<'_>],
+    names: &BTreeMap<Vec<u8>, String>,
     nest: &mut Nest<'_>,
 ) -> Result<(), Trouble> {
     let place = format!("folder {number}");
@@ -109,7 +112,7 @@ fn open(
         {
             return Err(Trouble::TooMuch(Halt::Ceiling("files share their data")));
         }
-        let name = name_of(file);
+        let name = names.get(file.name).map_or_else(|| name_of(file), Name::of);
         let shown = text::excerpt(&name.text);
         let start = index(u64::from(file.offset)).min(content.len());
         let end = start

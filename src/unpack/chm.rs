@@ -78,7 +78,7 @@ fn push(
         1 => {
             let start = index(file.offset);
             let wanted = start..start.saturating_add(index(file.size));
-            if section.lost.iter().any(|lost| overlap(lost, &wanted)) {
+            if section.misses(&wanted) {
                 nest.unread(0, format!("{label}: lies in a damaged block"));
             }
             let end = wanted.end.min(section.content.len());
@@ -101,19 +101,22 @@ fn push(
     Ok(())
 }
 
-fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
-    one.start < other.end && other.start < one.end
-}
-
 /// The compressed section, decoded.
 #[derive(Default)]
 struct Section {
     content: Bytes,
-    /// What could not be decoded and is zero there.
+    /// What could not be decoded and is zero there, in order.
     lost: Vec<Range<usize>>,
 }
 
 impl Section {
+    /// Whether some of it could not be decoded.
+    fn misses(&self, wanted: &Range<usize>) -> bool {
+        let first = self.lost.partition_point(|lost| lost.end <= wanted.start);
+        let next = self.lost.get(first);
+        next.is_some_and(|lost| lost.start < wanted.end)
+    }
+
     fn decode(
         &mut self,
         data: &Bytes,

@@ -1,5 +1,5 @@
 //! Streams that hold one file: bzip2, xz (The .xz File Format 1.2), LZMA, lzip, Zstandard (RFC 8878), LZ4 frames,
-//! Unix compress, and the two forms of Microsoft's COMPRESS.EXE.
+//! brotli (RFC 7932), Unix compress, and the two forms of Microsoft's COMPRESS.EXE.
 //!
 //! Several streams in a row are one content, as every reader of them gives it. What came before damage is kept, and
 //! bytes behind the last stream are told and looked at.
@@ -104,6 +104,14 @@ pub(super) fn lz4(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         Box::new(Lz4Frame::new(source))
     }
     streams(artifact, "lz4", starts, make, nest)
+}
+
+/// Opens brotli.
+pub(super) fn brotli(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let mut first = true;
+    let starts = move |_: &[u8]| std::mem::take(&mut first);
+    let make = |source| Box::new(crate::formats::brotli::Decoder::new(source)) as _;
+    streams(artifact, "brotli", starts, make, nest)
 }
 
 /// Opens Unix compress.
@@ -287,6 +295,8 @@ fn inner_name(name: &str) -> Option<Name> {
         (".tlz", ".tar"),
         (".tzst", ".tar"),
         (".taz", ".tar"),
+        (".br", ""),
+        (".tbr", ".tar"),
     ];
     let lower = name.to_ascii_lowercase();
     let (ending, instead) = ENDINGS.iter().find(|(ending, _)| lower.ends_with(ending))?;

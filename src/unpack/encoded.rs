@@ -149,23 +149,7 @@ fn in_plain(text: &[u8], wide: bool, nest: &mut Nest<'_>) -> Result<(), Trouble>
 
 /// Where in a text programs and containers are written, of those that become children.
 pub fn places(text: &Bytes, kind: Kind, budget: &Budget) -> Result<Vec<Range<usize>>, Halt> {
-    let artifact = Artifact {
-        id: 0,
-        parent: None,
-        via: None,
-        index: 0,
-        at: None,
-        depth: 0,
-        kind,
-        readings: Vec::new(),
-        sha256: [0; 32],
-        name: None,
-        declared: None,
-        same_as: None,
-        mail: None,
-        facts: Vec::new(),
-        data: text.clone(),
-    };
+    let artifact = Artifact::alone(kind, text.clone());
     let mut seen = Seen::new();
     let mut nest = Nest::new(budget, &mut seen, &artifact, 1);
     if let Err(Trouble::TooMuch(halt)) = in_plain(text, false, &mut nest) {

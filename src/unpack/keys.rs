@@ -7,8 +7,11 @@ use bytes::Bytes;
 use crate::formats::password_recipes::{self, Day, Surroundings, Told};
 use crate::formats::password_words;
 use crate::knowledge::passwords;
-use crate::model::{Artifact, Id, Kind, Name};
+use crate::limits::Budget;
+use crate::model::{Artifact, Kind, Name, children};
 use crate::text;
+
+use super::volumes::{Set, Sets};
 
 /// Passwords given by whoever asks for a scan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,6 +39,7 @@ pub struct Keys<'a> {
     given: Option<&'a Passwords>,
     /// Files that lie beside the input.
     outside: &'a [(Name, Bytes)],
+    sets: Option<&'a Sets>,
 }
 
 /// Mails around an artifact that are looked through.
@@ -52,6 +56,7 @@ impl<'a> Keys<'a> {
             artifact: Some(artifact),
             given: Some(given),
             outside: &[],
+            sets: None,
         }
     }
 
@@ -62,16 +67,43 @@ impl<'a> Keys<'a> {
         self
     }
 
+    /// Says where sets of volumes are kept from one artifact to the next.
+    #[must_use]
+    pub fn with_sets(mut self, sets: &'a Sets) -> Self {
+        self.sets = Some(sets);
+        self
+    }
+
+    pub(super) fn sets(self) -> Option<&'a Sets> {
+        self.sets
+    }
+
     /// What lies beside the artifact under a name: in the same container, or beside the input.
     pub(super) fn beside(self) -> impl Iterator<Item = (&'a Name, &'a Bytes)> {
-        let own = self.artifact.map(|artifact| (artifact.id, artifact.parent));
-        let within = self.tree.iter().filter(move |one| {
-            own.is_some_and(|(id, parent)| parent.is_some() && one.parent == parent && one.id != id)
-        });
+        let own = self.artifact.map(|artifact| artifact.id);
+        let parent = self.artifact.and_then(|artifact| artifact.parent);
+        let within = parent.map_or(&[][..], |parent| children(self.tree, parent));
+        let within = within.iter().filter(move |one| Some(one.id) != own);
         let within = within.filter_map(|one| Some((one.name.as_ref()?, &one.data)));
-        let is_root = own.is_some_and(|(_, parent)| parent.is_none());
+        let is_root = own.is_some() && parent.is_none();
         let outside = self.outside.iter().filter(move |_| is_root);
         within.chain(outside.map(|(name, data)| (name, data)))
+    }
+
+    /// The artifact around this one.
+    pub(super) fn parent(self) -> Option<&'a Artifact> {
+        let id = self.artifact?.parent?;
+        let at = usize::try_from(id).ok()?;
+        self.tree.get(at).filter(|parent| parent.id == id)
+    }
+
+    /// Whether other volumes of the archive that the artifact is one of lie beside it, or that cannot be told in time.
+    pub fn has_other_volumes(self, budget: &Budget) -> bool {
+        let Some(artifact) = self.artifact else {
+            return false;
+        };
+        let set = Set::find(artifact, self.beside(), self.sets(), budget);
+        set.map_or(true, |set| set.is_some_and(|set| set.has_others()))
     }
 
     /// Whether findings name words.
@@ -210,8 +242,7 @@ impl<'a> Keys<'a> {
 
     /// The texts of a mail.
     fn texts(&self, mail: &Artifact) -> impl Iterator<Item = String> {
-        let texts = self
-            .parts_of(mail.id)
+        let texts = children(self.tree, mail.id)
             .iter()
             .filter(|one| matches!(one.kind, Kind::Text | Kind::Email | Kind::Html));
         texts.take(TEXTS).map(|part| {
@@ -228,19 +259,6 @@ impl<'a> Keys<'a> {
         })
     }
 
-    /// The children of an artifact. They lie together, as each is entered behind those of the artifacts before its
-    /// parent.
-    fn parts_of(&self, parent: Id) -> &'a [Artifact] {
-        let place = |one: &Artifact| {
-            one.parent
-                .map_or(0, |parent| u64::from(parent).saturating_add(1))
-        };
-        let own = u64::from(parent).saturating_add(1);
-        let start = self.tree.partition_point(|one| place(one) < own);
-        let end = self.tree.partition_point(|one| place(one) <= own);
-        self.tree.get(start..end).unwrap_or_default()
-    }
-
     /// Mails of the same sender that lie next to a mail in its mailbox, archive or folder: the password comes in a second
     /// mail, mostly behind the first.
     fn neighbours(&self, mail: &Artifact) -> Vec<&'a Artifact> {
@@ -255,7 +273,7 @@ impl<'a> Keys<'a> {
         if own.is_none() {
             return Vec::new();
         }
-        let siblings = self.parts_of(parent);
+        let siblings = children(self.tree, parent);
         let at = siblings.partition_point(|one| one.id < mail.id);
         let near = |one: &&Artifact| one.mail.is_some() && from(one) == own;
         let behind = siblings.get(at.saturating_add(1)..).unwrap_or_default();

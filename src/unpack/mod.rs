@@ -69,6 +69,7 @@ pub use keys::{Candidate, Keys, Passwords};
 pub use mail::{breaks, first_reading};
 pub use nest::{Child, MESSAGE, Nest, Payload, Seen};
 pub use office_links::{facts as link_facts, role as leads_out};
+pub use volumes::Sets;
 
 use crate::model::{Artifact, Kind, Trouble};
 
@@ -179,6 +180,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "compressed",
         kinds: &[Kind::Kwaj],
         run: compressed::kwaj,
+    },
+    Unpacker {
+        name: "compressed",
+        kinds: &[Kind::Brotli],
+        run: compressed::brotli,
     },
     Unpacker {
         name: "sevenz",
@@ -553,21 +559,9 @@ pub(crate) mod tests {
             })
             .unwrap_or_else(|| panic!("{name} does not open {}", identity.kind));
         let artifact = Artifact {
-            id: 0,
-            parent: None,
-            via: None,
-            index: 0,
-            at: None,
-            depth: 0,
-            kind: identity.kind,
             readings: identity.readings,
-            sha256: [0; 32],
-            name: None,
-            declared: None,
-            same_as: None,
-            mail: None,
             facts: identity.facts,
-            data: bytes::Bytes::copy_from_slice(data),
+            ..Artifact::alone(identity.kind, bytes::Bytes::copy_from_slice(data))
         };
         let mut seen = Seen::new();
         let mut nest = Nest::new(&budget, &mut seen, &artifact, 1);

@@ -1,16 +1,20 @@
 //! Windows Installer packages: what their custom actions run. Scripts become artifacts of their kind, command lines
 //! texts with the command as a fact. Streams, and with them cabinets and binaries, are pushed by [`super::ole`].
 
+mod files;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bytes::index;
 use crate::formats::msi::{self, Cell, Column, Strings};
-use crate::formats::ole::Ole;
+use crate::formats::ole::{ObjectType, Ole};
 use crate::formats::script;
 use crate::model::{Artifact, Fact, Kind, Name, Trouble};
 use crate::text;
 
 use super::{Child, Nest};
+
+pub(super) use files::names;
 
 /// The kinds that are packages of the Windows Installer.
 pub(super) const KINDS: &[Kind] = &[Kind::Msi, Kind::Msp];
@@ -27,16 +31,76 @@ const PROPERTIES: usize = 16 << 20;
 /// Actions of one package that are looked at, at the most.
 const ACTIONS: usize = 4096;
 
+/// Storages of one file that are looked at, at the most.
+const DATABASES: usize = 256;
+
+/// Class id of a package, in its byte order in the file.
+const PACKAGE: [u8; 16] = [
+    0x84, 0x10, 0x0c, 0, 0, 0, 0, 0, 0xc0, 0, 0, 0, 0, 0, 0, 0x46,
+];
+
 /// Longest value that properties are put into, in bytes.
 const LONGEST: usize = 64 << 10;
 
-/// Pushes scripts and command lines.
+/// Pushes scripts and command lines, also those that transforms bring in.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let mut ole = super::ole::open(artifact, nest)?;
-    let package = Package::of(&ole);
+    let root = ole.root();
+    let is_patch = artifact.reads_as(Kind::Msp) && !artifact.reads_as(Kind::Msi);
+    let mut databases = vec![(root, !is_patch)];
+    // Transforms, and packages that a package installs, lie in storages.
+    for position in ole.children(root) {
+        let entry = ole.entries().get(position);
+        let Some(entry) = entry.filter(|entry| entry.object_type == ObjectType::Storage) else {
+            continue;
+        };
+        if databases.len() > DATABASES {
+            nest.unread(0, format!("more than {DATABASES} storages"));
+            break;
+        }
+        databases.push((Some(position), entry.clsid == PACKAGE));
+    }
+    for (position, is_package) in databases {
+        nest.tick()?;
+        let database = Package::of(&ole, position);
+        match is_package {
+            true => package(&database, &mut ole, nest)?,
+            false => transform(&database, &mut ole, nest)?,
+        }
+    }
+    Ok(())
+}
+
+fn package(package: &Package, ole: &mut Ole<'_>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let (pool, data) = (
-        package.table(&mut ole, "_StringPool", nest)?,
-        package.texts(&mut ole, nest)?,
+        package.table(ole, "_StringPool", nest)?,
+        package.texts(ole, nest)?,
+    );
+    let Some(strings) = Strings::read(&pool, &data) else {
+        return Ok(());
+    };
+    if strings.is_cut {
+        nest.unread(0, "texts of the tables are missing");
+    }
+    let listed = package.table(ole, "_Columns", nest)?;
+    let columns = msi::columns(&listed, &strings);
+    let (property, action) = (
+        package.table(ole, "Property", nest)?,
+        package.table(ole, "CustomAction", nest)?,
+    );
+    let rows = |name: &str, data: &[u8]| {
+        let columns: &[Column<'_>] = columns.get(name.as_bytes()).map_or(&[], Vec::as_slice);
+        msi::rows(data, columns, &strings)
+    };
+    let (properties, actions) = (rows("Property", &property), rows("CustomAction", &action));
+    act(package, ole, &properties, &actions, strings.code_page, nest)
+}
+
+/// What a transform adds to tables or changes in them; the tables themselves are elsewhere.
+fn transform(package: &Package, ole: &mut Ole<'_>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let (pool, data) = (
+        package.table(ole, "_StringPool", nest)?,
+        package.texts(ole, nest)?,
     );
     // A patch has none of its own: its transforms lie in storages.
     let Some(strings) = Strings::read(&pool, &data) else {
@@ -45,25 +109,32 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     if strings.is_cut {
         nest.unread(0, "texts of the tables are missing");
     }
-    let listed = package.table(&mut ole, "_Columns", nest)?;
-    let columns = msi::columns(&listed, &strings);
     let (property, action) = (
-        package.table(&mut ole, "Property", nest)?,
-        package.table(&mut ole, "CustomAction", nest)?,
+        package.table(ole, "Property", nest)?,
+        package.table(ole, "CustomAction", nest)?,
     );
-    let rows = |name: &str, data: &[u8]| {
-        let columns: &[Column<'_>] = columns.get(name.as_bytes()).map_or(&[], Vec::as_slice);
-        msi::rows(data, columns, &strings)
-    };
-    let code_page = strings.code_page;
-    let properties = properties(&rows("Property", &property), code_page, nest)?;
+    let properties = msi::changes(&property, msi::PROPERTY, &strings);
+    let actions = msi::changes(&action, msi::CUSTOM_ACTION, &strings);
+    act(package, ole, &properties, &actions, strings.code_page, nest)
+}
+
+/// Pushes what rows of custom actions run.
+fn act(
+    package: &Package,
+    ole: &mut Ole<'_>,
+    property: &[Vec<Cell<'_>>],
+    rows: &[Vec<Cell<'_>>],
+    code_page: u32,
+    nest: &mut Nest<'_>,
+) -> Result<(), Trouble> {
+    let properties = properties(property, code_page, nest)?;
     for (name, value) in &properties {
         if is_command_line(name) {
             command(&format!("Property {name}"), value, nest)?;
         }
     }
     let mut actions = Vec::new();
-    for row in rows("CustomAction", &action) {
+    for row in rows {
         nest.tick()?;
         if actions.len() >= ACTIONS {
             nest.unread(0, format!("more than {ACTIONS} custom actions"));
@@ -88,7 +159,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         // The lowest six bits: what is run, and where it lies.
         match action.number & 0x3f {
             kind @ (5 | 6) => {
-                let data = package.binary(&mut ole, source)?;
+                let data = package.binary(ole, source)?;
                 pushed(&place, kind, data, nest)?;
             }
             kind @ (37 | 38) => pushed(&place, kind, target().into_bytes(), nest)?,
@@ -225,12 +296,13 @@ struct Package {
 }
 
 impl Package {
-    fn of(ole: &Ole<'_>) -> Self {
+    /// Those below a storage.
+    fn of(ole: &Ole<'_>, storage: Option<usize>) -> Self {
         let mut package = Self {
             tables: BTreeMap::new(),
             streams: BTreeMap::new(),
         };
-        for position in ole.children(ole.root()) {
+        for position in ole.children(storage) {
             let Some(entry) = ole.entries().get(position) else {
                 continue;
             };
@@ -287,120 +359,4 @@ fn read(
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{Cursor, Write as _};
-
-    use super::*;
-    use crate::formats::msi::tests::packed;
-    use crate::unpack::tests::opened;
-
-    /// A package of a property, custom actions (number, source, target) and a script in the table Binary.
-    fn package(actions: &[(u16, &str, &str)]) -> Vec<u8> {
-        let mut texts: Vec<Vec<u8>> = vec![Vec::new()];
-        let mut text = |text: &str| {
-            if text.is_empty() {
-                return 0;
-            }
-            texts.push(encoding_rs::SHIFT_JIS.encode(text).0.into_owned());
-            u16::try_from(texts.len() - 1).unwrap()
-        };
-        let mut columns: Vec<[u16; 4]> = Vec::new();
-        let (property, action) = (text("Property"), text("CustomAction"));
-        let name = text("Name");
-        for (table, count) in [(property, 2u16), (action, 4)] {
-            for number in 1..=count {
-                let is_number = table == action && number == 2;
-                let kind = if is_number { 0x8502 } else { 0x8dff };
-                columns.push([table, 0x8000 + number, name, kind]);
-            }
-        }
-        let properties = [[text("Shell"), text("powershell.exe")]];
-        let rows: Vec<[u16; 4]> = actions
-            .iter()
-            .map(|(number, source, target)| {
-                [text("処理"), 0x8000 + number, text(source), text(target)]
-            })
-            .collect();
-        fn stored<const N: usize>(rows: &[[u16; N]]) -> Vec<u8> {
-            let cells = (0..N).flat_map(|column| rows.iter().map(move |row| row[column]));
-            cells.flat_map(u16::to_le_bytes).collect()
-        }
-        let mut pool = 932u32.to_le_bytes().to_vec();
-        for text in &texts[1..] {
-            pool.extend(u16::try_from(text.len()).unwrap().to_le_bytes());
-            pool.extend([1, 0]);
-        }
-        let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new())).unwrap();
-        let class = uuid::Uuid::from_u128(0x000c_1084_0000_0000_c000_0000_0000_0046);
-        file.set_storage_clsid("/", class).unwrap();
-        let tables = [
-            ("_StringPool", pool),
-            ("_StringData", texts.concat()),
-            ("_Columns", stored(&columns)),
-            ("Property", stored(&properties)),
-            ("CustomAction", stored(&rows)),
-        ];
-        for (name, data) in tables {
-            let path = format!("/\u{4840}{}", packed(name));
-            file.create_stream(path).unwrap().write_all(&data).unwrap();
-        }
-        let mut script = file
-            .create_stream(format!("/{}", packed("Binary.scr")))
-            .unwrap();
-        script.write_all(b"MsgBox 1").unwrap();
-        drop(script);
-        file.flush().unwrap();
-        file.into_inner().into_inner()
-    }
-
-    #[test]
-    fn scripts_and_command_lines_of_actions_are_children() {
-        let data = package(&[
-            (6, "scr", ""),
-            (37, "", "WScript.Echo('値')"),
-            (34 + 3072, "SystemFolder", "[SystemFolder]cmd.exe /c a"),
-            (50, "Shell", "-enc VwByAGkAdABlAC0ASABvAHMAdAAgADEA"),
-            (51, "TARGETDIR", "[ProgramFilesFolder]x"),
-            (1, "scr", "Entry"),
-        ]);
-        let (children, facts) = opened("msi", &data);
-        assert_eq!(facts, []);
-        let got: Vec<(Kind, String)> = children
-            .iter()
-            .map(|child| {
-                (
-                    child.kind,
-                    String::from_utf8_lossy(&child.data).into_owned(),
-                )
-            })
-            .collect();
-        let expected = [
-            (Kind::Vbs, "MsgBox 1"),
-            (Kind::Js, "WScript.Echo('値')"),
-            (Kind::Text, "C:\\Windows\\System32\\cmd.exe /c a"),
-            (
-                Kind::Text,
-                "\"powershell.exe\" -enc VwByAGkAdABlAC0ASABvAHMAdAAgADEA",
-            ),
-            (Kind::Ps1, "Write-Host 1"),
-        ];
-        assert_eq!(got, expected.map(|(kind, text)| (kind, text.to_owned())));
-        assert_eq!(children[0].label(), "CustomAction 処理");
-    }
-
-    #[test]
-    fn what_is_cut_or_lies_is_told() {
-        let data = package(&[(6, "none", ""), (34, "", "")]);
-        let (children, facts) = opened("msi", &data);
-        assert!(children.is_empty() && facts.is_empty());
-        let mut cut = data;
-        // The pool says that its first text, `Property`, is longer than all there is.
-        let at = memchr::memmem::find(&cut, &[0xa4, 3, 0, 0, 8, 0, 1, 0]).unwrap();
-        cut[at + 5] = 0xff;
-        let (_, facts) = opened("msi", &cut);
-        assert!(
-            matches!(facts.as_slice(), [Fact::Unread { .. }]),
-            "{facts:?}"
-        );
-    }
-}
+mod tests;

@@ -311,23 +311,7 @@ mod tests {
     use crate::unpack::Seen;
 
     fn artifact(data: Vec<u8>) -> Artifact {
-        Artifact {
-            id: 0,
-            parent: None,
-            via: None,
-            index: 0,
-            at: None,
-            depth: 0,
-            kind: Kind::FlatOpc,
-            readings: Vec::new(),
-            sha256: [0; 32],
-            name: None,
-            declared: None,
-            same_as: None,
-            mail: None,
-            facts: Vec::new(),
-            data: data.into(),
-        }
+        Artifact::alone(Kind::FlatOpc, data.into())
     }
 
     fn parts(data: &[u8]) -> (Vec<(String, Vec<u8>)>, usize) {

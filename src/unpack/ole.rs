@@ -323,23 +323,7 @@ mod tests {
     type Unpacked = (Vec<(String, Kind, usize)>, Vec<Fact>);
 
     fn unpack(data: Vec<u8>, limits: Limits) -> Result<Unpacked, Trouble> {
-        let artifact = Artifact {
-            id: 0,
-            parent: None,
-            via: None,
-            index: 0,
-            at: None,
-            depth: 0,
-            kind: Kind::Ole,
-            readings: Vec::new(),
-            sha256: [0; 32],
-            name: None,
-            declared: None,
-            same_as: None,
-            mail: None,
-            facts: Vec::new(),
-            data: data.into(),
-        };
+        let artifact = Artifact::alone(Kind::Ole, data.into());
         let budget = Budget::new(limits, None);
         let mut seen = Seen::default();
         let mut nest = Nest::new(&budget, &mut seen, &artifact, 1);

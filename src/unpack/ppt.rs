@@ -162,23 +162,7 @@ mod tests {
             file.create_stream(name).unwrap().write_all(data).unwrap();
         }
         file.flush().unwrap();
-        let artifact = Artifact {
-            id: 0,
-            parent: None,
-            via: None,
-            index: 0,
-            at: None,
-            depth: 0,
-            kind: Kind::Ppt,
-            readings: Vec::new(),
-            sha256: [0; 32],
-            name: None,
-            declared: None,
-            same_as: None,
-            mail: None,
-            facts: Vec::new(),
-            data: file.into_inner().into_inner().into(),
-        };
+        let artifact = Artifact::alone(Kind::Ppt, file.into_inner().into_inner().into());
         let budget = Budget::new(Limits::default(), None);
         let mut seen = Seen::default();
         let mut nest = Nest::new(&budget, &mut seen, &artifact, 1);

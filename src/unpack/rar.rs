@@ -99,7 +99,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     let solid = archive.members().any(|member| member.is_solid());
     let deadline = deadline(nest);
     let mut taken: Vec<Taken> = Vec::new();
-    let ended = match Place::of(&archive, artifact, options, nest) {
+    let ended = match Place::of(&archive, artifact, options, nest)? {
         Place::Elsewhere => return Ok(()),
         Place::Whole(volumes) => joined(&volumes, options, deadline, &mut taken, nest),
         Place::Alone => extract(&archive, options, deadline, solid, &mut taken, nest),
@@ -142,28 +142,30 @@ impl Place {
         artifact: &Artifact,
         options: ArchiveReadOptions<'_>,
         nest: &mut Nest<'_>,
-    ) -> Self {
+    ) -> Result<Self, Halt> {
         let is_split = |archive: &Archive| {
             let mut members = archive.members();
             members.any(|one| one.meta.is_split_before || one.meta.is_split_after)
         };
         if !is_split(archive) {
-            return Self::Alone;
+            return Ok(Self::Alone);
         }
-        let Some(set) = Set::of(artifact, nest).filter(Set::has_others) else {
-            return Self::Alone;
+        let Some(set) = Set::of(artifact, nest)?.filter(Set::has_others) else {
+            return Ok(Self::Alone);
         };
         let read = |data: &[u8]| ArchiveReader::read_with_options(data, options).ok();
         if set.volume.number != 1 {
-            let first = set.get(1).and_then(|first| read(first));
-            return match first.is_some_and(|first| is_split(&first)) && set.gap().is_none() {
+            let leads = |first: &[u8]| read(first).is_some_and(|first| is_split(&first));
+            let is_led = set.is_led(|first| leads(first)) && set.gap().is_none();
+            return Ok(match is_led {
                 true => Self::Elsewhere,
                 false => Self::Alone,
-            };
+            });
         }
         let mut volumes = Vec::new();
-        for (number, data) in &set.volumes {
-            if volumes.len().saturating_add(1) != *number {
+        for (number, data) in set.volumes() {
+            nest.budget().check_time()?;
+            if volumes.len().saturating_add(1) != number {
                 break;
             }
             match read(data) {
@@ -171,11 +173,11 @@ impl Place {
                 None => break,
             }
         }
-        if volumes.len() < set.volumes.len() {
+        if volumes.len() < set.len() {
             let missing = volumes.len().saturating_add(1);
             nest.unread(0, format!("volume {missing} is missing or damaged"));
         }
-        Self::Whole(volumes)
+        Ok(Self::Whole(volumes))
     }
 }
 

@@ -3,65 +3,181 @@
 //!
 //! A volume that is missing is told at those that are there.
 
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use bytes::Bytes;
 
 use crate::bytes::u16_at;
 use crate::formats::volumes::{self, LAST, Scheme, Volume};
-use crate::model::{Artifact, Family, Kind, Name, Trouble};
+use crate::limits::{Budget, Halt};
+use crate::model::{Artifact, Family, Id, Kind, Name, Trouble};
 
 use super::{Child, Nest, Payload};
 
 /// How the whole of several volumes is reached.
 const VIA: &str = "joined-volumes";
 
-/// Volumes of one set at the most.
+/// The highest number of a volume that is read.
 const VOLUMES: usize = 1000;
 
-/// Files that lie beside an artifact and are volumes of the same set, by their numbers, itself among them.
+/// Sets by what the names of their volumes have in common.
+type ByBase = BTreeMap<(String, Scheme), Rc<Found>>;
+
+/// The sets among the children of one container, looked for once for all of its volumes: they are opened one after
+/// the other.
+#[derive(Debug, Default)]
+pub struct Sets {
+    within: RefCell<Option<(Id, Rc<ByBase>)>>,
+}
+
+impl Sets {
+    fn among<'n>(
+        &self,
+        parent: Id,
+        named: impl Iterator<Item = (&'n Name, &'n Bytes)>,
+        budget: &Budget,
+    ) -> Result<Rc<ByBase>, Halt> {
+        if let Some((known, sets)) = self.within.borrow().as_ref()
+            && *known == parent
+        {
+            return Ok(Rc::clone(sets));
+        }
+        let sets = Rc::new(found(named, budget)?);
+        self.within.replace(Some((parent, Rc::clone(&sets))));
+        Ok(sets)
+    }
+}
+
+/// The volumes of one set that are there.
+#[derive(Debug, Default)]
+struct Found {
+    /// By number: of several of one number the first.
+    volumes: BTreeMap<usize, Bytes>,
+    /// The first number that is missing between those that are there.
+    gap: Option<usize>,
+    /// Whether the first opens the others.
+    leads: OnceCell<bool>,
+    /// How many volumes the last of a zip says to be before it.
+    declared: OnceCell<Option<usize>>,
+}
+
+fn found<'n>(
+    named: impl Iterator<Item = (&'n Name, &'n Bytes)>,
+    budget: &Budget,
+) -> Result<ByBase, Halt> {
+    let mut sets: BTreeMap<(String, Scheme), (Found, usize)> = BTreeMap::new();
+    for (name, data) in named {
+        budget.tick()?;
+        let Some(volume) = name.files().find_map(volumes::of) else {
+            continue;
+        };
+        let (set, highest) = sets.entry((volume.base, volume.scheme)).or_default();
+        if volume.number != LAST {
+            *highest = volume.number.max(*highest);
+        }
+        if volume.number <= VOLUMES || volume.number == LAST {
+            set.volumes
+                .entry(volume.number)
+                .or_insert_with(|| data.clone());
+        }
+    }
+    let sets = sets.into_iter().map(|(base, (mut set, highest))| {
+        // Ends at the first that is missing.
+        set.gap = (1..highest).find(|number| !set.volumes.contains_key(number));
+        (base, Rc::new(set))
+    });
+    Ok(sets.collect())
+}
+
+/// Files that lie beside an artifact and are volumes of the same set, itself among them.
 pub(super) struct Set {
     /// The artifact itself.
     pub(super) volume: Volume,
-    /// Each number once.
-    pub(super) volumes: Vec<(usize, Bytes)>,
+    own: Bytes,
+    found: Rc<Found>,
 }
 
 impl Set {
     /// The set that an artifact's name puts it into; `None` where the name says nothing of one.
-    pub(super) fn of(artifact: &Artifact, nest: &Nest<'_>) -> Option<Self> {
-        let name = artifact.name.as_ref()?;
-        let volume = name.files().find_map(volumes::of)?;
-        let mut found = vec![(volume.number, artifact.data.clone())];
-        for (name, data) in nest.beside() {
-            let other = name.files().find_map(volumes::of);
-            if let Some(other) = other.filter(|other| other.is_beside(&volume))
-                && found.iter().all(|(number, _)| *number != other.number)
-                && found.len() < VOLUMES
-            {
-                found.push((other.number, data.clone()));
-            }
+    pub(super) fn of(artifact: &Artifact, nest: &Nest<'_>) -> Result<Option<Self>, Halt> {
+        let set = Self::find(artifact, nest.volumes_beside(), nest.sets(), nest.budget())?;
+        if set.as_ref().is_some_and(Self::has_others) {
+            nest.asked.set(true);
         }
-        found.sort_by_key(|(number, _)| *number);
-        Some(Self {
+        Ok(set)
+    }
+
+    /// The set among files that lie beside an artifact.
+    pub(super) fn find<'n>(
+        artifact: &'n Artifact,
+        beside: impl Iterator<Item = (&'n Name, &'n Bytes)>,
+        sets: Option<&Sets>,
+        budget: &Budget,
+    ) -> Result<Option<Self>, Halt> {
+        let Some(name) = artifact.name.as_ref() else {
+            return Ok(None);
+        };
+        let Some(volume) = name.files().find_map(volumes::of) else {
+            return Ok(None);
+        };
+        let own = std::iter::once((name, &artifact.data));
+        let named = own.chain(beside);
+        let sets = match (artifact.parent, sets) {
+            (Some(parent), Some(sets)) => sets.among(parent, named, budget)?,
+            _ => Rc::new(found(named, budget)?),
+        };
+        let key = (volume.base.clone(), volume.scheme);
+        Ok(Some(Self {
             volume,
-            volumes: found,
-        })
+            own: artifact.data.clone(),
+            found: sets.get(&key).map(Rc::clone).unwrap_or_default(),
+        }))
+    }
+
+    /// Volumes that are there.
+    pub(super) fn len(&self) -> usize {
+        self.found.volumes.len()
     }
 
     /// Whether others are there.
     pub(super) fn has_others(&self) -> bool {
-        self.volumes.len() > 1
+        self.len() > usize::from(self.found.volumes.contains_key(&self.volume.number))
     }
 
     /// The first volume that is missing between those that are there.
     pub(super) fn gap(&self) -> Option<usize> {
-        let numbers: Vec<usize> = self.volumes.iter().map(|(number, _)| *number).collect();
-        Volume::gap(&numbers)
+        self.found.gap
     }
 
     /// The volume of a number.
     pub(super) fn get(&self, number: usize) -> Option<&Bytes> {
-        let found = self.volumes.iter().find(|(one, _)| *one == number);
-        found.map(|(_, data)| data)
+        match number == self.volume.number {
+            true => Some(&self.own),
+            false => self.found.volumes.get(&number),
+        }
+    }
+
+    /// The volumes by their numbers.
+    pub(super) fn volumes(&self) -> impl Iterator<Item = (usize, &Bytes)> {
+        let numbers = self.found.volumes.keys().copied();
+        numbers.filter_map(|number| Some((number, self.get(number)?)))
+    }
+
+    /// Whether the first volume opens the others: asked once for all of them.
+    pub(super) fn is_led(&self, leads: impl FnOnce(&Bytes) -> bool) -> bool {
+        let first = || self.found.volumes.get(&1).is_some_and(leads);
+        *self.found.leads.get_or_init(first)
+    }
+
+    /// How many volumes the last of a zip says to be before it; `None` where it is not there or there are none.
+    fn declared(&self) -> Option<usize> {
+        let last = |set: &Found| set.volumes.get(&LAST).and_then(|last| earlier(last));
+        match self.volume.number {
+            LAST => earlier(&self.own),
+            _ => *self.found.declared.get_or_init(|| last(&self.found)),
+        }
     }
 }
 
@@ -71,7 +187,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     if artifact.via == Some(VIA) {
         return Ok(());
     }
-    let Some(set) = Set::of(artifact, nest) else {
+    let Some(set) = Set::of(artifact, nest)? else {
         return Ok(());
     };
     match set.volume.scheme {
@@ -109,7 +225,7 @@ fn pieces(artifact: &Artifact, set: &Set, nest: &mut Nest<'_>) -> Result<(), Tro
     if !opens || !set.has_others() {
         return Ok(());
     }
-    let whole = set.volumes.iter().map(|(_, data)| data);
+    let whole = set.volumes().map(|(_, data)| data);
     match set.gap() {
         None => join(whole, base, nest),
         Some(gap) => {
@@ -121,7 +237,7 @@ fn pieces(artifact: &Artifact, set: &Set, nest: &mut Nest<'_>) -> Result<(), Tro
 
 fn zip(artifact: &Artifact, set: &Set, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let name = format!("{}.zip", set.volume.base);
-    let declared = set.get(LAST).and_then(|last| earlier(last));
+    let declared = set.declared();
     if set.volume.number != LAST {
         match set.get(LAST) {
             None => nest.unread(0, format!("{}: the last volume is missing", shown(&name))),
@@ -147,7 +263,7 @@ fn zip(artifact: &Artifact, set: &Set, nest: &mut Nest<'_>) -> Result<(), Troubl
             return Ok(());
         }
     }
-    join(set.volumes.iter().map(|(_, data)| data), &name, nest)
+    join(set.volumes().map(|(_, data)| data), &name, nest)
 }
 
 /// Volumes before the last of a zip, by the record at its end; `None` where there is none but itself.
@@ -169,6 +285,7 @@ fn join<'d>(
 ) -> Result<(), Trouble> {
     let mut whole = Vec::new();
     for data in volumes {
+        nest.tick()?;
         nest.budget().spend(data.len())?;
         whole.extend_from_slice(data);
     }
@@ -188,4 +305,67 @@ fn is_archive_name(base: &str) -> bool {
 
 fn shown(name: &str) -> String {
     crate::text::excerpt(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use crate::unpack::{Keys, Passwords, Seen};
+
+    /// Steps that many volumes of one set, or of as many sets, cost.
+    fn steps(count: usize, name: fn(usize) -> String) -> u32 {
+        let mut tree = vec![Artifact::alone(Kind::Tar, Bytes::new())];
+        for (number, id) in (1..=count).zip(1..) {
+            let mut volume = Artifact::alone(Kind::Data, Bytes::from_static(b"x"));
+            (volume.id, volume.parent) = (id, Some(0));
+            volume.name = Some(Name::of(name(number)));
+            tree.push(volume);
+        }
+        let limits = Limits {
+            max_artifacts: u32::MAX,
+            ..Limits::default()
+        };
+        let budget = Budget::new(limits, None);
+        let (mut seen, sets, passwords) = (Seen::new(), Sets::default(), Passwords::default());
+        for artifact in tree.iter().skip(1) {
+            let keys = Keys::new(&tree, artifact, &passwords).with_sets(&sets);
+            let mut nest = Nest::new(&budget, &mut seen, artifact, 1).with_keys(keys);
+            run(artifact, &mut nest).unwrap();
+        }
+        budget.steps()
+    }
+
+    #[test]
+    fn many_volumes_are_found_in_linear_time() {
+        let names: [fn(usize) -> String; 4] = [
+            |number| format!("x.{number:03}"),
+            |number| format!("x.7z.{number:03}"),
+            |number| format!("{number}.zip"),
+            |number| format!("x.z{number:02}"),
+        ];
+        for name in names {
+            let (few, many) = (steps(1_000, name), steps(10_000, name));
+            assert!(many <= few * 11, "{}: {few} {many}", name(1));
+        }
+    }
+
+    #[test]
+    fn gaps_are_found() {
+        let gap = |numbers: &[&str]| {
+            let names: Vec<Name> = numbers
+                .iter()
+                .map(|number| Name::of(format!("a.{number}")))
+                .collect();
+            let data = Bytes::new();
+            let budget = Budget::new(Limits::default(), None);
+            let sets = found(names.iter().map(|name| (name, &data)), &budget).unwrap();
+            sets.values().next().and_then(|set| set.gap)
+        };
+        assert_eq!(gap(&["001", "002", "004"]), Some(3));
+        assert_eq!(gap(&["z02", "zip"]), Some(1));
+        assert_eq!(gap(&["z01", "zip"]), None);
+        assert_eq!(gap(&["001", "2024"]), Some(2));
+        assert_eq!(gap(&[]), None);
+    }
 }

@@ -325,3 +325,34 @@ fn the_command_writes_says_and_refuses() {
         "{unknown:?}"
     );
 }
+
+/// Macros that an allowance is about stay in a document, until its last day; others of the document go.
+#[test]
+fn the_command_leaves_macros_that_are_allowed() {
+    let folder = Folder::new();
+    let macros = with_macro();
+    folder.file("a.docm", &macros);
+    let scanned = folder.run(&["scan", "a.docm", "--format", "json"]).json();
+    let artifacts = scanned["artifacts"].as_array().unwrap().iter();
+    let hash = artifacts.filter_map(|one| one["vba_hash"].as_str()).next();
+    let allow = |what: &str, expires: &str| {
+        format!("[[allow]]\n{what}reason = \"form 12\"\nexpires = {expires}\n")
+    };
+    let of_hash = format!("vba = \"{}\"\n", hash.unwrap());
+    let of_other = format!("vba = \"{}\"\n", "0".repeat(64));
+    let of_sender = format!("{of_hash}client = [\"10.0.0.0/8\"]\nfrom = [\"*@branch.example\"]\n");
+    for (text, stays) in [
+        (allow(&of_hash, "2999-12-31"), true),
+        (allow(&of_hash, "2020-12-31"), false),
+        (allow(&of_other, "2999-12-31"), false),
+        // A file has no sender.
+        (allow(&of_sender, "2999-12-31"), false),
+    ] {
+        folder.file("sekisho.toml", &text);
+        let run = folder.run(&["-c", "sekisho.toml", "disarm", "a.docm", "-o", "out.docm"]);
+        assert_eq!(run.code, 0, "{text} {run:?}");
+        let made = std::fs::read(folder.path("out.docm")).unwrap();
+        assert_eq!(made == macros, stays, "{text} {run:?}");
+        assert_eq!(run.stdout.contains("form 12"), stays, "{run:?}");
+    }
+}

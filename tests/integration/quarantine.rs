@@ -405,7 +405,7 @@ fn a_release_arrives_as_it_came_with_a_token_that_is_good_once() {
 }
 
 #[test]
-fn a_cleaned_release_has_a_notice_in_place_of_what_was_risky() {
+fn a_cleaned_release_has_its_documents_disarmed_and_a_notice_for_the_rest() {
     let sink = Sink::default();
     let desk = Desk::new(&sink.serve());
     let envelope = envelope("taro@branch.example", &["hanako@hq.example"]);
@@ -415,8 +415,8 @@ fn a_cleaned_release_has_a_notice_in_place_of_what_was_risky() {
     assert_eq!(run.code, 0, "{run:?}");
     let got = sink.got().remove(0).data;
     let text = String::from_utf8(got.clone()).unwrap();
-    assert!(text.contains("filename=\"removed-"), "{text}");
-    assert!(text.contains(&name) && !text.contains("filename=\"invoice.docm\""));
+    assert!(text.contains("filename=\"disarmed-"), "{text}");
+    assert!(text.contains(&name) && text.contains("filename=\"invoice.docm\""));
     let clean = report(&got);
     assert_eq!((clean.level.as_str(), clean.score), ("clean", 0));
     let token = text["X-Sekisho-Release: ".len()..].split("\r\n").next();
@@ -427,11 +427,23 @@ fn a_cleaned_release_has_a_notice_in_place_of_what_was_risky() {
     let reply = entry.released[0].reply.clone().unwrap();
     assert!(reply.starts_with("cleaned; 250 "), "{reply}");
 
+    // A program has nothing that could stay.
+    let program = crate::build::attachment(
+        "Content-Type: application/octet-stream; name=\"a.exe\"\nContent-Transfer-Encoding: base64",
+        &crate::build::program(),
+    );
+    let message = crate::build::mail("x", &[program]);
+    let id = desk.put(&message, &envelope, Action::Hold).to_string();
+    let run = desk.run(&["release", &id, "--cleaned"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let text = String::from_utf8(sink.got().remove(1).data).unwrap();
+    assert!(text.contains("filename=\"removed-"), "{text}");
+
     // What is risky as a whole is not made safe by taking parts out.
     let script = b"From: a@b.example\r\nSubject: a\r\nContent-Type: message/partial; id=x; number=1; total=2\r\n\r\nx\r\n";
     let id = desk.put(script, &envelope, Action::Hold).to_string();
     let run = desk.run(&["release", &id, "--cleaned"]);
-    assert_eq!((run.code, sink.got().len()), (2, 1), "{run:?}");
+    assert_eq!((run.code, sink.got().len()), (2, 2), "{run:?}");
     assert!(run.stderr.contains("cannot be cleaned: "), "{run:?}");
 }
 

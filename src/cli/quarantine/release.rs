@@ -24,7 +24,7 @@ pub(super) struct Arguments {
     /// Only to this address (may be repeated) [default: all recipients of the envelope]
     #[arg(long, value_name = "ADDR")]
     to: Vec<String>,
-    /// Without the parts that policy would act on: they are replaced by notices
+    /// Without what policy would act on: documents are disarmed, what cannot be is replaced by notices
     #[arg(long)]
     cleaned: bool,
     /// Also to those who have got it before

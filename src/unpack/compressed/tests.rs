@@ -1,7 +1,7 @@
 use std::io::Write as _;
 
 use crate::limits::Halt;
-use crate::model::{Fact, Trouble};
+use crate::model::{Fact, Kind, Trouble};
 use crate::unpack::tests::opened;
 use crate::unpack::zip::tests::{artifact, budget};
 use crate::unpack::{Nest, Seen};
@@ -40,6 +40,7 @@ fn packed(name: &str, content: &[u8]) -> Vec<u8> {
             encoder.write_all(content).unwrap();
             encoder.finish().unwrap()
         }
+        "brotli" => crate::formats::brotli::tests::packed(content),
         other => panic!("{other}"),
     }
 }
@@ -102,10 +103,11 @@ fn a_bomb_stops_at_the_ratio() {
         ),
         ("zstd", zstd),
         ("xz", xz),
+        ("brotli", brotli),
     ] {
         let data = packed(name, &vec![0; 128 << 20]);
         let budget = budget();
-        let artifact = artifact(&data, crate::model::Kind::Data);
+        let artifact = artifact(&data, Kind::Data);
         let mut seen = Seen::new();
         let mut nest = Nest::new(&budget, &mut seen, &artifact, 1);
         assert_eq!(
@@ -146,4 +148,48 @@ fn the_name_inside_is_the_name_without_the_ending() {
     assert_eq!(text("a.TXZ").as_deref(), Some("a.tar"));
     assert_eq!(text(".xz"), None);
     assert_eq!(text("a.doc"), None);
+}
+
+fn named(data: &[u8], name: &str) -> (Kind, Vec<Artifact>, Vec<Fact>) {
+    let budget = budget();
+    let name = Name::of(name);
+    let identity = crate::identify::identify_named(data, Some(&name), &budget);
+    let mut artifact = artifact(data, identity.kind);
+    artifact.name = Some(name);
+    let mut seen = Seen::new();
+    let mut nest = Nest::new(&budget, &mut seen, &artifact, 1);
+    if artifact.kind == Kind::Brotli {
+        brotli(&artifact, &mut nest).unwrap();
+    }
+    (artifact.kind, nest.children, nest.facts)
+}
+
+#[test]
+fn brotli_is_tried_where_the_name_says_it_and_told_by_decoding() {
+    let content = content();
+    let data = packed("brotli", &content);
+    let (kind, children, facts) = named(&data, "見積.js.br");
+    assert_eq!((kind, facts), (Kind::Brotli, vec![]));
+    assert_eq!(
+        (children[0].label(), children[0].data.as_ref()),
+        ("見積.js", content.as_slice())
+    );
+    assert_eq!(named(&data, "a.bin").0, Kind::Data);
+    let (kind, children, facts) = named(&data[..data.len() / 2], "a.br");
+    assert_eq!(kind, Kind::Brotli);
+    assert!(content.starts_with(&children[0].data) && !children[0].data.is_empty());
+    assert!(
+        matches!(facts.as_slice(), [Fact::Unread { .. }]),
+        "{facts:?}"
+    );
+    let (_, children, facts) = named(&[data, vec![b'x'; 100]].concat(), "a.br");
+    assert_eq!(children[1].data.as_ref(), [b'x'; 100]);
+    assert!(
+        matches!(facts.as_slice(), [Fact::Deviation { .. }]),
+        "{facts:?}"
+    );
+    assert_eq!(
+        named(b"www.example.com.br is a site", "site.com.br").0,
+        Kind::Text
+    );
 }

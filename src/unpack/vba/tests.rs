@@ -89,23 +89,7 @@ fn unpack(data: Vec<u8>) -> (Vec<(String, Vec<u8>)>, Vec<Fact>) {
 type Unpacked = (Vec<(String, Vec<u8>)>, Vec<Fact>);
 
 fn unpack_within(data: Vec<u8>, limits: Limits) -> Result<Unpacked, Trouble> {
-    let artifact = Artifact {
-        id: 0,
-        parent: None,
-        via: None,
-        index: 0,
-        at: None,
-        depth: 0,
-        kind: Kind::Doc,
-        readings: Vec::new(),
-        sha256: [0; 32],
-        name: None,
-        declared: None,
-        same_as: None,
-        mail: None,
-        facts: Vec::new(),
-        data: data.into(),
-    };
+    let artifact = Artifact::alone(Kind::Doc, data.into());
     let budget = Budget::new(limits, None);
     let mut seen = Seen::default();
     let mut nest = Nest::new(&budget, &mut seen, &artifact, 1);

@@ -23,23 +23,7 @@ pub(in crate::unpack) fn budget() -> Budget {
 }
 
 pub(in crate::unpack) fn artifact(data: &[u8], kind: Kind) -> Artifact {
-    Artifact {
-        id: 0,
-        parent: None,
-        via: None,
-        index: 0,
-        at: None,
-        depth: 0,
-        kind,
-        readings: Vec::new(),
-        sha256: [0; 32],
-        name: None,
-        declared: None,
-        same_as: None,
-        mail: None,
-        facts: Vec::new(),
-        data: bytes::Bytes::copy_from_slice(data),
-    }
+    Artifact::alone(kind, bytes::Bytes::copy_from_slice(data))
 }
 
 fn open(data: &[u8]) -> Opened {

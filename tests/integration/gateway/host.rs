@@ -127,21 +127,26 @@ impl Gateway {
         Some(answer)
     }
 
-    /// The messages in the store.
-    pub(crate) fn quarantine(&self) -> Vec<serde_json::Value> {
-        let output = Command::new(env!("CARGO_BIN_EXE_sekisho"))
+    /// Runs another command on its configuration.
+    pub(crate) fn run(&self, arguments: &[&str]) -> std::process::Output {
+        Command::new(env!("CARGO_BIN_EXE_sekisho"))
             .arg("-c")
             .arg(&self.config)
-            .args([
-                "quarantine",
-                "list",
-                "--format",
-                "json",
-                "--limit",
-                "100000",
-            ])
+            .args(arguments)
             .output()
-            .unwrap();
+            .unwrap()
+    }
+
+    /// The messages in the store.
+    pub(crate) fn quarantine(&self) -> Vec<serde_json::Value> {
+        let output = self.run(&[
+            "quarantine",
+            "list",
+            "--format",
+            "json",
+            "--limit",
+            "100000",
+        ]);
         if output.stdout.is_empty() {
             return Vec::new();
         }

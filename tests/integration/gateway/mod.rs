@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `clamd`, `clamdscan` | the protocol of clamd, by hand and by ClamAV's own client |
 //! | `core` | sockets, caps, slow clients, reloads under load |
+//! | `disarm` | documents disarmed on their way, allowed macros, releases |
 //! | `host` | a Postfix in a folder of its own, the gateway, a client and a next hop |
 //! | `auth` | DKIM, SPF and ARC |
 //! | `hop` | a next hop that says what a test tells it to |
@@ -23,6 +24,7 @@ mod auth;
 mod clamd;
 mod clamdscan;
 mod core;
+mod disarm;
 mod hop;
 mod host;
 mod milter;
