@@ -229,11 +229,9 @@ impl<'a> Keys<'a> {
         let domain = from
             .and_then(|from| from.rsplit_once('@'))
             .map(|(_, domain)| domain);
-        let labels = domain.unwrap_or_default().trim_end_matches('>').split('.');
+        let mut labels = domain.unwrap_or_default().trim_end_matches('>').split('.');
         let common = &passwords().recipes.common_labels;
-        let name = labels
-            .filter(|label| !common.iter().any(|one| label.eq_ignore_ascii_case(one)))
-            .next_back();
+        let name = labels.rfind(|label| !common.iter().any(|one| label.eq_ignore_ascii_case(one)));
         Surroundings {
             sent: date.map(Day::of).unwrap_or_default(),
             names: name.map(str::to_owned).into_iter().collect(),
