@@ -41,6 +41,7 @@ pub mod hwp;
 pub mod indicators;
 pub mod ini;
 pub mod installshield;
+pub mod iscab;
 pub mod iso9660;
 pub mod jet;
 pub mod lnk;

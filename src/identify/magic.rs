@@ -111,6 +111,7 @@ const TABLE: &[Row] = &[
     row(0, b"Rar!\x1a\x07", Kind::Rar),
     weak(0, b"RE~^", Kind::Rar, |data| u16_at(data, 4).is_some_and(|size| (7..1024).contains(&size))),
     row(0, b"MSCF\0\0\0\0", Kind::Cab),
+    weak(0, b"ISc(", Kind::IsCab, |data| matches!(data.get(7), Some(1 | 2 | 4))),
     weak(0, &[0x60, 0xea], Kind::Arj, weak::arj),
     weak(2, b"-lh", Kind::Lzh, weak::lzh),
     weak(2, b"-lz", Kind::Lzh, weak::lzh),

@@ -129,7 +129,8 @@ kinds! {
     Archive: Zip "zip" "zip archive", SevenZip "7z" "7-Zip archive", Rar "rar" "RAR archive", Tar "tar" "tar archive", Cab "cab" "cabinet", Sis "sis" "Symbian package",
         Arj "arj" "ARJ archive", Lzh "lzh" "LHA archive", Ace "ace" "ACE archive", Arc "arc" "ARC archive", Zoo "zoo" "ZOO archive",
         Cpio "cpio" "cpio archive", Ar "ar" "ar archive", Xar "xar" "xar archive", Chm "chm" "compiled help", Alz "alz" "ALZ archive",
-        Egg "egg" "EGG archive", Wim "wim" "Windows image", Uue "uue" "uuencoded file", BinHex "binhex" "BinHex file", StuffIt "sit" "StuffIt archive";
+        Egg "egg" "EGG archive", Wim "wim" "Windows image", Uue "uue" "uuencoded file", BinHex "binhex" "BinHex file", StuffIt "sit" "StuffIt archive",
+        IsCab "iscab" "InstallShield cabinet";
     Compressed: Gz "gz" "gzip data", Bz2 "bz2" "bzip2 data", Xz "xz" "xz data", Lzma "lzma" "LZMA data", Zst "zst" "Zstandard data",
         Lz4 "lz4" "LZ4 data", Z "z" "compress data", Szdd "szdd" "SZDD data", Kwaj "kwaj" "KWAJ data", Lzip "lzip" "lzip data",
         Brotli "brotli" "brotli data";

@@ -24,6 +24,7 @@ mod hfs;
 mod html;
 mod html_help;
 mod hwp;
+mod iscab;
 mod keys;
 mod lnk;
 mod lzh;
@@ -207,6 +208,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "cab",
         kinds: &[Kind::Cab],
         run: cab::run,
+    },
+    Unpacker {
+        name: "iscab",
+        kinds: &[Kind::IsCab],
+        run: iscab::run,
     },
     Unpacker {
         name: "chm",
