@@ -344,9 +344,8 @@ impl Read for Stream<'_> {
         let rest = self.waiting.get(self.taken..).unwrap_or_default();
         if !rest.is_empty() {
             let len = rest.len().min(out.len());
-            for (place, byte) in out.iter_mut().zip(rest) {
-                *place = *byte;
-            }
+            let from = rest.get(..len).unwrap_or_default();
+            out.get_mut(..len).unwrap_or_default().copy_from_slice(from);
             self.taken = self.taken.saturating_add(len);
             self.given = self.given.saturating_add(length(len));
             return Ok(len);
@@ -356,9 +355,7 @@ impl Read for Stream<'_> {
             .first()
             .map_or(self.size, |chunk| chunk.start.min(self.size));
         let zeros = index(until.saturating_sub(self.given)).min(out.len());
-        for place in out.iter_mut().take(zeros) {
-            *place = 0;
-        }
+        out.get_mut(..zeros).unwrap_or_default().fill(0);
         self.given = self.given.saturating_add(length(zeros));
         Ok(zeros)
     }

@@ -228,9 +228,11 @@ impl Read for Blocks<'_> {
         let there = from
             .and_then(|from| self.data.get(from..))
             .unwrap_or_default();
-        for (at, slot) in out.iter_mut().take(len).enumerate() {
-            *slot = there.get(at).copied().unwrap_or(0);
-        }
+        let there = there.get(..len).unwrap_or(there);
+        let (known, empty) = out.split_at_mut(there.len());
+        known.copy_from_slice(there);
+        let zeros = len.saturating_sub(there.len());
+        empty.get_mut(..zeros).unwrap_or_default().fill(0);
         self.inside = self.inside.saturating_add(len);
         if self.inside >= block.size {
             self.blocks = rest;

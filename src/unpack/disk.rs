@@ -16,6 +16,9 @@ pub(super) const FILE: &str = "disk-file";
 const IMAGE: &str = "disk-image";
 pub(super) const PARTITION: &str = "disk-partition";
 
+/// How many times the length of an image its files may claim: above it they share bytes, as only bombs do.
+const OVERLAP: usize = 8;
+
 /// Files that are told to be in one tree only.
 const TOLD: usize = 8;
 
@@ -184,8 +187,14 @@ pub(super) fn push_all(
         }
     }
     let mut told = 0usize;
+    let mut claimed = 0usize;
     for (file, seen) in merged {
         nest.tick()?;
+        let size: usize = file.extents.iter().map(ExactSizeIterator::len).sum();
+        claimed = claimed.saturating_add(size);
+        if claimed > artifact.data.len().saturating_mul(OVERLAP) {
+            return Err(Trouble::TooMuch(Halt::Ceiling("files share their data")));
+        }
         let in_all = trees.iter().all(|tree| seen.contains(tree));
         let at = file.extents.first().map_or(0, |extent| extent.start);
         let label = file.paths.first().map(name).unwrap_or_default().text;

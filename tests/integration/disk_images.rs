@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use sekisho::engine::{Engine, Worker};
-use sekisho::model::Report;
+use sekisho::model::{Kind, Report};
 
 use crate::bench::{engine, scan};
 use crate::build;
@@ -56,7 +56,7 @@ fn disk_images_of_macos_are_read_to_the_files() {
             8192,
         );
         let report = scanned("a.dmg", &image);
-        assert_eq!(report.artifacts[0].kind.as_str(), "dmg");
+        assert!(report.artifacts[0].reads_as(Kind::Dmg), "{packing:?}");
         holds(&report, "disk-file", &files, &format!("{packing:?}"));
         // Everything is there but the end of the packed blocks.
         let mut cut = image.clone();

@@ -14,6 +14,7 @@
 //! | `disarm_cost` | disarming takes no more than three scans |
 //! | `disarm_olevba` | olevba finds no macros in disarmed documents |
 //! | `disk_images` | images of macOS, and discs of several file systems at once |
+//! | `every_container` | every container whole, cut, and as a bomb |
 //! | `findings` | every id an analyzer may find has a hit and a near miss |
 //! | `gateway` | `sekisho serve`, by itself and behind a real Postfix |
 //! | `golden` | whole reports, file by file |
@@ -65,6 +66,7 @@ mod disarm_cost;
 mod disarm_formats;
 mod disarm_olevba;
 mod disk_images;
+mod every_container;
 mod findings;
 mod fixtures;
 mod fixtures_programs;
