@@ -106,6 +106,27 @@ const TYPES: &[(&str, Role)] = &[
 /// The type of ordinary links.
 const HYPERLINK: &str = "hyperlink";
 
+/// Schemes with which a click makes Windows search a host, run a troubleshooter or a script: no link of an office.
+const HANDLERS: &[&str] = &[
+    "search-ms",
+    "search",
+    "ms-msdt",
+    "ms-officecmd",
+    "ms-appinstaller",
+    "ms-cxh",
+    "javascript",
+    "jscript",
+    "vbscript",
+    "mhtml",
+    "mk",
+    "its",
+    "ms-its",
+    "hcp",
+    "script",
+    "scriptlet",
+    "res",
+];
+
 /// Notes what the part names outside.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let data = artifact.data.as_ref();
@@ -316,8 +337,13 @@ pub fn role(relationship: &Relationship) -> Option<Role> {
     let kind = relationship.kind_name().trim().to_ascii_lowercase();
     // An address of a host is outside, whatever the mode says.
     let outside = relationship.mode == TargetMode::External || relationship.target.contains("://");
-    if !outside || kind == HYPERLINK || relationship.target.trim().is_empty() {
+    if !outside || relationship.target.trim().is_empty() {
         return None;
+    }
+    if kind == HYPERLINK {
+        let scheme = relationship.target.trim_start().split_once(':')?.0;
+        let handled = HANDLERS.iter().any(|one| one.eq_ignore_ascii_case(scheme));
+        return handled.then_some(Role::Link);
     }
     let known = TYPES.iter().find(|(name, _)| *name == kind);
     Some(known.map_or(Role::Other, |(_, role)| *role))

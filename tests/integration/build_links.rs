@@ -384,6 +384,13 @@ fn objects() -> Vec<Fixture> {
             with_links(&[("image", "file://files.example.co.jp/pictures/logo.png")]),
         ),
         (
+            "findings/external-object-link/hit.clicked-handler.docx",
+            with_links(&[(
+                "hyperlink",
+                "search-ms:query=report&crumb=location:\\\\198.51.100.7\\docs",
+            )]),
+        ),
+        (
             "findings/external-object-link/miss.docx",
             with_links(&[
                 ("hyperlink", "https://www.example.co.jp/"),

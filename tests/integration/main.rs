@@ -4,12 +4,15 @@
 //! | --- | --- |
 //! | `batch_run`, `batch_sources` | batches: kills, memory, several processes; what they read |
 //! | `batch_results`, `batch_world` | rows, campaigns, filters, new rules, united results, of half a year of mail |
+//! | `batch_memory` | what a batch uses again of attachments that it saw before |
 //! | `batch_duckdb`, `batch_page` | DuckDB and a browser read what a batch writes |
 //! | `cli` | arguments and files → standard output, standard error, exit code |
 //! | `compound` | compound files against an independent reader, macros and locks against labels |
 //! | `corpus` | real files with labels, where they are there |
 //! | `disarm` | what is taken out is gone, the rest stays |
 //! | `disarm_formats`, `office_opens` | disarmers of single formats on real files; LibreOffice opens what they make |
+//! | `disarm_cost` | disarming takes no more than three scans |
+//! | `disarm_olevba` | olevba finds no macros in disarmed documents |
 //! | `findings` | every id an analyzer may find has a hit and a near miss |
 //! | `gateway` | `sekisho serve`, by itself and behind a real Postfix |
 //! | `golden` | whole reports, file by file |
@@ -38,6 +41,7 @@
 )]
 
 mod batch_duckdb;
+mod batch_memory;
 mod batch_page;
 mod batch_results;
 mod batch_run;
@@ -55,7 +59,9 @@ mod compound;
 mod containers;
 mod corpus;
 mod disarm;
+mod disarm_cost;
 mod disarm_formats;
+mod disarm_olevba;
 mod findings;
 mod fixtures;
 mod fixtures_programs;

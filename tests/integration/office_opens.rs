@@ -2,6 +2,7 @@
 //!
 //! Its exit status lies, and without a forced filter it opens rubbish as text: what counts is that a file comes out.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -28,21 +29,34 @@ pub(crate) struct Pair {
     pub(crate) text: Text,
 }
 
-/// The filter and extension of a kind.
-fn filter(kind: Kind) -> Option<(&'static str, &'static str)> {
-    Some(match kind {
+/// The filter and extension of a file.
+fn filter(pair: &Pair) -> Option<(&'static str, &'static str)> {
+    let names = |name: &str| memchr::memmem::find(&pair.before, name.as_bytes()).is_some();
+    Some(match pair.kind {
         Kind::Doc => ("MS Word 97", "doc"),
         Kind::Xls => ("MS Excel 97", "xls"),
         Kind::Ppt => ("MS PowerPoint 97", "ppt"),
         Kind::Rtf => ("Rich Text Format", "rtf"),
         Kind::Docx | Kind::Docm | Kind::Dotx | Kind::Dotm => ("MS Word 2007 XML", "docx"),
-        Kind::Xlsx | Kind::Xlsm | Kind::Xltx | Kind::Xltm => ("Calc MS Excel 2007 XML", "xlsx"),
-        Kind::Pptx | Kind::Pptm | Kind::Potx | Kind::Ppsx | Kind::Ppsm => {
+        Kind::Xlsx | Kind::Xlsm | Kind::Xltx | Kind::Xltm | Kind::Xlam => {
+            ("Calc MS Excel 2007 XML", "xlsx")
+        }
+        Kind::Xlsb => ("Calc MS Excel 2007 Binary", "xlsb"),
+        Kind::Pptx | Kind::Pptm | Kind::Potx | Kind::Potm | Kind::Ppsx | Kind::Ppsm => {
             ("Impress MS PowerPoint 2007 XML", "pptx")
         }
         Kind::Odt => ("writer8", "odt"),
         Kind::Ods => ("calc8", "ods"),
         Kind::Odp => ("impress8", "odp"),
+        Kind::FlatOdf if names("office:spreadsheet") => {
+            ("OpenDocument Spreadsheet Flat XML", "fods")
+        }
+        Kind::FlatOdf => ("OpenDocument Text Flat XML", "fodt"),
+        Kind::Word2003Xml => ("MS Word 2003 XML", "xml"),
+        Kind::Excel2003Xml => ("MS Excel 2003 XML Orcus", "xml"),
+        Kind::Sylk => ("SYLK", "slk"),
+        Kind::Csv => ("Text - txt - csv (StarCalc)", "csv"),
+        Kind::Html => ("HTML (StarWriter)", "html"),
         _ => return None,
     })
 }
@@ -58,14 +72,13 @@ pub(crate) fn differences(pairs: &[Pair]) -> Option<Vec<String>> {
         }
     }
     let folder = Folder::new();
-    let mut filters: Vec<(&str, &str)> =
-        pairs.iter().filter_map(|pair| filter(pair.kind)).collect();
+    let mut filters: Vec<(&str, &str)> = pairs.iter().filter_map(filter).collect();
     filters.sort_unstable();
     filters.dedup();
     for (name, extension) in filters {
         let mut files = Vec::new();
         for (number, pair) in pairs.iter().enumerate() {
-            if filter(pair.kind).is_some_and(|(own, _)| own == name) {
+            if filter(pair).is_some_and(|(own, _)| own == name) {
                 files.push(folder.file(format!("{number}-before.{extension}"), &pair.before));
                 files.push(folder.file(format!("{number}-after.{extension}"), &pair.after));
             }
@@ -80,10 +93,12 @@ pub(crate) fn differences(pairs: &[Pair]) -> Option<Vec<String>> {
         }
     }
     let mut told = Vec::new();
+    let mut compared: BTreeMap<Kind, usize> = BTreeMap::new();
     for (number, pair) in pairs.iter().enumerate() {
         let Some(before) = shown(&folder.path(format!("{number}-before.pdf"))) else {
             continue;
         };
+        *compared.entry(pair.kind).or_default() += 1;
         match shown(&folder.path(format!("{number}-after.pdf"))) {
             None => told.push(format!("{}: no longer opens", pair.name)),
             // Macro sheets have pages of their own, which go with them.
@@ -99,6 +114,7 @@ pub(crate) fn differences(pairs: &[Pair]) -> Option<Vec<String>> {
             Some(_) => {}
         }
     }
+    println!("compared: {compared:?}");
     Some(told)
 }
 
