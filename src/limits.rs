@@ -210,6 +210,18 @@ pub struct Budget {
     tried: Cell<Duration>,
     looked: Cell<u64>,
     named: Cell<u64>,
+    /// How often anything was refused.
+    refused: Cell<u32>,
+}
+
+/// What a budget was asked for until some moment, or between two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spent {
+    unpacked: u64,
+    looked: u64,
+    named: u64,
+    artifacts: u32,
+    refused: u32,
 }
 
 impl Budget {
@@ -227,7 +239,56 @@ impl Budget {
             tried: Cell::new(Duration::ZERO),
             looked: Cell::new(0),
             named: Cell::new(0),
+            refused: Cell::new(0),
         }
+    }
+
+    /// What was spent until now.
+    pub fn spent(&self) -> Spent {
+        Spent {
+            unpacked: self.unpacked.get(),
+            looked: self.looked.get(),
+            named: self.named.get(),
+            artifacts: self.artifacts.get(),
+            refused: self.refused.get(),
+        }
+    }
+
+    /// What was spent since; `None` where anything was refused: another account might have granted it.
+    pub fn spent_since(&self, then: Spent) -> Option<Spent> {
+        let now = self.spent();
+        (now.refused == then.refused).then(|| Spent {
+            unpacked: now.unpacked.saturating_sub(then.unpacked),
+            looked: now.looked.saturating_sub(then.looked),
+            named: now.named.saturating_sub(then.named),
+            artifacts: now.artifacts.saturating_sub(then.artifacts),
+            refused: 0,
+        })
+    }
+
+    /// Pays for what was spent on the same thing before, all of it or nothing.
+    pub fn pay(&self, spent: Spent) -> bool {
+        let unpacked = self.unpacked.get().saturating_add(spent.unpacked);
+        let looked = self.looked.get().saturating_add(spent.looked);
+        let named = self.named.get().saturating_add(spent.named);
+        let artifacts = self.artifacts.get().saturating_add(spent.artifacts);
+        let may = unpacked <= self.limits.max_unpacked
+            && (looked <= PIXELS || spent.looked == 0)
+            && (named <= NAMING || spent.named == 0)
+            && artifacts <= self.limits.max_artifacts
+            && self.check_time().is_ok();
+        if may {
+            self.unpacked.set(unpacked);
+            self.looked.set(looked);
+            self.named.set(named);
+            self.artifacts.set(artifacts);
+        }
+        may
+    }
+
+    fn refuse<T>(&self, halt: T) -> T {
+        self.refused.set(self.refused.get().saturating_add(1));
+        halt
     }
 
     /// Stops the clock: what follows is done for somebody else.
@@ -247,12 +308,14 @@ impl Budget {
     pub fn may_try(&self) -> bool {
         let tries = self.tries.get().saturating_add(1);
         self.tries.set(tries);
-        tries <= TRIES && self.tried.get() < TRYING && self.check_time().is_ok()
+        let may = tries <= TRIES && self.tried.get() < TRYING && self.check_time().is_ok();
+        may || self.refuse(false)
     }
 
     /// Whether any password may still be tried: gathering them takes time too.
     pub fn may_gather(&self) -> bool {
-        self.tries.get() < TRIES && self.tried.get() < TRYING && self.check_time().is_ok()
+        let may = self.tries.get() < TRIES && self.tried.get() < TRYING;
+        may && self.check_time().is_ok() || self.refuse(false)
     }
 
     /// Whether a picture of so many pixels may still be looked at for codes; pays for it.
@@ -262,7 +325,7 @@ impl Budget {
         if may {
             self.looked.set(looked);
         }
-        may
+        may || self.refuse(false)
     }
 
     /// Whether so many more bytes of tables may be read for names; pays for them.
@@ -273,7 +336,7 @@ impl Budget {
         if may {
             self.named.set(named);
         }
-        may
+        may || self.refuse(false)
     }
 
     /// Counts the time that a try took.
@@ -317,7 +380,7 @@ impl Budget {
 
     fn verdict(&self) -> Result<(), Halt> {
         if self.expired.get() {
-            Err(Halt::OutOfTime)
+            Err(self.refuse(Halt::OutOfTime))
         } else {
             Ok(())
         }
@@ -334,7 +397,7 @@ impl Budget {
     pub fn spend(&self, bytes: usize) -> Result<(), Halt> {
         let total = self.unpacked.get().saturating_add(length(bytes));
         if total > self.limits.max_unpacked {
-            return Err(Halt::Unpacked);
+            return Err(self.refuse(Halt::Unpacked));
         }
         self.unpacked.set(total);
         Ok(())
@@ -344,7 +407,7 @@ impl Budget {
     /// depth and time are asked here.
     pub fn admit_message(&self, depth: u32) -> Result<(), Halt> {
         if depth > self.limits.max_depth {
-            return Err(Halt::Depth);
+            return Err(self.refuse(Halt::Depth));
         }
         self.tick()
     }
@@ -352,10 +415,10 @@ impl Budget {
     /// Pays for one more artifact at `depth` containers below the input.
     pub fn admit(&self, depth: u32) -> Result<(), Halt> {
         if depth > self.limits.max_depth {
-            return Err(Halt::Depth);
+            return Err(self.refuse(Halt::Depth));
         }
         if self.artifacts.get() >= self.limits.max_artifacts {
-            return Err(Halt::Artifacts);
+            return Err(self.refuse(Halt::Artifacts));
         }
         self.artifacts.set(self.artifacts.get().saturating_add(1));
         self.check_time()

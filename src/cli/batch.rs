@@ -24,7 +24,7 @@ use crate::batch::run::Run;
 use crate::batch::shard::{Selection, Shard};
 use crate::batch::{Artifacts, Keep, Malicious, OutputError, PartSummary, finish, merge};
 use crate::config::{Config, Size};
-use crate::engine::Engine;
+use crate::engine::{Engine, Memory};
 use crate::gateway::on_interrupt;
 use crate::model::Level;
 use crate::report::Detail;
@@ -40,6 +40,9 @@ const LINE: Duration = Duration::from_secs(10);
 
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(200);
+
+/// Memory for what was seen of attachments before.
+const REMEMBERED: usize = 64 << 20;
 
 /// A mailbox of so many bytes takes a while to count.
 const LARGE: u64 = 1 << 30;
@@ -75,6 +78,10 @@ pub(super) struct Arguments {
     /// Size of the pieces that are done by themselves
     #[arg(long, value_name = "SIZE", default_value = "64MiB")]
     shard_size: Size,
+    /// Scan an attachment in each message that carries it, also where equal bytes were scanned in the same place before;
+    /// the results are the same
+    #[arg(long)]
+    scan_again: bool,
     /// Exit with 1 from this level on
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = FailAt::Suspicious)]
     fail_at: FailAt,
@@ -133,6 +140,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
         passwords,
         output: arguments.output.clone(),
         keep: keep(arguments),
+        memory: (!arguments.scan_again).then(|| Arc::new(Memory::new(REMEMBERED))),
         threads: threads(arguments.threads, &config),
         shards: left,
     };

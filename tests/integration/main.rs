@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `batch_run`, `batch_sources` | batches: kills, memory, several processes; what they read |
 //! | `batch_results`, `batch_world` | rows, campaigns, filters, new rules, united results, of half a year of mail |
+//! | `batch_memory` | what a batch uses again of attachments that it saw before |
 //! | `batch_duckdb`, `batch_page` | DuckDB and a browser read what a batch writes |
 //! | `cli` | arguments and files → standard output, standard error, exit code |
 //! | `compound` | compound files against an independent reader, macros and locks against labels |
@@ -40,6 +41,7 @@
 )]
 
 mod batch_duckdb;
+mod batch_memory;
 mod batch_page;
 mod batch_results;
 mod batch_run;
