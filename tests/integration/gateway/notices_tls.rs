@@ -58,18 +58,7 @@ fn serve(
 ) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     if tls == Tls::Asked {
-        stream.write_all(b"220 mail.test\r\n")?;
-    }
-    while tls == Tls::Asked {
-        let said = line(&mut stream, seen)?;
-        match said.split(' ').next().unwrap_or_default() {
-            "EHLO" => stream.write_all(b"250-mail.test\r\n250 STARTTLS\r\n")?,
-            "STARTTLS" => {
-                stream.write_all(b"220 go\r\n")?;
-                break;
-            }
-            _ => stream.write_all(b"530 5.7.0 TLS first\r\n")?,
-        }
+        in_clear(&mut stream, seen)?;
     }
     seen.lock().unwrap().push("TLS".to_owned());
     let session = ServerConnection::new(Arc::clone(config)).unwrap();
@@ -107,6 +96,19 @@ fn serve(
         };
         stream.write_all(format!("{answer}\r\n").as_bytes())?;
         stream.flush()?;
+    }
+}
+
+/// Until it is asked for TLS.
+fn in_clear(stream: &mut TcpStream, seen: &Seen) -> std::io::Result<()> {
+    stream.write_all(b"220 mail.test\r\n")?;
+    loop {
+        let said = line(stream, seen)?;
+        match said.split(' ').next().unwrap_or_default() {
+            "EHLO" => stream.write_all(b"250-mail.test\r\n250 STARTTLS\r\n")?,
+            "STARTTLS" => return stream.write_all(b"220 go\r\n"),
+            _ => stream.write_all(b"530 5.7.0 TLS first\r\n")?,
+        }
     }
 }
 
