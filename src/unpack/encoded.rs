@@ -23,7 +23,7 @@ const SHORTEST: usize = 64;
 const PIECE: usize = 16;
 
 /// Children of one artifact, at most.
-const CHILDREN: usize = 64;
+const CHILDREN: usize = 1024;
 
 /// Characters between two pieces of a run: a line's end, or the end of one string and the start of the next.
 const GAP: usize = 48;
@@ -178,7 +178,7 @@ impl Sink<'_, '_> {
             if self.pushed == CHILDREN {
                 self.pushed = self.pushed.saturating_add(1);
                 self.nest.note(Fact::Limit {
-                    halt: Halt::Ceiling("64 encoded files"),
+                    halt: Halt::Ceiling("1024 encoded files"),
                     what: format!("from offset {}", at.start),
                 });
             }
@@ -461,7 +461,7 @@ fn chain(text: &[u8], start: usize) -> Vec<Range<usize>> {
         let len = length_at(text, at);
         let end = at.saturating_add(len);
         pieces.push(at..end);
-        let Some(next) = over_gap(text, end) else {
+        let Some(next) = over_gap(text, end, len >= LINE) else {
             return pieces;
         };
         if len < PIECE || length_at(text, next) == 0 {
@@ -471,8 +471,11 @@ fn chain(text: &[u8], start: usize) -> Vec<Range<usize>> {
     }
 }
 
-/// Behind a line's end with its indentation, or behind the end of a string, what joins two strings, and the start of the next.
-fn over_gap(text: &[u8], end: usize) -> Option<usize> {
+/// Characters from which on a piece is a line of a run: a blank behind it was a line's end in the value of an attribute.
+const LINE: usize = 60;
+
+/// Behind a line's end with its indentation, behind the blank after a `line`, or behind the end of a string, what joins two strings, and the start of the next.
+fn over_gap(text: &[u8], end: usize, line: bool) -> Option<usize> {
     let rest = text.get(end..)?;
     let rest = rest.get(..GAP).unwrap_or(rest);
     let first = *rest.first()?;
@@ -490,13 +493,29 @@ fn over_gap(text: &[u8], end: usize) -> Option<usize> {
             .all(joins)
             .then(|| end.saturating_add(close).saturating_add(2));
     }
-    let blank = rest
-        .iter()
-        .take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
-        .count();
-    let broken = rest.get(..blank)?.contains(&b'\n') || rest.get(..blank)?.contains(&b'\r');
-    broken.then(|| end.saturating_add(blank))
+    let mut blank = 0usize;
+    let mut broken = false;
+    // Ends because each step is at least one byte of `rest`.
+    while let Some(behind) = rest.get(blank..).filter(|behind| !behind.is_empty()) {
+        let (step, breaks) = match behind {
+            [b' ' | b'\t', ..] => (1, false),
+            [b'\r' | b'\n', ..] => (1, true),
+            [b'&', ..] => match LINE_ENDS.iter().find(|end| behind.starts_with(end)) {
+                Some(end) => (end.len(), true),
+                None => break,
+            },
+            _ => break,
+        };
+        blank = blank.saturating_add(step);
+        broken |= breaks;
+    }
+    (broken || line && blank == 1).then(|| end.saturating_add(blank))
 }
+
+/// A line's end in the value of an attribute, as Word writes it in the pictures of its drawings.
+const LINE_ENDS: &[&[u8]] = &[
+    b"&#xA;", b"&#xD;", b"&#xa;", b"&#xd;", b"&#10;", b"&#13;", b"&#x0A;", b"&#x0D;",
+];
 
 /// How the numbers of a run are written.
 #[derive(Debug, Clone, Copy)]
