@@ -58,6 +58,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         drop(lzfse::decode(data, 1 << 20));
         drop(lzfse::lzvn(data, 1 << 20))
     }),
+    ("asar", |data| unpack("asar", Kind::Asar, data)),
     ("iscab", |data| unpack("iscab", Kind::IsCab, data)),
     ("lzip", |data| unpack("compressed", Kind::Lzip, data)),
     ("lzma", |data| unpack("compressed", Kind::Lzma, data)),

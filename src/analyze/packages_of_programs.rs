@@ -30,6 +30,8 @@ pub(super) const ROW: Analyzer = Analyzer {
         Kind::Ntfs,
         Kind::Hfs,
         Kind::Apfs,
+        Kind::SquashFs,
+        Kind::RareDisk,
         Kind::Cab,
         Kind::Pe,
         Kind::Zip,

@@ -351,11 +351,17 @@ impl Catalog {
     }
 }
 
+/// Runs that did not fit into a file's own record, and their first block in the fork.
+struct Overflow {
+    first: u32,
+    runs: Vec<(u32, u32)>,
+}
+
 struct Reading<'a> {
     data: &'a [u8],
     layout: Layout,
     /// Runs beyond those of a file's own record, by fork and file, each with its first block in the fork.
-    overflow: BTreeMap<(u8, u32), Vec<(u32, Vec<(u32, u32)>)>>,
+    overflow: BTreeMap<(u8, u32), Vec<Overflow>>,
     volume: Volume,
 }
 
@@ -401,7 +407,8 @@ impl Reading<'_> {
             )),
         };
         if let Some((key, first, runs)) = read() {
-            self.overflow.entry(key).or_default().push((first, runs));
+            let overflow = Overflow { first, runs };
+            self.overflow.entry(key).or_default().push(overflow);
         }
     }
 
@@ -438,8 +445,8 @@ impl Reading<'_> {
 
     fn more(&mut self, kind: u8, id: u32) -> Vec<(u32, u32)> {
         let mut runs = self.overflow.remove(&(kind, id)).unwrap_or_default();
-        runs.sort_by_key(|(first, _)| *first);
-        runs.into_iter().flat_map(|(_, runs)| runs).collect()
+        runs.sort_by_key(|one| one.first);
+        runs.into_iter().flat_map(|one| one.runs).collect()
     }
 
     fn put_together(

@@ -13,6 +13,7 @@ pub mod ace;
 pub mod alz;
 pub mod ar;
 pub mod arj;
+pub mod asar;
 pub mod base64;
 pub mod biff;
 pub mod biff12;

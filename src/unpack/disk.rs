@@ -52,7 +52,7 @@ fn beside_tracks(
     nest: &mut Nest<'_>,
 ) -> Result<(), Trouble> {
     let data = &artifact.data;
-    let whole = [0..data.len()].into_iter();
+    let whole = std::iter::once(0..data.len());
     for range in whole.chain(partitions::list(data).partitions) {
         nest.tick()?;
         if let Some(volume) = hfs::list(data, range.start, nest.budget())? {

@@ -8,6 +8,7 @@ mod activemime;
 mod alz;
 mod ar;
 mod arj;
+mod asar;
 mod binhex;
 mod cab;
 mod carve;
@@ -208,6 +209,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "cab",
         kinds: &[Kind::Cab],
         run: cab::run,
+    },
+    Unpacker {
+        name: "asar",
+        kinds: &[Kind::Asar],
+        run: asar::run,
     },
     Unpacker {
         name: "iscab",
@@ -552,7 +558,7 @@ const fn before_zip(kinds: &[Kind]) -> usize {
 #[rustfmt::skip]
 pub const UNSUPPORTED: &[Kind] = &[
     Kind::Arc, Kind::Zoo, Kind::StuffIt, Kind::Crx,
-    Kind::Vmdk, Kind::Qcow, Kind::Apfs, Kind::Pst, Kind::Dbx, Kind::Mdb, Kind::Accdb,
+    Kind::Vmdk, Kind::Qcow, Kind::Apfs, Kind::SquashFs, Kind::RareDisk, Kind::RareArchive, Kind::Pst, Kind::Dbx, Kind::Mdb, Kind::Accdb,
 ];
 
 #[cfg(test)]
