@@ -346,6 +346,18 @@ fn a_multipart_that_is_encoded_as_a_whole_is_opened() {
 }
 
 #[test]
+fn messages_in_messages_exhaust_no_stack() {
+    let mail = "Content-Type: message/rfc822\n\n".repeat(100_000);
+    let report = scan(format!("From: a\nTo: b\n{mail}"));
+    assert!(
+        report
+            .findings
+            .iter()
+            .all(|found| found.id != "scanner-crashed")
+    );
+}
+
+#[test]
 fn hostile_patterns_take_no_more_than_their_share_of_time() {
     let engine = Engine {
         limits: Limits {
