@@ -3,11 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use sekisho::engine::{Engine, Worker};
+use sekisho::limits::Limits;
+use sekisho::model::{Finding, Report};
 use sha2::{Digest, Sha256};
 
 use crate::batch_run::rows;
-use crate::bench::Dice;
+use crate::bench::{Dice, engine, engine_within, scan};
+use crate::build::{program, zip};
 use crate::build_pst::{Attached, Crypt, Form, Leaves, Letter, store};
 use crate::support::Folder;
 
@@ -197,5 +202,83 @@ fn readpst_finds_the_same_messages_and_files() {
             .collect();
         let missing = files.difference(&found).count();
         assert_eq!(missing, 0, "{form:?} {crypt:?}: of {}", files.len());
+    }
+}
+
+/// Scans with the stack that scans get in the product.
+fn scanned(engine: &Engine, name: &str, data: &[u8]) -> Report {
+    std::thread::scope(|scope| {
+        let run = || scan(&mut Worker::new(engine), name, data.to_vec());
+        let thread = std::thread::Builder::new().stack_size(16 << 20);
+        thread.spawn_scoped(scope, run).unwrap().join().unwrap()
+    })
+}
+
+#[test]
+fn a_store_in_an_archive_is_opened_like_the_archive() {
+    let engine = engine();
+    let mut letters = letters(Form::Unicode);
+    letters[0]
+        .attached
+        .push(Attached::File("tool.exe", program()));
+    let data = store(
+        Form::Unicode,
+        Crypt::Permuted,
+        Leaves::Small,
+        &[("Inbox", &letters)],
+    );
+    for (name, data) in [
+        ("mail.pst", data.clone()),
+        ("mail.zip", zip(&[("mail.pst", &data)])),
+    ] {
+        let report = scanned(&engine, name, &data);
+        let found = |hash: &str| report.artifacts.iter().any(|one| one.sha256_hex() == hash);
+        for (subject, hashes) in expected(&letters) {
+            assert!(hashes.iter().all(|hash| found(hash)), "{name}: {subject}");
+        }
+        let ids: Vec<&str> = report.findings.iter().map(|finding| &*finding.id).collect();
+        assert!(ids.contains(&"executable"), "{name}: {ids:?}");
+        assert!(report.complete, "{name}: {ids:?}");
+    }
+    // A limit is said.
+    let small = engine_within(Limits {
+        max_artifacts: 20,
+        ..Limits::default()
+    });
+    assert!(!scanned(&small, "mail.pst", &data).complete);
+}
+
+#[test]
+fn damaged_stores_end_in_time_and_are_never_taken_for_whole() {
+    let engine = engine_within(Limits {
+        timeout: Duration::from_secs(20),
+        ..Limits::default()
+    });
+    let letters = &letters(Form::Unicode)[..8];
+    let mut dice = Dice::new(5);
+    for (form, crypt) in KINDS {
+        let whole = store(form, crypt, Leaves::Small, &[("Inbox", letters)]);
+        for round in 0..8 {
+            let mut data = whole.clone();
+            for _ in 0..=round * 3 {
+                // Mostly in the trees at the end.
+                let from = if round % 2 == 0 {
+                    0
+                } else {
+                    data.len() - data.len() / 20
+                };
+                let at = from + dice.below(data.len() - from);
+                data[at] = dice.roll().to_le_bytes()[0];
+            }
+            let report = scanned(&engine, "mail.pst", &data);
+            let crashed = |finding: &Finding| finding.id == "scanner-crashed";
+            assert!(
+                !report.findings.iter().any(crashed),
+                "{form:?} {crypt:?} {round}"
+            );
+        }
+        // What is cut off is missed.
+        let report = scanned(&engine, "mail.pst", &whole[..whole.len() / 2]);
+        assert!(!report.complete, "{form:?} {crypt:?}");
     }
 }
