@@ -2,6 +2,7 @@
 //!
 //! A new analyzer is one file here, its `mod` line and its row in [`ANALYZERS`].
 
+mod access_macro;
 mod activex;
 mod clickonce;
 mod command_lines;
@@ -150,6 +151,7 @@ pub const ANALYZERS: &[Analyzer] = &[
     packages::ROW,
     rich_text::ROW,
     equation::ROW,
+    access_macro::ROW,
     activex::ROW,
     names::ROW,
     executables::ROW,

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::config::{Config, LogFormat};
 use crate::engine::Engine;
-use crate::gateway::{Authenticator, Certificates, Generation, Server, ServerSettings};
+use crate::gateway::{Authenticator, Certificates, Generation, NotServed, Server, ServerSettings};
 use crate::notify::Post;
 use crate::policy::Policy;
 use crate::quarantine::{Store, StoreError, StoreSettings, Tries};
@@ -14,6 +14,10 @@ use crate::rules::Rules;
 
 use super::exit::{Exit, Failure};
 use super::settings::{self, Settings};
+
+/// What to do where harmless mails are taken for something else.
+pub(super) const HARMLESS: &str =
+    "every such mail would be acted on: mend the rule, the severity or the limit that is named";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {}
@@ -62,11 +66,10 @@ pub(super) fn run(settings: Settings, _: &Arguments) -> Result<Exit, Failure> {
         });
         read.map(|(generation, _)| generation)
     });
-    let server = Server::new(generation, store, tries, server, reload).map_err(Failure::new)?;
-    let hint = "where an address is in use, `ss -ltnp` shows by whom";
-    server
-        .serve(config.gateway)
-        .map_err(|error| Failure::new(error).hint(hint))?;
+    let server = Server::new(generation, store, tries, server, reload)
+        .map_err(|error| Failure::new(error).hint(HARMLESS))?;
+    let served = server.serve(config.gateway);
+    served.map_err(|NotServed { what, hint }| Failure::new(what).hint(hint))?;
     drop(post);
     Ok(Exit::Success)
 }

@@ -23,7 +23,7 @@ const SHORTEST: usize = 64;
 const PIECE: usize = 16;
 
 /// Children of one artifact, at most.
-const CHILDREN: usize = 64;
+const CHILDREN: usize = 1024;
 
 /// Characters between two pieces of a run: a line's end, or the end of one string and the start of the next.
 const GAP: usize = 48;
@@ -68,6 +68,51 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::Desktop,
 ];
 
+/// Kinds that may carry a program in base64 in a comment or behind their end.
+pub(super) const PICTURES: &[Kind] = &[
+    Kind::Png,
+    Kind::Jpg,
+    Kind::Gif,
+    Kind::Bmp,
+    Kind::Webp,
+    Kind::Ico,
+];
+
+/// Starts of programs in base64, as they are and with their letters moved by thirteen.
+const PROGRAMS: [&[u8]; 3] = [b"TVqQ", b"TVpQ", b"TVoA"];
+const MOVED: [&[u8]; 3] = [b"GIdD", b"GIcD", b"GIbN"];
+
+/// Pushes programs that a picture carries in base64.
+pub(super) fn run_picture(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let first = PROGRAMS
+        .iter()
+        .filter_map(|mark| memchr::memmem::find(&artifact.data, mark))
+        .min();
+    match first.and_then(|at| artifact.data.get(at..)) {
+        Some(run) => in_plain(run, true, nest),
+        None => Ok(()),
+    }
+}
+
+/// Pushes programs in base64 whose letters were moved by thirteen.
+fn moved(text: &[u8], nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let first = MOVED
+        .iter()
+        .filter_map(|mark| memchr::memmem::find(text, mark))
+        .min();
+    let Some(run) = first.and_then(|at| text.get(at..)) else {
+        return Ok(());
+    };
+    nest.budget().spend(run.len())?;
+    let back = |byte: &u8| match byte {
+        b'a'..=b'm' | b'A'..=b'M' => byte.saturating_add(13),
+        b'n'..=b'z' | b'N'..=b'Z' => byte.saturating_sub(13),
+        other => *other,
+    };
+    let run: Vec<u8> = run.iter().map(back).collect();
+    in_plain(&run, true, nest)
+}
+
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let wide =
         text::sniff(artifact.data.get(..4096).unwrap_or(&artifact.data)).is_some_and(|charset| {
@@ -82,7 +127,8 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     } else {
         Cow::Borrowed(&artifact.data)
     };
-    in_plain(&text, wide, nest)
+    in_plain(&text, wide, nest)?;
+    moved(&text, nest)
 }
 
 /// Pushes what a text that was put together decodes to.
@@ -132,7 +178,7 @@ impl Sink<'_, '_> {
             if self.pushed == CHILDREN {
                 self.pushed = self.pushed.saturating_add(1);
                 self.nest.note(Fact::Limit {
-                    halt: Halt::Ceiling("64 encoded files"),
+                    halt: Halt::Ceiling("1024 encoded files"),
                     what: format!("from offset {}", at.start),
                 });
             }
@@ -415,7 +461,7 @@ fn chain(text: &[u8], start: usize) -> Vec<Range<usize>> {
         let len = length_at(text, at);
         let end = at.saturating_add(len);
         pieces.push(at..end);
-        let Some(next) = over_gap(text, end) else {
+        let Some(next) = over_gap(text, end, len >= LINE) else {
             return pieces;
         };
         if len < PIECE || length_at(text, next) == 0 {
@@ -425,8 +471,11 @@ fn chain(text: &[u8], start: usize) -> Vec<Range<usize>> {
     }
 }
 
-/// Behind a line's end with its indentation, or behind the end of a string, what joins two strings, and the start of the next.
-fn over_gap(text: &[u8], end: usize) -> Option<usize> {
+/// Characters from which on a piece is a line of a run: a blank behind it was a line's end in the value of an attribute.
+const LINE: usize = 60;
+
+/// Behind a line's end with its indentation, behind the blank after a `line`, or behind the end of a string, what joins two strings, and the start of the next.
+fn over_gap(text: &[u8], end: usize, line: bool) -> Option<usize> {
     let rest = text.get(end..)?;
     let rest = rest.get(..GAP).unwrap_or(rest);
     let first = *rest.first()?;
@@ -444,13 +493,29 @@ fn over_gap(text: &[u8], end: usize) -> Option<usize> {
             .all(joins)
             .then(|| end.saturating_add(close).saturating_add(2));
     }
-    let blank = rest
-        .iter()
-        .take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
-        .count();
-    let broken = rest.get(..blank)?.contains(&b'\n') || rest.get(..blank)?.contains(&b'\r');
-    broken.then(|| end.saturating_add(blank))
+    let mut blank = 0usize;
+    let mut broken = false;
+    // Ends because each step is at least one byte of `rest`.
+    while let Some(behind) = rest.get(blank..).filter(|behind| !behind.is_empty()) {
+        let (step, breaks) = match behind {
+            [b' ' | b'\t', ..] => (1, false),
+            [b'\r' | b'\n', ..] => (1, true),
+            [b'&', ..] => match LINE_ENDS.iter().find(|end| behind.starts_with(end)) {
+                Some(end) => (end.len(), true),
+                None => break,
+            },
+            _ => break,
+        };
+        blank = blank.saturating_add(step);
+        broken |= breaks;
+    }
+    (broken || line && blank == 1).then(|| end.saturating_add(blank))
 }
+
+/// A line's end in the value of an attribute, as Word writes it in the pictures of its drawings.
+const LINE_ENDS: &[&[u8]] = &[
+    b"&#xA;", b"&#xD;", b"&#xa;", b"&#xd;", b"&#10;", b"&#13;", b"&#x0A;", b"&#x0D;",
+];
 
 /// How the numbers of a run are written.
 #[derive(Debug, Clone, Copy)]

@@ -2,6 +2,7 @@
 //!
 //! A new container is one file here, its `mod` line and its row in [`UNPACKERS`].
 
+mod access;
 mod ace;
 mod activemime;
 mod alz;
@@ -20,6 +21,7 @@ mod encoded;
 mod gzip;
 mod html;
 mod html_help;
+mod hwp;
 mod keys;
 mod lnk;
 mod lzh;
@@ -311,11 +313,22 @@ pub const UNPACKERS: &[Unpacker] = &[
         kinds: &[Kind::Wim],
         run: wim::run,
     },
+    // Before the readings as a compound file: version 3 is none.
+    Unpacker {
+        name: "hwp",
+        kinds: &[Kind::Hwp],
+        run: hwp::run,
+    },
     // Sources before streams: a file with more streams than the budget admits must not hide its macros.
     Unpacker {
         name: "vba",
         kinds: ole::KINDS,
         run: vba::run,
+    },
+    Unpacker {
+        name: "access",
+        kinds: access::KINDS,
+        run: access::run,
     },
     Unpacker {
         name: "workbook",
@@ -370,7 +383,12 @@ pub const UNPACKERS: &[Unpacker] = &[
     },
     Unpacker {
         name: "office_xml",
-        kinds: &[Kind::FlatOpc, Kind::Word2003Xml, Kind::Excel2003Xml],
+        kinds: &[
+            Kind::FlatOpc,
+            Kind::Word2003Xml,
+            Kind::Excel2003Xml,
+            Kind::Hwpml,
+        ],
         run: office_xml::run,
     },
     Unpacker {
@@ -454,6 +472,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "encoded",
         kinds: encoded::KINDS,
         run: encoded::run,
+    },
+    Unpacker {
+        name: "encoded",
+        kinds: encoded::PICTURES,
+        run: encoded::run_picture,
     },
 ];
 
