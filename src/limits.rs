@@ -403,6 +403,11 @@ impl Budget {
         Ok(())
     }
 
+    /// Bytes that may still be unpacked.
+    pub fn unpacked_left(&self) -> u64 {
+        self.limits.max_unpacked.saturating_sub(self.unpacked.get())
+    }
+
     /// Asks for a message of a mailbox at `depth` containers below the input: it has an account of its own, so only
     /// depth and time are asked here.
     pub fn admit_message(&self, depth: u32) -> Result<(), Halt> {
