@@ -13,9 +13,9 @@ use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
     base64, brotli, command_line, drawing, encoded, header, header_words, html, indicators, ini,
     lnk, lznt1, lzx, masked, mbox, mime, monikers, msbuild, msi, mtef, offcrypto, ole, ole1, opc,
-    ovba, page_leads, password_words, pe, pe_version, ppt, program_traits, pst, qr,
-    quoted_printable, remote_reference, script, script_encoder, uuencode, vba, word, xml, xpress,
-    yenc, zip,
+    ovba, page_leads, password_recipes, password_words, pe, pe_version, ppt, program_traits, pst,
+    qr, quoted_printable, remote_reference, script, script_encoder, uuencode, vba, word, xml,
+    xpress, yenc, zip,
 };
 use sekisho::gateway::clamd::codec as clamd;
 use sekisho::gateway::milter::codec::Decoder;
@@ -221,6 +221,24 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("pcode", compiled),
     ("ole1", |data| {
         let _ = (ole1::object(data), ole1::package(data));
+    }),
+    ("access", |data| unpack("access", Kind::Accdb, data)),
+    ("hwp", |data| unpack("hwp", Kind::Hwp, data)),
+    ("password_recipes", |data| {
+        let told = password_recipes::Told {
+            phone: true,
+            date: true,
+            company: true,
+        };
+        let around = password_recipes::Surroundings {
+            sent: password_recipes::Day::of(&String::from_utf8_lossy(data)),
+            names: vec!["example".to_owned()],
+        };
+        drop(password_recipes::words(
+            &String::from_utf8_lossy(data),
+            told,
+            &around,
+        ));
     }),
     ("password_words", |data| {
         let text = String::from_utf8_lossy(data);

@@ -1,7 +1,10 @@
 //! The one path from bytes to a report. Milter, relay, command line and batch all call [`Worker::scan`] and differ
 //! only in where bytes come from and what is done with the report.
 
+mod memory;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -12,11 +15,15 @@ use crate::identify;
 use crate::knowledge::Knowledge;
 use crate::limits::{Budget, Halt, Limits};
 use crate::model::{Artifact, Fact, Kind, Name, Report, Trouble};
-use crate::rules::{Globals, RuleScanner, RuleTrouble, Rules};
+use crate::rules::{Globals, Paths, RuleMatch, RuleScanner, RuleTrouble, Rules};
 use crate::score::{self, Thresholds};
 use crate::unpack::{
     Keys, MESSAGE, Nest, Passwords, Seen, Sets, UNPACKERS, UNSUPPORTED, Unpacker, signers,
 };
+
+use memory::Place;
+
+pub use memory::Memory;
 
 /// One immutable generation of rules, knowledge and limits; a reload makes a new one.
 #[derive(Debug)]
@@ -101,6 +108,7 @@ pub struct Context {
 pub struct Worker<'e> {
     engine: &'e Engine,
     scanner: RuleScanner<'e>,
+    memory: Option<Arc<Memory>>,
 }
 
 impl<'e> Worker<'e> {
@@ -109,7 +117,15 @@ impl<'e> Worker<'e> {
         Self {
             engine,
             scanner: engine.rules.scanner(),
+            memory: None,
         }
+    }
+
+    /// Lets it use what was seen by workers of the same engine.
+    #[must_use]
+    pub fn with_memory(mut self, memory: Arc<Memory>) -> Self {
+        self.memory = Some(memory);
+        self
     }
 
     /// Unpacks an input until it is plain, looks at everything, judges. Always ends with a report.
@@ -126,25 +142,33 @@ impl<'e> Worker<'e> {
         let beside = std::mem::take(&mut input.context.beside);
         let root = root(input, &budget);
         let mut accounts = Accounts::new(budget);
-        let mut tree = unpack(root, &mut accounts, &passwords, &beside);
+        let memory = self.memory.as_deref();
+        let (mut tree, places) = unpack(root, &mut accounts, &passwords, &beside, memory);
         let mut findings = Findings::new(&self.engine.knowledge.catalogue);
-        self.analyze(&mut tree, &accounts, &mut findings);
+        self.analyze(&mut tree, &accounts, &places, &mut findings);
         self.engine.report(path, tree, findings, started)
     }
 
     /// Rules and content analyzers artifact by artifact, then what depends on the place, on the whole tree.
-    fn analyze(&mut self, tree: &mut [Artifact], accounts: &Accounts, findings: &mut Findings<'_>) {
+    fn analyze(
+        &mut self,
+        tree: &mut [Artifact],
+        accounts: &Accounts,
+        places: &[Known],
+        findings: &mut Findings<'_>,
+    ) {
         let paths = paths(tree);
         let index = Index::new(tree);
         let mut facts = Vec::new();
         for (at, (artifact, path)) in tree.iter().zip(&paths).enumerate() {
+            let known = places.get(at).copied().unwrap_or_default();
             findings.turn_to(artifact.id);
             let fact = accounts
                 .of(at)
-                .spending(|budget| self.match_rules(tree, artifact, path, budget, findings));
+                .spending(|budget| self.match_rules(tree, artifact, path, known, budget, findings));
             facts.push(fact);
             let look = self.look(tree, artifact, &index);
-            run_analyzers(&look, Sees::Content, findings);
+            self.look_at_content(&look, known, findings);
         }
         for (artifact, fact) in tree.iter_mut().zip(facts) {
             artifact.facts.extend(fact);
@@ -174,11 +198,37 @@ impl<'e> Worker<'e> {
         }
     }
 
+    /// Runs what depends on bytes and facts alone, or repeats what it said of equal ones.
+    fn look_at_content(&self, look: &Look<'_>, known: Known, findings: &mut Findings<'_>) {
+        let artifact = look.artifact;
+        let place = known
+            .place
+            .filter(|_| known.settled && artifact.same_as.is_none());
+        if let (Some(memory), Some(place)) = (&self.memory, place) {
+            let before = memory.said(place);
+            let said = before.clone().unwrap_or_else(|| {
+                let mut own = Findings::new(&self.engine.knowledge.catalogue);
+                own.turn_to(artifact.id);
+                run_analyzers(look, Sees::Content, &mut own);
+                Arc::new(own.into_said())
+            });
+            if findings.has_room(&said) {
+                findings.repeat(&said);
+                if before.is_none() && !said.has("scanner-crashed") {
+                    memory.keep_said(place, said);
+                }
+                return;
+            }
+        }
+        run_analyzers(look, Sees::Content, findings);
+    }
+
     fn match_rules(
         &mut self,
         tree: &[Artifact],
         artifact: &Artifact,
         path: &str,
+        known: Known,
         budget: &Budget,
         findings: &mut Findings<'_>,
     ) -> Option<Fact> {
@@ -211,10 +261,25 @@ impl<'e> Worker<'e> {
                 .unwrap_or_default(),
             depth: artifact.depth,
         };
-        match self
-            .scanner
-            .scan(&artifact.data, globals, budget.time_left())
-        {
+        let path = match self.engine.rules.paths() {
+            Paths::Asked => path,
+            Paths::Unasked => "",
+        };
+        let memory = self.memory.as_deref().zip(known.place);
+        let before = memory.and_then(|(memory, place)| memory.matches(place, path));
+        let matched = match before {
+            Some(matches) => Ok(Vec::clone(&matches)),
+            None => {
+                let matched = self
+                    .scanner
+                    .scan(&artifact.data, globals, budget.time_left());
+                if let (Some((memory, place)), Ok(matches)) = (memory, &matched) {
+                    memory.keep_matches(place, path, matches.clone());
+                }
+                matched
+            }
+        };
+        match matched {
             Ok(matches) => {
                 // What is true of equal bytes is said at the first of them.
                 let said = |rule: &str| {
@@ -222,7 +287,7 @@ impl<'e> Worker<'e> {
                         .same_as
                         .is_some_and(|first| findings.has(first, &format!("yara:{rule}")))
                 };
-                let news: Vec<_> = matches
+                let news: Vec<RuleMatch> = matches
                     .into_iter()
                     .filter(|found| !said(&found.rule.name))
                     .collect();
@@ -391,13 +456,19 @@ fn unpack(
     accounts: &mut Accounts,
     passwords: &Passwords,
     beside: &[(Name, Bytes)],
-) -> Vec<Artifact> {
+    memory: Option<&Memory>,
+) -> (Vec<Artifact>, Vec<Known>) {
+    let mut known = Vec::new();
     let mut seen = Seen::from([(root.sha256, root.id)]);
     let mut tree = vec![root];
     let sets = Sets::default();
     let mut at = 0;
     // Ends because the budgets bound the artifacts, and a mailbox its messages.
     while let Some(artifact) = tree.get(at) {
+        let mut here = Known {
+            place: memory.and_then(|_| Place::of(&tree, artifact)),
+            settled: false,
+        };
         if accounts.of(at).ended.is_some() {
             accounts.leave_closed(at);
         } else if artifact.same_as.is_none() {
@@ -406,7 +477,15 @@ fn unpack(
                 let keys = Keys::new(&tree, artifact, passwords)
                     .with_files_beside(beside)
                     .with_sets(&sets);
-                open(artifact, keys, budget, &mut seen, next)
+                let memory = memory.zip(here.place);
+                let (opened, settled) = match memory {
+                    Some((memory, place)) => {
+                        open_or_recall(artifact, keys, budget, &mut seen, next, memory, place)
+                    }
+                    None => (open(artifact, keys, budget, &mut seen, next), false),
+                };
+                here.settled = settled;
+                opened
             });
             if let Some(artifact) = tree.get_mut(at) {
                 artifact.facts.extend(opened.facts);
@@ -418,23 +497,58 @@ fn unpack(
                 accounts.end(at, halt);
             }
         }
+        known.push(here);
         at = at.saturating_add(1);
     }
     for account in std::iter::once(&accounts.input).chain(&accounts.messages) {
         account.say_unopened(&mut tree);
     }
     signers(&mut tree);
-    tree
+    (tree, known)
+}
+
+/// What a memory is asked about an artifact.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    place: Option<Place>,
+    /// Whether what was made of it depends on bytes, kind and place alone.
+    settled: bool,
+}
+
+/// Opens an artifact, or makes of it what was made of an equal one; tells whether that depends on nothing else.
+fn open_or_recall(
+    artifact: &Artifact,
+    keys: Keys<'_>,
+    budget: &Budget,
+    seen: &mut Seen,
+    next: usize,
+    memory: &Memory,
+    place: Place,
+) -> (Opened, bool) {
+    if let Some(before) = memory.opening(place)
+        && !keys.has_other_volumes(budget)
+        && let Some(opened) = before.again(artifact, next, budget, seen)
+    {
+        return (opened, true);
+    }
+    let before = budget.spent();
+    let opened = open(artifact, keys, budget, seen, next);
+    let settled = budget
+        .spent_since(before)
+        .is_some_and(|spent| memory.keep_opening(place, artifact, &opened, spent));
+    (opened, settled)
 }
 
 /// What all unpackers of one artifact made of it.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Opened {
     children: Vec<Artifact>,
     facts: Vec<Fact>,
     mail: Option<Box<crate::model::MailSummary>>,
     /// A limit that ends the whole scan.
     halt: Option<Halt>,
+    /// Whether it depends on words of mails or files beside.
+    asked: bool,
 }
 
 fn open(
@@ -474,6 +588,7 @@ fn open(
         facts: nest.facts,
         mail: nest.mail,
         halt,
+        asked: nest.asked.get(),
     }
 }
 

@@ -210,6 +210,18 @@ pub struct Budget {
     tried: Cell<Duration>,
     looked: Cell<u64>,
     named: Cell<u64>,
+    /// How often anything was refused.
+    refused: Cell<u32>,
+}
+
+/// What a budget was asked for until some moment, or between two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spent {
+    unpacked: u64,
+    looked: u64,
+    named: u64,
+    artifacts: u32,
+    refused: u32,
 }
 
 impl Budget {
@@ -227,7 +239,56 @@ impl Budget {
             tried: Cell::new(Duration::ZERO),
             looked: Cell::new(0),
             named: Cell::new(0),
+            refused: Cell::new(0),
         }
+    }
+
+    /// What was spent until now.
+    pub fn spent(&self) -> Spent {
+        Spent {
+            unpacked: self.unpacked.get(),
+            looked: self.looked.get(),
+            named: self.named.get(),
+            artifacts: self.artifacts.get(),
+            refused: self.refused.get(),
+        }
+    }
+
+    /// What was spent since; `None` where anything was refused: another account might have granted it.
+    pub fn spent_since(&self, then: Spent) -> Option<Spent> {
+        let now = self.spent();
+        (now.refused == then.refused).then(|| Spent {
+            unpacked: now.unpacked.saturating_sub(then.unpacked),
+            looked: now.looked.saturating_sub(then.looked),
+            named: now.named.saturating_sub(then.named),
+            artifacts: now.artifacts.saturating_sub(then.artifacts),
+            refused: 0,
+        })
+    }
+
+    /// Pays for what was spent on the same thing before, all of it or nothing.
+    pub fn pay(&self, spent: Spent) -> bool {
+        let unpacked = self.unpacked.get().saturating_add(spent.unpacked);
+        let looked = self.looked.get().saturating_add(spent.looked);
+        let named = self.named.get().saturating_add(spent.named);
+        let artifacts = self.artifacts.get().saturating_add(spent.artifacts);
+        let may = unpacked <= self.limits.max_unpacked
+            && (looked <= PIXELS || spent.looked == 0)
+            && (named <= NAMING || spent.named == 0)
+            && artifacts <= self.limits.max_artifacts
+            && self.check_time().is_ok();
+        if may {
+            self.unpacked.set(unpacked);
+            self.looked.set(looked);
+            self.named.set(named);
+            self.artifacts.set(artifacts);
+        }
+        may
+    }
+
+    fn refuse<T>(&self, halt: T) -> T {
+        self.refused.set(self.refused.get().saturating_add(1));
+        halt
     }
 
     /// Stops the clock: what follows is done for somebody else.
@@ -247,12 +308,14 @@ impl Budget {
     pub fn may_try(&self) -> bool {
         let tries = self.tries.get().saturating_add(1);
         self.tries.set(tries);
-        tries <= TRIES && self.tried.get() < TRYING && self.check_time().is_ok()
+        let may = tries <= TRIES && self.tried.get() < TRYING && self.check_time().is_ok();
+        may || self.refuse(false)
     }
 
     /// Whether any password may still be tried: gathering them takes time too.
     pub fn may_gather(&self) -> bool {
-        self.tries.get() < TRIES && self.tried.get() < TRYING && self.check_time().is_ok()
+        let may = self.tries.get() < TRIES && self.tried.get() < TRYING;
+        may && self.check_time().is_ok() || self.refuse(false)
     }
 
     /// Whether a picture of so many pixels may still be looked at for codes; pays for it.
@@ -262,7 +325,7 @@ impl Budget {
         if may {
             self.looked.set(looked);
         }
-        may
+        may || self.refuse(false)
     }
 
     /// Whether so many more bytes of tables may be read for names; pays for them.
@@ -273,7 +336,7 @@ impl Budget {
         if may {
             self.named.set(named);
         }
-        may
+        may || self.refuse(false)
     }
 
     /// Counts the time that a try took.
@@ -317,7 +380,7 @@ impl Budget {
 
     fn verdict(&self) -> Result<(), Halt> {
         if self.expired.get() {
-            Err(Halt::OutOfTime)
+            Err(self.refuse(Halt::OutOfTime))
         } else {
             Ok(())
         }
@@ -334,17 +397,22 @@ impl Budget {
     pub fn spend(&self, bytes: usize) -> Result<(), Halt> {
         let total = self.unpacked.get().saturating_add(length(bytes));
         if total > self.limits.max_unpacked {
-            return Err(Halt::Unpacked);
+            return Err(self.refuse(Halt::Unpacked));
         }
         self.unpacked.set(total);
         Ok(())
+    }
+
+    /// Bytes that may still be unpacked.
+    pub fn unpacked_left(&self) -> u64 {
+        self.limits.max_unpacked.saturating_sub(self.unpacked.get())
     }
 
     /// Asks for a message of a mailbox at `depth` containers below the input: it has an account of its own, so only
     /// depth and time are asked here.
     pub fn admit_message(&self, depth: u32) -> Result<(), Halt> {
         if depth > self.limits.max_depth {
-            return Err(Halt::Depth);
+            return Err(self.refuse(Halt::Depth));
         }
         self.tick()
     }
@@ -352,10 +420,10 @@ impl Budget {
     /// Pays for one more artifact at `depth` containers below the input.
     pub fn admit(&self, depth: u32) -> Result<(), Halt> {
         if depth > self.limits.max_depth {
-            return Err(Halt::Depth);
+            return Err(self.refuse(Halt::Depth));
         }
         if self.artifacts.get() >= self.limits.max_artifacts {
-            return Err(Halt::Artifacts);
+            return Err(self.refuse(Halt::Artifacts));
         }
         self.artifacts.set(self.artifacts.get().saturating_add(1));
         self.check_time()
@@ -397,11 +465,22 @@ impl Budget {
             };
             let paid = self.check_time().and_then(|()| self.spend(len));
             if let Err(halt) = paid {
+                // What may still be unpacked is, so that where it ends does not hang on how it came.
+                if halt == Halt::Unpacked {
+                    let left = self.limits.max_unpacked.saturating_sub(self.unpacked.get());
+                    data.extend_from_slice(chunk.get(..index(left)).unwrap_or_default());
+                    self.unpacked.set(self.limits.max_unpacked);
+                }
                 fault = Some(Fault::Halt(halt));
                 break;
             }
-            data.extend_from_slice(chunk.get(..len).unwrap_or_default());
             let taken = meter.get().saturating_sub(start);
+            self.make_room(&mut data, len, taken, account);
+            data.extend_from_slice(chunk.get(..len).unwrap_or_default());
+            // A claim may be far too small, or lack.
+            if len >= chunk.len() / 2 && chunk.len() < CHUNK {
+                chunk.resize(chunk.len().saturating_mul(4).min(CHUNK), 0);
+            }
             if account.overdrawn(self.limits.max_ratio, taken, length(data.len())) {
                 fault = Some(Fault::Halt(Halt::Ratio));
                 break;
@@ -415,6 +494,30 @@ impl Budget {
             data.shrink_to_fit();
         }
         Decoded { data, fault }
+    }
+
+    /// Makes room for `len` bytes and, once a few came, for as many as the rest of the container makes at the ratio so
+    /// far: growing copies what came.
+    fn make_room(&self, data: &mut Vec<u8>, len: usize, taken: u64, account: &Account) {
+        if data.capacity().saturating_sub(data.len()) >= len {
+            return;
+        }
+        let came = length(data.len());
+        let rest = account
+            .size
+            .saturating_sub(account.consumed.saturating_add(taken));
+        let foreseen = match came >= length(CHUNK) {
+            true => came.saturating_mul(rest).checked_div(taken).unwrap_or(0),
+            false => 0,
+        };
+        let left = self.limits.max_unpacked.saturating_sub(self.unpacked.get());
+        let bounded = foreseen
+            .saturating_add(foreseen / 8)
+            .min(account.size.saturating_mul(self.limits.max_ratio))
+            .min(left)
+            .min(RESERVED);
+        // Where there is no room for it, it grows as it comes.
+        let _ = data.try_reserve(index(bounded.max(came)).max(len));
     }
 }
 
@@ -452,6 +555,33 @@ mod tests {
         let decoded = drain(&budget, 10 * CHUNK as u64, MIB);
         assert_eq!(decoded.data.len(), 3 * CHUNK);
         assert_eq!(decoded.fault, Some(Fault::Halt(Halt::Unpacked)));
+    }
+
+    #[test]
+    fn room_is_made_for_what_the_rest_of_the_container_holds() {
+        let (size, factor) = (4 * MIB, 3);
+        let data = vec![7; usize::try_from(size).unwrap()];
+        let source = Metered::new(&data);
+        let meter = source.meter();
+        // Three bytes of each.
+        struct Tripled<'a>(Metered<'a>);
+        impl Read for Tripled<'_> {
+            fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+                let mut some = vec![0; out.len() / 3];
+                let len = self.0.read(&mut some)?;
+                for (to, from) in out.chunks_exact_mut(3).zip(&some[..len]) {
+                    to.fill(*from);
+                }
+                Ok(len * 3)
+            }
+        }
+        let budget = Budget::new(Limits::default(), None);
+        let decoded = budget.read(&mut Tripled(source), &meter, &mut Account::new(size), 0);
+        assert_eq!(decoded.fault, None);
+        assert_eq!(length(decoded.data.len()), size * factor);
+        let room = length(decoded.data.capacity());
+        // Doubling from some thousands would be far from it, mostly.
+        assert!(room < size * factor * 3 / 2, "{room}");
     }
 
     #[test]

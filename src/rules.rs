@@ -61,6 +61,26 @@ pub struct Rules {
     compiled: yara_x::Rules,
     digest: String,
     skipped: Vec<BadRule>,
+    sees: Paths,
+}
+
+/// Whether rules ask for `filepath`, which is another one for each input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paths {
+    /// Some rule may.
+    Asked,
+    /// None does.
+    Unasked,
+}
+
+impl Paths {
+    fn of(sources: &[RuleSource]) -> Self {
+        let asks = |source: &RuleSource| source.text.contains("filepath");
+        match sources.iter().any(asks) {
+            true => Self::Asked,
+            false => Self::Unasked,
+        }
+    }
 }
 
 impl std::fmt::Debug for Rules {
@@ -110,6 +130,7 @@ impl Rules {
             compiled: compiler.build(),
             digest: digest(&sources),
             skipped,
+            sees: Paths::of(&sources),
         })
     }
 
@@ -126,12 +147,18 @@ impl Rules {
             compiled,
             digest: digest(sources),
             skipped: Vec::new(),
+            sees: Paths::of(sources),
         })
     }
 
     /// SHA-256 over the sources, in hexadecimal digits.
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// Whether rules ask for `filepath`.
+    pub fn paths(&self) -> Paths {
+        self.sees
     }
 
     /// Rules that were left out, with the reason.

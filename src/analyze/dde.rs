@@ -89,7 +89,7 @@ fn stem<'n>(name: &'n str, knowledge: &Knowledge) -> &'n str {
 }
 
 /// Whether a file of this name runs. Addresses end like old programs, in `.com`.
-fn runs(name: &str, knowledge: &Knowledge) -> bool {
+pub(super) fn runs(name: &str, knowledge: &Knowledge) -> bool {
     name.rsplit_once('.').is_some_and(|(stem, extension)| {
         let listed = knowledge.links.runs.contains(extension)
             || knowledge

@@ -56,6 +56,7 @@ fn judge(role: Role, place: &Place) -> Option<(&'static str, Option<&'static str
     let object = Some(("external-object-link", None));
     match (role, place) {
         (_, Place::Local | Place::Harmless) => None,
+        (Role::Link, _) => Some(("external-object-link", Some("clicked-handler"))),
         (Role::Template, _) => Some(("remote-template", None)),
         (Role::OleObject | Role::Frame | Role::Subdocument, _) => object,
         // A handler of Windows, or a host that gets the user's sign-in: nobody shows a picture like that.
@@ -81,6 +82,10 @@ mod tests {
         assert_eq!(
             id(Role::OleObject, Place::Share(Reach::Inside)),
             Some("external-object-link")
+        );
+        assert_eq!(
+            judge(Role::Link, &Place::Moniker),
+            Some(("external-object-link", Some("clicked-handler")))
         );
         assert_eq!(id(Role::Media, Place::Web), None);
         assert_eq!(id(Role::Media, Place::Share(Reach::Inside)), None);

@@ -67,6 +67,36 @@ pub struct Findings<'a> {
     incomplete: bool,
 }
 
+/// What was said of one artifact.
+#[derive(Debug, Clone, Default)]
+pub struct Said {
+    list: Vec<Finding>,
+    counts: Vec<(Cow<'static, str>, u32)>,
+    iocs: BTreeSet<Ioc>,
+    incomplete: bool,
+}
+
+impl Said {
+    /// Whether `id` is among it.
+    pub fn has(&self, id: &str) -> bool {
+        self.list.iter().any(|finding| finding.id == id)
+    }
+
+    /// About how many bytes of memory it takes.
+    pub fn cost(&self) -> usize {
+        let texts = |finding: &Finding| {
+            let evidence = &finding.evidence;
+            let decoded = evidence.decoded.as_ref().map_or(0, String::len);
+            evidence.text.len().saturating_add(decoded)
+        };
+        let iocs = self.iocs.iter().map(|ioc| ioc.value.len());
+        let sizes = self.list.iter().map(texts).chain(iocs);
+        sizes.fold(0, |sum: usize, size| {
+            sum.saturating_add(size).saturating_add(200)
+        })
+    }
+}
+
 impl<'a> Findings<'a> {
     /// No findings yet.
     pub fn new(catalogue: &'a Catalogue) -> Self {
@@ -159,6 +189,42 @@ impl<'a> Findings<'a> {
                 };
             }
         }
+    }
+
+    /// All that was said of the artifact at hand, where nothing else was: to be said again of equal ones.
+    pub fn into_said(self) -> Said {
+        Said {
+            list: self.list,
+            counts: self
+                .counts
+                .into_iter()
+                .map(|((_, id), count)| (id, count))
+                .collect(),
+            iocs: self.iocs,
+            incomplete: self.incomplete,
+        }
+    }
+
+    /// Whether there is room for all of it.
+    pub fn has_room(&self, said: &Said) -> bool {
+        self.iocs.len().saturating_add(said.iocs.len()) < IOCS
+    }
+
+    /// Says of the artifact at hand what was said of an equal one.
+    pub fn repeat(&mut self, said: &Said) {
+        let artifact = self.artifact;
+        let list = said.list.iter().cloned();
+        self.list.extend(list.map(|finding| Finding {
+            artifact,
+            ..finding
+        }));
+        for (id, count) in &said.counts {
+            let own = self.counts.entry((artifact, id.clone())).or_default();
+            *own = own.saturating_add(*count);
+        }
+        let iocs = said.iocs.iter().cloned();
+        self.iocs.extend(iocs.map(|ioc| Ioc { artifact, ..ioc }));
+        self.incomplete |= said.incomplete;
     }
 
     /// Whether `id` was reported on `artifact`.

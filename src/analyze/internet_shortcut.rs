@@ -3,8 +3,8 @@
 //!
 //! An icon or wallpaper on a share is fetched when the folder is shown, with the user's sign-in.
 
-use super::place::{Place, percent_decoded, plain};
-use super::{Analyzer, Findings, Found, Look, Sees};
+use super::place::{Place, Reach, percent_decoded, plain};
+use super::{Analyzer, Findings, Found, Look, Sees, dde};
 use crate::formats::{command_line, ini};
 use crate::model::{IocType, Kind};
 use crate::text;
@@ -56,9 +56,17 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
                 findings.report(placed(Found::new("search-connector", &shown)));
                 remote = true;
             }
-            Place::Share(_) => {
+            Place::Share(reach) => {
                 findings.ioc(IocType::Unc, &target);
-                findings.report(placed(remote_file(&shown)));
+                let program = reach == Reach::Outside
+                    && (use_of == Use::Opens
+                        && dde::runs(&last_step(&target).to_lowercase(), look.knowledge)
+                        || setting.is("workingdirectory"));
+                findings.report(placed(if program {
+                    Found::new("internet-shortcut", &shown).variant("remote-program")
+                } else {
+                    remote_file(&shown)
+                }));
                 remote = true;
             }
             Place::Moniker => {
@@ -83,6 +91,13 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     {
         findings.report(Found::new("internet-shortcut", &shown));
     }
+}
+
+/// The name of the file that a way leads to.
+pub(super) fn last_step(target: &str) -> &str {
+    let path = target.split(['?', '#']).next().unwrap_or_default();
+    let last = path.trim_end_matches(['.', ' ']).rsplit(['/', '\\']).next();
+    last.unwrap_or_default()
 }
 
 fn remote_file(shown: &str) -> Found {
@@ -176,11 +191,22 @@ mod tests {
             ["internet-shortcut low"]
         );
         for setting in [
-            "URL=file://192.0.2.1/s/a.exe",
-            "url=\\\\192.0.2.1@80\\DavWWWRoot\\a.js",
+            "URL=file://203.0.113.5/s/a.EXE",
+            "url=\\\\host.example@80\\DavWWWRoot\\a.js",
+            "URL=C:\\Windows\\iediagcmd.exe\r\nWorkingDirectory=\\\\203.0.113.5\\s",
+        ] {
+            assert!(
+                url(setting).contains(&"internet-shortcut critical".to_owned()),
+                "{setting}"
+            );
+        }
+        for setting in [
+            "URL=file://fileserver/s/a.exe",
+            "URL=\\\\192.168.0.3\\s\\a.js",
+            "URL=file://203.0.113.5/s/a.pdf",
             "URL=file:///C:/Windows/System32/calc.exe",
             "URL=https://www.example.com/\r\nIconFile=\\\\192.0.2.1\\a.ico",
-            "URL=https://www.example.com/\r\nWorkingDirectory=\\\\192.0.2.1\\s",
+            "URL=https://www.example.com/\r\nWorkingDirectory=\\\\fileserver\\s",
             "URL=javascript:x()",
         ] {
             assert_eq!(url(setting), ["internet-shortcut medium"], "{setting}");

@@ -2,6 +2,7 @@
 //!
 //! A new analyzer is one file here, its `mod` line and its row in [`ANALYZERS`].
 
+mod access_macro;
 mod activex;
 mod clickonce;
 mod command_lines;
@@ -56,7 +57,7 @@ mod xml_commands;
 
 pub use csv::dangerous_cells;
 pub use external::outside;
-pub use findings::{Findings, Found};
+pub use findings::{Findings, Found, Said};
 pub use index::Index;
 pub use svg_script::is_script as is_script_address;
 
@@ -150,6 +151,7 @@ pub const ANALYZERS: &[Analyzer] = &[
     packages::ROW,
     rich_text::ROW,
     equation::ROW,
+    access_macro::ROW,
     activex::ROW,
     names::ROW,
     executables::ROW,

@@ -68,10 +68,16 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         }
         // What a script decodes is told where it does something; the script itself is told anyway.
         None if decoded && from_script => {}
+        // Hangul puts scripts with empty procedures into every document.
+        None if look.parent().is_some_and(|parent| is_hangul(parent.kind)) => {}
         // Pages of help move things by scripts of their own files.
         None if artifact.kind == Kind::Js && artifact.via == Some("chm-member") => {}
         None => findings.report(Found::new("script", what)),
     }
+}
+
+fn is_hangul(kind: Kind) -> bool {
+    matches!(kind, Kind::Hwp | Kind::Hwpx | Kind::Hwpml)
 }
 
 /// Whether the script is a piece of something that is judged as a whole.

@@ -1,7 +1,8 @@
 //! Windows shortcuts: what they start, and how they hide it.
 
-use super::place::{Place, plain as written};
-use super::{Analyzer, Findings, Found, Look, Sees};
+use super::internet_shortcut::last_step;
+use super::place::{Place, Reach, plain as written};
+use super::{Analyzer, Findings, Found, Look, Sees, dde};
 use crate::formats::command_line;
 use crate::knowledge::CommandKnowledge;
 use crate::model::{Fact, IocType, Kind};
@@ -63,6 +64,16 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         if runs.is_some() {
             plain = false;
             findings.report(Found::new("shortcut-lnk", &command).variant("interpreter-target"));
+        }
+        let outside = targets.iter().find(|target| {
+            let target = written(target);
+            let place = Place::of(&target, &look.knowledge.links);
+            place == Place::Share(Reach::Outside)
+                && dde::runs(&last_step(&target).to_lowercase(), look.knowledge)
+        });
+        if outside.is_some() {
+            plain = false;
+            findings.report(Found::new("shortcut-lnk", &command).variant("remote-program"));
         }
         if is_padded(arguments) {
             plain = false;
@@ -151,6 +162,10 @@ mod tests {
         assert_eq!(found(explorer, "\"\\\\192.0.2.1\\a\""), ["critical"]);
         assert_eq!(found(explorer, "/root,\"a\\b.exe\""), ["critical"]);
         assert_eq!(found("xcopy.exe", "a b"), ["critical"]);
+        assert_eq!(found("\\\\203.0.113.5\\s\\setup.exe", ""), ["critical"]);
+        assert_eq!(found("\\\\host.example@SSL\\a\\b.js", ""), ["critical"]);
+        assert_eq!(found("\\\\fileserver\\s\\setup.exe", ""), ["medium"]);
+        assert_eq!(found("\\\\203.0.113.5\\s\\list.xlsx", ""), ["medium"]);
         assert_eq!(found("%ComSpec%", "/c echo"), ["critical"]);
         assert_eq!(found("C:\\Windows\\System32\\mshta.exe", ""), ["critical"]);
         assert_eq!(

@@ -325,6 +325,14 @@ impl<'j> Judge<'j, '_> {
                 && !shown.contains("shell:")
                 && !self.names_executable(&shown);
         }
+        let commands = &self.vba.commands;
+        if commands.editors.iter().any(|editor| editor == program_file) {
+            let shown = shown.trim().trim_matches('"');
+            return shown.rsplit_once('.').is_some_and(|(stem, extension)| {
+                let document = commands.document_extensions.iter();
+                !stem.contains("://") && document.into_iter().any(|one| one == extension)
+            });
+        }
         if viewer_needed || self.names_executable(&text) {
             return false;
         }

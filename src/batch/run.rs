@@ -14,7 +14,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::engine::{Engine, Input, Worker};
+use crate::engine::{Engine, Input, Memory, Worker};
 use crate::model::{Level, Report};
 use crate::source::{Piece, read};
 use crate::unpack::Passwords;
@@ -47,6 +47,8 @@ pub struct Run {
     pub output: PathBuf,
     /// What is kept besides rows and reports.
     pub keep: Keep,
+    /// What was seen of attachments before, where equal ones are not to be scanned again.
+    pub memory: Option<Arc<Memory>>,
     /// Shards worked on at the same time.
     pub threads: usize,
     /// The shards to be done, with their numbers.
@@ -94,7 +96,11 @@ impl Run {
         progress: &Progress,
         total: &Mutex<Result<PartSummary, OutputError>>,
     ) -> Result<(), OutputError> {
-        let mut lane = Lane::new(&self.engine, &self.passwords)?;
+        let mut lane = Lane::new(Crew {
+            engine: Arc::clone(&self.engine),
+            passwords: self.passwords.clone(),
+            memory: self.memory.clone(),
+        })?;
         while !progress.stopping() {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some((number, shard)) = self.shards.get(at) else {
@@ -170,10 +176,27 @@ struct Waiting {
 /// What a scan thread is on: the number of the message, and since when.
 type Current = Arc<Mutex<Option<(u64, Instant)>>>;
 
-/// A scan thread and the messages that are with it, in order.
-struct Lane {
+/// What a scan thread works with.
+#[derive(Clone)]
+struct Crew {
     engine: Arc<Engine>,
     passwords: Passwords,
+    memory: Option<Arc<Memory>>,
+}
+
+impl Crew {
+    fn worker(&self) -> Worker<'_> {
+        let worker = Worker::new(&self.engine);
+        match &self.memory {
+            Some(memory) => worker.with_memory(Arc::clone(memory)),
+            None => worker,
+        }
+    }
+}
+
+/// A scan thread and the messages that are with it, in order.
+struct Lane {
+    crew: Crew,
     jobs: Sender<(u64, Input)>,
     reports: Receiver<(u64, Report)>,
     current: Current,
@@ -184,11 +207,10 @@ struct Lane {
 }
 
 impl Lane {
-    fn new(engine: &Arc<Engine>, passwords: &Passwords) -> Result<Self, OutputError> {
-        let (jobs, reports, current) = start(engine, passwords)?;
+    fn new(crew: Crew) -> Result<Self, OutputError> {
+        let (jobs, reports, current) = start(&crew)?;
         Ok(Self {
-            engine: Arc::clone(engine),
-            passwords: passwords.clone(),
+            crew,
             jobs,
             reports,
             current,
@@ -272,7 +294,7 @@ impl Lane {
 
     fn hangs(&self) -> bool {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let limit = self.engine.limits.timeout.saturating_add(GRACE);
+        let limit = self.crew.engine.limits.timeout.saturating_add(GRACE);
         current.is_some_and(|(number, since)| number == self.first && since.elapsed() > limit)
     }
 
@@ -287,14 +309,14 @@ impl Lane {
         };
         let input = self.waiting.front().map(|waiting| waiting.input.clone());
         let input = input.unwrap_or_default();
-        let report = self.engine.unfinished(&input, id, why, Instant::now());
+        let report = self.crew.engine.unfinished(&input, id, why, Instant::now());
         self.replace()?;
         Ok(report)
     }
 
     /// Starts another scan thread and hands it what waits behind the first message.
     fn replace(&mut self) -> Result<(), OutputError> {
-        (self.jobs, self.reports, self.current) = start(&self.engine, &self.passwords)?;
+        (self.jobs, self.reports, self.current) = start(&self.crew)?;
         let numbers = (self.first.saturating_add(1)..).take(self.waiting.len().saturating_sub(1));
         for (number, waiting) in numbers.zip(self.waiting.iter().skip(1)) {
             // A thread that was started a moment ago receives.
@@ -307,38 +329,38 @@ impl Lane {
 type Ends = (Sender<(u64, Input)>, Receiver<(u64, Report)>, Current);
 
 /// Starts a scan thread.
-fn start(engine: &Arc<Engine>, passwords: &Passwords) -> Result<Ends, OutputError> {
+fn start(crew: &Crew) -> Result<Ends, OutputError> {
     let (jobs, queue) = mpsc::channel::<(u64, Input)>();
     let (results, reports) = mpsc::channel();
     let current = Current::default();
-    let (engine, passwords, mine) = (Arc::clone(engine), passwords.clone(), Arc::clone(&current));
+    let (crew, mine) = (crew.clone(), Arc::clone(&current));
     std::thread::Builder::new()
         .name("scan".to_owned())
         .stack_size(STACK)
-        .spawn(move || scan(&engine, &passwords, &queue, &results, &mine))
+        .spawn(move || scan(&crew, &queue, &results, &mine))
         .map_err(OutputError::disk("start a thread for", Path::new("scans")))?;
     Ok((jobs, reports, current))
 }
 
 /// A scan thread's work: ends with its lane.
 fn scan(
-    engine: &Engine,
-    passwords: &Passwords,
+    crew: &Crew,
     queue: &Receiver<(u64, Input)>,
     results: &Sender<(u64, Report)>,
     current: &Current,
 ) {
-    let mut worker = Worker::new(engine);
+    let engine = &*crew.engine;
+    let mut worker = crew.worker();
     while let Ok((number, mut input)) = queue.recv() {
         let started = Instant::now();
         let is_on = |at| *current.lock().unwrap_or_else(PoisonError::into_inner) = at;
         is_on(Some((number, started)));
         input.context.deadline = started.checked_add(engine.limits.timeout);
-        input.context.passwords.clone_from(passwords);
+        input.context.passwords.clone_from(&crew.passwords);
         let watched = input.clone();
         let report = catch_unwind(AssertUnwindSafe(|| worker.scan(input)));
         let report = report.unwrap_or_else(|_| {
-            worker = Worker::new(engine);
+            worker = crew.worker();
             let why = "the scan as a whole broke down";
             engine.unfinished(&watched, "scanner-crashed", why, started)
         });

@@ -22,9 +22,9 @@ use crate::batch::plan::{Options, Plan, Sources};
 use crate::batch::progress::{Moment, Progress};
 use crate::batch::run::Run;
 use crate::batch::shard::{Selection, Shard};
-use crate::batch::{Artifacts, Keep, Malicious, OutputError, PartSummary, finish, merge};
+use crate::batch::{Artifacts, Keep, Malicious, PartSummary, finish, merge};
 use crate::config::{Config, Size};
-use crate::engine::Engine;
+use crate::engine::{Engine, Memory};
 use crate::gateway::on_interrupt;
 use crate::model::Level;
 use crate::report::Detail;
@@ -40,6 +40,9 @@ const LINE: Duration = Duration::from_secs(10);
 
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(200);
+
+/// Memory for what was seen of attachments before.
+const REMEMBERED: usize = 64 << 20;
 
 /// A mailbox of so many bytes takes a while to count.
 const LARGE: u64 = 1 << 30;
@@ -75,6 +78,10 @@ pub(super) struct Arguments {
     /// Size of the pieces that are done by themselves
     #[arg(long, value_name = "SIZE", default_value = "64MiB")]
     shard_size: Size,
+    /// Scan an attachment in each message that carries it, also where equal bytes were scanned in the same place before;
+    /// the results are the same
+    #[arg(long)]
+    scan_again: bool,
     /// Exit with 1 from this level on
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = FailAt::Suspicious)]
     fail_at: FailAt,
@@ -133,6 +140,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
         passwords,
         output: arguments.output.clone(),
         keep: keep(arguments),
+        memory: (!arguments.scan_again).then(|| Arc::new(Memory::new(REMEMBERED))),
         threads: threads(arguments.threads, &config),
         shards: left,
     };
@@ -150,7 +158,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
         );
     }
     if arguments.shard.is_none() {
-        finish(&arguments.output, &engine.knowledge, settings.language()).map_err(output)?;
+        finish(&arguments.output, &engine.knowledge, settings.language())?;
     }
     tell(arguments, quiet, &total, started)?;
     Ok(exit(arguments.fail_at, &total))
@@ -266,7 +274,7 @@ fn left_to_do(
     let mut done = match begin {
         Begin::Anew => BTreeMap::new(),
         Begin::Resume | Begin::Share => {
-            checkpoint::done(std::slice::from_ref(&arguments.output), count).map_err(output)?
+            checkpoint::done(std::slice::from_ref(&arguments.output), count)?
         }
     };
     done.retain(|number, _| wanted(*number));
@@ -327,7 +335,7 @@ fn watch(run: Run, progress: &Arc<Progress>, quiet: bool) -> Result<PartSummary,
         bar.finish_and_clear();
     }
     match thread.join() {
-        Ok(result) => result.map_err(output),
+        Ok(result) => result.map_err(Failure::from),
         Err(_) => Err(Failure::new("the run broke down")
             .hint("--resume goes on with it; please report the internal error above")),
     }
@@ -372,12 +380,12 @@ fn unite(settings: &Settings, arguments: &Arguments, started: Instant) -> Result
         real(folder).is_some_and(|own| Some(own) == real(&arguments.output))
     };
     if !(folders.len() == 1 && folders.iter().all(same)) {
-        merge(folders, &arguments.output).map_err(output)?;
+        merge(folders, &arguments.output)?;
         if let Some(plan) = plan {
-            checkpoint::write(&arguments.output, &plan).map_err(output)?;
+            checkpoint::write(&arguments.output, &plan)?;
         }
     }
-    let total = finish(&arguments.output, &knowledge, settings.language()).map_err(output)?;
+    let total = finish(&arguments.output, &knowledge, settings.language())?;
     tell(arguments, quiet, &total, started)?;
     Ok(exit(arguments.fail_at, &total))
 }
@@ -428,17 +436,5 @@ fn exit(fail_at: FailAt, total: &PartSummary) -> Exit {
 
 fn told(error: CannotGoOn) -> Failure {
     let hint = error.hint();
-    hinted(Failure::new(error), hint)
-}
-
-fn output(error: OutputError) -> Failure {
-    let hint = error.hint();
-    hinted(Failure::new(error), hint)
-}
-
-fn hinted(failure: Failure, hint: Option<&str>) -> Failure {
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    Failure::new(error).hint_if(hint)
 }

@@ -27,6 +27,9 @@ pub fn words(text: &str, phrases: &[String]) -> Vec<String> {
         .collect();
     let mut found = Found::default();
     announced(&folded, phrases, &mut found);
+    for word in std::mem::take(&mut found.late).iter().take(4) {
+        found.add(word);
+    }
     quoted(&folded, &mut found);
     for line in folded.lines() {
         let word = line.trim();
@@ -43,19 +46,25 @@ pub fn words(text: &str, phrases: &[String]) -> Vec<String> {
     found.words
 }
 
-/// Words that follow from a date `YYYY-MM-DD`: people make passwords of them.
-pub fn dates(date: &str) -> Vec<String> {
-    let digits: String = date.chars().take(10).filter(char::is_ascii_digit).collect();
-    match (digits.get(2..), digits.get(4..), digits.len()) {
-        (Some(short), Some(day), 8) => vec![digits.clone(), short.to_owned(), day.to_owned()],
-        _ => Vec::new(),
-    }
+/// Whether a text has one of the words, which are in lower case and half-width letters.
+pub fn says(text: &str, words: &[String]) -> bool {
+    let end = text.floor_char_boundary(LONGEST_TEXT.min(text.len()));
+    let text: String = text
+        .get(..end)
+        .unwrap_or_default()
+        .chars()
+        .map(fold)
+        .collect();
+    let lower = text.to_lowercase();
+    words.iter().any(|word| lower.contains(word.as_str()))
 }
 
 #[derive(Default)]
 struct Found {
     words: Vec<String>,
     known: BTreeSet<String>,
+    /// Words behind phrases that are tried after all others.
+    late: Vec<String>,
 }
 
 impl Found {
@@ -68,7 +77,7 @@ impl Found {
 }
 
 /// Half-width letters for full-width ones.
-fn fold(c: char) -> char {
+pub(super) fn fold(c: char) -> char {
     match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c).saturating_sub(0xfee0)).unwrap_or(c),
         '\u{3000}' | '\u{a0}' => ' ',
@@ -104,6 +113,7 @@ fn behind(rest: &str, found: &mut Found) {
     if let Some(word) = first_quoted(rest) {
         found.add(word);
     }
+    pieced(rest, found);
     let mut runs = rest
         .split(|c: char| !c.is_ascii_graphic())
         .filter(|run| run.chars().any(char::is_alphanumeric))
@@ -130,6 +140,39 @@ fn behind(rest: &str, found: &mut Found) {
     }
     if let Some(run) = runs.next() {
         found.add(bare(run));
+    }
+}
+
+/// A word in pieces: single characters with blanks between them, or two runs with nothing but the end of a line between.
+fn pieced(rest: &str, found: &mut Found) {
+    let rest = rest.trim_start_matches(|c: char| !c.is_ascii_graphic() || matches!(c, ':' | '='));
+    let line = rest.lines().next().unwrap_or_default();
+    let spaced: String = line
+        .split(' ')
+        .filter(|piece| !piece.is_empty())
+        .map_while(|piece| {
+            let mut chars = piece.chars();
+            let only = chars.next().filter(char::is_ascii_graphic);
+            only.filter(|_| chars.next().is_none())
+        })
+        .collect();
+    if spaced.len() >= 4 {
+        found.add(&spaced);
+    }
+    let run = |text: &str| {
+        let end = text.find(|c: char| !c.is_ascii_graphic());
+        end.unwrap_or(text.len())
+    };
+    let (first, behind) = rest.split_at(run(rest));
+    let next = behind.trim_start();
+    let broken = behind
+        .get(..behind.len().saturating_sub(next.len()))
+        .is_some_and(|gap| gap.contains('\n'));
+    if broken && !first.is_empty() {
+        let second = next.get(..run(next)).unwrap_or_default();
+        if !second.is_empty() {
+            found.late.push(format!("{first}{second}"));
+        }
     }
 }
 
@@ -278,12 +321,23 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_written_as_people_do() {
-        assert_eq!(
-            dates("2026-11-02T09:30:00Z"),
-            ["20261102", "261102", "1102"]
+    fn a_word_in_pieces_is_put_together() {
+        for text in [
+            "パスワード： A b 1 2 C d 3 4",
+            "パスワードは Ab12\r\nCd34 です",
+            "パスワードは\nAb12\n\nCd34",
+        ] {
+            assert!(
+                of(text).contains(&"Ab12Cd34".to_owned()),
+                "{text}: {:?}",
+                of(text)
+            );
+        }
+        assert!(
+            of("password is Ab12 and Cd34")
+                .iter()
+                .all(|word| word != "Ab12and")
         );
-        assert!(dates("no date").is_empty());
     }
 
     #[test]

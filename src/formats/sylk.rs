@@ -75,6 +75,11 @@ pub fn read(data: &[u8], budget: &Budget) -> Result<Workbook, Halt> {
             _ => {}
         }
     }
+    // Nobody names a cell of a plain sheet like this.
+    let starts = |name: &DefinedName| name.name.to_ascii_lowercase().starts_with("auto_");
+    if names.iter().any(starts) {
+        sheet.kind = SheetKind::Macro;
+    }
     Ok(Workbook {
         sheets: vec![sheet],
         names,

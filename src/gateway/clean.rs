@@ -10,7 +10,7 @@ use crate::engine::Worker;
 use crate::knowledge::Language;
 use crate::limits::Budget;
 use crate::model::{Action, Id, Report};
-use crate::policy::{Decision, Trouble};
+use crate::policy::{self, Decision, Trouble};
 use crate::rewrite::Notice;
 use crate::rewrite::disarm::{self, Made, Notices, Refusal, Retype, Task};
 
@@ -62,14 +62,12 @@ impl<'a> Case<'a> {
         let changed = || fates.iter().map(|fate| fate.changes_content());
         let mut way = Way::default();
         let mut every = BTreeSet::new();
-        for (decision, _) in decisions
-            .iter()
-            .zip(changed())
-            .filter(|(_, changed)| *changed)
-        {
-            way.findings.extend(&decision.disarm);
-            every.extend(decision.parts.keys());
-            let strip = decision.parts.iter();
+        let concerned = decisions.iter().zip(changed());
+        let concerned = concerned.filter(|(_, changed)| *changed);
+        for grounds in policy::distinct(concerned.map(|(decision, _)| decision)) {
+            way.findings.extend(&grounds.disarm);
+            every.extend(grounds.parts.keys());
+            let strip = grounds.parts.iter();
             let strip = strip.filter(|(_, action)| **action > Action::Disarm);
             way.strip.extend(strip.map(|(part, _)| *part));
         }
@@ -145,7 +143,7 @@ impl<'a> Case<'a> {
             return Ok(None);
         }
         let left = unsafe_for
-            .flat_map(|decision| &decision.because)
+            .flat_map(|decision| &decision.grounds.because)
             .find_map(|number| again.findings.get(*number));
         let what = left.map_or("something", |finding| finding.id.as_ref());
         Ok(Some(format!("{what} is still there")))

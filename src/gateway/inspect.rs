@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::config::{Protocol, Unscannable};
 use crate::engine::{Context, Input, Worker};
 use crate::model::{Action, Envelope, Report};
-use crate::policy::{self, Decision, Failure, Trouble};
+use crate::policy::{self, Decision, Failure, Grounds, Trouble};
 
 use super::filter::{Filter, digest, out_of_time, today};
 use super::log::{self, Record};
@@ -154,10 +154,10 @@ impl Filter {
         let decision = Decision {
             route,
             action,
-            parts: std::collections::BTreeMap::new(),
-            disarm: std::collections::BTreeSet::new(),
-            because: (0..report.findings.len()).collect(),
-            allowed: Vec::new(),
+            grounds: Arc::new(Grounds {
+                because: (0..report.findings.len()).collect(),
+                ..Grounds::default()
+            }),
         };
         Ok((report, decision))
     }

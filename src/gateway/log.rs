@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::{Envelope, Report};
-use crate::policy::{Decision, Trouble};
+use crate::policy::{self, Decision, Trouble};
 use crate::quarantine::StoreError;
 use crate::text;
 
@@ -54,9 +54,10 @@ impl Record {
         }
         for decision in decisions {
             push(&mut record.routes, &decision.route.name);
-            for reason in &decision.allowed {
-                push(&mut record.allowed, reason);
-            }
+        }
+        let grounds = policy::distinct(decisions).into_iter();
+        for reason in grounds.flat_map(|grounds| &grounds.allowed) {
+            push(&mut record.allowed, reason);
         }
         let strictest = decisions.iter().map(|decision| decision.action).max();
         record.decided = strictest.map_or("", |action| action.as_str());

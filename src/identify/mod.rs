@@ -28,7 +28,7 @@ pub use mail::{MailStart, mail_start};
 use crate::formats::brotli;
 use crate::knowledge::scripts;
 use crate::limits::Budget;
-use crate::model::{Fact, Kind, Name};
+use crate::model::{Fact, Family, Kind, Name};
 
 /// What bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +74,67 @@ pub fn identify_named(data: &[u8], name: Option<&Name>, budget: &Budget) -> Iden
     {
         identity.kind = Kind::Brotli;
     }
+    if let Some((kind, at)) = name
+        .extensions()
+        .find_map(|extension| page(&extension, data))
+        && !matches!(
+            identity.kind.family(),
+            Family::Web | Family::Script | Family::Mail
+        )
+        && !identity.readings.contains(&kind)
+    {
+        let told = identity.kind;
+        let (first, second, at) = match gives_way(told, kind) {
+            true => (kind, told, 0),
+            false => (told, kind, at),
+        };
+        identity.kind = first;
+        identity.readings.insert(0, second);
+        if !matches!(told, Kind::Text | Kind::Data | Kind::Csv) {
+            identity.facts.push(Fact::Polyglot { kind: second, at });
+        }
+    }
     identity
+}
+
+/// Whether the page that a name and its markup make of bytes is what is opened: a picture in front of it shows nothing.
+fn gives_way(told: Kind, page: Kind) -> bool {
+    match told.family() {
+        Family::Image | Family::Media | Family::Font | Family::Text | Family::Data => true,
+        Family::Pdf => page == Kind::Hta,
+        _ => false,
+    }
+}
+
+/// What a file with markup in it is to the program that opens its name, and where the markup starts: a browser and the
+/// host of applications pass over whatever stands in front.
+fn page(extension: &str, data: &[u8]) -> Option<(Kind, usize)> {
+    /// Bytes in which the first tag stands.
+    const WITHIN: usize = 64 << 10;
+    const TAGS: [&[u8]; 6] = [
+        b"<html",
+        b"<script",
+        b"<!doctype html",
+        b"<body",
+        b"<iframe",
+        b"<svg",
+    ];
+    let kind = match extension {
+        "html" | "htm" | "xhtml" | "xht" | "shtml" => Kind::Html,
+        "hta" => Kind::Hta,
+        "svg" => Kind::Svg,
+        _ => return None,
+    };
+    let head = data.get(..WITHIN).unwrap_or(data);
+    let starts = |at: &usize| {
+        TAGS.iter().any(|tag| {
+            head.get(*at..at.saturating_add(tag.len()))
+                .is_some_and(|found| found.eq_ignore_ascii_case(tag))
+        })
+    };
+    memchr::memchr_iter(b'<', head)
+        .find(starts)
+        .map(|at| (kind, at))
 }
 
 /// Whether what was told by content gives way to the script that the name says.
@@ -262,11 +322,32 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_page_behind_a_mark_is_read_as_its_name_says() {
+        let readings = |data: &[u8], name: &str| {
+            let budget = Budget::new(Limits::default(), None);
+            identify_named(data, Some(&Name::of(name)), &budget).readings
+        };
+        let picture = b"GIF89a\0\0<HTML><script>1</script>";
+        assert_eq!(readings(picture, "a.html"), [Kind::Gif]);
+        assert_eq!(
+            readings(b"{\\rtf1 <script>1</script>", "a.hta"),
+            [Kind::Rtf]
+        );
+        assert_eq!(
+            readings(&[pe(), picture.to_vec()].concat(), "a.hta"),
+            [Kind::Hta]
+        );
+        assert!(readings(picture, "a.gif").is_empty());
+        assert!(readings(b"GIF89a\0\0 no markup", "a.html").is_empty());
+        assert!(readings(b"<html><script>1</script>", "a.html").is_empty());
+    }
+
+    #[test]
     fn both_readings_are_told() {
         let picture = [
             b"GIF89a".to_vec(),
             vec![0; 100],
-            b"%PDF-1.5".to_vec(),
+            b"%PDF-1.5\n1 0 obj\n".to_vec(),
             vec![0; 100],
         ]
         .concat();
@@ -282,6 +363,15 @@ pub(crate) mod tests {
                 at: 106
             }]
         );
+        // A mention is no document.
+        let mention = [
+            b"GIF89a".to_vec(),
+            vec![0; 100],
+            b"%PDF-".to_vec(),
+            vec![0; 100],
+        ]
+        .concat();
+        assert!(full(&mention).readings.is_empty());
         let archive =
             b"%PDF-1.4\nobj\nMIME-Version: 1.0\nContent-Type: multipart/related; boundary=x\n"
                 .to_vec();

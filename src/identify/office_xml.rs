@@ -20,6 +20,7 @@ pub(super) fn identify(root: &Root<'_>) -> Option<Kind> {
         "workbook" if names("urn:schemas-microsoft-com:office:spreadsheet") => {
             Some(Kind::Excel2003Xml)
         }
+        "hwpml" => Some(Kind::Hwpml),
         "document" | "document-content" | "document-styles"
             if names("urn:oasis:names:tc:opendocument:xmlns:office") =>
         {

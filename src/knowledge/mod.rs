@@ -24,7 +24,7 @@ pub use extensions::{Extension, Extensions, Match};
 pub use indicators::IndicatorLists;
 pub use links::LinkLists;
 pub use objects::{ObjectLists, Standing};
-pub use passwords::{PasswordLists, passwords};
+pub use passwords::{PasswordLists, Recipes, passwords};
 pub use pdf::PdfLists;
 pub use scripts::{Feature, Language as ScriptLanguage, Meaning, Scripts, scripts};
 pub use vba::{Api, AssignmentRule, CallRule, Commands, Disguise, VbaKnowledge, Weight, When};

@@ -21,8 +21,28 @@ pub fn passwords() -> &'static PasswordLists {
 pub struct PasswordLists {
     /// Passwords that programs and analysts use.
     pub well_known: Vec<String>,
+    /// Passwords that people choose without thinking, tried after all that a mail says.
+    pub weak: Vec<String>,
     /// Words behind which a password stands, in lower case and half-width letters.
     pub phrases: Vec<String>,
+    /// Words with which a mail describes a password instead of writing it, likewise.
+    pub recipes: Recipes,
+}
+
+/// What a password is made of, by the words that say so.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipes {
+    /// A telephone number, or its last digits.
+    pub phone: Vec<String>,
+    /// A date.
+    pub date: Vec<String>,
+    /// The name of a company.
+    pub company: Vec<String>,
+    /// The word, turned around.
+    pub reversed: Vec<String>,
+    /// Labels of host names that name nobody.
+    pub common_labels: Vec<String>,
 }
 
 impl PasswordLists {

@@ -156,6 +156,8 @@ pub struct Commands {
     pub executable_extensions: Vec<String>,
     /// Programs that only show what they are given.
     pub viewers: Vec<String>,
+    /// Programs that only show a document, where they are given one.
+    pub editors: Vec<String>,
     /// Extensions of documents that are merely opened.
     pub document_extensions: Vec<String>,
     /// Expressions that name a folder of the user's own.

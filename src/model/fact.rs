@@ -307,6 +307,8 @@ pub enum Role {
     Workbook,
     /// A picture, sound or video that is shown.
     Media,
+    /// A link that a click follows.
+    Link,
     /// Text or pictures that a field inserts (`INCLUDETEXT`, `INCLUDEPICTURE`, `IMPORT`).
     Inclusion,
     /// Anything else that is fetched; the relationship or field names it.

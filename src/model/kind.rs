@@ -99,7 +99,7 @@ kinds! {
         Vsdm "vsdm" "Visio drawing with macros", Vssx "vssx" "Visio stencil", Vssm "vssm" "Visio stencil with macros",
         Vstx "vstx" "Visio template", Vstm "vstm" "Visio template with macros", Ooxml "ooxml" "Office Open XML package",
         Xps "xps" "XPS document", FlatOpc "flat-opc" "Office document as one XML file", Word2003Xml "word2003xml" "Word 2003 XML document",
-        Excel2003Xml "excel2003xml" "Excel 2003 XML workbook", Hwpx "hwpx" "Hangul document (XML)";
+        Excel2003Xml "excel2003xml" "Excel 2003 XML workbook", Hwpx "hwpx" "Hangul document (XML)", Hwpml "hwpml" "Hangul document in one XML file";
     Odf: Odt "odt" "OpenDocument text", Ott "ott" "OpenDocument text template", Ods "ods" "OpenDocument spreadsheet",
         Ots "ots" "OpenDocument spreadsheet template", Odp "odp" "OpenDocument presentation", Odg "odg" "OpenDocument drawing",
         Odf "odf" "OpenDocument file", FlatOdf "flat-odf" "OpenDocument as one XML file", Epub "epub" "electronic book";

@@ -12,7 +12,7 @@ use crate::engine::{Context, Input, Worker};
 use crate::knowledge::Catalogue;
 use crate::limits::{Budget, Limits};
 use crate::model::{Action, Artifact, Envelope, Id, Kind, Report};
-use crate::policy::Policy;
+use crate::policy::{self, Policy};
 use crate::quarantine::Ticket;
 use crate::rewrite::Notice;
 use crate::rewrite::disarm::{Notices, Removed, Retype, Task, proven};
@@ -115,24 +115,21 @@ impl Cleaning<'_> {
             .policy
             .decide(report, envelope, self.catalogue, self.today);
         let mut targets = Targets::default();
-        for decision in decisions {
-            if decision.action <= Action::Tag {
-                continue;
+        let acting = decisions
+            .iter()
+            .filter(|decision| decision.action > Action::Tag);
+        for grounds in policy::distinct(acting) {
+            if grounds.parts.is_empty() && grounds.because.is_empty() {
+                return Err("policy acts on it, and no part of it is the reason".to_owned());
             }
-            if decision.parts.is_empty() && decision.because.is_empty() {
-                let action = decision.action.as_str();
-                return Err(format!(
-                    "policy says {action}, and no part of it is the reason"
-                ));
-            }
-            let strip = decision.parts.iter();
+            let strip = grounds.parts.iter();
             let strip = strip.filter(|(_, action)| **action > Action::Disarm);
             targets.strip.extend(strip.map(|(part, _)| *part));
-            targets.every.extend(decision.parts.keys().copied());
-            targets.findings.extend(&decision.disarm);
+            targets.every.extend(grounds.parts.keys().copied());
+            targets.findings.extend(&grounds.disarm);
             // Where the whole mail is held, that is for what stands in its parts: they may go on without it.
-            targets.findings.extend(&decision.because);
-            let because = decision.because.iter();
+            targets.findings.extend(&grounds.because);
+            let because = grounds.because.iter();
             let found = because.filter_map(|number| report.findings.get(*number));
             targets.every.extend(found.map(|finding| finding.artifact));
         }

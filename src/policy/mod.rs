@@ -12,7 +12,7 @@ use jiff::civil::Date;
 
 use crate::config::{Actions, Allow, Conditions, Key, KnownMacros, PolicySettings, Require, Route};
 use crate::knowledge::Catalogue;
-use crate::model::{Action, Artifact, Envelope, Finding, Id, Report};
+use crate::model::{Action, Artifact, Envelope, Finding, Id, Raised, Report};
 use crate::score::{self, Thresholds};
 
 pub use failure::{Failure, Trouble, on_failure};
@@ -48,14 +48,36 @@ pub struct Decision {
     pub route: Arc<Resolved>,
     /// The strictest action of all findings.
     pub action: Action,
+    /// What it is about: the same for all recipients with the same rules, however many.
+    pub grounds: Arc<Grounds>,
+}
+
+/// What a decision is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grounds {
     /// Artifacts on which something calls for a change, with the action for each; empty unless the mail is changed.
     pub parts: BTreeMap<Id, Action>,
     /// Findings for which something is to be disarmed, as indexes into the report; empty unless the mail is changed.
     pub disarm: BTreeSet<usize>,
     /// Findings that led to the action, as indexes into the report; empty where a combination alone did.
-    pub because: Vec<usize>,
+    pub because: BTreeSet<usize>,
     /// Reasons of the allowances that lifted findings.
     pub allowed: Vec<String>,
+}
+
+/// The grounds of decisions, each once, in order.
+pub fn distinct<'a>(decisions: impl IntoIterator<Item = &'a Decision>) -> Vec<&'a Grounds> {
+    let mut seen: Vec<&Arc<Grounds>> = Vec::new();
+    for decision in decisions {
+        // As many as there are sets of rules.
+        if !seen
+            .iter()
+            .any(|known| Arc::ptr_eq(known, &decision.grounds))
+        {
+            seen.push(&decision.grounds);
+        }
+    }
+    seen.into_iter().map(AsRef::as_ref).collect()
 }
 
 /// What is to be found out about a sender.
@@ -125,7 +147,8 @@ impl Policy {
         proofs
     }
 
-    /// What is done for each recipient, in the order of the envelope; `today` ends allowances.
+    /// What is done for each recipient, in the order of the envelope; `today` ends allowances. The report is looked
+    /// through once for all recipients with the same rules: there may be thousands of them, and of findings.
     pub fn decide(
         &self,
         report: &Report,
@@ -133,14 +156,34 @@ impl Policy {
         catalogue: &Catalogue,
         today: Date,
     ) -> Vec<Decision> {
+        let mut known: Vec<(Vec<usize>, Decision)> = Vec::new();
         let decide = |recipient: &String| {
             let route = self.route(envelope, recipient);
-            let lifted = self.lifted(report, envelope, recipient, catalogue, today);
-            let mut decision = self.judge(report, &route, &lifted.findings, catalogue);
-            decision.allowed = lifted.reasons;
+            let allows = self.allows_for(envelope, recipient, today);
+            let same = |(of, decision): &&(Vec<usize>, Decision)| {
+                Arc::ptr_eq(&decision.route, &route) && *of == allows
+            };
+            if let Some((_, decision)) = known.iter().find(same) {
+                return decision.clone();
+            }
+            let lifted = self.lifted(report, &allows, catalogue);
+            let decision = self.judge(report, &route, lifted, catalogue);
+            known.push((allows, decision.clone()));
             decision
         };
         envelope.recipients.iter().map(decide).collect()
+    }
+
+    /// The allowances that hold for a recipient, by their places.
+    fn allows_for(&self, envelope: &Envelope, recipient: &str, today: Date) -> Vec<usize> {
+        let holds = |allow: &Allow| {
+            allow.expires >= today && matches(&allow.conditions, envelope, recipient)
+        };
+        let numbered = self.allows.iter().enumerate();
+        numbered
+            .filter(|(_, allow)| holds(allow))
+            .map(|(at, _)| at)
+            .collect()
     }
 
     /// Which findings allowances lift that are about everybody's mails: for files that came without an envelope.
@@ -150,24 +193,15 @@ impl Policy {
         catalogue: &Catalogue,
         today: Date,
     ) -> (BTreeSet<usize>, Vec<String>) {
-        let lifted = self.lifted(report, &Envelope::default(), "", catalogue, today);
-        (lifted.findings.into_iter().collect(), lifted.reasons)
+        let allows = self.allows_for(&Envelope::default(), "", today);
+        let lifted = self.lifted(report, &allows, catalogue);
+        (lifted.findings, lifted.reasons)
     }
 
-    /// Which findings allowances lift.
-    fn lifted(
-        &self,
-        report: &Report,
-        envelope: &Envelope,
-        recipient: &str,
-        catalogue: &Catalogue,
-        today: Date,
-    ) -> Lifted {
+    /// Which findings some allowances lift.
+    fn lifted(&self, report: &Report, allows: &[usize], catalogue: &Catalogue) -> Lifted {
         let mut lifted = Lifted::default();
-        for allow in &self.allows {
-            if allow.expires < today || !matches(&allow.conditions, envelope, recipient) {
-                continue;
-            }
+        for allow in allows.iter().filter_map(|at| self.allows.get(*at)) {
             let within = allow
                 .sha256
                 .as_deref()
@@ -191,7 +225,6 @@ impl Policy {
                 }
             }
         }
-        lifted.findings.sort_unstable();
         lifted
     }
 
@@ -199,18 +232,15 @@ impl Policy {
         &self,
         report: &Report,
         route: &Arc<Resolved>,
-        lifted: &[usize],
+        lifted: Lifted,
         catalogue: &Catalogue,
     ) -> Decision {
         let mut verdict = Verdict {
             action: Action::Deliver,
-            parts: BTreeMap::new(),
-            disarm: BTreeSet::new(),
-            because: Vec::new(),
+            grounds: Grounds::default(),
         };
-        let kept = |number: &usize| lifted.binary_search(number).is_err();
         for (number, finding) in report.findings.iter().enumerate() {
-            if kept(&number) {
+            if !lifted.findings.contains(&number) {
                 let action = self.action_of(finding, &route.actions, catalogue);
                 verdict.add(action, finding.artifact, number);
             }
@@ -219,18 +249,20 @@ impl Policy {
                 verdict.add(action, finding.artifact, number);
             }
         }
-        self.add_combinations(report, route, lifted, catalogue, &mut verdict);
-        if !verdict.action.changes_content() {
-            verdict.parts.clear();
-            verdict.disarm.clear();
+        self.add_combinations(report, route, &lifted.findings, catalogue, &mut verdict);
+        let Verdict {
+            action,
+            mut grounds,
+        } = verdict;
+        if !action.changes_content() {
+            grounds.parts.clear();
+            grounds.disarm.clear();
         }
+        grounds.allowed = lifted.reasons;
         Decision {
             route: Arc::clone(route),
-            action: verdict.action,
-            parts: verdict.parts,
-            disarm: verdict.disarm,
-            because: verdict.because,
-            allowed: Vec::new(),
+            action,
+            grounds: Arc::new(grounds),
         }
     }
 
@@ -243,32 +275,16 @@ impl Policy {
         &self,
         report: &Report,
         route: &Resolved,
-        lifted: &[usize],
+        lifted: &BTreeSet<usize>,
         catalogue: &Catalogue,
         verdict: &mut Verdict,
     ) {
-        let remaining: Vec<usize> = (0..report.findings.len())
-            .filter(|number| lifted.binary_search(number).is_err())
-            .collect();
-        let findings: Vec<Finding> = remaining
-            .iter()
-            .filter_map(|number| report.findings.get(*number).cloned())
-            .collect();
-        let raised = if lifted.is_empty() {
-            report.raised.clone()
-        } else {
-            let again = score::judge(&report.artifacts, &findings, catalogue, self.thresholds);
-            let renumber = |mut raised: crate::model::Raised| {
-                raised.findings = raised
-                    .findings
-                    .iter()
-                    .filter_map(|at| remaining.get(*at).copied())
-                    .collect();
-                raised
-            };
-            again.raised.into_iter().map(renumber).collect()
+        let again = match lifted.is_empty() {
+            true => None,
+            false => Some(self.combinations_without(report, lifted, catalogue)),
         };
-        let sets = [(&raised, &route.actions), (&report.raised, &self.floor)];
+        let raised = again.as_ref().unwrap_or(&report.raised);
+        let sets = [(raised, &route.actions), (&report.raised, &self.floor)];
         for (raised, actions) in sets {
             for combination in raised {
                 let key = Key::Level(self.thresholds.level(combination.score));
@@ -286,6 +302,31 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// The combinations that are met without some findings.
+    fn combinations_without(
+        &self,
+        report: &Report,
+        lifted: &BTreeSet<usize>,
+        catalogue: &Catalogue,
+    ) -> Vec<Raised> {
+        let numbered = report.findings.iter().enumerate();
+        let (remaining, findings): (Vec<usize>, Vec<Finding>) = numbered
+            .filter(|(number, _)| !lifted.contains(number))
+            .map(|(number, finding)| (number, finding.clone()))
+            .unzip();
+        let again = score::judge(&report.artifacts, &findings, catalogue, self.thresholds);
+        let renumber = |mut raised: Raised| {
+            let numbers = raised.findings.iter();
+            raised.findings = numbers
+                .filter_map(|at| remaining.get(*at).copied())
+                .collect();
+            raised
+        };
+        again.raised.into_iter().map(renumber).collect()
+    }
+}
+
 impl Resolved {
     /// What it does with a mail that cannot be scanned.
     pub fn unscannable(&self) -> crate::config::Unscannable {
@@ -297,17 +338,13 @@ impl Resolved {
 
 #[derive(Default)]
 struct Lifted {
-    findings: Vec<usize>,
+    findings: BTreeSet<usize>,
     reasons: Vec<String>,
 }
 
 impl Lifted {
     fn add(&mut self, finding: usize, reason: &str) {
-        if self.findings.contains(&finding) {
-            return;
-        }
-        self.findings.push(finding);
-        if !self.reasons.iter().any(|known| known == reason) {
+        if self.findings.insert(finding) && !self.reasons.iter().any(|known| known == reason) {
             self.reasons.push(reason.to_owned());
         }
     }
@@ -315,25 +352,24 @@ impl Lifted {
 
 struct Verdict {
     action: Action,
-    parts: BTreeMap<Id, Action>,
-    disarm: BTreeSet<usize>,
-    because: Vec<usize>,
+    grounds: Grounds,
 }
 
 impl Verdict {
     fn add(&mut self, action: Action, artifact: Id, finding: usize) {
+        let grounds = &mut self.grounds;
         if action > self.action {
             self.action = action;
-            self.because.clear();
+            grounds.because.clear();
         }
-        if action == self.action && action > Action::Deliver && !self.because.contains(&finding) {
-            self.because.push(finding);
+        if action == self.action && action > Action::Deliver {
+            grounds.because.insert(finding);
         }
         if action == Action::Disarm {
-            self.disarm.insert(finding);
+            grounds.disarm.insert(finding);
         }
         if action.changes_content() {
-            let part = self.parts.entry(artifact).or_insert(action);
+            let part = grounds.parts.entry(artifact).or_insert(action);
             *part = (*part).max(action);
         }
     }

@@ -152,9 +152,10 @@ fn changes_name_the_artifacts_they_are_for() {
     let text = "[[route]]\nname = \"all\"\n[route.actions]\nmacros = \"disarm\"\n";
     let decision = decide(&policy(text), &found, &envelope());
     assert_eq!(decision.action, Action::Strip);
-    let parts: Vec<_> = decision.parts.into_iter().collect();
+    let grounds = &decision.grounds;
+    let parts: Vec<_> = grounds.parts.clone().into_iter().collect();
     assert_eq!(parts, [(2, Action::Disarm), (3, Action::Strip)]);
-    assert_eq!(decision.because, [0]);
+    assert_eq!(grounds.because, [0].into());
 }
 
 #[test]
@@ -172,7 +173,7 @@ fn a_combination_counts_as_its_level_where_its_findings_stand() {
         "[[route]]\nname = \"all\"\n[route.actions]\nmacros = \"disarm\"\nmalicious = \"strip\"\n";
     let decision = decide(&policy(text), &found, &envelope());
     assert_eq!(
-        (decision.action, decision.parts.get(&2)),
+        (decision.action, decision.grounds.parts.get(&2)),
         (Action::Strip, Some(&Action::Strip))
     );
     assert_eq!(
@@ -184,7 +185,7 @@ fn a_combination_counts_as_its_level_where_its_findings_stand() {
         "[[allow]]\nfinding = \"vba-autoexec\"\nreason = \"ticket 7\"\nexpires = 2027-01-31\n";
     let decision = decide(&policy(allowed), &found, &envelope());
     assert_eq!(
-        (decision.action, decision.allowed),
+        (decision.action, decision.grounds.allowed.clone()),
         (Action::Strip, vec!["ticket 7".to_owned()])
     );
 }
@@ -245,12 +246,15 @@ fn allowances_lift_findings_until_they_expire_and_the_floor_stays() {
         ("vba-suspicious-call", Severity::Medium, 2),
     ]);
     let decision = decide(&policy(&allow), &found, &envelope());
-    assert_eq!(decision.parts.keys().copied().collect::<Vec<_>>(), [2]);
+    assert_eq!(
+        decision.grounds.parts.keys().copied().collect::<Vec<_>>(),
+        [2]
+    );
     let tomorrow = date(2026, 11, 25);
     let late = policy(&allow)
         .decide(&found, &envelope(), &knowledge().catalogue, tomorrow)
         .remove(0);
-    assert_eq!(late.parts.len(), 2);
+    assert_eq!(late.grounds.parts.len(), 2);
     let floor = format!("[floor]\nexecutables = \"hold\"\n{allow}");
     assert_eq!(
         decide(&policy(&floor), &found, &envelope()).action,
@@ -297,7 +301,7 @@ fn what_does_not_hold_is_refused_with_its_line() {
         ),
         (
             "[[route]]\nname = \"a\"\nfrm = [\"x\"]\n",
-            "sekisho.toml:3: unknown field `frm`",
+            "sekisho.toml:3: unknown setting `frm`",
         ),
         (
             "[[route]]\nname = \"a\"\n[[route]]\nname = \"a\"\n",
@@ -364,11 +368,11 @@ fn macros_that_are_known_by_their_hash_are_lifted_and_nothing_else() {
     ];
     let decided = decide(&policy(&allow("")), &known(&macros, 0xab), &envelope());
     assert_eq!(decided.action, Action::Deliver);
-    assert_eq!(decided.allowed, ["form 12"]);
+    assert_eq!(decided.grounds.allowed, ["form 12"]);
     // Other macros, also those of one more line.
     let decided = decide(&policy(&allow("")), &known(&macros, 0xac), &envelope());
     assert_eq!(decided.action, Action::Disarm);
-    assert_eq!(decided.disarm.len(), 2);
+    assert_eq!(decided.grounds.disarm.len(), 2);
     // What the document does beside its macros, names that lie, and code that is not in the source.
     for (id, at, wanted) in [
         ("dde-link", 1, Action::Strip),
@@ -379,7 +383,7 @@ fn macros_that_are_known_by_their_hash_are_lifted_and_nothing_else() {
         let found = known(&[macros[0], (id, Severity::High, at)], 0xab);
         let decided = decide(&policy(&allow("")), &found, &envelope());
         assert_eq!(
-            (decided.action, decided.disarm.contains(&0)),
+            (decided.action, decided.grounds.disarm.contains(&0)),
             (wanted, false),
             "{id}"
         );
@@ -403,4 +407,30 @@ fn macros_that_are_known_by_their_hash_are_lifted_and_nothing_else() {
     );
     assert_eq!(late[0].action, Action::Disarm);
     assert!(refusal(&allow("").replace(&hash, "ab")).contains("is no SHA-256 in hex"));
+}
+
+#[test]
+fn many_recipients_and_findings_do_not_cost_their_product() {
+    let rules = policy(
+        "[[route]]\nname = \"sales\"\nto = [\"*@sales.example\"]\nclient = [\"10.0.0.0/8\"]\n[route.actions]\nmacros = \"hold\"\n\
+         [[allow]]\nfinding = \"vba-autoexec\"\nto = [\"b@*\"]\nreason = \"known\"\nexpires = 2027-01-01\nclient = [\"10.0.0.0/8\"]\n",
+    );
+    let findings = vec![("vba-autoexec", Severity::Medium, 2); 20_000];
+    let mut mail = envelope();
+    let addresses = ["a@sales.example", "b@sales.example", "c@hq.example"];
+    mail.recipients = addresses
+        .repeat(1000)
+        .iter()
+        .map(|to| (*to).to_owned())
+        .collect();
+    let decisions = rules.decide(&report(&findings), &mail, &knowledge().catalogue, TODAY);
+    let actions: Vec<Action> = decisions.iter().map(|decision| decision.action).collect();
+    assert_eq!(
+        actions,
+        [Action::Hold, Action::Deliver, Action::Strip].repeat(1000)
+    );
+    // Looked through once for each set of rules.
+    assert_eq!(distinct(&decisions).len(), 3);
+    assert_eq!(decisions[1].grounds.allowed, ["known"]);
+    assert_eq!(decisions[2].grounds.because.len(), 20_000);
 }

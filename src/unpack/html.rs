@@ -77,8 +77,51 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
             nest.push(child.of_kind(Kind::Js))?;
         }
     }
-    inner_pages(&source, nest)
+    inner_pages(&source, nest)?;
+    pictures(&source, nest)
 }
+
+/// Pictures of one page that are looked into, and the characters of one.
+const PICTURES: usize = 16;
+const PICTURE: usize = 8 << 20;
+
+/// Pushes pictures that a page holds itself: there may be a code in them.
+fn pictures(source: &str, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let mut pushed = 0usize;
+    for (at, mark) in source.match_indices(";base64,") {
+        nest.tick()?;
+        let before = source.get(..at).unwrap_or_default();
+        let head = before.get(before.ceil_char_boundary(at.saturating_sub(24))..);
+        let head = head.unwrap_or_default().to_ascii_lowercase();
+        let picture = ["png", "jpeg", "jpg", "gif", "webp", "bmp"];
+        if !picture
+            .iter()
+            .any(|kind| head.ends_with(&format!("data:image/{kind}")))
+        {
+            continue;
+        }
+        let run = source
+            .get(at.saturating_add(mark.len())..)
+            .unwrap_or_default();
+        let end = run.bytes().take(PICTURE).position(|byte| {
+            !(base64::is_base64(byte) || byte == b'=' || byte.is_ascii_whitespace())
+        });
+        let run = run.get(..end.unwrap_or(0)).unwrap_or_default();
+        nest.budget().spend(run.len())?;
+        let data = base64::decode(run.as_bytes()).data;
+        if data.len() > SHORTEST_PICTURE && !nest.holds(&data) {
+            nest.push(Child::new("data-uri", data))?;
+            pushed = pushed.saturating_add(1);
+        }
+        if pushed >= PICTURES {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes below which a picture is a dot or a line.
+const SHORTEST_PICTURE: usize = 120;
 
 /// The longest text between quotes, in bytes of the source.
 fn longest_literal(body: &str) -> &str {
@@ -204,6 +247,20 @@ fn percent_decoded(text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::opened;
+    use super::*;
+
+    #[test]
+    fn pictures_that_a_page_holds_are_children() {
+        let png = [b"\x89PNG\r\n\x1a\n".as_slice(), &[7; 300]].concat();
+        let coded = base64::encode(&png);
+        let page = format!(
+            "<html><img src='data:image/png;base64,{coded}'><img src='data:image/gif;base64,R0lGODlh'>\
+             <a href='data:text/plain;base64,{coded}'>x</a></html>"
+        );
+        let (children, _) = opened("html", page.as_bytes());
+        let got: Vec<_> = children.iter().map(|child| child.data.to_vec()).collect();
+        assert_eq!(got, [png]);
+    }
 
     #[test]
     fn scripts_that_put_something_together_and_inner_pages_are_children() {

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use crate::formats::password_recipes::{self, Day, Surroundings, Told};
 use crate::formats::password_words;
 use crate::knowledge::passwords;
+use crate::limits::Budget;
 use crate::model::{Artifact, Kind, Name, children};
 use crate::text;
 
-use super::volumes::Sets;
+use super::volumes::{Set, Sets};
 
 /// Passwords given by whoever asks for a scan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -95,6 +97,15 @@ impl<'a> Keys<'a> {
         self.tree.get(at).filter(|parent| parent.id == id)
     }
 
+    /// Whether other volumes of the archive that the artifact is one of lie beside it, or that cannot be told in time.
+    pub fn has_other_volumes(self, budget: &Budget) -> bool {
+        let Some(artifact) = self.artifact else {
+            return false;
+        };
+        let set = Set::find(artifact, self.beside(), self.sets(), budget);
+        set.map_or(true, |set| set.is_some_and(|set| set.has_others()))
+    }
+
     /// Whether findings name words.
     pub(super) fn show(&self) -> bool {
         self.given.is_some_and(|given| given.show)
@@ -103,86 +114,232 @@ impl<'a> Keys<'a> {
     /// Every candidate, the best first, each word once.
     pub(super) fn candidates(&self) -> Vec<Candidate> {
         let lists = passwords();
-        let mut all: Vec<Candidate> = Vec::new();
-        let mut known: BTreeSet<String> = BTreeSet::new();
-        let mut add = |word: String, origin: &str| {
-            if known.insert(word.clone()) {
-                all.push(Candidate {
-                    word,
-                    origin: origin.to_owned(),
-                });
-            }
-        };
-        for word in &lists.well_known {
-            add(word.clone(), "a well-known password");
-        }
-        for word in self.given.iter().flat_map(|given| &given.words) {
-            add(word.clone(), "a given password");
-        }
+        let mut all = Candidates::default();
+        all.extend(&lists.well_known, "a well-known password");
+        let given = self.given.map(|given| given.words.as_slice());
+        all.extend(given.unwrap_or_default(), "a given password");
         let Some(artifact) = self.artifact else {
-            return all;
+            return all.list;
         };
         let above = |artifact: &Artifact| self.tree.get(usize::try_from(artifact.parent?).ok()?);
         let chain: Vec<&Artifact> =
             std::iter::successors(Some(artifact), |one| above(one)).collect();
-        let mails = chain.iter().filter(|one| one.mail.is_some()).take(MAILS);
-        let mut late: Vec<(String, &str)> = Vec::new();
-        for (place, mail) in mails.enumerate() {
-            let (body, subject) = match place {
-                0 => (
-                    "a word in the body of the mail",
-                    "a word in the subject of the mail",
-                ),
-                _ => (
-                    "a word in the body of an enclosing mail",
-                    "a word in the subject of an enclosing mail",
-                ),
-            };
-            let texts = children(self.tree, mail.id)
-                .iter()
-                .filter(|one| matches!(one.kind, Kind::Text | Kind::Email | Kind::Html));
-            for part in texts.take(TEXTS) {
-                let shown = text::to_utf8(&part.data);
-                let found = match part.kind {
-                    Kind::Html => {
-                        password_words::words(&password_words::plain(&shown), &lists.phrases)
-                    }
-                    _ => password_words::words(&shown, &lists.phrases),
-                };
-                for word in found {
-                    add(word, body);
-                }
-            }
-            let summary = mail.mail.as_ref();
-            for word in summary
-                .and_then(|summary| summary.subject.as_deref())
-                .map(|line| password_words::words(line, &lists.phrases))
-                .unwrap_or_default()
-            {
-                add(word, subject);
-            }
-            for word in summary
-                .and_then(|summary| summary.date.as_deref())
-                .map(password_words::dates)
-                .unwrap_or_default()
-            {
-                late.push((word, "the date of the mail"));
-            }
+        let mails: Vec<&Artifact> = chain
+            .iter()
+            .copied()
+            .filter(|one| one.mail.is_some())
+            .take(MAILS)
+            .collect();
+        let mut rest: Vec<(String, &str)> = Vec::new();
+        for (place, mail) in mails.iter().enumerate() {
+            self.add_mail(
+                mail,
+                ORIGINS.get(place).unwrap_or(&ENCLOSING),
+                &mut all,
+                &mut rest,
+            );
+        }
+        for mail in mails.iter().flat_map(|mail| self.neighbours(mail)) {
+            self.add_mail(mail, &NEIGHBOUR, &mut all, &mut rest);
+        }
+        for (word, origin) in rest {
+            all.add(word, origin);
         }
         for one in chain.iter().take(MAILS) {
             let stem = one.label().rsplit(['/', '\\']).next().unwrap_or_default();
             let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
-            late.extend(
-                stem.split(['_', '-', ' ', '.'])
-                    .map(|word| (word.to_owned(), "a word in the name of the file")),
-            );
-            late.push((stem.to_owned(), "the name of the file"));
-        }
-        for (word, origin) in late {
-            if word.len() >= 3 {
-                add(word, origin);
+            for word in stem
+                .split(['_', '-', ' ', '.'])
+                .filter(|word| word.len() >= 3)
+            {
+                all.add(word.to_owned(), "a word in the name of the file");
+            }
+            if stem.len() >= 3 {
+                all.add(stem.to_owned(), "the name of the file");
             }
         }
-        all
+        all.extend(&lists.weak, "a password that many choose");
+        all.list
+    }
+
+    /// The words of one mail: what stands behind the word for a password, then what the mail describes, and in `rest`
+    /// all others that may be one.
+    fn add_mail(
+        &self,
+        mail: &Artifact,
+        origin: &Origin,
+        all: &mut Candidates,
+        rest: &mut Vec<(String, &'static str)>,
+    ) {
+        let lists = passwords();
+        let summary = mail.mail.as_deref();
+        let subject = summary.and_then(|summary| summary.subject.as_deref());
+        let mut described = Vec::new();
+        let around = self.around(mail);
+        for text in self.texts(mail) {
+            let mut found = password_words::words(&text, &lists.phrases);
+            if password_words::says(&text, &lists.phrases) {
+                let says = |words: &[String]| password_words::says(&text, words);
+                let recipes = &lists.recipes;
+                let told = Told {
+                    phone: says(&recipes.phone),
+                    date: says(&recipes.date),
+                    company: says(&recipes.company),
+                };
+                described.extend(password_recipes::words(&text, told, &around));
+                if says(&recipes.reversed) {
+                    let turned = found
+                        .iter()
+                        .take(4)
+                        .map(|word| word.chars().rev().collect());
+                    described.splice(0..0, turned.collect::<Vec<String>>());
+                }
+            }
+            let others = found.split_off(LIKELY.min(found.len()));
+            all.extend(&found, origin.body);
+            rest.extend(others.into_iter().map(|word| (word, origin.body)));
+        }
+        if let Some(subject) = subject {
+            all.extend(
+                &password_words::words(subject, &lists.phrases),
+                origin.subject,
+            );
+        }
+        for word in described.into_iter().take(DESCRIBED) {
+            all.add(word, origin.described);
+        }
+        let days = Told {
+            date: true,
+            ..Told::default()
+        };
+        let dates = password_recipes::words("", days, &around);
+        rest.extend(
+            dates
+                .into_iter()
+                .take(5)
+                .map(|word| (word, "the date of the mail")),
+        );
+    }
+
+    /// What is known of a mail besides its text.
+    fn around(&self, mail: &Artifact) -> Surroundings {
+        let summary = mail.mail.as_deref();
+        let date = summary.and_then(|summary| summary.date.as_deref());
+        let from = summary.and_then(|summary| summary.from.as_deref());
+        let domain = from
+            .and_then(|from| from.rsplit_once('@'))
+            .map(|(_, domain)| domain);
+        let mut labels = domain.unwrap_or_default().trim_end_matches('>').split('.');
+        let common = &passwords().recipes.common_labels;
+        let name = labels.rfind(|label| !common.iter().any(|one| label.eq_ignore_ascii_case(one)));
+        Surroundings {
+            sent: date.map(Day::of).unwrap_or_default(),
+            names: name.map(str::to_owned).into_iter().collect(),
+        }
+    }
+
+    /// The texts of a mail.
+    fn texts(&self, mail: &Artifact) -> impl Iterator<Item = String> {
+        let texts = children(self.tree, mail.id)
+            .iter()
+            .filter(|one| matches!(one.kind, Kind::Text | Kind::Email | Kind::Html));
+        texts.take(TEXTS).map(|part| {
+            let shown = text::to_utf8(&part.data);
+            let page = part
+                .declared
+                .as_deref()
+                .is_some_and(|declared| declared.contains("html"));
+            if page || part.kind == Kind::Html {
+                password_words::plain(&shown)
+            } else {
+                shown.into_owned()
+            }
+        })
+    }
+
+    /// Mails of the same sender that lie next to a mail in its mailbox, archive or folder: the password comes in a second
+    /// mail, mostly behind the first.
+    fn neighbours(&self, mail: &Artifact) -> Vec<&'a Artifact> {
+        let Some(parent) = mail.parent else {
+            return Vec::new();
+        };
+        let from = |one: &Artifact| {
+            let summary = one.mail.as_deref()?;
+            summary.from.as_deref().map(str::to_lowercase)
+        };
+        let own = from(mail);
+        if own.is_none() {
+            return Vec::new();
+        }
+        let siblings = children(self.tree, parent);
+        let at = siblings.partition_point(|one| one.id < mail.id);
+        let near = |one: &&Artifact| one.mail.is_some() && from(one) == own;
+        let behind = siblings.get(at.saturating_add(1)..).unwrap_or_default();
+        let behind = behind.iter().take(NEAR).filter(near);
+        let before = siblings.get(..at).unwrap_or_default();
+        let before = before.iter().rev().take(NEAR).filter(near);
+        behind.chain(before).take(NEIGHBOURS).collect()
+    }
+}
+
+/// Words of one text that come before anything else of its mail.
+const LIKELY: usize = 14;
+
+/// Words that one mail describes and that are tried.
+const DESCRIBED: usize = 24;
+
+/// How far away in a mailbox another mail of the sender is looked for, and how many of them are read.
+const NEAR: usize = 16;
+const NEIGHBOURS: usize = 3;
+
+/// Where words stood, to be told.
+struct Origin {
+    body: &'static str,
+    subject: &'static str,
+    described: &'static str,
+}
+
+/// Of the mail that an artifact came in.
+const ORIGINS: [Origin; 1] = [Origin {
+    body: "a word in the body of the mail",
+    subject: "a word in the subject of the mail",
+    described: "a word that the mail describes",
+}];
+
+/// Of the mails around that one.
+const ENCLOSING: Origin = Origin {
+    body: "a word in the body of an enclosing mail",
+    subject: "a word in the subject of an enclosing mail",
+    described: "a word that an enclosing mail describes",
+};
+
+/// Of another mail of the sender.
+const NEIGHBOUR: Origin = Origin {
+    body: "a word in the body of another mail of the sender",
+    subject: "a word in the subject of another mail of the sender",
+    described: "a word that another mail of the sender describes",
+};
+
+/// Words in the order of their likelihood, each once.
+#[derive(Default)]
+struct Candidates {
+    list: Vec<Candidate>,
+    known: BTreeSet<String>,
+}
+
+impl Candidates {
+    fn add(&mut self, word: String, origin: &str) {
+        if self.known.insert(word.clone()) {
+            self.list.push(Candidate {
+                word,
+                origin: origin.to_owned(),
+            });
+        }
+    }
+
+    fn extend(&mut self, words: &[String], origin: &str) {
+        for word in words {
+            self.add(word.clone(), origin);
+        }
     }
 }

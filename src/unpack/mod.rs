@@ -2,6 +2,7 @@
 //!
 //! A new container is one file here, its `mod` line and its row in [`UNPACKERS`].
 
+mod access;
 mod ace;
 mod activemime;
 mod alz;
@@ -20,6 +21,7 @@ mod encoded;
 mod gzip;
 mod html;
 mod html_help;
+mod hwp;
 mod keys;
 mod lnk;
 mod lzh;
@@ -41,6 +43,7 @@ mod pdf;
 mod pe;
 mod picture;
 mod ppt;
+mod pst;
 mod rar;
 mod rpm;
 mod rtf;
@@ -105,6 +108,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "mbox",
         kinds: &[Kind::Mbox],
         run: mbox::run,
+    },
+    Unpacker {
+        name: "pst",
+        kinds: &[Kind::Pst],
+        run: pst::run,
     },
     Unpacker {
         name: "uuencoded",
@@ -306,11 +314,22 @@ pub const UNPACKERS: &[Unpacker] = &[
         kinds: &[Kind::Wim],
         run: wim::run,
     },
+    // Before the readings as a compound file: version 3 is none.
+    Unpacker {
+        name: "hwp",
+        kinds: &[Kind::Hwp],
+        run: hwp::run,
+    },
     // Sources before streams: a file with more streams than the budget admits must not hide its macros.
     Unpacker {
         name: "vba",
         kinds: ole::KINDS,
         run: vba::run,
+    },
+    Unpacker {
+        name: "access",
+        kinds: access::KINDS,
+        run: access::run,
     },
     Unpacker {
         name: "workbook",
@@ -365,7 +384,12 @@ pub const UNPACKERS: &[Unpacker] = &[
     },
     Unpacker {
         name: "office_xml",
-        kinds: &[Kind::FlatOpc, Kind::Word2003Xml, Kind::Excel2003Xml],
+        kinds: &[
+            Kind::FlatOpc,
+            Kind::Word2003Xml,
+            Kind::Excel2003Xml,
+            Kind::Hwpml,
+        ],
         run: office_xml::run,
     },
     Unpacker {
@@ -450,6 +474,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         kinds: encoded::KINDS,
         run: encoded::run,
     },
+    Unpacker {
+        name: "encoded",
+        kinds: encoded::PICTURES,
+        run: encoded::run_picture,
+    },
 ];
 
 /// Kinds that are a zip with agreed members.
@@ -512,7 +541,7 @@ const fn before_zip(kinds: &[Kind]) -> usize {
 #[rustfmt::skip]
 pub const UNSUPPORTED: &[Kind] = &[
     Kind::Arc, Kind::Zoo, Kind::StuffIt, Kind::Crx,
-    Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Pst, Kind::Dbx, Kind::Mdb, Kind::Accdb,
+    Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Dbx, Kind::Mdb, Kind::Accdb,
 ];
 
 #[cfg(test)]

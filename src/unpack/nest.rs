@@ -159,6 +159,8 @@ pub struct Nest<'a> {
     candidates: Option<Vec<Candidate>>,
     /// Digests of the children.
     held: Held,
+    /// Whether anything was asked that lies outside the artifact: words of mails, files beside it.
+    pub(crate) asked: Cell<bool>,
     /// No other unpacker is to open the artifact.
     pub(crate) closed: bool,
     /// Children pushed so far.
@@ -183,6 +185,7 @@ impl<'a> Nest<'a> {
             opened_with: None,
             candidates: None,
             held: Held::new(),
+            asked: Cell::new(false),
             closed: false,
             children: Vec::new(),
             facts: Vec::new(),
@@ -207,6 +210,7 @@ impl<'a> Nest<'a> {
         what: Option<&str>,
         mut attempt: impl FnMut(&str) -> Option<T>,
     ) -> Option<T> {
+        self.asked.set(true);
         if let Some(known) = self.opened_with.clone()
             && let Some(opened) = attempt(&known.word)
         {
@@ -302,6 +306,12 @@ impl<'a> Nest<'a> {
 
     /// What lies beside the artifact under a name.
     pub fn beside(&self) -> impl Iterator<Item = (&'a Name, &'a Bytes)> {
+        self.asked.set(true);
+        self.keys.beside()
+    }
+
+    /// The same for the sets of volumes, which say by themselves whether others belong to them.
+    pub(super) fn volumes_beside(&self) -> impl Iterator<Item = (&'a Name, &'a Bytes)> {
         self.keys.beside()
     }
 
@@ -312,6 +322,7 @@ impl<'a> Nest<'a> {
 
     /// The artifact around this one.
     pub fn parent(&self) -> Option<&'a Artifact> {
+        self.asked.set(true);
         self.keys.parent()
     }
 

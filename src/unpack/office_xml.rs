@@ -1,5 +1,5 @@
 //! Office documents as one XML file: Flat OPC (ECMA-376 part 2 as Word saves it), WordprocessingML 2003,
-//! SpreadsheetML 2003.
+//! SpreadsheetML 2003, HWPML.
 //!
 //! Elements are told by their local name, whatever prefix a writer chose. Base64 in `binaryData` and `binData` is a
 //! child; so is the XML of a Flat OPC part, where nothing needs decoding. Entities that a document declares itself
@@ -14,10 +14,11 @@ use quick_xml::events::{BytesStart, Event};
 
 use crate::bytes::index;
 use crate::formats::base64;
-use crate::model::{Artifact, Fact, Name, Trouble};
+use crate::formats::ole::is_compound;
+use crate::model::{Artifact, Fact, Kind, Name, Trouble};
 use crate::text;
 
-use super::{Child, Nest};
+use super::{Child, Nest, Payload};
 
 /// Where an encoding declaration stands at the latest.
 const DECLARATION: usize = 256;
@@ -71,10 +72,21 @@ enum Source {
     Copy(Bytes),
 }
 
-/// The base64 of the element at hand.
+/// The text of the element at hand.
 struct Binary {
     text: String,
     name: Option<String>,
+    form: Form,
+}
+
+/// What such a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Base64,
+    /// Base64 of deflated bytes, as HWPML has it.
+    Deflated,
+    /// A script of HWPML.
+    Script,
 }
 
 struct Parts<'a> {
@@ -130,11 +142,17 @@ impl Parts<'_> {
                     None => (at, 0),
                 });
             }
-            "binarydata" | "bindata" => {
+            element @ ("binarydata" | "bindata" | "scriptsource") => {
                 self.close_binary(nest)?;
+                let deflated = attribute(start, "Compress").is_some_and(|told| told == "true");
                 self.binary = Some(Binary {
                     text: String::new(),
                     name: attribute(start, "name").or_else(|| self.name.clone()),
+                    form: match element {
+                        "scriptsource" => Form::Script,
+                        _ if deflated => Form::Deflated,
+                        _ => Form::Base64,
+                    },
                 });
             }
             _ => {}
@@ -153,7 +171,7 @@ impl Parts<'_> {
                 Some((from, depth)) => self.xml = Some((from, depth.saturating_sub(1))),
                 None => {}
             },
-            "binarydata" | "bindata" => self.close_binary(nest)?,
+            "binarydata" | "bindata" | "scriptsource" => self.close_binary(nest)?,
             _ => {}
         }
         Ok(())
@@ -170,6 +188,13 @@ impl Parts<'_> {
         let Some(binary) = self.binary.take() else {
             return Ok(());
         };
+        if binary.form == Form::Script {
+            if !binary.text.trim().is_empty() {
+                let child = Child::new("hwp-script", binary.text.into_bytes());
+                nest.push(child.of_kind(Kind::Js))?;
+            }
+            return Ok(());
+        }
         let got = base64::decode(binary.text.as_bytes());
         if got.junk > 0 {
             nest.note(Fact::Deviation {
@@ -180,11 +205,21 @@ impl Parts<'_> {
         if got.data.is_empty() {
             return Ok(());
         }
-        let mut child = Child::new("xml-part", got.data);
+        let mut data = Payload::from(got.data);
+        let mut fault = None;
+        if let (Form::Deflated, Payload::Unpaid(packed)) = (binary.form, &data) {
+            let decoded = nest.inflate(packed, 0, flate2::bufread::DeflateDecoder::new);
+            fault = decoded.fault;
+            let plain = Bytes::from(decoded.data);
+            // An object has its length in front.
+            let object = plain.get(4..).is_some_and(is_compound);
+            data = Payload::Paid(if object { plain.slice(4..) } else { plain });
+        }
+        let mut child = Child::new("xml-part", data);
         if let Some(name) = binary.name {
             child = child.named(Name::of(name));
         }
-        nest.push(child)?;
+        nest.push_decoded(child, fault, "HWPML data")?;
         Ok(())
     }
 
@@ -273,7 +308,6 @@ fn declared(data: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::*;
     use crate::limits::{Budget, Limits};
-    use crate::model::Kind;
     use crate::unpack::Seen;
 
     fn artifact(data: Vec<u8>) -> Artifact {

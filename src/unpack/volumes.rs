@@ -102,6 +102,20 @@ pub(super) struct Set {
 impl Set {
     /// The set that an artifact's name puts it into; `None` where the name says nothing of one.
     pub(super) fn of(artifact: &Artifact, nest: &Nest<'_>) -> Result<Option<Self>, Halt> {
+        let set = Self::find(artifact, nest.volumes_beside(), nest.sets(), nest.budget())?;
+        if set.as_ref().is_some_and(Self::has_others) {
+            nest.asked.set(true);
+        }
+        Ok(set)
+    }
+
+    /// The set among files that lie beside an artifact.
+    pub(super) fn find<'n>(
+        artifact: &'n Artifact,
+        beside: impl Iterator<Item = (&'n Name, &'n Bytes)>,
+        sets: Option<&Sets>,
+        budget: &Budget,
+    ) -> Result<Option<Self>, Halt> {
         let Some(name) = artifact.name.as_ref() else {
             return Ok(None);
         };
@@ -109,10 +123,10 @@ impl Set {
             return Ok(None);
         };
         let own = std::iter::once((name, &artifact.data));
-        let named = own.chain(nest.beside());
-        let sets = match (artifact.parent, nest.sets()) {
-            (Some(parent), Some(sets)) => sets.among(parent, named, nest.budget())?,
-            _ => Rc::new(found(named, nest.budget())?),
+        let named = own.chain(beside);
+        let sets = match (artifact.parent, sets) {
+            (Some(parent), Some(sets)) => sets.among(parent, named, budget)?,
+            _ => Rc::new(found(named, budget)?),
         };
         let key = (volume.base.clone(), volume.scheme);
         Ok(Some(Self {

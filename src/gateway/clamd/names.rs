@@ -10,21 +10,21 @@ use crate::model::{Finding, Kind, Level, Report, Severity};
 
 /// The names of what the policy would not hand on, the worst first, none twice; one at least.
 pub(super) fn names(inspection: &Inspection) -> Vec<String> {
-    let (report, decision) = (&inspection.report, &inspection.decision);
+    let report = &inspection.report;
+    let reasons = &inspection.decision.grounds.because;
     let mut names = Vec::new();
     let mut add = |name: String| {
         if !names.contains(&name) {
             names.push(name);
         }
     };
-    let because = |at: &usize| decision.because.contains(at);
+    let because = |at: &usize| reasons.contains(at);
     for combination in &report.raised {
         if combination.findings.iter().any(because) {
             add(own(&combination.by));
         }
     }
-    let mut findings: Vec<&Finding> = decision
-        .because
+    let mut findings: Vec<&Finding> = reasons
         .iter()
         .filter_map(|at| report.findings.get(*at))
         .collect();

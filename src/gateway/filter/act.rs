@@ -1,9 +1,9 @@
 //! From decisions to deeds: what is refused, what is cleaned, what is left for [`super::place`].
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::model::{Action, Report};
-use crate::policy::{Decision, Trouble};
+use crate::policy::{Decision, Grounds, Trouble};
 use crate::quarantine::Store;
 
 use super::super::clean::{Clean, Cleaner};
@@ -107,17 +107,23 @@ impl Case<'_> {
     /// The recipients whose message is changed, by what is changed in it.
     fn groups(&self, decisions: &[Decision], fates: &[Action]) -> Vec<Vec<usize>> {
         let changed = places(fates, Action::changes_content);
-        let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        let mut groups: Vec<(&Arc<Grounds>, Vec<usize>)> = Vec::new();
         for at in &changed {
-            if let Some(decision) = decisions.get(*at) {
-                groups.entry(&decision.parts).or_default().push(*at);
+            let Some(Decision { grounds, .. }) = decisions.get(*at) else {
+                continue;
+            };
+            let same =
+                |known: &Arc<Grounds>| Arc::ptr_eq(known, grounds) || known.parts == grounds.parts;
+            match groups.iter_mut().find(|(known, _)| same(known)) {
+                Some((_, to)) => to.push(*at),
+                None => groups.push((grounds, vec![*at])),
             }
         }
         let one_for_all = !self.abilities.copies || groups.len() > MOST_COPIES;
         match changed.is_empty() {
             true => Vec::new(),
             false if one_for_all => vec![changed],
-            false => groups.into_values().collect(),
+            false => groups.into_iter().map(|(_, to)| to).collect(),
         }
     }
 }

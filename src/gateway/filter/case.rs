@@ -1,6 +1,6 @@
 //! One judgement, on a scan thread: scan, policy, then deeds ([`super::act`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -122,6 +122,7 @@ impl Case<'_> {
             root.mail = Some(Box::new(self.summary()));
         }
         let mut decisions = Vec::new();
+        let nothing = Arc::default();
         for recipient in &self.envelope.recipients {
             let route = generation.policy.route(self.envelope, recipient);
             let configured = match tries {
@@ -137,10 +138,7 @@ impl Case<'_> {
             decisions.push(Decision {
                 route,
                 action,
-                parts: BTreeMap::new(),
-                disarm: BTreeSet::new(),
-                because: Vec::new(),
-                allowed: Vec::new(),
+                grounds: Arc::clone(&nothing),
             });
         }
         let mut judged = self.act(store, &report, &decisions, None, None)?;

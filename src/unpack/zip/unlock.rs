@@ -26,19 +26,26 @@ pub(super) fn open(raw: &[u8], reading: &Reading, password: &str) -> Option<Vec<
 
 fn open_with(raw: &[u8], reading: &Reading, password: &[u8]) -> Option<Vec<u8>> {
     let data = match reading.lock? {
-        Lock::ZipCrypto => stream_cipher(raw, password)?,
+        Lock::ZipCrypto => stream_cipher(raw, reading, password)?,
         Lock::Aes(bits) => return aes(raw, bits, password),
         Lock::Strong | Lock::Masked => return None,
     };
     fits(&data, reading).then_some(data)
 }
 
-/// Undoes the stream cipher.
-fn stream_cipher(raw: &[u8], password: &[u8]) -> Option<Vec<u8>> {
+/// Undoes the stream cipher, where the check byte fits: the last of its header is the first of the checksum (6.1.6).
+/// What is written before the checksum is known has the time there, and is told by its content alone.
+fn stream_cipher(raw: &[u8], reading: &Reading, password: &[u8]) -> Option<Vec<u8>> {
+    let (header, body) = raw.split_at_checked(HEADER)?;
     let mut keys = Keys::new(password);
-    let mut data: Vec<u8> = raw.iter().map(|byte| keys.undo(*byte)).collect();
-    data.drain(..HEADER.min(data.len()));
-    (raw.len() >= HEADER).then_some(data)
+    let check = header.iter().fold(0, |_, byte| keys.undo(*byte));
+    let streamed = reading.flags & 8 != 0;
+    let summed = matches!(reading.method, 0 | 8);
+    let expected = reading.crc.map(|crc| crc.to_be_bytes()[0]);
+    if !streamed && !summed && expected.is_some_and(|expected| expected != check) {
+        return None;
+    }
+    Some(body.iter().map(|byte| keys.undo(*byte)).collect())
 }
 
 /// Whether decrypted bytes are what the member says: PKZIP's own check is one byte.
@@ -55,8 +62,7 @@ fn fits(data: &[u8], reading: &Reading) -> bool {
     let mut source: Box<dyn Read + '_> = match reading.method {
         0 => Box::new(data),
         8 => Box::new(flate2::read::DeflateDecoder::new(data)),
-        // What the check byte lets pass is told by the decoder.
-        _ => return true,
+        method => return begins_right(data, method),
     };
     let mut total = 0u64;
     // Ends at the end of the content or at the limit.
@@ -72,6 +78,25 @@ fn fits(data: &[u8], reading: &Reading) -> bool {
             }
             Err(_) => return false,
         }
+    }
+}
+
+/// Whether data of another method begins as its decoder wants it.
+fn begins_right(data: &[u8], method: u16) -> bool {
+    match (method, data) {
+        (12, [b'B', b'Z', b'h', b'1'..=b'9', ..]) => true,
+        // Version, five bytes of properties, the first of them in its range (5.8.8).
+        (14, [_, _, 5, 0, properties, ..]) => *properties < 225,
+        (95, [0xfd, b'7', b'z', b'X', b'Z', ..]) => true,
+        (93 | 20, [0x28, 0xb5, 0x2f, 0xfd, ..]) => true,
+        // Order, memory and way of restoring (5.10.2).
+        (98, [low, high, ..]) => {
+            let parameters = u16::from_le_bytes([*low, *high]);
+            parameters & 0xf >= 1 && parameters >> 12 <= 2 && (parameters >> 4) & 0xff < 64
+        }
+        (12 | 14 | 95 | 93 | 20 | 98, _) => false,
+        // What the check byte lets pass is told by the decoder.
+        _ => true,
     }
 }
 
