@@ -13,7 +13,17 @@ use crate::text;
 use super::{Child, Nest, Payload};
 
 /// Kinds whose members may be locked in this way.
-pub(super) const KINDS: &[Kind] = &[Kind::Odf, Kind::Hwpx, Kind::Zip];
+pub(super) const KINDS: &[Kind] = &[
+    Kind::Odt,
+    Kind::Ott,
+    Kind::Ods,
+    Kind::Ots,
+    Kind::Odp,
+    Kind::Odg,
+    Kind::Odf,
+    Kind::Hwpx,
+    Kind::Zip,
+];
 
 /// Members that are opened: each costs a derivation of its key.
 const MEMBERS: usize = 64;
@@ -106,7 +116,7 @@ mod tests {
         let file = zip.finish().unwrap().into_inner();
         let budget = Budget::new(Limits::default(), None);
         let identity = crate::identify::identify(&file, &budget);
-        assert_eq!(identity.kind, Kind::Odf);
+        assert_eq!(identity.kind, Kind::Odt);
         let artifact = Artifact {
             id: 0,
             parent: None,
