@@ -8,14 +8,15 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::config::{BadConfig, Config, client_tls};
-use crate::gateway::{Authenticator, Certificates};
+use crate::engine::Engine;
+use crate::gateway::{Authenticator, Certificates, try_harmless};
 use crate::knowledge::Knowledge;
 use crate::rules::Rules;
 use crate::text;
 
 use super::exit::{Exit, Failure};
 use super::settings::Settings;
-use super::{put, say};
+use super::{put, say, serve};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -61,9 +62,10 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
 fn tried(settings: &Settings, config: &Config) -> Vec<(String, &'static str)> {
     let mut wrong = Vec::new();
     let rules = match settings.rule_sources(config, &[]) {
-        Ok(sources) => Rules::compile(sources, settings.strictness())
-            .err()
-            .map(|error| (format!("a rule does not compile\n{error}"), RULES)),
+        Ok(sources) => match Rules::compile(sources, settings.strictness()) {
+            Ok(rules) => harmless(config, rules).map(|error| (error, serve::HARMLESS)),
+            Err(error) => Some((format!("a rule does not compile\n{error}"), RULES)),
+        },
         Err(Failure::Told { message, .. }) => Some((message, RULES)),
         Err(Failure::NobodyReads) => None,
     };
@@ -92,6 +94,23 @@ fn tried(settings: &Settings, config: &Config) -> Vec<(String, &'static str)> {
         wrong.push((what, "make it, or take it out of the list"));
     }
     wrong
+}
+
+/// Why the gateway would not start or reload with these rules and scores, though they hold.
+fn harmless(config: &Config, rules: Rules) -> Option<String> {
+    let mut knowledge = Knowledge::embedded().ok()?;
+    for (id, severity) in &config.severities {
+        knowledge.catalogue.set_severity(id, *severity);
+    }
+    let mut limits = config.limits.clone();
+    limits.max_unpacked = config.gateway.max_unpacked;
+    let engine = Engine {
+        rules,
+        knowledge,
+        limits,
+        thresholds: config.thresholds,
+    };
+    try_harmless(&engine).err()
 }
 
 const RULES: &str = "`sekisho rules check FILE` lists all that is wrong in a file of rules";

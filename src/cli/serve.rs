@@ -6,14 +6,18 @@ use clap::Args;
 
 use crate::config::{Config, LogFormat};
 use crate::engine::Engine;
-use crate::gateway::{Authenticator, Certificates, Generation, Server, ServerSettings};
+use crate::gateway::{Authenticator, Certificates, Generation, NotServed, Server, ServerSettings};
 use crate::notify::Post;
 use crate::policy::Policy;
-use crate::quarantine::{Store, StoreError, StoreSettings, Tries};
+use crate::quarantine::{Store, StoreSettings, Tries};
 use crate::rules::Rules;
 
 use super::exit::{Exit, Failure};
 use super::settings::{self, Settings};
+
+/// What to do where harmless mails are taken for something else.
+pub(super) const HARMLESS: &str =
+    "every such mail would be acted on: mend the rule, the severity or the limit that is named";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {}
@@ -30,15 +34,8 @@ pub(super) fn run(settings: Settings, _: &Arguments) -> Result<Exit, Failure> {
         keep: quarantine.keep,
         max_size: quarantine.max_size,
     };
-    let stored = |error: StoreError| {
-        let failure = Failure::new(&error);
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    };
-    let store = Store::open(&quarantine.path, limits).map_err(stored)?;
-    let tries = Tries::open(&quarantine.path).map_err(stored)?;
+    let store = Store::open(&quarantine.path, limits)?;
+    let tries = Tries::open(&quarantine.path)?;
     let store = Arc::new(store);
     let post = match &config.notify {
         None => None,
@@ -62,11 +59,10 @@ pub(super) fn run(settings: Settings, _: &Arguments) -> Result<Exit, Failure> {
         });
         read.map(|(generation, _)| generation)
     });
-    let server = Server::new(generation, store, tries, server, reload).map_err(Failure::new)?;
-    let hint = "where an address is in use, `ss -ltnp` shows by whom";
-    server
-        .serve(config.gateway)
-        .map_err(|error| Failure::new(error).hint(hint))?;
+    let server = Server::new(generation, store, tries, server, reload)
+        .map_err(|error| Failure::new(error).hint(HARMLESS))?;
+    let served = server.serve(config.gateway);
+    served.map_err(|NotServed { what, hint }| Failure::new(what).hint(hint))?;
     drop(post);
     Ok(Exit::Success)
 }

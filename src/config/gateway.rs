@@ -67,6 +67,13 @@ pub enum Listen {
     Unix(PathBuf),
 }
 
+impl Listen {
+    /// Whether the system chooses the port.
+    fn is_any(&self) -> bool {
+        matches!(self, Self::Tcp(address) if address.ends_with(":0"))
+    }
+}
+
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -207,7 +214,15 @@ impl Gateway {
         protocol: Protocol,
         table: ListenTable,
     ) -> Result<(), (usize, String)> {
-        self.listeners.insert(protocol, listen(protocol, table)?);
+        let at = table.listen.as_ref().map_or(0, |given| given.span().start);
+        let listen = listen(protocol, table)?;
+        let mut others = self.listeners.iter();
+        if let Some((other, _)) = others.find(|(_, known)| **known == listen && !listen.is_any()) {
+            let (name, other) = (protocol.as_str(), other.as_str());
+            let reason = format!("{name}.listen = \"{listen}\": that is where [{other}] listens");
+            return Err((at, reason));
+        }
+        self.listeners.insert(protocol, listen);
         Ok(())
     }
 

@@ -13,6 +13,7 @@ mod relay;
 mod size;
 mod strip;
 mod tls;
+mod words;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -54,6 +55,13 @@ pub const DEFAULT_PATH: &str = "/etc/sekisho/sekisho.toml";
 
 /// The environment variable that names it.
 pub const ENVIRONMENT: &str = "SEKISHO_CONFIG";
+
+/// Time for one message in the mail flow at the most: a client waits ten minutes for the answer to a message (RFC 5321
+/// section 4.5.3.2.6), Postfix five for one of a milter.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// Inputs scanned at the same time, at the most.
+const MOST_THREADS: usize = 1024;
 
 /// The settings of a run, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -257,10 +265,11 @@ impl Config {
             reason,
         };
         let file: File = toml::from_str(text).map_err(|error| {
-            invalid(
-                error.span().map(|span| span.start),
-                text::safe(error.message()),
-            )
+            let at = error.span().map(|span| span.start);
+            let number = at.map_or(0, |at| line(text, at));
+            let shown = text.lines().nth(number.saturating_sub(1));
+            let reason = words::plain(error.message(), shown.unwrap_or_default());
+            invalid(at, text::safe(&reason))
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut config = Self {
@@ -270,6 +279,7 @@ impl Config {
             ..Self::default()
         };
         let mut scan = file.scan;
+        let timeout_at = scan.timeout.as_ref().map_or(0, |given| given.span().start);
         let amounts = Amounts {
             max_memory: scan.max_memory.take(),
             max_waiting: scan.max_waiting.take(),
@@ -296,7 +306,8 @@ impl Config {
                 if let Some(table) = file.clamd {
                     config.gateway.turn_clamd_on(table)?;
                 }
-                config.gateway.take(&file.log, amounts)
+                config.gateway.take(&file.log, amounts)?;
+                config.check_timeout(timeout_at)
             })
             .and_then(|()| config.take_score(file.score, catalogue))
             .and_then(|()| {
@@ -330,6 +341,22 @@ impl Config {
         Ok(config)
     }
 
+    /// Whoever sends a mail does not wait for ever for the answer to it.
+    fn check_timeout(&self, at: usize) -> Result<(), (usize, String)> {
+        let listeners = &self.gateway.listeners;
+        let mail = [Protocol::Milter, Protocol::Relay];
+        let waits = mail.iter().any(|of| listeners.contains_key(of));
+        if waits && self.limits.timeout > LONGEST_WAIT {
+            let reason = format!(
+                "scan.timeout = {}: must be at most {} beside [milter] or [relay], since a client gives up after some minutes",
+                self.limits.timeout.as_secs(),
+                LONGEST_WAIT.as_secs()
+            );
+            return Err((at, reason));
+        }
+        Ok(())
+    }
+
     fn take_scan(&mut self, table: ScanTable) -> Result<(), (usize, String)> {
         let limits = &mut self.limits;
         if let Some(seconds) = table.timeout {
@@ -340,7 +367,12 @@ impl Config {
             limits.max_ratio = above_zero("max_ratio", &ratio, *ratio.get_ref())?;
         }
         if let Some(threads) = table.threads {
-            self.threads = Some(above_zero("threads", &threads, *threads.get_ref())?);
+            let number = above_zero("threads", &threads, *threads.get_ref())?;
+            if number > MOST_THREADS {
+                let reason = format!("scan.threads = {number}: must be at most {MOST_THREADS}");
+                return Err((threads.span().start, reason));
+            }
+            self.threads = Some(number);
         }
         limits.max_depth = table.max_depth.unwrap_or(limits.max_depth);
         limits.max_artifacts = table.max_artifacts.unwrap_or(limits.max_artifacts);
@@ -567,11 +599,11 @@ mod tests {
         let cases = [
             (
                 "[scan]\n\ntimeot = 1\n",
-                "conf/sekisho.toml:3: unknown field `timeot`",
+                "conf/sekisho.toml:3: unknown setting `timeot`",
             ),
             (
                 "[milter]\n\nlisen = \"x\"\n",
-                "conf/sekisho.toml:3: unknown field `lisen`",
+                "conf/sekisho.toml:3: unknown setting `lisen`",
             ),
             (
                 "[milter]\nlisten = \"8891\"\n",
@@ -587,7 +619,7 @@ mod tests {
             ),
             (
                 "[scan]\nmax_file = \"2 pounds\"\n",
-                "conf/sekisho.toml:2: \"2 pounds\" is no size",
+                "conf/sekisho.toml:2: max_file = \"2 pounds\": \"2 pounds\" is no size",
             ),
             (
                 "[score]\nmalicious = 101\n",
@@ -603,7 +635,7 @@ mod tests {
             ),
             (
                 "[score]\nseverity.vba-macro = \"awful\"\n",
-                "conf/sekisho.toml:2: unknown variant `awful`",
+                "conf/sekisho.toml:2: severity.vba-macro = \"awful\": unknown word `awful`",
             ),
         ];
         let more = [
@@ -617,11 +649,11 @@ mod tests {
             ),
             (
                 "[olefy]\nroots = []\n",
-                "conf/sekisho.toml:2: unknown field `roots`",
+                "conf/sekisho.toml:2: unknown setting `roots`",
             ),
             (
                 "[quarantine]\n\nkeeep = \"1d\"\n",
-                "conf/sekisho.toml:3: unknown field `keeep`",
+                "conf/sekisho.toml:3: unknown setting `keeep`",
             ),
             (
                 "[quarantine]\nkeep = \"0d\"\n",
@@ -629,7 +661,7 @@ mod tests {
             ),
             (
                 "[quarantine]\nkeep = 90\n",
-                "conf/sekisho.toml:2: invalid type",
+                "conf/sekisho.toml:2: keep = 90: wrong type",
             ),
             (
                 "[quarantine]\nmax_size = \"1K\"\n",
@@ -641,7 +673,7 @@ mod tests {
             ),
             (
                 "[strip]\nlanguage = \"fr\"\n",
-                "conf/sekisho.toml:2: unknown variant `fr`",
+                "conf/sekisho.toml:2: language = \"fr\": unknown word `fr`",
             ),
             (
                 "[strip]\n\ntemplate_en = \"none.txt\"\n",
@@ -653,6 +685,28 @@ mod tests {
             ),
         ];
         for (text, expected) in cases.into_iter().chain(more) {
+            let error = parse(text).unwrap_err();
+            assert!(error.starts_with(expected), "{error}\nis not\n{expected}");
+        }
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        let cases = [
+            (
+                "[scan]\ntimeout = 301\n[milter]\n",
+                "conf/sekisho.toml:2: scan.timeout = 301: must be at most 300",
+            ),
+            (
+                "[scan]\nthreads = 1025\n",
+                "conf/sekisho.toml:2: scan.threads = 1025: must be at most 1024",
+            ),
+            (
+                "[milter]\n[http]\n\nlisten = \"127.0.0.1:8891\"\n",
+                "conf/sekisho.toml:4: http.listen = \"127.0.0.1:8891\": that is where [milter] listens",
+            ),
+        ];
+        for (text, expected) in cases {
             let error = parse(text).unwrap_err();
             assert!(error.starts_with(expected), "{error}\nis not\n{expected}");
         }

@@ -13,7 +13,7 @@ use crate::model::Action;
 use crate::text;
 
 use super::strip::{NoticeLanguage, Strip};
-use super::tls::StartTls;
+use super::tls::{SMTPS, StartTls};
 
 /// Longest file of texts, in bytes.
 const LONGEST: usize = 64 << 10;
@@ -98,6 +98,8 @@ pub struct Notify {
     pub from: Mailbox,
     /// host:port of the server that takes them.
     pub smtp: String,
+    /// Whether TLS is spoken to it from the first byte on; only with [`StartTls::Encrypt`] or [`StartTls::Verify`].
+    pub smtps: bool,
     /// When TLS is spoken to it.
     pub starttls: StartTls,
     /// Certificates (PEM) that its own is checked against.
@@ -137,7 +139,7 @@ pub(super) struct NotifyTable {
     /// Who writes them: an address, with or without a name.
     #[schemars(with = "String")]
     from: Option<Spanned<String>>,
-    /// host:port of the server that takes them; by default the one of releases.
+    /// host:port or smtps:host:port of the server that takes them; by default the one of releases.
     #[schemars(with = "Option<String>")]
     smtp: Option<Spanned<String>>,
     /// When TLS is spoken to it.
@@ -185,23 +187,14 @@ impl Notify {
             let reason = format!("notify.from = {:?}: no address of a mail", from.get_ref());
             (from.span().start, reason)
         })?;
-        let smtp = match &table.smtp {
-            None => usual.to_owned(),
-            Some(smtp) if super::quarantine::is_host_and_port(smtp.get_ref()) => {
-                smtp.get_ref().clone()
-            }
-            Some(smtp) => {
-                let reason = format!(
-                    "notify.smtp = {:?}: write host:port, such as \"127.0.0.1:10026\"",
-                    smtp.get_ref()
-                );
-                return Err((smtp.span().start, reason));
-            }
-        };
         let starttls = table
             .starttls
             .as_ref()
             .map_or(StartTls::None, |given| *given.get_ref());
+        let (smtp, smtps) = match &table.smtp {
+            None => (usual.to_owned(), false),
+            Some(smtp) => server(smtp, starttls)?,
+        };
         if let Some(given) = &table.starttls
             && starttls == StartTls::Verify
             && table.ca.is_none()
@@ -239,6 +232,7 @@ impl Notify {
         Ok(Self {
             from: sender,
             smtp,
+            smtps,
             starttls,
             ca: table.ca.map(|ca| folder.join(ca)),
             login,
@@ -284,7 +278,11 @@ impl Notify {
             out,
             "\n[notify]\nfrom = {}\nsmtp = {}\nstarttls = \"{}\"\nrecipients = {}\nadmins = {}\nlang = \"{lang}\"\nper_hour = {}",
             quoted(&self.from.to_string()),
-            quoted(&self.smtp),
+            quoted(&format!(
+                "{}{}",
+                if self.smtps { "smtps:" } else { "" },
+                self.smtp
+            )),
             self.starttls.as_str(),
             self.recipients,
             toml::Value::Array(admins),
@@ -306,6 +304,26 @@ impl Notify {
     }
 }
 
+/// host:port of a server, and whether TLS is spoken to it from the first byte on.
+fn server(smtp: &Spanned<String>, starttls: StartTls) -> Result<(String, bool), (usize, String)> {
+    let given = smtp.get_ref();
+    let refuse = |why: &str| {
+        let reason = format!("notify.smtp = {given:?}: {why}");
+        Err((smtp.span().start, reason))
+    };
+    let (address, smtps) = match given.strip_prefix("smtps:") {
+        Some(address) => (address, true),
+        None => (given.as_str(), false),
+    };
+    if !super::quarantine::is_host_and_port(address) {
+        return refuse("write host:port, such as \"127.0.0.1:10026\", or smtps:host:465");
+    }
+    if smtps && !starttls.is_always() {
+        return refuse(SMTPS);
+    }
+    Ok((address.to_owned(), smtps))
+}
+
 /// Name and password, both or none, and neither in clear over the wire.
 fn login(
     user: Option<Spanned<String>>,
@@ -325,7 +343,7 @@ fn login(
             return Err((file.span().start, reason));
         }
     };
-    if !matches!(starttls, StartTls::Encrypt | StartTls::Verify) {
+    if !starttls.is_always() {
         let reason = "notify.user: a password is not sent in clear: set starttls = \"verify\" (or \"encrypt\")";
         return Err((user.span().start, reason.to_owned()));
     }

@@ -28,6 +28,17 @@ pub enum Key {
     Finding(String),
 }
 
+impl Key {
+    /// Its name in a configuration.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Level(level) => level.as_str(),
+            Self::Incomplete => "incomplete",
+            Self::Group(name) | Self::Finding(name) => name,
+        }
+    }
+}
+
 /// What is done when we cannot scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unscannable {
@@ -546,7 +557,7 @@ fn weaker_than_default(route: &Route, catalogue: &Catalogue) -> Option<String> {
             .of
             .get(key)
             .is_some_and(|usual| action < *usual)
-            .then(|| format!("{key:?}")),
+            .then(|| format!("{} in [route.actions]", key.name())),
         Key::Group(group) => catalogue
             .entries()
             .find(|entry| entry.group == *group && worst(entry) > action)

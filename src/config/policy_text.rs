@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::policy::{Actions, Conditions, Key, PolicySettings, Require, Unscannable};
+use super::policy::{Actions, Conditions, PolicySettings, Require, Unscannable};
 
 /// Appends the tables of a policy.
 pub(super) fn write(policy: &PolicySettings, out: &mut String) {
@@ -60,12 +60,7 @@ fn conditions(conditions: &Conditions, out: &mut String) {
 fn actions(table: &str, actions: &Actions, out: &mut String) {
     let _ = writeln!(out, "\n[{table}]");
     for (key, action) in &actions.of {
-        let name = match key {
-            Key::Level(level) => level.as_str(),
-            Key::Incomplete => "incomplete",
-            Key::Group(name) | Key::Finding(name) => name,
-        };
-        let _ = writeln!(out, "{} = \"{}\"", quoted(name), action.as_str());
+        let _ = writeln!(out, "{} = \"{}\"", quoted(key.name()), action.as_str());
     }
     if let Some(unscannable) = actions.unscannable {
         let word = match unscannable {

@@ -12,13 +12,15 @@ use toml::Spanned;
 use super::gateway::ListenTable;
 use super::policy::Refused;
 use super::quarantine::is_host_and_port;
-use super::tls::StartTls;
+use super::tls::{SMTPS, StartTls};
 
 /// Where mails go after the verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextHop {
     /// SMTP at host:port.
     Smtp(String),
+    /// SMTP by TLS from the first byte on (RFC 8314 section 3.3), at host:port.
+    Smtps(String),
     /// LMTP (RFC 2033) at host:port.
     Lmtp(String),
     /// LMTP at the path of a UNIX socket.
@@ -28,6 +30,9 @@ pub enum NextHop {
 impl NextHop {
     fn of(text: &str) -> Option<Self> {
         let tcp = |text: &str| is_host_and_port(text).then(|| text.to_owned());
+        if let Some(smtps) = text.strip_prefix("smtps:") {
+            return tcp(smtps).map(Self::Smtps);
+        }
         let Some(lmtp) = text.strip_prefix("lmtp:") else {
             return tcp(text).map(Self::Smtp);
         };
@@ -44,6 +49,7 @@ impl fmt::Display for NextHop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Smtp(address) => f.write_str(address),
+            Self::Smtps(address) => write!(f, "smtps:{address}"),
             Self::Lmtp(address) => write!(f, "lmtp:{address}"),
             Self::LmtpUnix(path) => write!(f, "lmtp:unix:{}", path.display()),
         }
@@ -65,7 +71,8 @@ pub enum RelayMode {
 /// Settings of the relay, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relay {
-    /// Where mails go after the verdict.
+    /// Where mails go after the verdict. TLS from the first byte on only with [`StartTls::Encrypt`] or
+    /// [`StartTls::Verify`].
     pub next_hop: NextHop,
     /// Whether the MTA in front still has its client on the line.
     pub mode: RelayMode,
@@ -107,7 +114,7 @@ pub(super) struct RelayTable {
     /// `host:port` or `unix:/path`.
     #[schemars(with = "Option<String>")]
     listen: Option<Spanned<String>>,
-    /// `host:port`, `lmtp:host:port` or `lmtp:unix:/path`: where mails go after the verdict.
+    /// `host:port`, `smtps:host:port`, `lmtp:host:port` or `lmtp:unix:/path`: where mails go after the verdict.
     #[schemars(with = "Option<String>")]
     next_hop: Option<Spanned<String>>,
     /// Before or after the queue of the MTA in front.
@@ -140,11 +147,12 @@ impl RelayTable {
             mode: self.mode,
             ..Relay::default()
         };
+        let next_hop_at = self.next_hop.as_ref().map_or(0, |given| given.span().start);
         if let Some(given) = self.next_hop {
             let (at, text) = (given.span().start, given.into_inner());
             let reason = || {
                 format!(
-                    "relay.next_hop = {text:?}: write host:port, lmtp:host:port or lmtp:unix:/path"
+                    "relay.next_hop = {text:?}: write host:port, smtps:host:port, lmtp:host:port or lmtp:unix:/path"
                 )
             };
             relay.next_hop = NextHop::of(&text).ok_or_else(|| (at, reason()))?;
@@ -209,6 +217,10 @@ impl RelayTable {
                     "relay.starttls = \"verify\": name the certificates to check against in ca";
                 return Err((starttls.span().start, reason.to_owned()));
             }
+        }
+        if matches!(relay.next_hop, NextHop::Smtps(_)) && !relay.starttls.is_always() {
+            let reason = format!("relay.next_hop = \"{}\": {SMTPS}", relay.next_hop);
+            return Err((next_hop_at, reason));
         }
         if let Some(seconds) = self.next_hop_timeout {
             if *seconds.get_ref() == 0 {
@@ -314,6 +326,10 @@ mod tests {
             (
                 "next_hop = \"here\"",
                 "relay.next_hop = \"here\": write host:port",
+            ),
+            (
+                "next_hop = \"smtps:mx:465\"\nstarttls = \"may\"",
+                "relay.next_hop = \"smtps:mx:465\": TLS from the first byte on: set starttls",
             ),
             (
                 "xforward_from = [\"mx\"]",

@@ -1,4 +1,4 @@
-//! TLS by STARTTLS (RFC 3207): certificates from PEM files, and how far whoever answers is believed.
+//! TLS by STARTTLS (RFC 3207) or from the first byte on (RFC 8314): certificates from PEM files, and how far whoever answers is believed.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -32,7 +32,19 @@ pub enum StartTls {
     Verify,
 }
 
+/// What is missing where TLS is spoken from the first byte on.
+pub(super) const SMTPS: &str = "TLS from the first byte on: set starttls = \"verify\" with ca, or \"encrypt\", which \
+     believes whoever answers";
+
 impl StartTls {
+    /// Whether TLS is spoken in any case.
+    pub fn is_always(self) -> bool {
+        match self {
+            Self::None | Self::May => false,
+            Self::Encrypt | Self::Verify => true,
+        }
+    }
+
     /// Its name in the configuration.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -56,6 +56,10 @@ pub enum Formula {
 /// Reads a stream `Equation Native`, or the native data of an object of class `Equation.3`.
 pub fn native(data: &[u8], budget: &Budget) -> Result<Formula, Halt> {
     let size = crate::bytes::u16_at(data, 0).map_or(0, usize::from);
+    // Version, platform and product: the editor of Office 95 wrote no header in front.
+    if matches!(data, [1..=2, 0..=1, 0..=1, ..]) {
+        return formula(data, budget);
+    }
     if size != HEADER {
         return Ok(Formula::Invalid {
             at: 0,
@@ -305,6 +309,24 @@ mod tests {
     const SUM: &[u8] = &[
         10, 1, 2, 0x83, b'x', 0, 2, 0x86, b'+', 0, 2, 0x88, b'1', 0, 0, 0,
     ];
+
+    #[test]
+    fn a_formula_of_the_second_version_has_no_header() {
+        let head = [2, 0, 1, 1, 0];
+        let formula = |records: &[u8]| {
+            let data = [&head[..], records].concat();
+            native(&data, &Budget::new(Limits::default(), None)).unwrap()
+        };
+        let sum = [
+            10, 1, 0x12, 0x83, b'F', 2, 0x86, b'=', 0x12, 0x83, b'q', 0, 0,
+        ];
+        assert!(matches!(
+            formula(&sum),
+            Formula::WellFormed { version: 2, .. }
+        ));
+        let font = [&[8, 0x80, 1][..], &[b'A'; 60], &[0]].concat();
+        assert!(matches!(formula(&font), Formula::Overflow { .. }));
+    }
 
     #[test]
     fn an_ordinary_formula_is_well_formed() {

@@ -14,6 +14,8 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::config::{Gateway, Listen, Protocol};
 
+use super::server::NotServed;
+
 /// One listening socket.
 #[derive(Debug)]
 pub(super) enum Listener {
@@ -111,7 +113,7 @@ impl AsyncWrite for Connection {
 
 /// Opens the listeners of a configuration. Those that systemd hands over take the places of the configured ones. The
 /// error says which, and why.
-pub(super) async fn open(gateway: &Gateway) -> Result<Vec<(Protocol, Listener)>, String> {
+pub(super) async fn open(gateway: &Gateway) -> Result<Vec<(Protocol, Listener)>, NotServed> {
     let mut handed = Handed::from_environment();
     let mut open = Vec::new();
     for (protocol, listen) in &gateway.listeners {
@@ -120,11 +122,33 @@ pub(super) async fn open(gateway: &Gateway) -> Result<Vec<(Protocol, Listener)>,
             None => bind(listen).await,
         };
         let name = protocol.as_str();
-        let ours = ours.map_err(|error| format!("{name}: cannot listen on {listen}: {error}"))?;
+        let ours = ours.map_err(|error| NotServed {
+            what: format!("{name}: cannot listen on {listen}: {error}"),
+            hint: hint(listen, error.kind()),
+        })?;
         open.push((*protocol, ours));
     }
     handed.warn_of_rest();
     Ok(open)
+}
+
+/// What to do where a socket cannot be opened.
+fn hint(listen: &Listen, why: io::ErrorKind) -> &'static str {
+    match (listen, why) {
+        (Listen::Tcp(_), io::ErrorKind::AddrInUse) => "`ss -ltnp` shows who listens there",
+        (Listen::Unix(_), io::ErrorKind::AddrInUse) => "`ss -lxp` shows who listens there",
+        (Listen::Unix(_), io::ErrorKind::NotFound) => {
+            "make the folder; under systemd RuntimeDirectory= does, as in deploy/sekisho.service"
+        }
+        (Listen::Unix(_), io::ErrorKind::PermissionDenied) => {
+            "the folder must be writable by the user of sekisho, and so must a socket that was left there"
+        }
+        (Listen::Unix(_), _) => "take away what is there, or name another path",
+        (Listen::Tcp(_), io::ErrorKind::PermissionDenied) => {
+            "ports below 1024 are not for every user: take another one, or have systemd open it"
+        }
+        (Listen::Tcp(_), _) => "`ip addr` shows the addresses of this machine",
+    }
 }
 
 /// What systemd hands over (sd_listen_fds(3)): sockets, each with a name where its unit gives one

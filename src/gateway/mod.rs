@@ -36,7 +36,8 @@ pub mod smtp;
 mod systemd;
 
 pub use auth::Authenticator;
+pub use canary::try_harmless;
 pub use interrupt::on_interrupt;
 pub use pool::Generation;
-pub use server::{Reload, Server, ServerSettings};
+pub use server::{NotServed, Reload, Server, ServerSettings};
 pub use smtp::Certificates;

@@ -48,6 +48,15 @@ pub struct ServerSettings {
     pub timeout: Duration,
 }
 
+/// Why nothing is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotServed {
+    /// What does not work.
+    pub what: String,
+    /// What to do about it.
+    pub hint: &'static str,
+}
+
 /// Everything but the sockets.
 pub struct Server {
     filter: Arc<Filter>,
@@ -64,7 +73,7 @@ impl Server {
         settings: ServerSettings,
         reload: Reload,
     ) -> Result<Self, String> {
-        canary::check(&generation)?;
+        canary::try_harmless(&generation.engine)?;
         let pool = Pool::start(Arc::new(generation), settings.threads, settings.max_waiting)
             .map_err(|error| format!("cannot start scan threads: {error}"))?;
         let filter = Filter::new(pool, store, tries, settings.max_memory, settings.timeout);
@@ -75,19 +84,23 @@ impl Server {
         })
     }
 
-    /// Opens the listeners and serves until SIGTERM or SIGINT; SIGHUP reloads. The error says what does not work.
-    pub fn serve(self, gateway: Gateway) -> Result<(), String> {
+    /// Opens the listeners and serves until SIGTERM or SIGINT; SIGHUP reloads.
+    pub fn serve(self, gateway: Gateway) -> Result<(), NotServed> {
+        let machine = |error: std::io::Error| NotServed {
+            what: format!("cannot start: {error}"),
+            hint: "the log of the system may say more (`journalctl -k`)",
+        };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(cores.div_ceil(CORES_PER_SOCKET_THREAD))
             .enable_all()
             .build()
-            .map_err(|error| format!("cannot start: {error}"))?;
+            .map_err(machine)?;
         let served = runtime.block_on(async {
             let relay = smtp::Relay::new(&gateway, Arc::clone(&self.filter));
             let sockets = listen::open(&gateway).await?;
             let run = self.run(sockets, Arc::new(gateway), relay);
-            run.await.map_err(|error| error.to_string())
+            run.await.map_err(machine)
         });
         // A thread that hangs in a scan must not keep the process.
         runtime.shutdown_background();
@@ -149,7 +162,7 @@ impl Server {
         let reload = Arc::clone(&self.reload);
         let read = tokio::task::spawn_blocking(move || {
             let generation = reload()?;
-            canary::check(&generation)?;
+            canary::try_harmless(&generation.engine)?;
             Ok::<_, String>(generation)
         });
         let read = read

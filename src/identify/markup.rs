@@ -109,7 +109,7 @@ pub(super) fn by_root(words: &Words<'_>) -> Option<Kind> {
             .then_some(Kind::Xml)
             .or_else(|| html_by_declaration(&lower));
     };
-    if let Some(kind) = office_xml::identify(&root).or_else(|| windows(&root, &lower)) {
+    if let Some(kind) = office_xml::identify(&root).or_else(|| windows(&root, &lower, start)) {
         return Some(kind);
     }
     let tail = words.tail.to_ascii_lowercase();
@@ -202,12 +202,16 @@ fn end_of_doctype(doctype: &str) -> Option<&str> {
 }
 
 /// XML that Windows acts on when it is opened.
-fn windows(root: &Root<'_>, lower: &str) -> Option<Kind> {
+fn windows(root: &Root<'_>, lower: &str, text: &str) -> Option<Kind> {
     let names = |text: &str| root.attributes.contains(text);
     let holds = |text: &str| lower.contains(text);
     let kind = match root.local {
         "svg" => Kind::Svg,
-        "project" if names("schemas.microsoft.com/developer/msbuild") || is_build(lower, root) => {
+        // MSBuild takes no other case; in lower case it is the file of another build tool.
+        "project"
+            if names("schemas.microsoft.com/developer/msbuild")
+                || text.contains("Project") && is_build(lower, root) =>
+        {
             Kind::MsBuild
         }
         "mmc_consolefile" => Kind::Msc,
@@ -341,6 +345,10 @@ mod tests {
             (
                 "<Project ToolsVersion=\"4.0\"><Target Name=\"a\"/></Project>",
                 Kind::MsBuild,
+            ),
+            (
+                "<project name=\"a\" default=\"b\"><target name=\"b\"><exec executable=\"cmd\"/></target></project>",
+                Kind::Xml,
             ),
             (
                 "<?xml version='1.0'?>\n<MMC_ConsoleFile ConsoleVersion=\"3.0\">",

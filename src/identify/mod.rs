@@ -347,7 +347,7 @@ pub(crate) mod tests {
         let picture = [
             b"GIF89a".to_vec(),
             vec![0; 100],
-            b"%PDF-1.5".to_vec(),
+            b"%PDF-1.5\n1 0 obj\n".to_vec(),
             vec![0; 100],
         ]
         .concat();
@@ -363,6 +363,15 @@ pub(crate) mod tests {
                 at: 106
             }]
         );
+        // A mention is no document.
+        let mention = [
+            b"GIF89a".to_vec(),
+            vec![0; 100],
+            b"%PDF-".to_vec(),
+            vec![0; 100],
+        ]
+        .concat();
+        assert!(full(&mention).readings.is_empty());
         let archive =
             b"%PDF-1.4\nobj\nMIME-Version: 1.0\nContent-Type: multipart/related; boundary=x\n"
                 .to_vec();

@@ -18,12 +18,18 @@ const APPLICATION_TAIL: usize = 64 * 1024;
 /// The record at the end of a zip is this long, without its comment.
 const END_RECORD: usize = 22;
 
-/// Where a PDF starts that a reader would open.
+/// Where a PDF starts that a reader would open. Behind other bytes a mere mention is none: something of a PDF follows.
 pub(super) fn pdf_at(data: &[u8]) -> Option<usize> {
     let head = data
         .get(..PDF_HEADER_WITHIN.saturating_add(5))
         .unwrap_or(data);
-    memchr::memmem::find(head, b"%PDF-")
+    let at = memchr::memmem::find(head, b"%PDF-")?;
+    let follows = |mark: &[u8]| memchr::memmem::find(data.get(at..)?, mark);
+    let found = at == 0
+        || [&b" obj"[..], b"%%EOF"]
+            .into_iter()
+            .any(|mark| follows(mark).is_some());
+    found.then_some(at)
 }
 
 /// Adds what the bytes are plausible as besides `identity.kind`.

@@ -175,6 +175,7 @@ impl Office {
         let notify = &self.notify;
         Server {
             address: &notify.smtp,
+            by_tls: notify.smtps,
             starttls: notify.starttls,
             ca: notify.ca.as_deref(),
             login: notify.login.as_ref(),

@@ -1,4 +1,4 @@
-//! Hands one message to one recipient over SMTP (RFC 5321), with STARTTLS (RFC 3207) and a login (RFC 4954) where they
+//! Hands one message to one recipient over SMTP (RFC 5321), with TLS (RFC 3207, RFC 8314) and a login (RFC 4954) where they
 //! are asked for.
 //!
 //! Every recipient has a transaction, and so an answer, of its own, and addresses go out as they came in: some exist
@@ -58,6 +58,8 @@ pub(super) struct Letter<'a> {
 pub(super) struct Server<'a> {
     /// host:port.
     pub(super) address: &'a str,
+    /// Whether TLS is spoken from the first byte on.
+    pub(super) by_tls: bool,
     /// When TLS is spoken.
     pub(super) starttls: StartTls,
     /// Who is believed, where certificates are checked.
@@ -71,6 +73,7 @@ impl<'a> Server<'a> {
     pub(super) fn near(address: &'a str) -> Self {
         Self {
             address,
+            by_tls: false,
             starttls: StartTls::None,
             ca: None,
             login: None,
@@ -184,11 +187,20 @@ impl<'a> Talk<'a> {
             wire,
             offers: Vec::new(),
         };
+        let no_tls = |why: String| {
+            NotOpen::Tls(text::excerpt(&format!("{}: no TLS: {why}", server.address)))
+        };
+        if server.by_tls {
+            talk.secure(starttls).map_err(no_tls)?;
+        }
         let greeting = talk.reply()?;
         if !greeting.is_positive() {
             return Err(no(&greeting).into());
         }
         talk.hello()?;
+        if server.by_tls {
+            return Ok(talk);
+        }
         let offered = talk.offers("STARTTLS").is_some();
         match starttls {
             StartTls::None => return Ok(talk),
@@ -199,9 +211,12 @@ impl<'a> Talk<'a> {
             }
             _ => {}
         }
-        talk.secure(starttls).map_err(|why| {
-            NotOpen::Tls(text::excerpt(&format!("{}: no TLS: {why}", server.address)))
-        })?;
+        let go = talk.ask("STARTTLS");
+        let go = go.map_err(|error| no_tls(error.to_string()))?;
+        if go.code != 220 {
+            return Err(no_tls(go.shown()));
+        }
+        talk.secure(starttls).map_err(no_tls)?;
         talk.hello()?;
         Ok(talk)
     }
@@ -233,10 +248,6 @@ impl<'a> Talk<'a> {
     fn secure(&mut self, starttls: StartTls) -> Result<(), String> {
         // Read anew for every letter: a file that was replaced counts at once.
         let config = client_tls("notify", starttls, self.server.ca)?.ok_or("it is not set up")?;
-        let reply = self.ask("STARTTLS").map_err(|error| error.to_string())?;
-        if reply.code != 220 {
-            return Err(reply.shown());
-        }
         let address = self.server.address;
         let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
         let host = host.trim_start_matches('[').trim_end_matches(']');

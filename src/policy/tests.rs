@@ -301,7 +301,7 @@ fn what_does_not_hold_is_refused_with_its_line() {
         ),
         (
             "[[route]]\nname = \"a\"\nfrm = [\"x\"]\n",
-            "sekisho.toml:3: unknown field `frm`",
+            "sekisho.toml:3: unknown setting `frm`",
         ),
         (
             "[[route]]\nname = \"a\"\n[[route]]\nname = \"a\"\n",

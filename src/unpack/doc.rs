@@ -16,6 +16,9 @@ pub(super) const KINDS: &[Kind] = &[Kind::Doc, Kind::OleWord, Kind::Xls, Kind::P
 
 /// Notes what every `WordDocument` stream names outside: the document's own, and those of embedded documents.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    if super::ole::is_older(artifact) {
+        return Ok(());
+    }
     let mut ole = super::ole::open(artifact, nest)?;
     for position in 0..ole.entries().len() {
         nest.tick()?;

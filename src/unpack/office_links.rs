@@ -6,11 +6,11 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, MatchKind};
 
 use crate::formats::fields::Field;
 use crate::formats::office_links::{self, Link};
-use crate::formats::opc::{Relationship, Relationships, TargetMode};
+use crate::formats::opc::{self, Relationship, Relationships, TargetMode};
 use crate::formats::remote_reference;
 use crate::limits::Halt;
 use crate::model::{Artifact, Fact, Kind, Role, Trouble};
@@ -54,7 +54,13 @@ const SHEETS: &[&str] = &[
     "externalLink",
 ];
 
-static WORD_SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(WORDS).ok());
+/// No word is the start of another. Only this kind of match looks at many bytes at once.
+static WORD_SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let builder = AhoCorasick::builder()
+        .match_kind(MatchKind::LeftmostFirst)
+        .build(WORDS);
+    builder.ok()
+});
 
 /// Relationship types by their last step (ECMA-376 part 1, 11 to 15; [MS-OFFMACRO2] 2), in lower case, with what their
 /// target is to the document. Hyperlinks are missing on purpose: somebody has to click them.
@@ -135,7 +141,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         let interest = interest(text.as_bytes());
         if interest != Interest::NONE {
             nest.budget().spend(text.len())?;
-            read(&text, Place::Copy, interest, nest)?;
+            read(artifact, &text, (Place::Copy, interest), nest)?;
         }
         return Ok(());
     }
@@ -151,7 +157,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         std::borrow::Cow::Borrowed(text) => Place::Behind(data.len().saturating_sub(text.len())),
         std::borrow::Cow::Owned(_) => Place::Copy,
     };
-    read(&text, place, interest, nest)
+    read(artifact, &text, (place, interest), nest)
 }
 
 /// Whether it is markup in UTF-16, with a mark or without.
@@ -227,7 +233,12 @@ impl Place {
     }
 }
 
-fn read(text: &str, place: Place, interest: Interest, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+fn read(
+    artifact: &Artifact,
+    text: &str,
+    (place, interest): (Place, Interest),
+    nest: &mut Nest<'_>,
+) -> Result<(), Trouble> {
     if interest.relationships {
         let relationships = Relationships::read(text.as_bytes(), nest.budget())?;
         for deviation in relationships.deviations {
@@ -236,14 +247,24 @@ fn read(text: &str, place: Place, interest: Interest, nest: &mut Nest<'_>) -> Re
                 text::excerpt(&deviation.what),
             );
         }
-        for relationship in &relationships.list {
-            if let Some(role) = role(relationship) {
-                nest.note(Fact::External {
-                    at: place.of(relationship.at),
-                    role,
-                    target: relationship.target.clone(),
-                });
-            }
+        let outside = relationships.list.iter().filter_map(|relationship| {
+            let role = role(relationship)?;
+            Some((relationship, role))
+        });
+        let outside: Vec<_> = outside.collect();
+        let of_chart = outside.iter().any(|(_, role)| *role == Role::OleObject)
+            && is_of_chart(artifact, nest)?;
+        for (relationship, role) in outside {
+            // The table behind a chart is fetched when somebody edits it.
+            let role = match role {
+                Role::OleObject if of_chart => Role::Workbook,
+                role => role,
+            };
+            nest.note(Fact::External {
+                at: place.of(relationship.at),
+                role,
+                target: relationship.target.clone(),
+            });
         }
     }
     if !interest.links {
@@ -263,6 +284,50 @@ fn read(text: &str, place: Place, interest: Interest, nest: &mut Nest<'_>) -> Re
         note(link, place.of(at), nest);
     }
     Ok(())
+}
+
+/// Whether the relationships are those of a chart (ECMA-376 part 1, 14.2.1): by what stands in the part that has them.
+fn is_of_chart(artifact: &Artifact, nest: &Nest<'_>) -> Result<bool, Trouble> {
+    /// Parts that are looked through at most: each relationships part of a package looks for its own.
+    const PARTS: usize = 4096;
+    let source = artifact
+        .name
+        .as_ref()
+        .and_then(|name| source_of(&name.text));
+    let Some(source) = source else {
+        return Ok(false);
+    };
+    nest.budget().tick()?;
+    let part = nest
+        .beside()
+        .take(PARTS)
+        .find(|(name, _)| opc::part_name(&name.text) == source);
+    Ok(part.is_some_and(|(_, data)| is_chart(data)))
+}
+
+/// The part whose relationships stand in the part of this name.
+fn source_of(name: &str) -> Option<String> {
+    let name = opc::part_name(name);
+    let (folder, file) = name.rsplit_once("/_rels/")?;
+    Some(format!("{folder}/{}", file.strip_suffix(".rels")?))
+}
+
+/// Whether the first element of a part is that of a chart.
+fn is_chart(data: &[u8]) -> bool {
+    const HEAD: usize = 4096;
+    let head = String::from_utf8_lossy(data.get(..HEAD).unwrap_or(data));
+    let mut rest = head.trim_start_matches('\u{feff}').trim_start();
+    if let Some(declaration) = rest.strip_prefix("<?xml") {
+        rest = declaration
+            .split_once("?>")
+            .map_or("", |(_, rest)| rest)
+            .trim_start();
+    }
+    let name = rest.strip_prefix('<').and_then(|tag| {
+        tag.split(|c: char| c.is_whitespace() || matches!(c, '>' | '/'))
+            .next()
+    });
+    name.is_some_and(|name| name == "chartSpace" || name.ends_with(":chartSpace"))
 }
 
 /// The fact that values of nested fields were left out.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::bytes::Deviation;
-use crate::formats::ole::{ObjectType, Ole, Reach, Stream};
+use crate::formats::ole::{ObjectType, Ole, Reach, Stream, is_compound};
 use crate::formats::{self, msg, msi, offcrypto, office_crypt};
 use crate::limits::{Fault, Halt};
 use crate::model::{Artifact, Fact, Kind, Name, Trouble};
@@ -38,6 +38,12 @@ pub(super) const KINDS: &[Kind] = &[
 
 /// Pushes every stream that holds anything.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    if is_older(artifact) {
+        return Err(Trouble::NoReader(format!(
+            "{} that is no compound file",
+            artifact.kind.describe()
+        )));
+    }
     let mut ole = open(artifact, nest)?;
     for deviation in ole.deviations().to_vec() {
         nest.deviation(deviation.at, deviation.what);
@@ -110,6 +116,11 @@ fn made_files(artifact: &Artifact, ole: &Ole<'_>) -> BTreeSet<usize> {
         }
     }
     found
+}
+
+/// Whether it is a document from before its program wrote compound files, told by a mark of its own.
+pub(super) fn is_older(artifact: &Artifact) -> bool {
+    matches!(artifact.kind, Kind::OleWord | Kind::Hwp) && !is_compound(&artifact.data)
 }
 
 /// Opens an artifact as a compound file.

@@ -27,6 +27,9 @@ const WESTERN: u16 = 1252;
 
 /// Pushes the source of every module of every project.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    if super::ole::is_older(artifact) {
+        return Ok(());
+    }
     let mut ole = super::ole::open(artifact, nest)?;
     let storages = Storages::of(&ole, nest)?;
     let mut finder = Finder {

@@ -63,6 +63,24 @@ fn with_template(rels: Vec<u8>) -> Vec<u8> {
     word(&paragraph("Report"), &parts)
 }
 
+/// A Word document with a chart whose table lies elsewhere.
+fn with_chart(table: &str) -> Vec<u8> {
+    let chart = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<c:chartSpace xmlns:c=\"http://schemas.openxmlformats.org/drawingml/2006/chart\" xmlns:r=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships\"><c:chart/><c:externalData r:id=\"rId0\"/></c:chartSpace>";
+    let kind = format!("{RELATIONS}/oleObject");
+    let parts = [
+        (
+            "word/_rels/document.xml.rels",
+            relationships(&[(&format!("{RELATIONS}/chart"), "charts/chart1.xml", false)]),
+        ),
+        ("word/charts/chart1.xml", chart.as_bytes().to_vec()),
+        (
+            "word/charts/_rels/chart1.xml.rels",
+            relationships(&[(&kind, table, true)]),
+        ),
+    ];
+    word(&paragraph("Sales"), &parts)
+}
+
 /// A Word document whose main part has external relationships of transitional types.
 fn with_links(list: &[(&str, &str)]) -> Vec<u8> {
     let kinds: Vec<String> = list
@@ -388,6 +406,14 @@ fn objects() -> Vec<Fixture> {
                     "file:///\\\\files.example.co.jp\\addresses.xlsx",
                 ),
             ]),
+        ),
+        (
+            "findings/external-object-link/miss-chart.docx",
+            with_chart("file:///\\\\fs1\\sales\\2026.xlsx"),
+        ),
+        (
+            "findings/external-object-link/hit-chart.docx",
+            with_chart("mhtml:http://192.0.2.8/a.html!x-usc:http://192.0.2.8/a.html"),
         ),
         (
             "findings/external-object-link/miss.xlsx",

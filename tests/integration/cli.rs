@@ -709,7 +709,7 @@ fn the_configuration_is_checked_shown_and_heeded() {
     assert_eq!(run.code, 1);
     assert!(
         run.stderr
-            .starts_with("sekisho: bad.toml:2: unknown field `max_dept`"),
+            .starts_with("sekisho: bad.toml:2: unknown setting `max_dept`"),
         "{run:?}"
     );
     assert_eq!(folder.run(&["config", "check", "gone.toml"]).code, 2);

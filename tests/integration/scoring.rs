@@ -66,7 +66,10 @@ const FINDINGS: &[Row] = &[
         "active-content",
         Critical,
         false,
-        &[("linked-media", Medium, false)],
+        &[
+            ("linked-media", Medium, false),
+            ("clicked-handler", Medium, false),
+        ],
     ),
     ("ole-package", "active-content", Low, false, NONE),
     (

@@ -120,11 +120,17 @@ impl Hop {
             wire,
             replies: Replies::default(),
             offers: Offers::default(),
-            lmtp: !matches!(settings.next_hop, NextHop::Smtp(_)),
+            lmtp: matches!(settings.next_hop, NextHop::Lmtp(_) | NextHop::LmtpUnix(_)),
             patience,
             dirty: false,
             accepted: 0,
         };
+        let by_tls = matches!(settings.next_hop, NextHop::Smtps(_));
+        if by_tls {
+            hop.speak_tls(relay, certificates)
+                .await
+                .map_err(TryDown::Tls)?;
+        }
         let greeting = hop.reply(patience).await?;
         if !greeting.is_positive() {
             return Err(Down(format!("it says {}", greeting.shown())).into());
@@ -135,8 +141,12 @@ impl Hop {
             );
         }
         hop.hello(&relay.name).await?;
-        if starttls == StartTls::None || (starttls == StartTls::May && !hop.offers.has("STARTTLS"))
-        {
+        let no_more = match starttls {
+            StartTls::None => true,
+            StartTls::May => !hop.offers.has("STARTTLS"),
+            StartTls::Encrypt | StartTls::Verify => by_tls,
+        };
+        if no_more {
             return Ok(hop);
         }
         hop.start_tls(relay, certificates)
@@ -166,8 +176,6 @@ impl Hop {
         relay: &Relay,
         certificates: &Certificates,
     ) -> Result<(), String> {
-        let connector = certificates.connector.clone();
-        let connector = TlsConnector::from(connector.ok_or("TLS is not set up")?);
         if !self.offers.has("STARTTLS") {
             return Err("it does not offer STARTTLS".to_owned());
         }
@@ -179,8 +187,20 @@ impl Hop {
             // Injected by somebody on the way.
             return Err("it says something between STARTTLS and TLS".to_owned());
         }
+        self.speak_tls(relay, certificates).await
+    }
+
+    async fn speak_tls(
+        &mut self,
+        relay: &Relay,
+        certificates: &Certificates,
+    ) -> Result<(), String> {
+        let connector = certificates.connector.clone();
+        let connector = TlsConnector::from(connector.ok_or("TLS is not set up")?);
         let host = match &relay.settings.next_hop {
-            NextHop::Smtp(address) | NextHop::Lmtp(address) => host(address),
+            NextHop::Smtp(address) | NextHop::Smtps(address) | NextHop::Lmtp(address) => {
+                host(address)
+            }
             NextHop::LmtpUnix(_) => "localhost",
         };
         let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
@@ -382,7 +402,7 @@ impl From<Down> for TryDown {
 
 async fn open(next_hop: &NextHop) -> std::io::Result<Box<dyn Wire>> {
     match next_hop {
-        NextHop::Smtp(address) | NextHop::Lmtp(address) => {
+        NextHop::Smtp(address) | NextHop::Smtps(address) | NextHop::Lmtp(address) => {
             let stream = TcpStream::connect(address.as_str()).await?;
             stream.set_nodelay(true)?;
             Ok(Box::new(stream))

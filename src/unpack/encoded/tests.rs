@@ -54,6 +54,11 @@ fn base64_of_a_program_is_decoded_however_it_is_laid_out() {
         format!("x\n\n{}\n\nbye", lines(&whole, 76, "\r\n")),
         format!("s = \"{}\"", lines(&whole, 60, "\" & _\r\n    \"")),
         format!("var s = '{}';", lines(&whole, 60, "' +\n '")),
+        format!(
+            "<v:shape o:gfxdata=\"{}&#xA;\"/>",
+            lines(&whole, 76, "&#xA;")
+        ),
+        format!("<v:shape o:gfxdata=\"{}\"/>", lines(&whole, 76, " ")),
         format!("AVeryLongWordOfTheSameAlphabet\n{whole}"),
         format!("s = \"{}\"", whole.chars().rev().collect::<String>()),
         format!("<a href=\"data:application/octet-stream;base64,{whole}\">x</a>"),

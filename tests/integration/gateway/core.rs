@@ -62,6 +62,8 @@ fn unix_sockets_take_the_place_of_stale_ones_and_never_of_a_file() {
     assert!(refused(&socket).contains("clamd: cannot listen on unix:"));
     let file = place.write("file", "text");
     assert!(refused(&file).contains("a file that is no socket is there"));
+    let said = refused(&place.0.join("none/clamd.sock"));
+    assert!(said.contains("hint: make the folder"), "{said}");
     assert_eq!(std::fs::read_to_string(file).unwrap(), "text");
     drop(gateway);
 }
@@ -76,9 +78,9 @@ fn systemd_hands_over_sockets_by_name_and_in_order() {
         let http = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = http.local_addr().unwrap().port();
         // What the configuration says is not listened on then.
-        let idle = free_port();
+        let (idle, other) = (free_port(), free_port());
         let text = format!(
-            "[clamd]\nlisten = \"127.0.0.1:{idle}\"\n[http]\nlisten = \"127.0.0.1:{idle}\"\n[quarantine]\npath = \"{}\"\n",
+            "[clamd]\nlisten = \"127.0.0.1:{idle}\"\n[http]\nlisten = \"127.0.0.1:{other}\"\n[quarantine]\npath = \"{}\"\n",
             place.0.join("store").display()
         );
         let config = place.write("sekisho.toml", &text);
@@ -99,7 +101,9 @@ fn systemd_hands_over_sockets_by_name_and_in_order() {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.contains("200 OK"), "{answer}");
-        assert!(TcpStream::connect(("127.0.0.1", idle)).is_err());
+        for port in [idle, other] {
+            assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+        }
         child.kill().unwrap();
         child.wait().unwrap();
     }

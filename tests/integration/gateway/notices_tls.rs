@@ -17,8 +17,15 @@ use super::relay_tls::certificate;
 /// What the server is told; `TLS` where it begins.
 type Seen = Arc<Mutex<Vec<String>>>;
 
+/// When TLS begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tls {
+    Asked,
+    AtOnce,
+}
+
 /// A server that takes mail by TLS only, from who knows the password "pass word" only, by `mechanisms`.
-fn server(place: &Path, mechanisms: &'static str) -> (u16, Seen) {
+fn server(place: &Path, tls: Tls, mechanisms: &'static str) -> (u16, Seen) {
     let chain = CertificateDer::pem_file_iter(place.join("cert.pem")).unwrap();
     let chain = chain.collect::<Result<_, _>>().unwrap();
     let key = PrivateKeyDer::from_pem_file(place.join("key.pem")).unwrap();
@@ -36,7 +43,7 @@ fn server(place: &Path, mechanisms: &'static str) -> (u16, Seen) {
     let all = Arc::clone(&seen);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let _ = serve(stream, &config, mechanisms, &all);
+            let _ = serve(stream, &config, tls, mechanisms, &all);
         }
     });
     (port, seen)
@@ -45,22 +52,21 @@ fn server(place: &Path, mechanisms: &'static str) -> (u16, Seen) {
 fn serve(
     mut stream: TcpStream,
     config: &Arc<ServerConfig>,
+    tls: Tls,
     mechanisms: &str,
     seen: &Seen,
 ) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    stream.write_all(b"220 mail.test\r\n")?;
-    loop {
-        let said = line(&mut stream, seen)?;
-        match said.split(' ').next().unwrap_or_default() {
-            "EHLO" => stream.write_all(b"250-mail.test\r\n250 STARTTLS\r\n")?,
-            "STARTTLS" => break stream.write_all(b"220 go\r\n")?,
-            _ => stream.write_all(b"530 5.7.0 TLS first\r\n")?,
-        }
+    if tls == Tls::Asked {
+        in_clear(&mut stream, seen)?;
     }
     seen.lock().unwrap().push("TLS".to_owned());
     let session = ServerConnection::new(Arc::clone(config)).unwrap();
     let mut stream = StreamOwned::new(session, stream);
+    if tls == Tls::AtOnce {
+        stream.write_all(b"220 mail.test\r\n")?;
+        stream.flush()?;
+    }
     let mut known = false;
     loop {
         let said = line(&mut stream, seen)?;
@@ -93,6 +99,19 @@ fn serve(
     }
 }
 
+/// Until it is asked for TLS.
+fn in_clear(stream: &mut TcpStream, seen: &Seen) -> std::io::Result<()> {
+    stream.write_all(b"220 mail.test\r\n")?;
+    loop {
+        let said = line(stream, seen)?;
+        match said.split(' ').next().unwrap_or_default() {
+            "EHLO" => stream.write_all(b"250-mail.test\r\n250 STARTTLS\r\n")?,
+            "STARTTLS" => return stream.write_all(b"220 go\r\n"),
+            _ => stream.write_all(b"530 5.7.0 TLS first\r\n")?,
+        }
+    }
+}
+
 fn told(known: bool) -> String {
     match known {
         true => "235 2.7.0 welcome",
@@ -114,10 +133,10 @@ fn line(stream: &mut impl Read, seen: &Seen) -> std::io::Result<String> {
 }
 
 /// A gateway that has something to tell by this server.
-fn gateway(place: &Place, port: u16, password: &str) -> Gateway {
+fn gateway(place: &Place, server: &str, password: &str) -> Gateway {
     place.write("password", password);
     let notify = format!(
-        "[notify]\nfrom = \"gate@hq.test\"\nsmtp = \"127.0.0.1:{port}\"\nstarttls = \"verify\"\nca = \"cert.pem\"\n\
+        "[notify]\nfrom = \"gate@hq.test\"\nsmtp = \"{server}\"\nstarttls = \"verify\"\nca = \"cert.pem\"\n\
          user = \"gate\"\npassword = \"password\"\nadmins = [\"admin@hq.test\"]\nrecipients = false\n"
     );
     let relay = super::host::free_port();
@@ -139,19 +158,27 @@ fn gateway(place: &Place, port: u16, password: &str) -> Gateway {
 
 #[test]
 fn notices_go_by_tls_with_a_login() {
-    for mechanisms in ["LOGIN PLAIN", "LOGIN"] {
+    for (tls, mechanisms) in [
+        (Tls::Asked, "LOGIN PLAIN"),
+        (Tls::Asked, "LOGIN"),
+        (Tls::AtOnce, "PLAIN"),
+    ] {
         let place = Place::new();
         let Some(()) = certificate(&place) else {
             return;
         };
-        let (port, seen) = server(&place.0, mechanisms);
-        let gateway = gateway(&place, port, "pass word\n");
+        let (port, seen) = server(&place.0, tls, mechanisms);
+        let prefix = if tls == Tls::AtOnce { "smtps:" } else { "" };
+        let gateway = gateway(&place, &format!("{prefix}127.0.0.1:{port}"), "pass word\n");
         until("the notice arrives", || {
             gateway.log().contains("notice sent")
         });
         let seen = seen.lock().unwrap().clone();
         let tls = seen.iter().position(|line| line == "TLS").unwrap();
-        assert_eq!(&seen[..tls], ["EHLO localhost", "STARTTLS"]);
+        match prefix {
+            "" => assert_eq!(&seen[..tls], ["EHLO localhost", "STARTTLS"]),
+            _ => assert!(seen[..tls].is_empty()),
+        }
         assert!(
             seen.contains(&"RCPT TO:<admin@hq.test>".to_owned()),
             "{seen:?}"
@@ -166,8 +193,8 @@ fn a_login_or_a_certificate_that_is_not_believed_is_told_and_the_notice_waits() 
     let Some(()) = certificate(&place) else {
         return;
     };
-    let (port, _) = server(&place.0, "PLAIN");
-    let running = gateway(&place, port, "wrong");
+    let (port, _) = server(&place.0, Tls::Asked, "PLAIN");
+    let running = gateway(&place, &format!("127.0.0.1:{port}"), "wrong");
     until("it waits", || running.log().contains("notice waits"));
     let log = running.log();
     assert!(
@@ -179,8 +206,8 @@ fn a_login_or_a_certificate_that_is_not_believed_is_told_and_the_notice_waits() 
     // Somebody else on the way.
     let (other, place) = (place, Place::new());
     certificate(&place).unwrap();
-    let (port, seen) = server(&other.0, "PLAIN");
-    let gateway = gateway(&place, port, "pass word");
+    let (port, seen) = server(&other.0, Tls::AtOnce, "PLAIN");
+    let gateway = gateway(&place, &format!("smtps:127.0.0.1:{port}"), "pass word");
     until("it waits", || gateway.log().contains("notice waits"));
     assert!(gateway.log().contains("no TLS: "), "{}", gateway.log());
     let seen = seen.lock().unwrap().clone();

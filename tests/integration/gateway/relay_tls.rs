@@ -6,8 +6,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
+use tokio_rustls::TlsAcceptor;
 
 use super::hop::{Hop, Talk, code};
 use super::host::{Gateway, Place, free_port, until};
@@ -56,11 +57,49 @@ pub(super) fn certificate(place: &Place) -> Option<()> {
 }
 
 fn relay(place: &Place, next_hop: u16, more: &str) -> (Gateway, u16) {
+    relay_to(place, &format!("127.0.0.1:{next_hop}"), more)
+}
+
+fn relay_to(place: &Place, next_hop: &str, more: &str) -> (Gateway, u16) {
     let port = free_port();
     let table = format!(
-        "[relay]\nlisten = \"127.0.0.1:{port}\"\nnext_hop = \"127.0.0.1:{next_hop}\"\nnext_hop_timeout = 5\n{more}"
+        "[relay]\nlisten = \"127.0.0.1:{port}\"\nnext_hop = \"{next_hop}\"\nnext_hop_timeout = 5\n{more}"
     );
     (Gateway::start(place, &table), port)
+}
+
+/// A port where TLS is spoken from the first byte on, with another one behind it.
+fn tls_in_front_of(place: &Place, port: u16) -> u16 {
+    let chain = CertificateDer::pem_file_iter(place.0.join("cert.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(place.0.join("key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain.collect::<Result<_, _>>().unwrap(), key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let (told, front) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            told.send(listener.local_addr().unwrap().port()).unwrap();
+            while let Ok((stream, _)) = listener.accept().await {
+                if let Ok(mut outer) = acceptor.accept(stream).await {
+                    let mut inner = tokio::net::TcpStream::connect(("127.0.0.1", port))
+                        .await
+                        .unwrap();
+                    let _ = tokio::io::copy_bidirectional(&mut outer, &mut inner).await;
+                }
+            }
+        });
+    });
+    front.recv().unwrap()
 }
 
 /// Sends a mail; gives the codes.
@@ -140,6 +179,18 @@ fn tls_is_spoken_to_the_next_hop_as_configured() {
             }
         }
         assert_eq!(hop.all().len(), arrived);
+    }
+    // From the first byte on, as on port 465.
+    let wrapped = tls_in_front_of(&inner_place, hop.port);
+    for (authority, expected) in [(&inner_place, &[250, 250, 354, 250][..]), (&other, &[421])] {
+        let ca = authority.0.join("cert.pem");
+        let place = Place::new();
+        let (outer, outer_port) = relay_to(
+            &place,
+            &format!("smtps:127.0.0.1:{wrapped}"),
+            &format!("starttls = \"verify\"\nca = \"{}\"\n", ca.display()),
+        );
+        assert_eq!(send(outer_port), expected, "{}", outer.log());
     }
     // A next hop that offers none.
     let place = Place::new();

@@ -20,7 +20,7 @@ fn a_reload_that_does_not_hold_is_refused_with_its_line_and_what_runs_stays() {
     };
     reloads(
         &format!("{good}\n[scan]\ntimeot = 1\n"),
-        "unknown field `timeot`",
+        "unknown setting `timeot`",
     );
     assert!(
         gateway.log().contains("sekisho.toml:9"),
@@ -34,6 +34,18 @@ fn a_reload_that_does_not_hold_is_refused_with_its_line_and_what_runs_stays() {
     reloads(
         &rules,
         "a harmless mail (plain) is suspicious by yara:everything",
+    );
+    // The check says so beforehand, and what to do.
+    let check = std::process::Command::new(env!("CARGO_BIN_EXE_sekisho"))
+        .args(["config", "check"])
+        .arg(&config)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&check.stderr).into_owned();
+    assert_eq!(check.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("is suspicious by yara:everything\n") && said.contains("hint: "),
+        "{said}"
     );
     place.write("own.yar", "rule nothing { condition: false }\n");
     reloads(&rules, " reloaded ");
@@ -92,7 +104,9 @@ fn an_address_in_use_is_said_at_the_start() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let expected = format!("milter: cannot listen on 127.0.0.1:{}", gateway.milter);
     assert!(
-        output.status.code() == Some(2) && said.contains(&expected),
+        output.status.code() == Some(2)
+            && said.contains(&expected)
+            && said.contains("hint: `ss -ltnp`"),
         "{said}"
     );
 }

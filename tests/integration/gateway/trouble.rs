@@ -20,10 +20,14 @@ struct Fronts {
 
 impl Fronts {
     fn start(place: &Place) -> Self {
+        Self::start_with(place, "")
+    }
+
+    fn start_with(place: &Place, more: &str) -> Self {
         let (relay, clamd) = (free_port(), free_port());
         let hop = super::hop::Hop::start();
         let more = format!(
-            "[relay]\nlisten = \"127.0.0.1:{relay}\"\nnext_hop = \"127.0.0.1:{}\"\n[clamd]\nlisten = \"127.0.0.1:{clamd}\"\n",
+            "[relay]\nlisten = \"127.0.0.1:{relay}\"\nnext_hop = \"127.0.0.1:{}\"\n[clamd]\nlisten = \"127.0.0.1:{clamd}\"\n{more}",
             hop.port
         );
         Self {
@@ -242,4 +246,45 @@ fn clients_that_stop_half_way_hold_up_nobody_and_leave_nothing_behind() {
             && ["relay", "milter", "clamd"].into_iter().all(idle)
     });
     assert_eq!(fronts.hop.all().len(), 1);
+}
+
+#[test]
+fn a_message_that_is_never_scanned_in_time_is_kept_from_the_third_time_on_at_every_front() {
+    let place = Place::new();
+    // Harmless mails are shorter than what it takes its time with.
+    place.write(
+        "slow.yar",
+        "rule slow { condition: filesize > 4000 and filename != \"x\" and\n for all i in (0..20000000000) : (uint8(i % filesize) >= 0) }\n",
+    );
+    let fronts = Fronts::start_with(
+        &place,
+        "[scan]\ntimeout = 1\nthreads = 4\n[rules]\npaths = [\"slow.yar\"]\n",
+    );
+    let long = |id: &str| [clean(id), b"a line of text\r\n".repeat(400)].concat();
+    let relay = || send(fronts.relay, &["a@hq.test"], &long("relay")).unwrap();
+    let milter = || milter(fronts.gateway.milter, "b@hq.test", &long("milter"));
+    let clamd = || clamd(fronts.clamd, &long("clamd"));
+    let ways: [&(dyn Fn() -> String + Sync); 3] = [&relay, &milter, &clamd];
+    let said: Vec<Vec<String>> = std::thread::scope(|scope| {
+        let tried = ways.map(|way| scope.spawn(|| (0..3).map(|_| way()).collect()));
+        tried.map(|thread| thread.join().unwrap()).into()
+    });
+    for (answers, again) in said.iter().zip(["451 4.7.1 ", "y451 4.7.1 ", "stream: "]) {
+        assert!(
+            answers[..2].iter().all(|said| said.starts_with(again)),
+            "{said:?}"
+        );
+    }
+    let [relay, milter, clamd] = [&said[0], &said[1], &said[2]];
+    assert!(relay[2].starts_with("250 "), "{relay:?}");
+    assert_eq!(milter[2], "d");
+    assert!(clamd[1].ends_with(" ERROR"), "{clamd:?}");
+    assert_eq!(
+        clamd[2],
+        "stream: Heuristics.Limits.Exceeded.MaxScanTime FOUND"
+    );
+    // Both are there, and others are served as ever.
+    assert_eq!(fronts.gateway.quarantine().len(), 2);
+    let said = send(fronts.relay, &["a@hq.test"], &clean("short")).unwrap();
+    assert!(said.starts_with("250 "), "{said}");
 }
