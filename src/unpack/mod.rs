@@ -35,6 +35,7 @@ mod nest;
 mod nsis;
 mod ntfs;
 mod objects;
+mod odf_locked;
 mod office_links;
 mod office_xml;
 mod ole;
@@ -131,6 +132,12 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "zip",
         kinds: ZIP_BASED,
         run: zip::run,
+    },
+    // On the members that the reader of zips made.
+    Unpacker {
+        name: "odf_locked",
+        kinds: odf_locked::KINDS,
+        run: odf_locked::run,
     },
     // On the members that the reader of zips made.
     Unpacker {
