@@ -52,6 +52,11 @@ pub(super) fn add_readings(identity: &mut Identity, data: &[u8], budget: &Budget
     if identity.kind.family() != Family::Disk
         && let Some(kind) = disk::by_far_mark(data)
     {
+        // Its first block is a stream.
+        if kind == Kind::Dmg && identity.kind.family() == Family::Compressed {
+            identity.readings.push(identity.kind);
+            identity.kind = kind;
+        }
         also(identity, kind, 0);
     }
     // An application of Linux in one file: the file system stands behind the program.
