@@ -29,22 +29,18 @@ pub(super) fn put(message: &Bytes, mark: &str) -> Bytes {
             .into();
     };
     let value = message.get(subject.value.clone()).unwrap_or_default();
-    let text = value.trim_ascii_start();
+    // Of this line: what follows an empty subject is not its own.
+    let blanks = value
+        .iter()
+        .take_while(|byte| matches!(byte, b' ' | b'\t'))
+        .count();
+    let text = subject.value.start.saturating_add(blanks);
+    let (before, text) = message.split_at_checked(text).unwrap_or((message, &[]));
     if text.starts_with(mark.as_bytes()) {
         return message.clone();
     }
-    let (before, after) = message
-        .split_at_checked(subject.value.start)
-        .unwrap_or((message, &[]));
-    [
-        before,
-        b" ",
-        mark.as_bytes(),
-        b" ",
-        after.trim_ascii_start(),
-    ]
-    .concat()
-    .into()
+    let before = before.get(..subject.value.start).unwrap_or(before);
+    [before, b" ", mark.as_bytes(), b" ", text].concat().into()
 }
 
 /// As it stands in a header: one encoded word where it is not plain ASCII.
