@@ -312,7 +312,7 @@ pub(super) fn check(
             })?,
             actions: actions(table.actions, catalogue)?,
             dry_run: table.dry_run,
-            subject_mark: table.subject_mark.map(subject_mark).transpose()?,
+            subject_mark: table.subject_mark.as_ref().map(subject_mark).transpose()?,
         };
         // A sender's address can be forged: who relies on it must not get less than everybody.
         if route.conditions.names_addresses()
@@ -537,7 +537,7 @@ impl Actions {
 
 /// The first key by which a route does less than the default would, if any.
 /// A few words that can stand in a header.
-fn subject_mark(given: Spanned<String>) -> Result<String, Refused> {
+fn subject_mark(given: &Spanned<String>) -> Result<String, Refused> {
     let text = given.get_ref();
     let bare = text.trim();
     let too_long = bare.chars().count() > LONGEST_MARK || bare.len() > LONGEST_MARK_BYTES;
