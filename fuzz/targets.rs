@@ -213,6 +213,11 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("ovba_compression", decompressed),
     ("ovba_dir", |data| drop(ovba::parse_dir(data, &budget()))),
     ("ovba_project", |data| drop(ovba::parse_project(data))),
+    ("ovba_signature", |data| {
+        let _ = ovba::read_signature(data);
+        let _ = ovba::in_summary(data).and_then(ovba::read_signature);
+        let _ = ovba::signed_digest(data, std::iter::once(data), &budget());
+    }),
     ("pcode", compiled),
     ("ole1", |data| {
         let _ = (ole1::object(data), ole1::package(data));

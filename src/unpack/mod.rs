@@ -71,6 +71,7 @@ pub use keys::{Candidate, Keys, Passwords};
 pub use mail::{breaks, first_reading};
 pub use nest::{Child, MESSAGE, Nest, Payload, Seen};
 pub use office_links::{facts as link_facts, role as leads_out};
+pub use vba::signers;
 pub use volumes::Sets;
 
 use crate::model::{Artifact, Kind, Trouble};
