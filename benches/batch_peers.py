@@ -126,7 +126,7 @@ def main():
         runs = [
             ("`sekisho batch` on the mailbox, tables and summary written", [arguments.sekisho, "batch", box, "-o", folder / "out", "-j1", "-q"]),
             ("clamscan on the files, two rules, no signatures", ["clamscan", "-r", "--no-summary", "-i", "-d", rules, files]),
-            ("olevba on the files", [tools / "olevba", "-r", "-a", "--no-xlm", files]),
+            ("olevba on the files", [tools / "olevba", "-a", *sorted(files.iterdir())]),
         ]
         for name, command in runs:
             seconds, processor = timed(command)
