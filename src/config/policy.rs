@@ -15,6 +15,10 @@ use crate::model::{Action, Level};
 /// Why a table does not hold: the offset in the file, and what would be right.
 pub(super) type Refused = (usize, String);
 
+/// Characters and bytes of a mark before a subject: with its encoding it fits into one encoded word (RFC 2047).
+const LONGEST_MARK: usize = 16;
+const LONGEST_MARK_BYTES: usize = 44;
+
 /// What decides over a finding, from the least to the most specific.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
@@ -152,7 +156,31 @@ pub struct Route {
     pub actions: Actions,
     /// Decide and log only.
     pub dry_run: bool,
+    /// What stands before the subject of mails that are tagged.
+    pub subject_mark: Option<String>,
 }
+
+/// How a macro project is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KnownMacros {
+    /// By the hash over its source, in lower-case hex.
+    Source(String),
+    /// By who signed it: SHA-256 over the certificate, in lower-case hex.
+    Signer(String),
+}
+
+impl KnownMacros {
+    /// As it is written.
+    pub fn written(&self) -> String {
+        match self {
+            Self::Source(hash) => hash.clone(),
+            Self::Signer(hash) => format!("{SIGNER}{hash}"),
+        }
+    }
+}
+
+/// What stands before the hash of a certificate.
+const SIGNER: &str = "signer:";
 
 /// Findings that are lifted before the policy looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,8 +191,8 @@ pub struct Allow {
     pub sha256: Option<String>,
     /// Of this id.
     pub finding: Option<String>,
-    /// What the macro project with this hash (lower-case hex) gives rise to.
-    pub vba: Option<String>,
+    /// What macro projects that are known like this give rise to.
+    pub vba: Option<KnownMacros>,
     /// Why, for the audit.
     pub reason: String,
     /// The last day on which it holds (UTC).
@@ -207,6 +235,10 @@ pub(super) struct RouteTable {
     /// Decide and log, change nothing.
     #[serde(default)]
     dry_run: bool,
+    /// What stands before the subject of mails that are tagged, such as "[suspicious]"; it breaks signatures of the
+    /// sender.
+    #[schemars(with = "Option<String>")]
+    subject_mark: Option<Spanned<String>>,
     /// Actions by level (clean, suspicious, malicious), `incomplete`, `unscannable`, group or finding.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
@@ -249,7 +281,8 @@ pub(super) struct AllowTable {
     /// A finding's id.
     #[schemars(with = "Option<String>")]
     finding: Option<Spanned<String>>,
-    /// Hash of a macro project, in hex, as `sekisho scan` prints it.
+    /// Hash of a macro project, in hex, or `signer:` and the hash of the certificate it is signed with, as `sekisho scan`
+    /// prints them.
     #[schemars(with = "Option<String>")]
     vba: Option<Spanned<String>>,
     /// Why, for the audit.
@@ -302,6 +335,7 @@ pub(super) fn check(
             })?,
             actions: actions(table.actions, catalogue)?,
             dry_run: table.dry_run,
+            subject_mark: table.subject_mark.as_ref().map(subject_mark).transpose()?,
         };
         // A sender's address can be forged: who relies on it must not get less than everybody.
         if route.conditions.names_addresses()
@@ -401,6 +435,14 @@ fn allow(table: AllowTable, catalogue: &Catalogue) -> Result<Allow, Refused> {
             )
         })
     };
+    let macros = |written: Spanned<String>| {
+        let span = written.span();
+        let text = written.get_ref();
+        match text.strip_prefix(SIGNER).map(str::to_owned) {
+            Some(hash) => in_hex(Spanned::new(span, hash)).map(KnownMacros::Signer),
+            None => in_hex(written).map(KnownMacros::Source),
+        }
+    };
     if let Some(id) = &table.finding
         && catalogue.entry(id.get_ref()).is_none()
         && !id.get_ref().starts_with("yara:")
@@ -418,7 +460,7 @@ fn allow(table: AllowTable, catalogue: &Catalogue) -> Result<Allow, Refused> {
         })?,
         sha256: table.sha256.map(in_hex).transpose()?,
         finding: table.finding.map(Spanned::into_inner),
-        vba: table.vba.map(in_hex).transpose()?,
+        vba: table.vba.map(macros).transpose()?,
         reason: table.reason.into_inner(),
         expires,
     };
@@ -525,6 +567,20 @@ impl Actions {
 }
 
 /// The first key by which a route does less than the default would, if any.
+/// A few words that can stand in a header.
+fn subject_mark(given: &Spanned<String>) -> Result<String, Refused> {
+    let text = given.get_ref();
+    let bare = text.trim();
+    let too_long = bare.chars().count() > LONGEST_MARK || bare.len() > LONGEST_MARK_BYTES;
+    if bare.is_empty() || too_long || bare.chars().any(char::is_control) {
+        let reason = format!(
+            "subject_mark = {text:?}: write 1 to {LONGEST_MARK} characters on one line, such as \"[suspicious]\""
+        );
+        return Err((given.span().start, reason));
+    }
+    Ok(bare.to_owned())
+}
+
 fn weaker_than_default(route: &Route, catalogue: &Catalogue) -> Option<String> {
     if route.dry_run {
         return Some("dry_run".to_owned());

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::policy::{Actions, Conditions, PolicySettings, Require, Unscannable};
+use super::policy::{Actions, Conditions, KnownMacros, PolicySettings, Require, Unscannable};
 
 /// Appends the tables of a policy.
 pub(super) fn write(policy: &PolicySettings, out: &mut String) {
@@ -11,15 +11,19 @@ pub(super) fn write(policy: &PolicySettings, out: &mut String) {
         let _ = writeln!(out, "\n[[route]]\nname = {}", quoted(&route.name));
         conditions(&route.conditions, out);
         let _ = writeln!(out, "dry_run = {}", route.dry_run);
+        if let Some(mark) = &route.subject_mark {
+            let _ = writeln!(out, "subject_mark = {}", quoted(mark));
+        }
         actions("route.actions", &route.actions, out);
     }
     for allow in &policy.allows {
         let _ = writeln!(out, "\n[[allow]]");
         conditions(&allow.conditions, out);
+        let vba = allow.vba.as_ref().map(KnownMacros::written);
         for (name, text) in [
             ("sha256", &allow.sha256),
             ("finding", &allow.finding),
-            ("vba", &allow.vba),
+            ("vba", &vba),
         ] {
             if let Some(text) = text {
                 let _ = writeln!(out, "{name} = {}", quoted(text));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use crate::config::{Actions, Allow, Conditions, Key, PolicySettings, Require, Route};
+use crate::config::{Actions, Allow, Conditions, Key, KnownMacros, PolicySettings, Require, Route};
 use crate::knowledge::Catalogue;
 use crate::model::{Action, Artifact, Envelope, Finding, Id, Raised, Report};
 use crate::score::{self, Thresholds};
@@ -37,6 +37,8 @@ pub struct Resolved {
     pub name: String,
     /// Decide and log only.
     pub dry_run: bool,
+    /// What stands before the subject of mails that are tagged.
+    pub subject_mark: Option<String>,
     conditions: Conditions,
     actions: Actions,
 }
@@ -96,6 +98,7 @@ impl Policy {
             Arc::new(Resolved {
                 name: route.name.clone(),
                 dry_run: route.dry_run,
+                subject_mark: route.subject_mark.clone(),
                 conditions: route.conditions.clone(),
                 actions: route.actions.over_built_in(),
             })
@@ -105,6 +108,7 @@ impl Policy {
             default: Arc::new(Resolved {
                 name: DEFAULT_ROUTE.to_owned(),
                 dry_run: false,
+                subject_mark: None,
                 conditions: Conditions::default(),
                 actions: Actions::built_in(),
             }),
@@ -206,7 +210,7 @@ impl Policy {
                 .sha256
                 .as_deref()
                 .map(|hash| under(&report.artifacts, hash));
-            let of_macros = allow.vba.as_deref().map(|hash| known(report, hash));
+            let of_macros = allow.vba.as_ref().map(|macros| known(report, macros));
             for (number, finding) in report.findings.iter().enumerate() {
                 let place = usize::try_from(finding.artifact).unwrap_or(usize::MAX);
                 let known = of_macros
@@ -435,8 +439,12 @@ enum Macros {
     Code,
 }
 
-/// What each artifact has to do with projects of a hash (lower-case hex).
-fn known(report: &Report, hash: &str) -> Vec<Macros> {
+/// What each artifact has to do with projects that are known.
+fn known(report: &Report, macros: &KnownMacros) -> Vec<Macros> {
+    let is_known = |artifact: &Artifact| match macros {
+        KnownMacros::Source(hash) => artifact.vba_hash().as_ref() == Some(hash),
+        KnownMacros::Signer(hash) => artifact.vba_signer().as_ref() == Some(hash),
+    };
     let mut known: Vec<Macros> = Vec::with_capacity(report.artifacts.len());
     for artifact in &report.artifacts {
         let place = |id: Id| usize::try_from(id).ok();
@@ -453,10 +461,10 @@ fn known(report: &Report, hash: &str) -> Vec<Macros> {
         let first = artifact
             .same_as
             .and_then(|id| report.artifacts.get(place(id)?));
-        let here = first.unwrap_or(artifact).vba_hash();
+        let here = is_known(first.unwrap_or(artifact));
         known.push(match code {
             true => Macros::Code,
-            false if here.as_deref() == Some(hash) => Macros::Project,
+            false if here => Macros::Project,
             false => Macros::Other,
         });
     }
