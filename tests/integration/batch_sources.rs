@@ -258,7 +258,7 @@ fn what_cannot_be_read_stops_nothing() {
 /// The subjects of a batch by their references.
 fn subjects(folder: &Folder, output: &str) -> Vec<(String, String)> {
     let run = folder.run(&["query", output, "--format", "json", "--since", "2000-01-01"]);
-    let text = format!("{}", run.stdout);
+    let text = run.stdout;
     let rows: Vec<Value> = match serde_json::from_str(&text) {
         Ok(rows) => rows,
         Err(_) => text
