@@ -161,24 +161,6 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
     let footer = disk[..512].to_vec();
     disk.extend(footer);
     all.push(("a.vhd", disk));
-    // Files that all are the same bytes.
-    let files: Vec<MacFile> = (0..12)
-        .map(|_| MacFile {
-            name: "a",
-            data: vec![1; 4096],
-            ..MacFile::default()
-        })
-        .collect();
-    let mut volume = build_images::hfs_plus(&files);
-    volume.resize(8 << 20, 7);
-    let blocks = u32::try_from((volume.len() >> 12) - 8).unwrap();
-    for number in 8..20u32 {
-        let fork = [1, number, 1].map(u32::to_be_bytes).concat();
-        let at = memchr::memmem::find(&volume, &fork).unwrap();
-        volume[at - 12..at - 4].copy_from_slice(&(u64::from(blocks) << 12).to_be_bytes());
-        volume[at..at + 12].copy_from_slice(&[blocks, 8, blocks].map(u32::to_be_bytes).concat());
-    }
-    all.push(("shared.hfs", volume));
     all
 }
 
