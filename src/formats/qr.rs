@@ -323,7 +323,7 @@ impl Bitmap {
             }
             let modules = version.mul_add(4.0, 17.0);
             let span = modules - 7.0;
-            let grid = rqrr::SimpleGrid::from_func(truncated(modules), |x, y| {
+            let sample = |x: usize, y: usize| {
                 let (along, down) = ((float(x) - 3.0) / span, (float(y) - 3.0) / span);
                 let at = |from: f64, right: f64, below: f64| {
                     from + along * (right - from) + down * (below - from)
@@ -333,13 +333,34 @@ impl Bitmap {
                 let inside = x >= 0.0 && y >= 0.0;
                 let pixel = self.pixel(truncated(x), truncated(y)).filter(|_| inside);
                 pixel.is_some_and(|pixel| pixel == corner.dark)
-            });
+            };
+            let size = truncated(modules);
+            if !has_timing(size, sample) {
+                return None;
+            }
+            let grid = rqrr::SimpleGrid::from_func(size, sample);
             let mut bytes = Vec::new();
             rqrr::Grid::new(grid).decode_to(&mut bytes).ok()?;
             let text = text_of(bytes);
             (!text.trim().is_empty()).then_some(text)
         })
     }
+}
+
+/// Whether the two lines between the finder patterns alternate (6.3.5), as far as a photograph lets them: chance
+/// patterns of a picture are told from a code by that, long before the code would be decoded.
+fn has_timing(size: usize, dark: impl Fn(usize, usize) -> bool) -> bool {
+    const LINE: usize = 6;
+    let between = 8..size.saturating_sub(8);
+    let cells = between.len().saturating_mul(2);
+    let wrong = between
+        .map(|at| {
+            let expected = at % 2 == 0;
+            usize::from(dark(at, LINE) != expected)
+                .saturating_add(usize::from(dark(LINE, at) != expected))
+        })
+        .fold(0usize, usize::saturating_add);
+    wrong.saturating_mul(10) <= cells.saturating_mul(3)
 }
 
 /// The text of a code: UTF-8, as nearly all writers make it, else Shift_JIS, which the standard takes from Japan.
