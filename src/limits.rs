@@ -403,6 +403,11 @@ impl Budget {
         Ok(())
     }
 
+    /// Bytes that may still be unpacked.
+    pub fn unpacked_left(&self) -> u64 {
+        self.limits.max_unpacked.saturating_sub(self.unpacked.get())
+    }
+
     /// Asks for a message of a mailbox at `depth` containers below the input: it has an account of its own, so only
     /// depth and time are asked here.
     pub fn admit_message(&self, depth: u32) -> Result<(), Halt> {
@@ -460,11 +465,22 @@ impl Budget {
             };
             let paid = self.check_time().and_then(|()| self.spend(len));
             if let Err(halt) = paid {
+                // What may still be unpacked is, so that where it ends does not hang on how it came.
+                if halt == Halt::Unpacked {
+                    let left = self.limits.max_unpacked.saturating_sub(self.unpacked.get());
+                    data.extend_from_slice(chunk.get(..index(left)).unwrap_or_default());
+                    self.unpacked.set(self.limits.max_unpacked);
+                }
                 fault = Some(Fault::Halt(halt));
                 break;
             }
-            data.extend_from_slice(chunk.get(..len).unwrap_or_default());
             let taken = meter.get().saturating_sub(start);
+            self.make_room(&mut data, len, taken, account);
+            data.extend_from_slice(chunk.get(..len).unwrap_or_default());
+            // A claim may be far too small, or lack.
+            if len >= chunk.len() / 2 && chunk.len() < CHUNK {
+                chunk.resize(chunk.len().saturating_mul(4).min(CHUNK), 0);
+            }
             if account.overdrawn(self.limits.max_ratio, taken, length(data.len())) {
                 fault = Some(Fault::Halt(Halt::Ratio));
                 break;
@@ -478,6 +494,30 @@ impl Budget {
             data.shrink_to_fit();
         }
         Decoded { data, fault }
+    }
+
+    /// Makes room for `len` bytes and, once a few came, for as many as the rest of the container makes at the ratio so
+    /// far: growing copies what came.
+    fn make_room(&self, data: &mut Vec<u8>, len: usize, taken: u64, account: &Account) {
+        if data.capacity().saturating_sub(data.len()) >= len {
+            return;
+        }
+        let came = length(data.len());
+        let rest = account
+            .size
+            .saturating_sub(account.consumed.saturating_add(taken));
+        let foreseen = match came >= length(CHUNK) {
+            true => came.saturating_mul(rest).checked_div(taken).unwrap_or(0),
+            false => 0,
+        };
+        let left = self.limits.max_unpacked.saturating_sub(self.unpacked.get());
+        let bounded = foreseen
+            .saturating_add(foreseen / 8)
+            .min(account.size.saturating_mul(self.limits.max_ratio))
+            .min(left)
+            .min(RESERVED);
+        // Where there is no room for it, it grows as it comes.
+        let _ = data.try_reserve(index(bounded.max(came)).max(len));
     }
 }
 
@@ -515,6 +555,33 @@ mod tests {
         let decoded = drain(&budget, 10 * CHUNK as u64, MIB);
         assert_eq!(decoded.data.len(), 3 * CHUNK);
         assert_eq!(decoded.fault, Some(Fault::Halt(Halt::Unpacked)));
+    }
+
+    #[test]
+    fn room_is_made_for_what_the_rest_of_the_container_holds() {
+        let (size, factor) = (4 * MIB, 3);
+        let data = vec![7; usize::try_from(size).unwrap()];
+        let source = Metered::new(&data);
+        let meter = source.meter();
+        // Three bytes of each.
+        struct Tripled<'a>(Metered<'a>);
+        impl Read for Tripled<'_> {
+            fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+                let mut some = vec![0; out.len() / 3];
+                let len = self.0.read(&mut some)?;
+                for (to, from) in out.chunks_exact_mut(3).zip(&some[..len]) {
+                    to.fill(*from);
+                }
+                Ok(len * 3)
+            }
+        }
+        let budget = Budget::new(Limits::default(), None);
+        let decoded = budget.read(&mut Tripled(source), &meter, &mut Account::new(size), 0);
+        assert_eq!(decoded.fault, None);
+        assert_eq!(length(decoded.data.len()), size * factor);
+        let room = length(decoded.data.capacity());
+        // Doubling from some thousands would be far from it, mostly.
+        assert!(room < size * factor * 3 / 2, "{room}");
     }
 
     #[test]

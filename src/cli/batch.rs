@@ -22,7 +22,7 @@ use crate::batch::plan::{Options, Plan, Sources};
 use crate::batch::progress::{Moment, Progress};
 use crate::batch::run::Run;
 use crate::batch::shard::{Selection, Shard};
-use crate::batch::{Artifacts, Keep, Malicious, OutputError, PartSummary, finish, merge};
+use crate::batch::{Artifacts, Keep, Malicious, PartSummary, finish, merge};
 use crate::config::{Config, Size};
 use crate::engine::{Engine, Memory};
 use crate::gateway::on_interrupt;
@@ -158,7 +158,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
         );
     }
     if arguments.shard.is_none() {
-        finish(&arguments.output, &engine.knowledge, settings.language()).map_err(output)?;
+        finish(&arguments.output, &engine.knowledge, settings.language())?;
     }
     tell(arguments, quiet, &total, started)?;
     Ok(exit(arguments.fail_at, &total))
@@ -274,7 +274,7 @@ fn left_to_do(
     let mut done = match begin {
         Begin::Anew => BTreeMap::new(),
         Begin::Resume | Begin::Share => {
-            checkpoint::done(std::slice::from_ref(&arguments.output), count).map_err(output)?
+            checkpoint::done(std::slice::from_ref(&arguments.output), count)?
         }
     };
     done.retain(|number, _| wanted(*number));
@@ -335,7 +335,7 @@ fn watch(run: Run, progress: &Arc<Progress>, quiet: bool) -> Result<PartSummary,
         bar.finish_and_clear();
     }
     match thread.join() {
-        Ok(result) => result.map_err(output),
+        Ok(result) => result.map_err(Failure::from),
         Err(_) => Err(Failure::new("the run broke down")
             .hint("--resume goes on with it; please report the internal error above")),
     }
@@ -380,12 +380,12 @@ fn unite(settings: &Settings, arguments: &Arguments, started: Instant) -> Result
         real(folder).is_some_and(|own| Some(own) == real(&arguments.output))
     };
     if !(folders.len() == 1 && folders.iter().all(same)) {
-        merge(folders, &arguments.output).map_err(output)?;
+        merge(folders, &arguments.output)?;
         if let Some(plan) = plan {
-            checkpoint::write(&arguments.output, &plan).map_err(output)?;
+            checkpoint::write(&arguments.output, &plan)?;
         }
     }
-    let total = finish(&arguments.output, &knowledge, settings.language()).map_err(output)?;
+    let total = finish(&arguments.output, &knowledge, settings.language())?;
     tell(arguments, quiet, &total, started)?;
     Ok(exit(arguments.fail_at, &total))
 }
@@ -436,17 +436,5 @@ fn exit(fail_at: FailAt, total: &PartSummary) -> Exit {
 
 fn told(error: CannotGoOn) -> Failure {
     let hint = error.hint();
-    hinted(Failure::new(error), hint)
-}
-
-fn output(error: OutputError) -> Failure {
-    let hint = error.hint();
-    hinted(Failure::new(error), hint)
-}
-
-fn hinted(failure: Failure, hint: Option<&str>) -> Failure {
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    Failure::new(error).hint_if(hint)
 }

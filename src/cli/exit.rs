@@ -74,6 +74,15 @@ impl Failure {
         }
     }
 
+    /// Adds what to do about it, where that is known.
+    #[must_use]
+    pub(super) fn hint_if(self, hint: Option<&str>) -> Self {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
+    }
+
     /// Adds what to do about it.
     #[must_use]
     pub(super) fn hint(self, hint: impl Into<String>) -> Self {

@@ -103,11 +103,7 @@ impl From<LevelName> for Level {
 impl From<OutputError> for Failure {
     fn from(error: OutputError) -> Self {
         let hint = error.hint();
-        let failure = Self::new(error);
-        match hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
+        Self::new(error).hint_if(hint)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::gateway::{Authenticator, Certificates, Generation, NotServed, Server, ServerSettings};
 use crate::notify::Post;
 use crate::policy::Policy;
-use crate::quarantine::{Store, StoreError, StoreSettings, Tries};
+use crate::quarantine::{Store, StoreSettings, Tries};
 use crate::rules::Rules;
 
 use super::exit::{Exit, Failure};
@@ -34,15 +34,8 @@ pub(super) fn run(settings: Settings, _: &Arguments) -> Result<Exit, Failure> {
         keep: quarantine.keep,
         max_size: quarantine.max_size,
     };
-    let stored = |error: StoreError| {
-        let failure = Failure::new(&error);
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    };
-    let store = Store::open(&quarantine.path, limits).map_err(stored)?;
-    let tries = Tries::open(&quarantine.path).map_err(stored)?;
+    let store = Store::open(&quarantine.path, limits)?;
+    let tries = Tries::open(&quarantine.path)?;
     let store = Arc::new(store);
     let post = match &config.notify {
         None => None,

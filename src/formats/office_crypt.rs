@@ -75,11 +75,22 @@ impl Hash {
 
     /// A password hashed so many times.
     fn spun(self, salt: &[u8], password: &str, rounds: u32) -> Vec<u8> {
-        let mut hash = self.digest(salt, &utf16(password));
-        for round in 0..rounds {
-            hash = self.digest(&round.to_le_bytes(), &hash);
+        fn all<D: Digest>(salt: &[u8], password: &[u8], rounds: u32) -> Vec<u8> {
+            let mut hash = D::new_with_prefix(salt).chain_update(password).finalize();
+            for round in 0..rounds {
+                let next = D::new_with_prefix(round.to_le_bytes());
+                hash = next.chain_update(&hash).finalize();
+            }
+            hash.to_vec()
         }
-        hash
+        let password = utf16(password);
+        match self {
+            Self::Md5 => all::<Md5>(salt, &password, rounds),
+            Self::Sha1 => all::<Sha1>(salt, &password, rounds),
+            Self::Sha256 => all::<Sha256>(salt, &password, rounds),
+            Self::Sha384 => all::<Sha384>(salt, &password, rounds),
+            Self::Sha512 => all::<Sha512>(salt, &password, rounds),
+        }
     }
 }
 

@@ -50,21 +50,49 @@ pub fn gray(data: &[u8], format: ImageFormat) -> Option<Gray> {
     reader.limits(limits);
     let picture = reader.decode().ok()?;
     let (width, height) = (index(picture.width()), index(picture.height()));
-    let pixels = if picture.color().has_alpha() {
-        let pairs = DynamicImage::into_luma_alpha8(picture).into_raw();
-        pairs
-            .chunks_exact(2)
-            .filter_map(|pair| {
-                let [luma, alpha] = pair else { return None };
-                let white = u16::from(u8::MAX.saturating_sub(*alpha));
-                let seen = u16::from(*luma).saturating_mul(u16::from(*alpha)) / 255;
-                u8::try_from(seen.saturating_add(white)).ok()
-            })
-            .collect()
-    } else {
-        picture.into_luma8().into_raw()
-    };
-    Gray::new(width, height, pixels)
+    Gray::new(width, height, brightness(picture))
+}
+
+/// The brightness of each pixel. The conversions of the crate go by colour profiles, at many times the cost.
+fn brightness(picture: DynamicImage) -> Vec<u8> {
+    match picture {
+        DynamicImage::ImageLuma8(gray) => gray.into_raw(),
+        DynamicImage::ImageLumaA8(gray) => {
+            let pixels = gray.as_raw().as_chunks::<2>().0.iter();
+            pixels.map(|&[luma, alpha]| on_white(luma, alpha)).collect()
+        }
+        DynamicImage::ImageRgb8(colours) => {
+            let pixels = colours.as_raw().as_chunks::<3>().0.iter();
+            pixels.map(|&colour| luma(colour)).collect()
+        }
+        DynamicImage::ImageRgba8(colours) => {
+            let pixels = colours.as_raw().as_chunks::<4>().0.iter();
+            pixels
+                .map(|&[red, green, blue, alpha]| on_white(luma([red, green, blue]), alpha))
+                .collect()
+        }
+        other if other.color().has_alpha() => {
+            brightness(DynamicImage::ImageLumaA8(other.into_luma_alpha8()))
+        }
+        other => other.into_luma8().into_raw(),
+    }
+}
+
+/// The brightness of a colour (ITU-R BT.709), in parts of 256.
+fn luma([red, green, blue]: [u8; 3]) -> u8 {
+    let part = |sample: u8, weight: u16| u16::from(sample).wrapping_mul(weight);
+    // The weights add up to 256, so that nothing wraps.
+    let sum = part(red, 54)
+        .wrapping_add(part(green, 183))
+        .wrapping_add(part(blue, 19));
+    sum.to_be_bytes()[0]
+}
+
+/// What is transparent is white.
+fn on_white(luma: u8, alpha: u8) -> u8 {
+    let seen = u16::from(luma).saturating_mul(u16::from(alpha)) / 255;
+    let white = u16::from(u8::MAX.saturating_sub(alpha));
+    u8::try_from(seen.saturating_add(white)).unwrap_or(u8::MAX)
 }
 
 /// The brightness of samples as a PDF holds them (ISO 32000-2 8.9.5): how many there are for a pixel shows by the length.

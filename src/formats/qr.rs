@@ -5,6 +5,8 @@
 //! there are. Codes that are turned or inverted are read; those photographed from the side are left out, and so is
 //! Micro QR.
 
+use std::borrow::Cow;
+
 use crate::bytes::index;
 use crate::limits::{Budget, Halt};
 
@@ -78,8 +80,9 @@ impl Gray {
     fn split_by_surroundings(&self) -> Bitmap {
         let reach = (self.width / 8).max(8);
         let mut dark = Vec::with_capacity(self.pixels.len());
-        // Sums of columns over the rows of the window, and their running sum.
+        // Sums of columns over the rows of the window, and sums of those in front of each column.
         let mut columns = vec![0u32; self.width];
+        let mut sums: Vec<u64> = Vec::with_capacity(self.width.saturating_add(1));
         let row = |number: usize| {
             let start = number.saturating_mul(self.width);
             self.pixels
@@ -103,20 +106,20 @@ impl Gray {
                 .saturating_add(reach)
                 .min(self.height.saturating_sub(1));
             let rows = u64::try_from(last.saturating_sub(first)).unwrap_or(0) + 1;
-            let mut sum: u64 = columns.iter().take(reach).map(|one| u64::from(*one)).sum();
-            let mut wide: u64 = u64::try_from(reach.min(self.width)).unwrap_or(1);
+            sums.clear();
+            sums.push(0);
+            let mut sum = 0u64;
+            sums.extend(columns.iter().map(|column| {
+                sum = sum.wrapping_add(u64::from(*column));
+                sum
+            }));
+            let sum_to = |x: usize| sums.get(x.min(self.width)).copied().unwrap_or(sum);
             for (x, one) in row(number).iter().enumerate() {
-                if let Some(more) = columns.get(x.saturating_add(reach)) {
-                    sum = sum.saturating_add(u64::from(*more));
-                    wide = wide.saturating_add(1);
-                }
-                if let Some(gone) = x.checked_sub(reach.saturating_add(1)) {
-                    let gone = columns.get(gone).copied().unwrap_or(0);
-                    sum = sum.saturating_sub(u64::from(gone));
-                    wide = wide.saturating_sub(1);
-                }
-                let area = wide.saturating_mul(rows);
-                dark.push(u64::from(*one).saturating_mul(area) < sum);
+                let from = x.saturating_sub(reach);
+                let to = x.saturating_add(reach).saturating_add(1).min(self.width);
+                let area = crate::bytes::length(to.wrapping_sub(from)).wrapping_mul(rows);
+                let within = sum_to(to).wrapping_sub(sum_to(from));
+                dark.push(u64::from(*one).wrapping_mul(area) < within);
             }
         }
         Bitmap {
@@ -138,7 +141,7 @@ fn add(columns: &mut [u32], row: &[u8]) {
 /// The time is over.
 pub fn read(picture: &Gray, budget: &Budget) -> Result<Vec<String>, Halt> {
     let mut found = Vec::new();
-    let mut picture = picture.clone();
+    let mut picture = Cow::Borrowed(picture);
     // Fine noise and slanted edges go away with half the size, small modules do too.
     for _ in 0..2 {
         for bitmap in [
@@ -154,7 +157,7 @@ pub fn read(picture: &Gray, budget: &Budget) -> Result<Vec<String>, Halt> {
         if picture.width.min(picture.height) < 400 {
             break;
         }
-        picture = picture.halved();
+        picture = Cow::Owned(picture.halved());
     }
     Ok(found)
 }
@@ -220,26 +223,18 @@ impl Bitmap {
         for (y, row) in self.dark.chunks_exact(self.width).enumerate() {
             budget.tick()?;
             let mut runs = [0usize; 5];
-            let mut run = 0usize;
-            let mut colour = row.first().copied().unwrap_or(false);
-            // The end of the row ends the last run.
-            let ends = row.iter().copied().map(Some).chain([None]).enumerate();
-            for (x, pixel) in ends {
-                if pixel == Some(colour) {
-                    run = run.saturating_add(1);
-                    continue;
-                }
-                runs.rotate_left(1);
-                if let Some(last) = runs.last_mut() {
-                    *last = run;
-                }
+            let mut x = 0usize;
+            // Ends because a run is at least a pixel long.
+            while let Some((&colour, rest)) = row.get(x..).and_then(|rest| rest.split_first()) {
+                let more = rest.iter().take_while(|one| **one == colour).count();
+                let run = more.saturating_add(1);
+                x = x.saturating_add(run);
+                runs = [runs[1], runs[2], runs[3], runs[4], run];
                 if in_ratio(runs)
                     && let Some(pattern) = self.crossed(runs, x, y, colour)
                 {
                     keep(&mut patterns, pattern);
                 }
-                colour = pixel.unwrap_or(!colour);
-                run = 1;
             }
         }
         // What a single row shows is chance, unless a module is a pixel wide.
@@ -398,15 +393,17 @@ fn keep(patterns: &mut Vec<Pattern>, pattern: Pattern) {
 
 /// Whether five runs are in the ratio of a finder pattern, half a module more or less (6.3.3, with play for blur).
 fn in_ratio(runs: [usize; 5]) -> bool {
+    let [a, b, inner, c, d] = runs;
+    // Whole numbers first: most runs are not even longest in the middle.
+    let longest = a.max(b).max(c).max(d);
     let total: usize = runs.iter().sum();
-    if total < 7 || runs.contains(&0) {
+    if inner <= longest || total < 7 || runs.contains(&0) {
         return false;
     }
     let unit = float(total) / 7.0;
     let near = |run: usize, modules: f64| {
         (float(run) - modules * unit).abs() <= unit.mul_add(0.5, 0.1) * modules.sqrt()
     };
-    let [a, b, inner, c, d] = runs;
     near(inner, 3.0) && [a, b, c, d].into_iter().all(|run| near(run, 1.0))
 }
 

@@ -90,6 +90,9 @@ pub(super) fn by_features(words: &Words<'_>) -> Option<Kind> {
     }
     let table = scripts();
     let text = canonical(start, &words.tail);
+    if !table.may_tell(&text) {
+        return None;
+    }
     let mut counts: [Count; LANGUAGES] = std::array::from_fn(|_| Count::default());
     let mut line = 0usize;
     let mut newlines = memchr::memchr_iter(b'\n', text.as_bytes()).peekable();

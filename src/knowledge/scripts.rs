@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, OnceLock};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, Input, MatchKind, StartKind};
 use serde::Deserialize;
 
 use crate::model::Kind;
@@ -74,6 +74,9 @@ pub struct Scripts {
     searched: AtomicUsize,
     patterns: Vec<String>,
     meanings: Vec<Vec<Meaning>>,
+    /// The features that begin a line, and those that only end one.
+    first: Option<AhoCorasick>,
+    last: Vec<String>,
     /// What extensions say of a text.
     named: BTreeMap<String, Kind>,
 }
@@ -153,7 +156,22 @@ impl Scripts {
         let (patterns, meanings): (Vec<_>, Vec<_>) = patterns.into_iter().unzip();
         let automaton = automaton(&patterns, AhoCorasickKind::ContiguousNFA)
             .map_err(|error| error.to_string())?;
+        let counted = patterns.iter().zip(&meanings).filter(|(_, meanings)| {
+            let counts = |meaning: &Meaning| meaning.anchored && meaning.weight > 0;
+            meanings.iter().any(counts)
+        });
+        let (first, last): (Vec<&str>, Vec<&str>) = counted
+            .map(|(pattern, _)| pattern.as_str())
+            .partition(|pattern| pattern.starts_with('\n'));
+        let first = AhoCorasick::builder()
+            .start_kind(StartKind::Anchored)
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .build(first)
+            .map_err(|error| error.to_string())?;
+        let last = last.into_iter().map(str::to_owned).collect();
         Ok(Self {
+            first: Some(first),
+            last,
             languages,
             automaton: Some(automaton),
             table: OnceLock::new(),
@@ -185,6 +203,25 @@ impl Scripts {
             .get_or_init(table)
             .as_ref()
             .or(self.automaton.as_ref())
+    }
+
+    /// Whether any feature that counts stands at a line's start or end in a text of the form described above: no
+    /// language is told without one, and most texts have none.
+    pub fn may_tell(&self, text: &str) -> bool {
+        let first = |at: usize| {
+            let input = Input::new(text).range(at..).anchored(Anchored::Yes);
+            let mut search = self.first.iter();
+            search.any(|search| {
+                search
+                    .try_find(input.clone())
+                    .is_ok_and(|found| found.is_some())
+            })
+        };
+        let last = |at: usize| {
+            let line = text.get(..=at).unwrap_or_default();
+            self.last.iter().any(|end| line.ends_with(end.as_str()))
+        };
+        memchr::memchr_iter(b'\n', text.as_bytes()).any(|at| first(at) || last(at))
     }
 
     /// The features in a text of the form described above, in the order in which they end.
@@ -242,6 +279,23 @@ mod tests {
     fn the_embedded_file_holds() {
         let scripts = Scripts::parse(SOURCE).unwrap();
         assert!(scripts.languages().len() > 8);
+    }
+
+    #[test]
+    fn texts_without_a_line_of_any_language_are_told_at_once() {
+        let scripts = Scripts::parse(SOURCE).unwrap();
+        for (text, may) in [
+            (
+                "\nお世話になっております。\nthe figures are below.\n",
+                false,
+            ),
+            ("\na var b\n", false),
+            ("\nhello\nvar b = 1\n", true),
+            ("\nhello\nx.each(function() {};\n", true),
+            ("\n", false),
+        ] {
+            assert_eq!(scripts.may_tell(text), may, "{text}");
+        }
     }
 
     #[test]

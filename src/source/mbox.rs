@@ -126,6 +126,22 @@ impl<'r> Reel<'r> {
         self.splitter.restart();
     }
 
+    /// Lets the window begin with the message that `find` finds next, else nothing is left.
+    fn seek(&mut self, find: fn(&mut Splitter, &[u8], Rest) -> Option<usize>) -> io::Result<()> {
+        loop {
+            if let Some(line) = find(&mut self.splitter, &self.window, self.rest) {
+                self.cut(line);
+                return Ok(());
+            }
+            if self.rest == Rest::Ends {
+                self.forget(usize::MAX);
+                return Ok(());
+            }
+            self.discard();
+            self.fill()?;
+        }
+    }
+
     fn forget(&mut self, len: usize) {
         let len = len.min(self.window.len());
         self.window.advance(len);
@@ -204,19 +220,8 @@ impl Mailbox {
         reel: &mut Reel<'_>,
         sink: &mut Sink<'_>,
     ) -> ControlFlow<(), io::Result<()>> {
-        loop {
-            if let Some(line) = reel.splitter.first(&reel.window, reel.rest) {
-                reel.cut(line);
-                break;
-            }
-            if reel.rest == Rest::Ends {
-                reel.forget(usize::MAX);
-                break;
-            }
-            reel.discard();
-            if let Err(error) = reel.fill() {
-                return ControlFlow::Continue(Err(error));
-            }
+        if let Err(error) = reel.seek(Splitter::first) {
+            return ControlFlow::Continue(Err(error));
         }
         if reel.at > 0 {
             let what = format!("{} bytes before the first message are passed over", reel.at);
@@ -238,19 +243,8 @@ impl Mailbox {
         let head = reel.window.get(body.start..end).unwrap_or_default();
         let head = Bytes::copy_from_slice(head);
         sink(self.head(head, number))?;
-        loop {
-            if let Some(line) = reel.splitter.next(&reel.window, reel.rest) {
-                reel.cut(line);
-                break;
-            }
-            if reel.rest == Rest::Ends {
-                reel.forget(usize::MAX);
-                break;
-            }
-            reel.discard();
-            if let Err(error) = reel.fill() {
-                return ControlFlow::Continue(Err(error));
-            }
+        if let Err(error) = reel.seek(Splitter::next) {
+            return ControlFlow::Continue(Err(error));
         }
         let size = reel.at.saturating_sub(start);
         sink(self.too_large(size, number))?;

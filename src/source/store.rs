@@ -1,9 +1,11 @@
 //! Outlook's stores as sources of a batch: each message becomes a mail that the engine reads like any other.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -14,6 +16,10 @@ use crate::model::{Fact, Kind};
 use crate::text;
 
 use super::Unreadable;
+
+/// How long opening a store, and how long one of its messages may take: damage can make trees of any width.
+const OPENING: Duration = Duration::from_secs(600);
+const MESSAGE: Duration = Duration::from_secs(60);
 use super::messages::{Piece, Sink, trouble};
 
 /// Hands on the messages of a store in a file.
@@ -49,7 +55,10 @@ fn read(name: &str, fetch: &mut Fetch<'_>, max_file: u64, sink: &mut Sink<'_>) -
             reason: text::safe(what),
         })
     };
-    let mut store = match Store::open(fetch) {
+    let deadline = Cell::new(Instant::now().checked_add(OPENING));
+    let is_over = || deadline.get().is_some_and(|end| Instant::now() >= end);
+    let mut timed = |at: u64, len: usize| if is_over() { None } else { fetch(at, len) };
+    let mut store = match Store::open(&mut timed) {
         Ok(store) => store,
         Err(why) => return sink(trouble(name, &why)),
     };
@@ -57,7 +66,12 @@ fn read(name: &str, fetch: &mut Fetch<'_>, max_file: u64, sink: &mut Sink<'_>) -
         let what = "parts of the tree of its nodes cannot be read: messages may be missing";
         sink(trouble(name, what))?;
     }
-    for Place { id, folder, number } in store.places() {
+    let places = store.places();
+    if is_over() {
+        sink(trouble(name, "its folders could not be read in time"))?;
+    }
+    for Place { id, folder, number } in places {
+        deadline.set(Instant::now().checked_add(MESSAGE));
         let reference = format!("{name}:{folder}#{number}");
         let message = match store.message(id, index(max_file)) {
             Ok(message) => message,

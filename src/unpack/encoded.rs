@@ -19,6 +19,9 @@ use super::{Child, Nest, Seen};
 /// Characters of a run, at least.
 const SHORTEST: usize = 64;
 
+/// Bytes gone through for one notation before the next has its turn: they are in the cache of the processor by then.
+const TURN: usize = 128 << 10;
+
 /// Characters of one piece of a run that goes on behind a line's end or another string, at least.
 const PIECE: usize = 16;
 
@@ -143,8 +146,13 @@ fn in_plain(text: &[u8], wide: bool, nest: &mut Nest<'_>) -> Result<(), Trouble>
         wide,
         pushed: 0,
     };
-    base64_runs(text, &mut sink)?;
-    number_runs(text, &mut sink)
+    let (mut base64, mut numbers, mut until) = (0, 0, 0usize);
+    while until < text.len() {
+        until = until.saturating_add(TURN).min(text.len());
+        base64_runs(text, &mut base64, until, &mut sink)?;
+        number_runs(text, &mut numbers, until, &mut sink)?;
+    }
+    Ok(())
 }
 
 /// Where in a text programs and containers are written, of those that become children.
@@ -251,17 +259,22 @@ fn promising(head: &[u8]) -> bool {
         && (head.iter().all(plain) || pairs.iter().all(|[low, high]| plain(low) && *high == 0))
 }
 
-/// Runs of base64, in one pass. A run is passed over by probing every [`PIECE`]th byte until one is of the alphabet.
-fn base64_runs(text: &[u8], sink: &mut Sink<'_, '_>) -> Result<(), Trouble> {
-    let mut at = 0usize;
-    while let Some(start) = next_piece(text, at) {
+/// Runs of base64 that start in front of `until`, in one pass, from `at` on. Other text is passed over by probing every
+/// [`PIECE`]th byte until one is of the alphabet.
+fn base64_runs(
+    text: &[u8],
+    at: &mut usize,
+    until: usize,
+    sink: &mut Sink<'_, '_>,
+) -> Result<(), Trouble> {
+    while let Some(start) = next_piece(text, at, until) {
         sink.nest.tick()?;
         let mut pieces = chain(text, start);
         let end = pieces
             .last()
             .map_or(start, |piece| piece.end)
             .max(start.saturating_add(1));
-        at = end;
+        *at = end;
         let total: usize = pieces.iter().map(Range::len).sum();
         if total < SHORTEST {
             continue;
@@ -419,16 +432,17 @@ fn is_of_run(byte: u8) -> bool {
     base64::is_base64(byte) || byte == b'='
 }
 
-/// Start of the next stretch of at least [`PIECE`] characters of the alphabet, from `at` on.
-fn next_piece(text: &[u8], mut at: usize) -> Option<usize> {
+/// Start of the next stretch of at least [`PIECE`] characters of the alphabet, from `at` on; none: `at` is moved on to
+/// where the search stopped at `until`.
+fn next_piece(text: &[u8], at: &mut usize, until: usize) -> Option<usize> {
     loop {
         // A stretch that long must cover the probed byte.
-        let probe = at.checked_add(PIECE - 1)?;
+        let probe = at.checked_add(PIECE - 1).filter(|probe| *probe < until)?;
         if !is_of_run(*text.get(probe)?) {
-            at = probe.checked_add(1)?;
+            *at = probe.checked_add(1)?;
             continue;
         }
-        let window = text.get(at..probe)?;
+        let window = text.get(*at..probe)?;
         let back = window
             .iter()
             .rev()
@@ -439,7 +453,7 @@ fn next_piece(text: &[u8], mut at: usize) -> Option<usize> {
         if len >= PIECE {
             return Some(start);
         }
-        at = start.checked_add(len)?.checked_add(1)?;
+        *at = start.checked_add(len)?.checked_add(1)?;
     }
 }
 
@@ -552,11 +566,16 @@ const STARTS_OF_NUMBERS: &[[u8; 2]] = &[
     *b"{\\",
 ];
 
-/// Runs of numbers, each at least [`SHORTEST`] characters and 32 bytes. Ends because each run is passed over whole.
-fn number_runs(text: &[u8], sink: &mut Sink<'_, '_>) -> Result<(), Trouble> {
-    let mut from = 0usize;
-    while let Some(stretch) = next_stretch(text, from) {
-        from = stretch.end.saturating_add(1);
+/// Runs of numbers from `at` on that start in front of `until`, each at least [`SHORTEST`] characters and 32 bytes. Ends
+/// because each run is passed over whole.
+fn number_runs(
+    text: &[u8],
+    at: &mut usize,
+    until: usize,
+    sink: &mut Sink<'_, '_>,
+) -> Result<(), Trouble> {
+    while let Some(stretch) = next_stretch(text, at, until) {
+        *at = stretch.end.saturating_add(1);
         runs_within(text.get(..stretch.end).unwrap_or(text), stretch.start, sink)?;
     }
     Ok(())
@@ -582,7 +601,7 @@ const fn of_numbers() -> [bool; 256] {
 
 /// The next stretch of at least [`SHORTEST`] bytes that may all stand in a run of numbers. Ordinary text is passed
 /// over by probing every [`SHORTEST`]th byte, since a stretch that long must cover one.
-fn next_stretch(text: &[u8], mut at: usize) -> Option<Range<usize>> {
+fn next_stretch(text: &[u8], at: &mut usize, until: usize) -> Option<Range<usize>> {
     let fits = |byte: &u8| {
         OF_NUMBERS
             .get(usize::from(*byte))
@@ -590,13 +609,15 @@ fn next_stretch(text: &[u8], mut at: usize) -> Option<Range<usize>> {
             .unwrap_or_default()
     };
     loop {
-        let probe = at.checked_add(SHORTEST - 1)?;
+        let probe = at
+            .checked_add(SHORTEST - 1)
+            .filter(|probe| *probe < until)?;
         if !fits(text.get(probe)?) {
-            at = probe.checked_add(1)?;
+            *at = probe.checked_add(1)?;
             continue;
         }
         let back = text
-            .get(at..probe)?
+            .get(*at..probe)?
             .iter()
             .rev()
             .take_while(|byte| fits(byte))
@@ -610,7 +631,7 @@ fn next_stretch(text: &[u8], mut at: usize) -> Option<Range<usize>> {
         if stretch.len() >= SHORTEST {
             return Some(stretch);
         }
-        at = stretch.end.checked_add(1)?;
+        *at = stretch.end.checked_add(1)?;
     }
 }
 

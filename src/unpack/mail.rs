@@ -65,17 +65,35 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         readings.add(leaves(&other), what, nest)?;
     }
     let short = Shortened::new(data, start, style.breaks, &first, nest)?;
-    let parsed = parser().parse(short.text());
-    if let Some(message) = &parsed {
+    let parsed = Parsed(parser().parse(short.text()));
+    if let Some(message) = &parsed.0 {
         readings.add(crate_leaves(message, &short), parts::BY_CRATE, nest)?;
     }
     if let Some(lead) = lead {
         note_lead(lead, readings.has_attachment(), start, artifact.kind, nest);
     }
     readings.finish(nest);
-    let summary = summary::summary(data, &first, parsed.as_ref());
+    let summary = summary::summary(data, &first, parsed.0.as_ref());
     nest.set_mail(summary);
     Ok(())
+}
+
+/// What the crate's reader gave. Messages stand in it one in the other, as deep as a mail has room for: dropped as they
+/// are, they would exhaust the stack.
+struct Parsed<'m>(Option<Message<'m>>);
+
+impl Drop for Parsed<'_> {
+    fn drop(&mut self) {
+        let mut waiting: Vec<Message<'_>> = self.0.take().into_iter().collect();
+        // Ends because each message is taken out of the one around it.
+        while let Some(mut message) = waiting.pop() {
+            for part in &mut message.parts {
+                if let PartType::Message(inner) = &mut part.body {
+                    waiting.push(std::mem::take(inner));
+                }
+            }
+        }
+    }
 }
 
 /// The crate's reader of structure, with the few fields that the summary takes from it.

@@ -43,6 +43,7 @@ mod pdf;
 mod pe;
 mod picture;
 mod ppt;
+mod pst;
 mod rar;
 mod rpm;
 mod rtf;
@@ -106,6 +107,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "mbox",
         kinds: &[Kind::Mbox],
         run: mbox::run,
+    },
+    Unpacker {
+        name: "pst",
+        kinds: &[Kind::Pst],
+        run: pst::run,
     },
     Unpacker {
         name: "uuencoded",
@@ -534,7 +540,7 @@ const fn before_zip(kinds: &[Kind]) -> usize {
 #[rustfmt::skip]
 pub const UNSUPPORTED: &[Kind] = &[
     Kind::Arc, Kind::Zoo, Kind::StuffIt, Kind::Crx,
-    Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Pst, Kind::Dbx, Kind::Mdb, Kind::Accdb,
+    Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Dbx, Kind::Mdb, Kind::Accdb,
 ];
 
 #[cfg(test)]

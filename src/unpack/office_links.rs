@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, MatchKind};
 
 use crate::formats::fields::Field;
 use crate::formats::office_links::{self, Link};
@@ -54,7 +54,13 @@ const SHEETS: &[&str] = &[
     "externalLink",
 ];
 
-static WORD_SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(WORDS).ok());
+/// No word is the start of another. Only this kind of match looks at many bytes at once.
+static WORD_SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let builder = AhoCorasick::builder()
+        .match_kind(MatchKind::LeftmostFirst)
+        .build(WORDS);
+    builder.ok()
+});
 
 /// Relationship types by their last step (ECMA-376 part 1, 11 to 15; [MS-OFFMACRO2] 2), in lower case, with what their
 /// target is to the document. Hyperlinks are missing on purpose: somebody has to click them.

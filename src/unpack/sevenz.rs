@@ -34,11 +34,15 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         }
         other => other?,
     };
-    for block in 0..archive.blocks.len() {
+    let mut of_blocks: Vec<Vec<usize>> = vec![Vec::new(); archive.blocks.len()];
+    for (file, block) in archive.stream_map.file_block_index.iter().enumerate() {
         nest.tick()?;
-        let of_block =
-            |file: &usize| archive.stream_map.file_block_index.get(*file) == Some(&Some(block));
-        let files: Vec<usize> = (0..archive.files.len()).filter(of_block).collect();
+        if let Some(files) = block.and_then(|block| of_blocks.get_mut(block)) {
+            files.push(file);
+        }
+    }
+    for (block, files) in of_blocks.into_iter().enumerate() {
+        nest.tick()?;
         let locked = files
             .first()
             .is_some_and(|first| archive.is_file_encrypted(*first));

@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `batch_run`, `batch_sources` | batches: kills, memory, several processes; what they read |
+//! | `batch_stores` | stores of Outlook in every form, against an independent reader |
 //! | `batch_results`, `batch_world` | rows, campaigns, filters, new rules, united results, of half a year of mail |
 //! | `batch_memory` | what a batch uses again of attachments that it saw before |
 //! | `batch_duckdb`, `batch_page` | DuckDB and a browser read what a batch writes |
@@ -46,6 +47,7 @@ mod batch_page;
 mod batch_results;
 mod batch_run;
 mod batch_sources;
+mod batch_stores;
 mod batch_world;
 mod bench;
 mod build;
@@ -53,6 +55,7 @@ mod build_archives;
 mod build_links;
 mod build_mailbox;
 mod build_pcode;
+mod build_pst;
 mod clamav_testfiles;
 mod cli;
 mod compound;
