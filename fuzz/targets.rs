@@ -12,10 +12,10 @@ use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
     base64, brotli, command_line, drawing, encoded, header, header_words, html, indicators, ini,
-    lnk, lznt1, lzx, masked, mbox, mime, monikers, msbuild, msi, mtef, offcrypto, ole, ole1, opc,
-    ovba, page_leads, password_recipes, password_words, pe, pe_version, ppt, program_traits, pst,
-    qr, quoted_printable, remote_reference, script, script_encoder, uuencode, vba, word, xml,
-    xpress, yenc, zip,
+    lnk, lznt1, lzx, masked, mbox, mime, monikers, msbuild, msi, mtef, odf_crypt, offcrypto, ole,
+    ole1, opc, ovba, page_leads, password_recipes, password_words, pe, pe_version, ppt,
+    program_traits, pst, qr, quoted_printable, remote_reference, script, script_encoder, uuencode,
+    vba, word, xml, xpress, yenc, zip,
 };
 use sekisho::gateway::clamd::codec as clamd;
 use sekisho::gateway::milter::codec::Decoder;
@@ -213,11 +213,21 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("ovba_compression", decompressed),
     ("ovba_dir", |data| drop(ovba::parse_dir(data, &budget()))),
     ("ovba_project", |data| drop(ovba::parse_project(data))),
+    ("ovba_signature", |data| {
+        let _ = ovba::read_signature(data);
+        let _ = ovba::in_summary(data).and_then(ovba::read_signature);
+        let _ = ovba::signed_digest(data, std::iter::once(data), &budget());
+    }),
     ("pcode", compiled),
     ("ole1", |data| {
         let _ = (ole1::object(data), ole1::package(data));
     }),
     ("access", |data| unpack("access", Kind::Accdb, data)),
+    ("odf_crypt", |data| {
+        for lock in odf_crypt::locks(&String::from_utf8_lossy(data)) {
+            drop((lock.scheme(), lock.can_be_opened()));
+        }
+    }),
     ("hwp", |data| unpack("hwp", Kind::Hwp, data)),
     ("password_recipes", |data| {
         let told = password_recipes::Told {

@@ -17,7 +17,9 @@ use crate::limits::{Budget, Halt, Limits};
 use crate::model::{Artifact, Fact, Kind, Name, Report, Trouble};
 use crate::rules::{Globals, Paths, RuleMatch, RuleScanner, RuleTrouble, Rules};
 use crate::score::{self, Thresholds};
-use crate::unpack::{Keys, MESSAGE, Nest, Passwords, Seen, Sets, UNPACKERS, UNSUPPORTED, Unpacker};
+use crate::unpack::{
+    Keys, MESSAGE, Nest, Passwords, Seen, Sets, UNPACKERS, UNSUPPORTED, Unpacker, signers,
+};
 
 use memory::Place;
 
@@ -501,6 +503,7 @@ fn unpack(
     for account in std::iter::once(&accounts.input).chain(&accounts.messages) {
         account.say_unopened(&mut tree);
     }
+    signers(&mut tree);
     (tree, known)
 }
 

@@ -37,7 +37,9 @@ use arc::{ArcTable, DnsTable};
 pub use arc::{Seal, Signatures};
 pub use gateway::{Clamd, Gateway, Listen, LogFormat, Protocol};
 pub use notify::{Login, Notify, Texts};
-pub use policy::{Actions, Allow, Conditions, Key, PolicySettings, Require, Route, Unscannable};
+pub use policy::{
+    Actions, Allow, Conditions, Key, KnownMacros, PolicySettings, Require, Route, Unscannable,
+};
 pub use quarantine::Quarantine;
 pub use relay::{NextHop, Relay, RelayMode};
 pub use size::Size;

@@ -154,6 +154,28 @@ pub struct Route {
     pub dry_run: bool,
 }
 
+/// How a macro project is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KnownMacros {
+    /// By the hash over its source, in lower-case hex.
+    Source(String),
+    /// By who signed it: SHA-256 over the certificate, in lower-case hex.
+    Signer(String),
+}
+
+impl KnownMacros {
+    /// As it is written.
+    pub fn written(&self) -> String {
+        match self {
+            Self::Source(hash) => hash.clone(),
+            Self::Signer(hash) => format!("{SIGNER}{hash}"),
+        }
+    }
+}
+
+/// What stands before the hash of a certificate.
+const SIGNER: &str = "signer:";
+
 /// Findings that are lifted before the policy looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Allow {
@@ -163,8 +185,8 @@ pub struct Allow {
     pub sha256: Option<String>,
     /// Of this id.
     pub finding: Option<String>,
-    /// What the macro project with this hash (lower-case hex) gives rise to.
-    pub vba: Option<String>,
+    /// What macro projects that are known like this give rise to.
+    pub vba: Option<KnownMacros>,
     /// Why, for the audit.
     pub reason: String,
     /// The last day on which it holds (UTC).
@@ -249,7 +271,8 @@ pub(super) struct AllowTable {
     /// A finding's id.
     #[schemars(with = "Option<String>")]
     finding: Option<Spanned<String>>,
-    /// Hash of a macro project, in hex, as `sekisho scan` prints it.
+    /// Hash of a macro project, in hex, or `signer:` and the hash of the certificate it is signed with, as `sekisho scan`
+    /// prints them.
     #[schemars(with = "Option<String>")]
     vba: Option<Spanned<String>>,
     /// Why, for the audit.
@@ -401,6 +424,14 @@ fn allow(table: AllowTable, catalogue: &Catalogue) -> Result<Allow, Refused> {
             )
         })
     };
+    let macros = |written: Spanned<String>| {
+        let span = written.span();
+        let text = written.get_ref();
+        match text.strip_prefix(SIGNER).map(str::to_owned) {
+            Some(hash) => in_hex(Spanned::new(span, hash)).map(KnownMacros::Signer),
+            None => in_hex(written).map(KnownMacros::Source),
+        }
+    };
     if let Some(id) = &table.finding
         && catalogue.entry(id.get_ref()).is_none()
         && !id.get_ref().starts_with("yara:")
@@ -418,7 +449,7 @@ fn allow(table: AllowTable, catalogue: &Catalogue) -> Result<Allow, Refused> {
         })?,
         sha256: table.sha256.map(in_hex).transpose()?,
         finding: table.finding.map(Spanned::into_inner),
-        vba: table.vba.map(in_hex).transpose()?,
+        vba: table.vba.map(macros).transpose()?,
         reason: table.reason.into_inner(),
         expires,
     };

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::policy::{Actions, Conditions, PolicySettings, Require, Unscannable};
+use super::policy::{Actions, Conditions, KnownMacros, PolicySettings, Require, Unscannable};
 
 /// Appends the tables of a policy.
 pub(super) fn write(policy: &PolicySettings, out: &mut String) {
@@ -16,10 +16,11 @@ pub(super) fn write(policy: &PolicySettings, out: &mut String) {
     for allow in &policy.allows {
         let _ = writeln!(out, "\n[[allow]]");
         conditions(&allow.conditions, out);
+        let vba = allow.vba.as_ref().map(KnownMacros::written);
         for (name, text) in [
             ("sha256", &allow.sha256),
             ("finding", &allow.finding),
-            ("vba", &allow.vba),
+            ("vba", &vba),
         ] {
             if let Some(text) = text {
                 let _ = writeln!(out, "{name} = {}", quoted(text));

@@ -57,6 +57,7 @@ pub mod mszip;
 pub mod mtef;
 pub mod nsis;
 pub mod ntfs;
+pub mod odf_crypt;
 pub mod offcrypto;
 pub mod office_crypt;
 pub mod office_links;

@@ -206,7 +206,7 @@ fn fitted(mut bytes: Vec<u8>, len: usize, fill: u8) -> Vec<u8> {
 }
 
 /// AES in CBC mode; what is no whole block at the end is left out.
-fn cbc(key: &[u8], start: &[u8], data: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn cbc(key: &[u8], start: &[u8], data: &[u8]) -> Option<Vec<u8>> {
     let mut out = ecb(key, data)?;
     let mut before = start;
     for (plain, locked) in out

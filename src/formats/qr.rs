@@ -2,8 +2,7 @@
 //!
 //! The crate's own search goes over regions of the picture again and again where somebody draws for that, so only its
 //! decoder is used, on modules that are sampled here: a fixed amount of work for each pixel, however many patterns
-//! there are. Codes that are turned or inverted are read; those photographed from the side are left out, and so is
-//! Micro QR.
+//! there are. Codes that are turned, inverted or photographed a little from the side are read; Micro QR is left out.
 
 use std::borrow::Cow;
 
@@ -18,6 +17,9 @@ const GROUPS: usize = 48;
 
 /// Codes of one picture that are told.
 const CODES: usize = 16;
+
+/// Modules of 25 that may be otherwise in an alignment pattern.
+const WRONG: usize = 3;
 
 /// A picture's brightness, row by row from the top; 0 is black.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -307,37 +309,149 @@ impl Bitmap {
 
     /// Samples the modules between three patterns and reads them; sizes go in steps of four modules (5.3.1).
     fn decoded(&self, corner: &Pattern, right: &Pattern, below: &Pattern) -> Option<String> {
-        let module = (corner.module + right.module + below.module) / 3.0;
-        let side = (distance(corner, right) + distance(corner, below)) / 2.0;
+        let along = distance(corner, right);
+        // A row crosses a turned pattern on a longer way than its side.
+        let slant = ((right.x - corner.x).abs()).max((right.y - corner.y).abs()) / along;
+        let module = (corner.module + right.module + below.module) / 3.0 * slant;
+        let side = (along + distance(corner, below)) / 2.0;
         let exact = side / module + 7.0;
         let version = ((exact - 17.0) / 4.0).round();
-        [0.0, 1.0, -1.0].into_iter().find_map(|shift| {
-            let version = version + shift;
-            if !(1.0..=40.0).contains(&version) {
-                return None;
-            }
+        let versions = [0.0, 1.0, -1.0].map(|shift| version + shift);
+        let mut versions = versions
+            .into_iter()
+            .filter(|version| (1.0..=40.0).contains(version));
+        versions.find_map(|version| {
             let modules = version.mul_add(4.0, 17.0);
-            let span = modules - 7.0;
-            let sample = |x: usize, y: usize| {
-                let (along, down) = ((float(x) - 3.0) / span, (float(y) - 3.0) / span);
-                let at = |from: f64, right: f64, below: f64| {
-                    from + along * (right - from) + down * (below - from)
-                };
-                let x = at(corner.x, right.x, below.x);
-                let y = at(corner.y, right.y, below.y);
-                let inside = x >= 0.0 && y >= 0.0;
-                let pixel = self.pixel(truncated(x), truncated(y)).filter(|_| inside);
-                pixel.is_some_and(|pixel| pixel == corner.dark)
-            };
-            let size = truncated(modules);
-            if !has_timing(size, sample) {
-                return None;
+            let flat = Grid::flat(corner, right, below, modules);
+            self.sampled(&flat).or_else(|| {
+                let slanted = self.slanted(&flat, version);
+                slanted.iter().find_map(|grid| self.sampled(grid))
+            })
+        })
+    }
+
+    /// Whether the pixel at a place is of the colour of the modules that count.
+    fn is_set(&self, (x, y): (f64, f64), dark: bool) -> bool {
+        let inside = x >= 0.0 && y >= 0.0;
+        let pixel = self.pixel(truncated(x), truncated(y)).filter(|_| inside);
+        pixel.is_some_and(|pixel| pixel == dark)
+    }
+
+    fn sampled(&self, grid: &Grid) -> Option<String> {
+        let sample = |x: usize, y: usize| self.is_set(grid.place(float(x), float(y)), grid.dark);
+        let size = truncated(grid.modules);
+        if !has_timing(size, sample) {
+            return None;
+        }
+        let simple = rqrr::SimpleGrid::from_func(size, sample);
+        let mut bytes = Vec::new();
+        rqrr::Grid::new(simple).decode_to(&mut bytes).ok()?;
+        let text = text_of(bytes);
+        (!text.trim().is_empty()).then_some(text)
+    }
+
+    /// Modules around a place that are not as in an alignment pattern; counted until there are too many.
+    fn unlike_alignment(&self, flat: &Grid, x: f64, y: f64) -> usize {
+        let mut wrong = 0usize;
+        for place in 0..25usize {
+            let (dx, dy) = (float(place % 5) - 2.0, float(place / 5) - 2.0);
+            let ring = dx.abs().max(dy.abs());
+            let set = self.is_set(flat.place(x + dx, y + dy), flat.dark);
+            wrong = wrong.saturating_add(usize::from(set != ((ring - 1.0).abs() > 0.5)));
+            if wrong > WRONG {
+                break;
             }
-            let grid = rqrr::SimpleGrid::from_func(size, sample);
-            let mut bytes = Vec::new();
-            rqrr::Grid::new(grid).decode_to(&mut bytes).ok()?;
-            let text = text_of(bytes);
-            (!text.trim().is_empty()).then_some(text)
+        }
+        wrong
+    }
+
+    /// Grids of a code that is seen from the side: by its last alignment pattern (6.3.6), which lies six and a half
+    /// modules from both far sides, looked for around the place where it would be without a slant.
+    fn slanted(&self, flat: &Grid, version: f64) -> Vec<Grid> {
+        /// Places that are tried.
+        const PLACES: usize = 4;
+        /// Half a module.
+        const STEP: f64 = 0.5;
+        if version < 2.0 {
+            return Vec::new();
+        }
+        let middle = flat.modules - 7.0;
+        let reach = truncated((flat.modules * 0.16).clamp(3.0, 12.0) / STEP);
+        let mut best: Vec<(usize, f64, f64)> = Vec::new();
+        for row in 0..=reach.saturating_mul(2) {
+            for column in 0..=reach.saturating_mul(2) {
+                let shift = |number: usize| (float(number) - float(reach)).mul_add(STEP, middle);
+                let (x, y) = (shift(column), shift(row));
+                let wrong = self.unlike_alignment(flat, x, y);
+                if wrong <= WRONG {
+                    best.push((wrong, x, y));
+                }
+            }
+        }
+        best.sort_by_key(|(wrong, _, _)| *wrong);
+        best.truncate(PLACES);
+        let grids = best.into_iter();
+        grids
+            .filter_map(|(_, x, y)| flat.through(flat.place(x, y)))
+            .collect()
+    }
+}
+
+/// Where the modules of a code lie: a projection that takes its three corners to the centres of their patterns.
+#[derive(Debug, Clone)]
+struct Grid {
+    corner: (f64, f64),
+    right: (f64, f64),
+    below: (f64, f64),
+    modules: f64,
+    dark: bool,
+    /// How much the picture shrinks along the two sides; 0 where it is seen from the front.
+    slant: (f64, f64),
+}
+
+impl Grid {
+    fn flat(corner: &Pattern, right: &Pattern, below: &Pattern, modules: f64) -> Self {
+        Self {
+            corner: (corner.x, corner.y),
+            right: (right.x, right.y),
+            below: (below.x, below.y),
+            modules,
+            dark: corner.dark,
+            slant: (0.0, 0.0),
+        }
+    }
+
+    /// The place of the centre of a module.
+    fn place(&self, x: f64, y: f64) -> (f64, f64) {
+        let span = self.modules - 7.0;
+        let (along, down) = ((x - 3.0) / span, (y - 3.0) / span);
+        let (g, h) = self.slant;
+        let weight = g.mul_add(along, h.mul_add(down, 1.0));
+        let at = |corner: f64, right: f64, below: f64| {
+            let right = (1.0 + g).mul_add(right, -corner);
+            let below = (1.0 + h).mul_add(below, -corner);
+            (corner + along * right + down * below) / weight
+        };
+        (
+            at(self.corner.0, self.right.0, self.below.0),
+            at(self.corner.1, self.right.1, self.below.1),
+        )
+    }
+
+    /// The grid whose last alignment pattern lies at a place; none where there is no such projection.
+    fn through(&self, (x, y): (f64, f64)) -> Option<Self> {
+        let t = (self.modules - 10.0) / (self.modules - 7.0);
+        let (a, b) = (t * (self.right.0 - x), t * (self.below.0 - x));
+        let (c, d) = (t * (self.right.1 - y), t * (self.below.1 - y));
+        let rest = |at: f64, corner: f64, right: f64, below: f64| {
+            at - corner - t * (right - corner) - t * (below - corner)
+        };
+        let e = rest(x, self.corner.0, self.right.0, self.below.0);
+        let f = rest(y, self.corner.1, self.right.1, self.below.1);
+        let determinant = a * d - b * c;
+        (determinant.abs() > 1e-6).then(|| Self {
+            slant: ((e * d - b * f) / determinant, (a * f - e * c) / determinant),
+            ..self.clone()
         })
     }
 }
@@ -539,5 +653,68 @@ mod tests {
         let picture = Gray::new(side, side, (0..side * side).map(pixel).collect()).unwrap();
         assert!(texts(&picture).is_empty());
         assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    }
+
+    /// The colour of the module that a pixel shows, by the place in modules that it is at.
+    fn seen(place: impl Fn(f64, f64) -> (f64, f64)) -> Gray {
+        /// A code of version 2 that says `HTTP://A.INVALID/REPORT`, by another writer.
+        const LARGER: [&str; 25] = [
+            "#######...#.####..#######",
+            "#.....#.#####..#..#.....#",
+            "#.###.#.##..#.#.#.#.###.#",
+            "#.###.#.#.#.#.###.#.###.#",
+            "#.###.#..##.####..#.###.#",
+            "#.....#...#.###.#.#.....#",
+            "#######.#.#.#.#.#.#######",
+            "........#.##.#..#........",
+            "#.....#.##....#.###..###.",
+            "#.##....###.#.#..######..",
+            "##....##.#.#.....#.##..##",
+            "...###..#.....#.####.##..",
+            "##....#...#..###.#.##..#.",
+            "##.###.#..#.###..###..#..",
+            "#..#..#.#.#..####..#.....",
+            "#.#.##..#.#.####.#.###.##",
+            "#.#.####..#.#.#.#####.#.#",
+            "........###....##...####.",
+            "#######..##.#####.#.####.",
+            "#.....#....#..#.#...####.",
+            "#.###.#...##...#######...",
+            "#.###.#..##.##.###..##..#",
+            "#.###.#..#...##..#..#.#.#",
+            "#.....#...#.##..#....#...",
+            "#######.#.####.#.#..#..##",
+        ];
+        let side = 420usize;
+        let mut pixels = Vec::new();
+        for y in 0..side {
+            for x in 0..side {
+                let (u, v) = place(float(x), float(y));
+                let inside = u >= 0.0 && v >= 0.0;
+                let row = LARGER.get(truncated(v)).filter(|_| inside);
+                let dark = row.and_then(|row| row.as_bytes().get(truncated(u)));
+                pixels.push(if dark == Some(&b'#') { 30 } else { 220 });
+            }
+        }
+        Gray::new(side, side, pixels).unwrap()
+    }
+
+    #[test]
+    fn codes_are_read_half_turned_and_from_the_side() {
+        let budget = Budget::new(Limits::default(), None);
+        let says = |picture: &Gray| read(picture, &budget).unwrap();
+        let turned = seen(|x, y| {
+            let (x, y) = (x - 210.0, y - 210.0);
+            let part = std::f64::consts::FRAC_1_SQRT_2 / 8.0;
+            (12.5 + (x + y) * part, 12.5 + (y - x) * part)
+        });
+        assert_eq!(says(&turned), ["HTTP://A.INVALID/REPORT"]);
+        for slant in [0.0, 0.0003, 0.0006] {
+            let from_the_side = seen(|x, y| {
+                let weight = y.mul_add(slant, x.mul_add(slant / 2.0, 1.0)) * 10.0;
+                ((x - 40.0) / weight, (y - 40.0) / weight)
+            });
+            assert_eq!(says(&from_the_side), ["HTTP://A.INVALID/REPORT"], "{slant}");
+        }
     }
 }

@@ -100,6 +100,14 @@ impl Artifact {
         })
     }
 
+    /// Who signed the macro project in it: SHA-256 over the certificate, in lower-case hexadecimal digits.
+    pub fn vba_signer(&self) -> Option<String> {
+        self.facts.iter().find_map(|fact| match fact {
+            Fact::VbaSigner { sha256 } => Some(hex(sha256)),
+            _ => None,
+        })
+    }
+
     /// Whether the bytes are of `kind` in any reading.
     pub fn reads_as(&self, kind: Kind) -> bool {
         self.kind == kind || self.readings.contains(&kind)

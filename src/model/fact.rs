@@ -102,6 +102,16 @@ pub enum Fact {
         /// SHA-256 over the normalised sources.
         sha256: [u8; 32],
     },
+    /// What a signature of the macro project in it would sign ([MS-OVBA] 2.4.2.1).
+    VbaContent {
+        /// MD5 over the project as signatures see it.
+        md5: [u8; 16],
+    },
+    /// A signature that holds for the macro project in it.
+    VbaSigner {
+        /// SHA-256 over the certificate of who signed.
+        sha256: [u8; 32],
+    },
     /// Compiled code of a macro module that uses what its source has not.
     PcodeDiffers {
         /// Name of the module.

@@ -94,6 +94,9 @@ impl Serialize for Artifact {
         if let Some(hash) = self.vba_hash() {
             out.serialize_field("vba_hash", &hash)?;
         }
+        if let Some(signer) = self.vba_signer() {
+            out.serialize_field("vba_signer", &signer)?;
+        }
         out.end()
     }
 }

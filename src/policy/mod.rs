@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use crate::config::{Actions, Allow, Conditions, Key, PolicySettings, Require, Route};
+use crate::config::{Actions, Allow, Conditions, Key, KnownMacros, PolicySettings, Require, Route};
 use crate::knowledge::Catalogue;
 use crate::model::{Action, Artifact, Envelope, Finding, Id, Raised, Report};
 use crate::score::{self, Thresholds};
@@ -206,7 +206,7 @@ impl Policy {
                 .sha256
                 .as_deref()
                 .map(|hash| under(&report.artifacts, hash));
-            let of_macros = allow.vba.as_deref().map(|hash| known(report, hash));
+            let of_macros = allow.vba.as_ref().map(|macros| known(report, macros));
             for (number, finding) in report.findings.iter().enumerate() {
                 let place = usize::try_from(finding.artifact).unwrap_or(usize::MAX);
                 let known = of_macros
@@ -435,8 +435,12 @@ enum Macros {
     Code,
 }
 
-/// What each artifact has to do with projects of a hash (lower-case hex).
-fn known(report: &Report, hash: &str) -> Vec<Macros> {
+/// What each artifact has to do with projects that are known.
+fn known(report: &Report, macros: &KnownMacros) -> Vec<Macros> {
+    let is_known = |artifact: &Artifact| match macros {
+        KnownMacros::Source(hash) => artifact.vba_hash().as_ref() == Some(hash),
+        KnownMacros::Signer(hash) => artifact.vba_signer().as_ref() == Some(hash),
+    };
     let mut known: Vec<Macros> = Vec::with_capacity(report.artifacts.len());
     for artifact in &report.artifacts {
         let place = |id: Id| usize::try_from(id).ok();
@@ -453,10 +457,10 @@ fn known(report: &Report, hash: &str) -> Vec<Macros> {
         let first = artifact
             .same_as
             .and_then(|id| report.artifacts.get(place(id)?));
-        let here = first.unwrap_or(artifact).vba_hash();
+        let here = is_known(first.unwrap_or(artifact));
         known.push(match code {
             true => Macros::Code,
-            false if here.as_deref() == Some(hash) => Macros::Project,
+            false if here => Macros::Project,
             false => Macros::Other,
         });
     }

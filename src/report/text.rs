@@ -126,6 +126,11 @@ fn artifact_line(
         pen.put(DIM, &format!("{}: {hash}", words.vba_hash));
         pen.end_line();
     }
+    if let Some(signer) = artifact.vba_signer() {
+        pen.indent(indent.saturating_add(STEP));
+        pen.put(DIM, &format!("{}: signer:{signer}", words.vba_signer));
+        pen.end_line();
+    }
     if let Some(mail) = &artifact.mail {
         let to = (!mail.to.is_empty()).then(|| {
             let more = if mail.to.len() > RECIPIENTS {

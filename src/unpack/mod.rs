@@ -35,6 +35,7 @@ mod nest;
 mod nsis;
 mod ntfs;
 mod objects;
+mod odf_locked;
 mod office_links;
 mod office_xml;
 mod ole;
@@ -70,6 +71,7 @@ pub use keys::{Candidate, Keys, Passwords};
 pub use mail::{breaks, first_reading};
 pub use nest::{Child, MESSAGE, Nest, Payload, Seen};
 pub use office_links::{facts as link_facts, role as leads_out};
+pub use vba::signers;
 pub use volumes::Sets;
 
 use crate::model::{Artifact, Kind, Trouble};
@@ -130,6 +132,12 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "zip",
         kinds: ZIP_BASED,
         run: zip::run,
+    },
+    // On the members that the reader of zips made.
+    Unpacker {
+        name: "odf_locked",
+        kinds: odf_locked::KINDS,
+        run: odf_locked::run,
     },
     // On the members that the reader of zips made.
     Unpacker {

@@ -6,6 +6,7 @@
 //! child only where it is something else than the source.
 
 mod compiled;
+mod signers;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,8 @@ use crate::model::{Artifact, Fact, Kind, Name, Trouble};
 
 use super::{Child, Nest, Payload};
 use compiled::{Compiled, Shared, Verdict};
+
+pub use signers::signers;
 
 /// The code page where a project names none.
 const WESTERN: u16 = 1252;
@@ -41,6 +44,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         with_code: 0,
         projects: 0,
         sources: Vec::new(),
+        signed: None,
         unsure: false,
     };
     for (storage, dir) in storages.named("dir") {
@@ -76,6 +80,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     }
     if let Some(sha256) = finder.hash(nest) {
         nest.note(Fact::VbaHash { sha256 });
+        finder.tell_signed(&mut ole, nest)?;
     }
     Ok(())
 }
@@ -132,6 +137,8 @@ struct Finder {
     projects: usize,
     /// Names and sources of the modules.
     sources: Vec<(String, Bytes)>,
+    /// The digest that a signature of the project signs, and how many of the sources are in it.
+    signed: Option<([u8; 16], usize)>,
     /// Whether some compiled code cannot be compared with its source.
     unsure: bool,
 }
@@ -166,6 +173,29 @@ impl Finder {
         known::hash(&sources)
     }
 
+    /// Tells what a signature of the project signs, where nothing but that project is there, and a signature that stands
+    /// in the same compound file and holds. Those in a package stand in a part of their own: [`signers`].
+    fn tell_signed(&self, ole: &mut Ole<'_>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+        let Some((md5, modules)) = self.signed else {
+            return Ok(());
+        };
+        if self.projects != 1 || modules != self.sources.len() {
+            return Ok(());
+        }
+        nest.note(Fact::VbaContent { md5 });
+        let Some(summary) = ole.find(ole.root(), "\u{5}DocumentSummaryInformation") else {
+            return Ok(());
+        };
+        let stream = ole.stream(summary)?;
+        let signature = ovba::in_summary(&stream.data).and_then(ovba::read_signature);
+        if let Some(signature) = signature.filter(|signature| signature.content == md5) {
+            nest.note(Fact::VbaSigner {
+                sha256: signature.signer,
+            });
+        }
+        Ok(())
+    }
+
     /// Reads the project whose `dir` stream is at `dir`, in `storage`.
     fn project(
         &mut self,
@@ -177,7 +207,7 @@ impl Finder {
     ) -> Result<(), Trouble> {
         let path = ole.path(dir);
         let stream = ole.stream(dir)?;
-        let Some(parsed) = self.dir(&stream.data, &path, nest)? else {
+        let Some((parsed, raw)) = self.dir(&stream.data, &path, nest)? else {
             // Other programs name streams like this too; a project is told by its other streams then.
             if storages.find(storage, "_vba_project").is_some() {
                 self.projects = self.projects.saturating_add(1);
@@ -209,6 +239,7 @@ impl Finder {
                 .as_ref()
                 .is_some_and(|cache| ovba::version(&cache.data) != Some(0xffff)),
         };
+        let before = self.sources.len();
         for module in &parsed.modules {
             nest.tick()?;
             let with_code = self.with_code;
@@ -230,6 +261,13 @@ impl Finder {
                 }
             });
         }
+        let own = self.sources.get(before..).unwrap_or_default();
+        self.signed = None;
+        if own.len() == parsed.modules.len() {
+            let sources = own.iter().map(|(_, source)| source.as_ref());
+            let digest = ovba::signed_digest(&raw, sources, nest.budget())?;
+            self.signed = digest.map(|digest| (digest, own.len()));
+        }
         Ok(())
     }
 
@@ -239,7 +277,7 @@ impl Finder {
         stream: &[u8],
         path: &str,
         nest: &mut Nest<'_>,
-    ) -> Result<Option<Dir>, Trouble> {
+    ) -> Result<Option<(Dir, Vec<u8>)>, Trouble> {
         let Some(start) = memchr::memchr(1, stream) else {
             return Ok(None);
         };
@@ -253,7 +291,8 @@ impl Finder {
         }
         note(&got, path, nest);
         halted(got.fault.as_ref(), path, nest)?;
-        Ok(Some(ovba::parse_dir(&got.data, nest.budget())?))
+        let dir = ovba::parse_dir(&got.data, nest.budget())?;
+        Ok(Some((dir, got.data)))
     }
 
     /// The `PROJECT` stream beside or above the storage, where there is one.

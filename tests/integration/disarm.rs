@@ -356,3 +356,90 @@ fn the_command_leaves_macros_that_are_allowed() {
         assert_eq!(run.stdout.contains("form 12"), stays, "{run:?}");
     }
 }
+
+/// A package with other bytes in one of its parts.
+fn with_part(package: &[u8], part: &str, new: &[u8]) -> Vec<u8> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(package)).unwrap();
+    let mut parts = Vec::new();
+    for at in 0..archive.len() {
+        let mut member = archive.by_index(at).unwrap();
+        let name = member.name().unwrap().into_owned();
+        let mut data = Vec::new();
+        std::io::copy(&mut member, &mut data).unwrap();
+        parts.push((name, data));
+    }
+    let parts = parts.iter().map(|(name, data)| match name == part {
+        true => (name.as_str(), new),
+        false => (name.as_str(), data.as_slice()),
+    });
+    build::zip(&parts.collect::<Vec<_>>())
+}
+
+/// Macros of a signer stay where the signature holds for these very macros.
+#[test]
+fn the_command_leaves_macros_of_an_allowed_signer() {
+    let Some(corpus) = crate::corpus::folder() else {
+        return;
+    };
+    let vba = corpus.join("office/vba");
+    let signed = std::fs::read(vba.join("xlsxwriter__macro04.xlsm")).unwrap();
+    let folder = Folder::new();
+    let signer = |name: &str, data: &[u8]| {
+        folder.file(name, data);
+        let scanned = folder.run(&["scan", name, "--format", "json"]).json();
+        let artifacts = scanned["artifacts"].as_array().unwrap().clone();
+        let of = |key: &str| {
+            let all = artifacts.iter();
+            all.filter_map(|one| one[key].as_str().map(str::to_owned))
+                .next()
+        };
+        assert!(of("vba_hash").is_some(), "{name}");
+        of("vba_signer")
+    };
+    let known = signer("signed.xlsm", &signed).unwrap();
+    let text = folder.run(&["scan", "-v", "signed.xlsm"]).stdout;
+    assert!(
+        text.contains(&format!("macros signed by: signer:{known}")),
+        "{text}"
+    );
+    // The signature of one project on another, and a damaged one.
+    let other = packed_part(&with_macro(), "word/vbaProject.bin");
+    let copied = with_part(&signed, "xl/vbaProject.bin", &other);
+    assert_eq!(signer("copied.xlsm", &copied), None);
+    let mut signature = packed_part(&signed, "xl/vbaProjectSignature.bin");
+    signature[36 + 1300] ^= 1;
+    let damaged = with_part(&signed, "xl/vbaProjectSignature.bin", &signature);
+    assert_eq!(signer("damaged.xlsm", &damaged), None);
+    let whole = with_part(&signed, "", b"");
+    let allow = format!(
+        "[[allow]]\nvba = \"signer:{known}\"\nreason = \"accounting\"\nexpires = 2999-12-31\n"
+    );
+    folder.file("sekisho.toml", &allow);
+    for (name, data, stays) in [
+        ("signed.xlsm", &signed, true),
+        ("whole.xlsm", &whole, true),
+        ("copied.xlsm", &copied, false),
+        ("damaged.xlsm", &damaged, false),
+    ] {
+        folder.file(name, data);
+        let run = folder.run(&["-c", "sekisho.toml", "disarm", name, "-o", "out.xlsm"]);
+        assert_eq!(run.code, 0, "{name} {run:?}");
+        let made = std::fs::read(folder.path("out.xlsm")).unwrap();
+        assert_eq!(made == *data, stays, "{name}");
+    }
+    folder.file("sekisho.toml", allow.replace(&known, "12"));
+    let wrong = folder.run(&["-c", "sekisho.toml", "config", "check"]);
+    assert!(
+        wrong.code != 0 && wrong.stderr.contains("is no SHA-256 in hex"),
+        "{wrong:?}"
+    );
+}
+
+/// The bytes of a part.
+fn packed_part(package: &[u8], part: &str) -> Vec<u8> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(package)).unwrap();
+    let mut member = archive.by_name(part).unwrap();
+    let mut data = Vec::new();
+    std::io::copy(&mut member, &mut data).unwrap();
+    data
+}

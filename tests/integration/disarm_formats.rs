@@ -110,6 +110,7 @@ fn check(worker: &mut Worker<'_>, path: &str, data: Vec<u8>) -> Result<Option<Pa
     };
     Ok(Some(Pair {
         text,
+        functions: has("vba-") || has("xlm-"),
         name: path.to_owned(),
         kind,
         before: data.to_vec(),

@@ -27,6 +27,8 @@ pub(crate) struct Pair {
     pub(crate) before: Vec<u8>,
     pub(crate) after: Vec<u8>,
     pub(crate) text: Text,
+    /// Whether functions of its own went, which sheets call.
+    pub(crate) functions: bool,
 }
 
 /// The filter and extension of a file.
@@ -95,11 +97,16 @@ pub(crate) fn differences(pairs: &[Pair]) -> Option<Vec<String>> {
     let mut told = Vec::new();
     let mut compared: BTreeMap<Kind, usize> = BTreeMap::new();
     for (number, pair) in pairs.iter().enumerate() {
-        let Some(before) = shown(&folder.path(format!("{number}-before.pdf"))) else {
+        let shown = |when: &str| {
+            let (lines, pages) = shown(&folder.path(format!("{number}-{when}.pdf")))?;
+            Some((lines.iter().map(|line| pair.steady(line)).collect(), pages))
+        };
+        let before: Option<(Vec<String>, String)> = shown("before");
+        let Some(before) = before else {
             continue;
         };
         *compared.entry(pair.kind).or_default() += 1;
-        match shown(&folder.path(format!("{number}-after.pdf"))) {
+        match shown("after") {
             None => told.push(format!("{}: no longer opens", pair.name)),
             // Macro sheets have pages of their own, which go with them.
             Some(after) if after.1 != before.1 && pair.text != Text::Loses => told.push(format!(
@@ -116,6 +123,21 @@ pub(crate) fn differences(pairs: &[Pair]) -> Option<Vec<String>> {
     }
     println!("compared: {compared:?}");
     Some(told)
+}
+
+impl Pair {
+    /// A line without what LibreOffice computes anew. A call of a function of the document, whose macros it does not
+    /// start, is `#VALUE!` while the project is there and `#MACRO?` or `#NAME?` without it; each of them is `###` in a
+    /// column too narrow for it. Excel keeps the last value.
+    fn steady(&self, line: &str) -> String {
+        const FAILED: &[&str] = &["#VALUE!", "#MACRO?", "#NAME?", "Err:508", "###"];
+        let words = line.split(' ');
+        let words = words.map(|word| match self.functions && FAILED.contains(&word) {
+            true => "#MACRO?",
+            false => word,
+        });
+        words.collect::<Vec<_>>().join(" ")
+    }
 }
 
 fn alike(before: &[String], after: &[String], text: Text) -> bool {
@@ -152,8 +174,7 @@ fn convert(folder: &Folder, filter: &str, files: &[PathBuf]) {
     }
 }
 
-/// Lines of text and number of pages of a PDF. What counts time is left out, and what stands for functions that macros
-/// would have computed.
+/// Lines of text and number of pages of a PDF.
 fn shown(pdf: &Path) -> Option<(Vec<String>, String)> {
     let run = |program: &str, arguments: &[&str]| {
         let run = Command::new(program).args(arguments).output().ok()?;
@@ -162,14 +183,11 @@ fn shown(pdf: &Path) -> Option<(Vec<String>, String)> {
     let path = pdf.to_str()?;
     let info = pdf.exists().then(|| run("pdfinfo", &[path]))??;
     let pages = info.lines().find_map(|line| line.strip_prefix("Pages:"))?;
-    let steady = |word: &&str| {
-        // The last is any of them in a column too narrow for it.
-        let functions = ["#VALUE!", "#MACRO?", "#NAME?", "Err:508", "###"];
-        !word.contains([':', '/']) && !functions.contains(word)
-    };
     let text = run("pdftotext", &["-layout", path, "-"])?;
     let lines = text.lines().map(|line| {
-        let words = line.split_whitespace().filter(steady);
+        // What counts time.
+        let words = line.split_whitespace();
+        let words = words.filter(|word| word.starts_with('#') || !word.contains([':', '/']));
         words.collect::<Vec<_>>().join(" ")
     });
     let lines = lines.filter(|line| !line.is_empty());

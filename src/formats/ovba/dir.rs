@@ -167,15 +167,17 @@ impl Dir {
     }
 }
 
-struct Record<'a> {
-    id: u16,
-    data: &'a [u8],
-    end: usize,
+/// A record of the stream.
+pub(super) struct Record<'a> {
+    pub(super) id: u16,
+    pub(super) data: &'a [u8],
+    /// Where the next one starts.
+    pub(super) end: usize,
 }
 
 impl<'a> Record<'a> {
     /// The record at `at`; `None` where its length leads out of the stream.
-    fn at(data: &'a [u8], at: usize) -> Option<Self> {
+    pub(super) fn at(data: &'a [u8], at: usize) -> Option<Self> {
         let id = u16_at(data, at)?;
         let declared = index(u32_at(data, at.checked_add(2)?)?);
         let len = if id == PROJECT_VERSION { 6 } else { declared };

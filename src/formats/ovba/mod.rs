@@ -2,7 +2,8 @@
 //!
 //! Made to find every line of source that is there: records nobody knows are passed over, broken ones searched
 //! around, and a container that lies gives what it holds. P-code, which the specification calls a cache and does not
-//! describe, is read as far as it tells what a module uses. Left out on purpose: references, and user forms.
+//! describe, is read as far as it tells what a module uses; of signatures, whether they hold. Left out on purpose: user forms, and
+//! what references lead to.
 
 mod compression;
 mod dir;
@@ -11,12 +12,16 @@ mod listing;
 mod opcodes;
 mod pcode;
 mod project;
+mod signature;
+mod signed;
 
 pub use compression::{Decompressed, Tail, decompress, find_containers};
 pub use dir::{Dir, Module, parse as parse_dir};
 pub use identifiers::{Identifier, Identifiers};
 pub use pcode::{Pcode, Use};
 pub use project::{Listed, Project, Protection, parse as parse_project};
+pub use signature::{Signature, in_summary, is_signature, read as read_signature};
+pub use signed::digest as signed_digest;
 
 use encoding_rs::Encoding;
 

@@ -98,7 +98,8 @@ fn unpack_within(data: Vec<u8>, limits: Limits) -> Result<Unpacked, Trouble> {
     let sources = children.map(|child| (child.label().to_owned(), child.data.to_vec()));
     // The hash of the sources has tests of its own.
     let facts = nest.facts.into_iter();
-    let facts = facts.filter(|fact| !matches!(fact, Fact::VbaHash { .. }));
+    let told = |fact: &Fact| !matches!(fact, Fact::VbaHash { .. } | Fact::VbaContent { .. });
+    let facts = facts.filter(told);
     Ok((sources.collect(), facts.collect()))
 }
 

@@ -1,0 +1,163 @@
+//! What a signature of a macro project covers: Content Normalized Data ([MS-OVBA] 2.4.2.1), of which it signs the MD5.
+//!
+//! That leaves much open: line ends, names of modules, targets of references, forms, and every line that starts with
+//! `attribute`, also `attribute_1: Shell "…"`. So this is stricter than Office: a project has no such digest where a line
+//! that is not covered is anything but an attribute as the editor writes it, or where a reference leads to another
+//! computer. The other gaps stay; V3 signatures (2.4.2.5), which close them, are not read.
+
+use md5::{Digest as _, Md5};
+
+use super::dir::Record;
+use crate::limits::{Budget, Halt};
+
+const PROJECT_NAME: u16 = 0x0004;
+const PROJECT_CONSTANTS: u16 = 0x000c;
+const REFERENCE_REGISTERED: u16 = 0x000d;
+const REFERENCE_PROJECT: u16 = 0x000e;
+const REFERENCE_ORIGINAL: u16 = 0x0033;
+const REFERENCE_CONTROL: u16 = 0x002f;
+const REFERENCE_EXTENDED: u16 = 0x0030;
+
+/// The digest over a project: its decompressed `dir` stream, and the sources of its modules in the order of `dir`. None
+/// where something in it may run that the digest does not cover.
+pub fn digest<'s>(
+    dir: &[u8],
+    sources: impl Iterator<Item = &'s [u8]>,
+    budget: &Budget,
+) -> Result<Option<[u8; 16]>, Halt> {
+    let mut digest = Md5::new();
+    let mut at = 0usize;
+    // Ends because every record has at least its six bytes of head.
+    while at < dir.len() {
+        budget.tick()?;
+        let Some(record) = Record::at(dir, at) else {
+            // The last record has nothing behind it: what is odd has no digest.
+            return Ok(None);
+        };
+        at = record.end;
+        match record.id {
+            PROJECT_NAME | PROJECT_CONSTANTS => digest.update(record.data),
+            REFERENCE_REGISTERED => digest.update(b"{"),
+            // The length of the first path, up to its first zero byte.
+            REFERENCE_PROJECT => {
+                let end = record.data.iter().position(|byte| *byte == 0);
+                digest.update(
+                    end.and_then(|end| record.data.get(..end))
+                        .unwrap_or_default(),
+                );
+            }
+            _ => {}
+        }
+        let reference = [
+            REFERENCE_REGISTERED,
+            REFERENCE_PROJECT,
+            REFERENCE_ORIGINAL,
+            REFERENCE_CONTROL,
+            REFERENCE_EXTENDED,
+        ];
+        if reference.contains(&record.id) && leads_away(record.data) {
+            return Ok(None);
+        }
+    }
+    for source in sources {
+        for line in source.split(|byte| matches!(byte, b'\r' | b'\n')) {
+            budget.tick()?;
+            let start = line.get(..9).unwrap_or_default();
+            if !start.eq_ignore_ascii_case(b"attribute") {
+                digest.update(line);
+            } else if !is_attribute(line) {
+                return Ok(None);
+            }
+        }
+    }
+    Ok(Some(digest.finalize().into()))
+}
+
+/// Whether the path in a reference leads to another computer.
+fn leads_away(reference: &[u8]) -> bool {
+    let has = |what: &[u8]| memchr::memmem::find(reference, what).is_some();
+    has(b"\\\\") || has(b"//")
+}
+
+/// Whether a line is an attribute as the editor writes it: `Attribute NAME.VB_NAME = VALUE, …`.
+fn is_attribute(line: &[u8]) -> bool {
+    let Some(rest) = line.strip_prefix(b"Attribute ") else {
+        return false;
+    };
+    let Some(equals) = memchr::memmem::find(rest, b" = ") else {
+        return false;
+    };
+    let (name, values) = rest.split_at(equals);
+    let in_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.".contains(byte) || *byte >= 0x80;
+    let named = name.iter().all(in_name) && memchr::memmem::find(name, b"VB_").is_some();
+    // Outside of quotes nothing can stand that would be another statement.
+    let mut quoted = false;
+    let plain = values.iter().skip(3).all(|byte| {
+        quoted ^= *byte == b'"';
+        quoted || byte.is_ascii_alphanumeric() || b"\" ,-&".contains(byte)
+    });
+    named && plain && !quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    fn record(id: u16, data: &[u8]) -> Vec<u8> {
+        let len = u32::try_from(data.len()).unwrap();
+        [&id.to_le_bytes()[..], &len.to_le_bytes(), data].concat()
+    }
+
+    fn of(dir: &[u8], sources: &[&str]) -> Option<[u8; 16]> {
+        let budget = Budget::new(Limits::default(), None);
+        let sources = sources.iter().map(|source| source.as_bytes());
+        digest(dir, sources, &budget).unwrap()
+    }
+
+    fn dir() -> Vec<u8> {
+        [
+            record(PROJECT_NAME, b"VBAProject"),
+            record(PROJECT_CONSTANTS, b""),
+            record(REFERENCE_REGISTERED, b"*\\G{0}#2.0#0#C:\\a.tlb#OLE"),
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn what_is_signed_are_the_lines_without_their_ends() {
+        let wanted: [u8; 16] = Md5::digest(b"VBAProject{Sub a()End Sub").into();
+        let source = "Attribute VB_Name = \"Module1\"\r\nSub a()\r\nEnd Sub\r\n";
+        assert_eq!(of(&dir(), &[source]), Some(wanted));
+        let parts = ["Attribute VB_Name = \"M\"\r\nSub a()\r\n", "End Sub"];
+        assert_eq!(of(&dir(), &parts), Some(wanted));
+    }
+
+    #[test]
+    fn code_that_hides_in_what_is_not_signed_has_no_digest() {
+        for line in [
+            "attribute_1: Shell \"calc\"",
+            "Attribute VB_Name = \"a\": Shell \"calc\"",
+            "Attribute VB_Name = \"a\" 'b",
+            "Attribute VB_Name = \"a",
+            "ATTRIBUTE VB_Name = \"a\"",
+            "attribute = 1",
+        ] {
+            assert_eq!(of(&dir(), &[line]), None, "{line}");
+        }
+        for line in [
+            "Attribute VB_Control = \"A, 1, 0, MSForms, CommandButton\"",
+            "Attribute run.VB_ProcData.VB_Invoke_Func = \"a\\n14\"",
+            "Attribute x.VB_VarHelpID = -1",
+            "Attribute VB_Ext_KEY = \"RVB_UniqueId\" ,\"346\"",
+        ] {
+            assert!(of(&dir(), &[line]).is_some(), "{line}");
+        }
+        let far = record(
+            REFERENCE_REGISTERED,
+            b"*\\G{0}#2.0#0#\\\\192.0.2.1\\a.tlb#A",
+        );
+        assert_eq!(of(&[dir(), far].concat(), &[]), None);
+        assert_eq!(of(&dir()[..20], &[]), None);
+    }
+}
