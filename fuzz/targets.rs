@@ -12,8 +12,8 @@ use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
     base64, brotli, command_line, drawing, encoded, header, header_words, html, indicators, ini,
-    lnk, lznt1, lzx, masked, mbox, mime, monikers, msbuild, msi, mtef, odf_crypt, offcrypto, ole,
-    ole1, opc, ovba, page_leads, password_recipes, password_words, pe, pe_version, ppt,
+    lnk, lzfse, lznt1, lzx, masked, mbox, mime, monikers, msbuild, msi, mtef, odf_crypt, offcrypto,
+    ole, ole1, opc, ovba, page_leads, password_recipes, password_words, pe, pe_version, ppt,
     program_traits, pst, qr, quoted_printable, remote_reference, script, script_encoder, uuencode,
     vba, word, xml, xpress, yenc, zip,
 };
@@ -52,6 +52,14 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("kwaj", |data| unpack("compressed", Kind::Kwaj, data)),
     ("lz4", |data| unpack("compressed", Kind::Lz4, data)),
     ("lzh", |data| unpack("lzh", Kind::Lzh, data)),
+    ("dmg", |data| unpack("dmg", Kind::Dmg, data)),
+    ("hfs", |data| unpack("hfs", Kind::Hfs, data)),
+    ("lzfse", |data| {
+        drop(lzfse::decode(data, 1 << 20));
+        drop(lzfse::lzvn(data, 1 << 20))
+    }),
+    ("asar", |data| unpack("asar", Kind::Asar, data)),
+    ("iscab", |data| unpack("iscab", Kind::IsCab, data)),
     ("lzip", |data| unpack("compressed", Kind::Lzip, data)),
     ("lzma", |data| unpack("compressed", Kind::Lzma, data)),
     ("rar", |data| unpack("rar", Kind::Rar, data)),

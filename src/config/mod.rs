@@ -545,7 +545,7 @@ mod tests {
              [rules]\npaths = [\"mine\", \"/abs\"]\ndefault_rules = false\n\
              [milter]\nlisten = \"unix:/run/s.sock\"\n[http]\n[olefy]\n\
              [clamd]\nlisten = \"unix:/run/c.sock\"\nroots = [\"/srv\"]\nmax_stream = \"7MiB\"\n[log]\nformat = \"json\"\n\
-             [[route]]\nname = \"a\"\nclient = [\"10.0.0.0/8\"]\nto = [\"*@b\"]\nrequire = \"spf\"\ndry_run = true\n\
+             [[route]]\nname = \"a\"\nclient = [\"10.0.0.0/8\"]\nto = [\"*@b\"]\nrequire = \"spf\"\ndry_run = true\nsubject_mark = \" [注意] \"\n\
              [route.actions]\nmacros = \"hold\"\nincomplete = \"reject\"\nunscannable = \"tempfail\"\n\
              [[allow]]\nfinding = \"script\"\nreason = \"why\"\nexpires = 2027-01-31\n[floor]\nmalicious = \"hold\"\n\
              [quarantine]\npath = \"/q\"\nkeep = \"2w\"\nmax_size = \"3GiB\"\n[release]\nnext_hop = \"[::1]:26\"\n\

@@ -15,6 +15,10 @@ use crate::model::{Action, Level};
 /// Why a table does not hold: the offset in the file, and what would be right.
 pub(super) type Refused = (usize, String);
 
+/// Characters and bytes of a mark before a subject: with its encoding it fits into one encoded word (RFC 2047).
+const LONGEST_MARK: usize = 16;
+const LONGEST_MARK_BYTES: usize = 44;
+
 /// What decides over a finding, from the least to the most specific.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
@@ -152,6 +156,8 @@ pub struct Route {
     pub actions: Actions,
     /// Decide and log only.
     pub dry_run: bool,
+    /// What stands before the subject of mails that are tagged.
+    pub subject_mark: Option<String>,
 }
 
 /// How a macro project is known.
@@ -229,6 +235,10 @@ pub(super) struct RouteTable {
     /// Decide and log, change nothing.
     #[serde(default)]
     dry_run: bool,
+    /// What stands before the subject of mails that are tagged, such as "[suspicious]"; it breaks signatures of the
+    /// sender.
+    #[schemars(with = "Option<String>")]
+    subject_mark: Option<Spanned<String>>,
     /// Actions by level (clean, suspicious, malicious), `incomplete`, `unscannable`, group or finding.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
@@ -325,6 +335,7 @@ pub(super) fn check(
             })?,
             actions: actions(table.actions, catalogue)?,
             dry_run: table.dry_run,
+            subject_mark: table.subject_mark.as_ref().map(subject_mark).transpose()?,
         };
         // A sender's address can be forged: who relies on it must not get less than everybody.
         if route.conditions.names_addresses()
@@ -556,6 +567,20 @@ impl Actions {
 }
 
 /// The first key by which a route does less than the default would, if any.
+/// A few words that can stand in a header.
+fn subject_mark(given: &Spanned<String>) -> Result<String, Refused> {
+    let text = given.get_ref();
+    let bare = text.trim();
+    let too_long = bare.chars().count() > LONGEST_MARK || bare.len() > LONGEST_MARK_BYTES;
+    if bare.is_empty() || too_long || bare.chars().any(char::is_control) {
+        let reason = format!(
+            "subject_mark = {text:?}: write 1 to {LONGEST_MARK} characters on one line, such as \"[suspicious]\""
+        );
+        return Err((given.span().start, reason));
+    }
+    Ok(bare.to_owned())
+}
+
 fn weaker_than_default(route: &Route, catalogue: &Catalogue) -> Option<String> {
     if route.dry_run {
         return Some("dry_run".to_owned());

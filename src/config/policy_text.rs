@@ -11,6 +11,9 @@ pub(super) fn write(policy: &PolicySettings, out: &mut String) {
         let _ = writeln!(out, "\n[[route]]\nname = {}", quoted(&route.name));
         conditions(&route.conditions, out);
         let _ = writeln!(out, "dry_run = {}", route.dry_run);
+        if let Some(mark) = &route.subject_mark {
+            let _ = writeln!(out, "subject_mark = {}", quoted(mark));
+        }
         actions("route.actions", &route.actions, out);
     }
     for allow in &policy.allows {

@@ -63,7 +63,7 @@ pub struct Compressed {
 /// # Errors
 /// The headers do not fit into the data, or a limit is met.
 pub fn read<'a>(data: &'a [u8], budget: &Budget) -> Result<Result<Help<'a>, String>, Halt> {
-    let (directory, content) = match sections(data) {
+    let (directory, size, content) = match sections(data) {
         Ok(sections) => sections,
         Err(short) => return Ok(Err(short.to_string())),
     };
@@ -105,24 +105,31 @@ pub fn read<'a>(data: &'a [u8], budget: &Budget) -> Result<Result<Help<'a>, Stri
         }
         end = at.saturating_add(chunk);
     }
+    let missing = directory.saturating_add(size).saturating_sub(data.len());
+    if missing > 0 {
+        help.cut.push(Deviation::new(
+            data.len(),
+            format!("{missing} bytes are missing"),
+        ));
+    }
     help.content = content.unwrap_or(end);
     Ok(Ok(help))
 }
 
-/// Where the directory stands, and section 0 where the header tells it.
-fn sections(data: &[u8]) -> Result<(usize, Option<usize>), Short> {
+/// Where the directory stands and how long it is, and section 0 where the header tells it.
+fn sections(data: &[u8]) -> Result<(usize, usize, Option<usize>), Short> {
     let mut reader = Reader::new(data);
     reader.skip("signature", 4)?;
     let version = reader.u32("version")?;
     reader.skip("size, unknown, time, language, identifiers", 48)?;
     reader.skip("section of the file's size", 16)?;
     let directory = index(reader.u64("offset of the directory")?);
-    reader.skip("length of the directory", 8)?;
+    let size = index(reader.u64("length of the directory")?);
     let content = match version {
         3.. => Some(index(reader.u64("offset of the content")?)),
         _ => None,
     };
-    Ok((directory, content))
+    Ok((directory, size, content))
 }
 
 /// The length of the directory's header and of each chunk.

@@ -1,4 +1,5 @@
-//! Partitions of a disk: master boot record with its chain of extended ones, and GUID partition table (UEFI 5.2, 5.3).
+//! Partitions of a disk: master boot record with its chain of extended ones, GUID partition table (UEFI 5.2, 5.3), and
+//! Apple partition map.
 
 use std::ops::Range;
 
@@ -34,6 +35,7 @@ pub fn list(data: &[u8]) -> Partitions {
         }
     }
     records(data, &mut found);
+    apple(data, &mut found);
     found
         .partitions
         .sort_by_key(|range| (range.start, range.end));
@@ -78,6 +80,49 @@ fn guids(data: &[u8], sector: usize, found: &mut Partitions) {
         let bytes = |sectors: u64| sectors.saturating_mul(length(sector));
         let size = last.saturating_sub(first).saturating_add(1);
         found.add(data, bytes(first), bytes(size));
+    }
+}
+
+/// The entries of an Apple partition map ("Inside Macintosh: Devices", 3), in blocks of the size in front or of 512.
+fn apple(data: &[u8], found: &mut Partitions) {
+    let word = |at: usize| {
+        slice(data, at, 2).map(|raw| {
+            raw.iter()
+                .fold(0usize, |sum, byte| sum << 8 | usize::from(*byte))
+        })
+    };
+    let long = |at: usize| slice(data, at, 4)?.try_into().ok().map(u32::from_be_bytes);
+    let named = data.starts_with(b"ER").then(|| word(2)).flatten();
+    for block in [512, named.unwrap_or(512)] {
+        let mut count = 1usize;
+        let mut number = 1usize;
+        // Ends because the count is bounded.
+        while number <= count.min(MOST) && (512..=4096).contains(&block) {
+            let at = number.saturating_mul(block);
+            number = number.saturating_add(1);
+            if slice(data, at, 2) != Some(b"PM") {
+                break;
+            }
+            let (Some(entries), Some(start), Some(size)) = (
+                long(at.saturating_add(4)),
+                long(at.saturating_add(8)),
+                long(at.saturating_add(12)),
+            ) else {
+                break;
+            };
+            count = count.max(index(entries));
+            let kind = slice(data, at.saturating_add(48), 32).unwrap_or_default();
+            let is_volume = !kind.starts_with(b"Apple_partition_map")
+                && !kind.starts_with(b"Apple_Free")
+                && !kind.starts_with(b"Apple_Void");
+            if is_volume && size > 0 {
+                let bytes = |blocks: u32| u64::from(blocks).saturating_mul(length(block));
+                found.add(data, bytes(start), bytes(size));
+            }
+        }
+        if named.is_none_or(|block| block == 512) {
+            break;
+        }
     }
 }
 

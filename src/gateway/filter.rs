@@ -6,12 +6,14 @@
 //! | `act` | from decisions to deeds: refused, cleaned, the rest |
 //! | `place` | into the store, then on |
 //! | `editions` | copies that differ by recipient |
+//! | `mark` | the mark before a subject |
 //!
 //! Nothing is discarded and no recipient dropped before the message is in the store for them.
 
 mod act;
 mod case;
 mod editions;
+mod mark;
 mod place;
 
 use std::sync::Arc;

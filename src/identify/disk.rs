@@ -4,6 +4,7 @@
 //! Most of them are known by marks far from byte 0, so that almost anything may stand before those.
 
 use crate::bytes::{slice, u16_at, u32_at};
+use crate::formats::hfs;
 use crate::model::Kind;
 
 /// Where the volume descriptors of ISO 9660 and UDF start, in bytes, and how far apart they are.
@@ -55,7 +56,8 @@ pub(super) fn by_boot_sector(data: &[u8]) -> Option<Kind> {
     if is_fat(data) || is_partitioned(data) {
         return Some(Kind::Img);
     }
-    None
+    // On a hybrid disc the reader of the disc looks for it.
+    (hfs::is_volume(data) && volume(data).is_none()).then_some(Kind::Hfs)
 }
 
 /// The BIOS parameter block of FAT ([Microsoft FAT specification] section 3): a jump and fields that agree.
@@ -86,6 +88,9 @@ fn is_fat(data: &[u8]) -> bool {
 /// A master boot record whose entries agree, or a GUID partition table behind it.
 fn is_partitioned(data: &[u8]) -> bool {
     if slice(data, 512, 8) == Some(b"EFI PART") {
+        return true;
+    }
+    if data.starts_with(b"ER") && slice(data, 512, 4) == Some(b"PM\0\0") && volume(data).is_none() {
         return true;
     }
     if slice(data, 510, 2) != Some(&[0x55, 0xaa]) || data.len() < 1024 {

@@ -52,7 +52,16 @@ pub(super) fn add_readings(identity: &mut Identity, data: &[u8], budget: &Budget
     if identity.kind.family() != Family::Disk
         && let Some(kind) = disk::by_far_mark(data)
     {
+        // Its first block is a stream.
+        if kind == Kind::Dmg && identity.kind.family() == Family::Compressed {
+            identity.readings.push(identity.kind);
+            identity.kind = kind;
+        }
         also(identity, kind, 0);
+    }
+    // An application of Linux in one file: the file system stands behind the program.
+    if identity.kind == Kind::Elf && data.get(8..11) == Some(b"AI\x02") {
+        also(identity, Kind::SquashFs, 0);
     }
     if !is_package(identity.kind) && may_hide_zip(identity.kind, data) {
         zip_behind(identity, data, budget);

@@ -129,12 +129,16 @@ kinds! {
     Archive: Zip "zip" "zip archive", SevenZip "7z" "7-Zip archive", Rar "rar" "RAR archive", Tar "tar" "tar archive", Cab "cab" "cabinet", Sis "sis" "Symbian package",
         Arj "arj" "ARJ archive", Lzh "lzh" "LHA archive", Ace "ace" "ACE archive", Arc "arc" "ARC archive", Zoo "zoo" "ZOO archive",
         Cpio "cpio" "cpio archive", Ar "ar" "ar archive", Xar "xar" "xar archive", Chm "chm" "compiled help", Alz "alz" "ALZ archive",
-        Egg "egg" "EGG archive", Wim "wim" "Windows image", Uue "uue" "uuencoded file", BinHex "binhex" "BinHex file", StuffIt "sit" "StuffIt archive";
+        Egg "egg" "EGG archive", Wim "wim" "Windows image", Uue "uue" "uuencoded file", BinHex "binhex" "BinHex file", StuffIt "sit" "StuffIt archive",
+        IsCab "iscab" "InstallShield cabinet", Asar "asar" "Electron archive",
+        RareArchive "rare-archive" "archive of a rare form";
     Compressed: Gz "gz" "gzip data", Bz2 "bz2" "bzip2 data", Xz "xz" "xz data", Lzma "lzma" "LZMA data", Zst "zst" "Zstandard data",
         Lz4 "lz4" "LZ4 data", Z "z" "compress data", Szdd "szdd" "SZDD data", Kwaj "kwaj" "KWAJ data", Lzip "lzip" "lzip data",
         Brotli "brotli" "brotli data";
     Disk: Iso "iso" "ISO 9660 image", Udf "udf" "UDF image", Img "img" "FAT image", Vhd "vhd" "virtual disk", Vhdx "vhdx" "virtual disk (VHDX)",
-        Vmdk "vmdk" "virtual disk (VMDK)", Qcow "qcow" "virtual disk (QCOW)", Dmg "dmg" "macOS disk image", Ntfs "ntfs" "NTFS image";
+        Vmdk "vmdk" "virtual disk (VMDK)", Qcow "qcow" "virtual disk (QCOW)", Dmg "dmg" "macOS disk image", Ntfs "ntfs" "NTFS image",
+        Hfs "hfs" "HFS image", Apfs "apfs" "APFS container",
+        SquashFs "squashfs" "SquashFS image", RareDisk "rare-disk" "image of a rare file system or disk";
     Image: Png "png" "PNG picture", Jpg "jpg" "JPEG picture", Gif "gif" "GIF picture", Bmp "bmp" "bitmap", Tif "tif" "TIFF picture",
         Webp "webp" "WebP picture", Ico "ico" "icon", Emf "emf" "enhanced metafile", Wmf "wmf" "metafile", Psd "psd" "Photoshop picture",
         Heic "heic" "HEIC picture", Pict "pict" "QuickDraw picture", Jp2 "jp2" "JPEG 2000 picture";

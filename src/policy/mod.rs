@@ -37,6 +37,8 @@ pub struct Resolved {
     pub name: String,
     /// Decide and log only.
     pub dry_run: bool,
+    /// What stands before the subject of mails that are tagged.
+    pub subject_mark: Option<String>,
     conditions: Conditions,
     actions: Actions,
 }
@@ -96,6 +98,7 @@ impl Policy {
             Arc::new(Resolved {
                 name: route.name.clone(),
                 dry_run: route.dry_run,
+                subject_mark: route.subject_mark.clone(),
                 conditions: route.conditions.clone(),
                 actions: route.actions.over_built_in(),
             })
@@ -105,6 +108,7 @@ impl Policy {
             default: Arc::new(Resolved {
                 name: DEFAULT_ROUTE.to_owned(),
                 dry_run: false,
+                subject_mark: None,
                 conditions: Conditions::default(),
                 actions: Actions::built_in(),
             }),

@@ -300,6 +300,10 @@ fn what_does_not_hold_is_refused_with_its_line() {
             "sekisho.toml:3: listener \"smtp\"",
         ),
         (
+            "[[route]]\nname = \"a\"\nsubject_mark = \"a\\r\\nBcc: x\"\n",
+            "sekisho.toml:3: subject_mark = \"a\\r\\nBcc: x\": write 1 to 16 characters",
+        ),
+        (
             "[[route]]\nname = \"a\"\nfrm = [\"x\"]\n",
             "sekisho.toml:3: unknown setting `frm`",
         ),

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use crate::bytes::{Reader, length, slice, u16_at, u32_at};
 use crate::formats::{lzss, lzw, mszip};
 use crate::limits::{Decoded, Fault, Metered};
-use crate::model::{Artifact, Name, Trouble};
+use crate::model::{Artifact, Kind, Name, Trouble};
 
 use super::{Child, Nest, Payload};
 
@@ -266,7 +266,8 @@ fn streams<'a>(
     }
     nest.push_decoded(child, fault, "compressed data")?;
     let tail = data.get(at..).unwrap_or_default();
-    if whole && tail.iter().any(|byte| *byte != 0) {
+    // In a disk image of macOS the stream is but its first block.
+    if whole && tail.iter().any(|byte| *byte != 0) && !artifact.reads_as(Kind::Dmg) {
         nest.deviation(at, format!("{} bytes behind the last stream", tail.len()));
         if tail.len() >= SLACK {
             nest.push(Child::new("slack", artifact.data.slice(at..)).at(at..data.len()))?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::formats::disk::{File, Listing, Path};
-use crate::formats::{fat, iso9660, partitions, udf, vhd};
+use crate::formats::{fat, hfs, iso9660, partitions, udf, vhd};
 use crate::limits::Halt;
 use crate::model::{Artifact, Kind, Name, Trouble};
 use crate::text;
@@ -12,9 +12,12 @@ use crate::text;
 use super::{Child, Nest, Payload};
 
 /// How a file of an image is reached, and an image inside another.
-const FILE: &str = "disk-file";
+pub(super) const FILE: &str = "disk-file";
 const IMAGE: &str = "disk-image";
-const PARTITION: &str = "disk-partition";
+pub(super) const PARTITION: &str = "disk-partition";
+
+/// How many times the length of an image its files may claim: above it they share bytes, as only bombs do.
+const OVERLAP: usize = 8;
 
 /// Files that are told to be in one tree only.
 const TOLD: usize = 8;
@@ -37,7 +40,42 @@ pub(super) fn run_iso(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Tr
             None => listing = Some(other),
         }
     }
+    beside_tracks(artifact, &mut listing, nest)?;
     push_all(listing.unwrap_or_default(), artifact, nest)
+}
+
+/// What else a hybrid disc is: volumes of HFS, whose files are those of the disc for the most part, join its trees;
+/// other file systems in partitions are children.
+fn beside_tracks(
+    artifact: &Artifact,
+    listing: &mut Option<Listing>,
+    nest: &mut Nest<'_>,
+) -> Result<(), Trouble> {
+    let data = &artifact.data;
+    let whole = std::iter::once(0..data.len());
+    for range in whole.chain(partitions::list(data).partitions) {
+        nest.tick()?;
+        if let Some(volume) = hfs::list(data, range.start, nest.budget())? {
+            match listing {
+                Some(listing) => listing.join(volume.listing),
+                None => *listing = Some(volume.listing),
+            }
+            continue;
+        }
+        let is_other = range.start > 0
+            && matches!(
+                crate::identify::identify(
+                    data.get(range.clone()).unwrap_or_default(),
+                    nest.budget()
+                )
+                .kind,
+                Kind::Img | Kind::Ntfs
+            );
+        if is_other {
+            nest.push(Child::new(PARTITION, data.slice(range.clone())).at(range))?;
+        }
+    }
+    Ok(())
 }
 
 /// Opens a FAT file system, or the partitions of a disk.
@@ -103,7 +141,7 @@ pub(super) fn run_vhd(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Tr
     Ok(())
 }
 
-fn name(path: &Path) -> Name {
+pub(super) fn name(path: &Path) -> Name {
     match path {
         Path::Text(text) => Name::of(text.as_str()),
         Path::Raw(raw) => Name::from_raw(raw),
@@ -111,7 +149,11 @@ fn name(path: &Path) -> Name {
 }
 
 /// Pushes each file once, and tells which files only some of the trees show.
-fn push_all(listing: Listing, artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+pub(super) fn push_all(
+    listing: Listing,
+    artifact: &Artifact,
+    nest: &mut Nest<'_>,
+) -> Result<(), Trouble> {
     for deviation in listing.deviations {
         nest.deviation(deviation.at, deviation.what);
     }
@@ -145,8 +187,14 @@ fn push_all(listing: Listing, artifact: &Artifact, nest: &mut Nest<'_>) -> Resul
         }
     }
     let mut told = 0usize;
+    let mut claimed = 0usize;
     for (file, seen) in merged {
         nest.tick()?;
+        let size: usize = file.extents.iter().map(ExactSizeIterator::len).sum();
+        claimed = claimed.saturating_add(size);
+        if claimed > artifact.data.len().saturating_mul(OVERLAP) {
+            return Err(Trouble::TooMuch(Halt::Ceiling("files share their data")));
+        }
         let in_all = trees.iter().all(|tree| seen.contains(tree));
         let at = file.extents.first().map_or(0, |extent| extent.start);
         let label = file.paths.first().map(name).unwrap_or_default().text;

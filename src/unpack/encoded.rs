@@ -3,6 +3,8 @@
 //! A run is decoded only where its head is that of something that counts, so certificates, pictures and ordinary data
 //! cost nothing. Mails are left out: their parts are decoded by the reader of mails.
 
+mod disguised;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -15,6 +17,8 @@ use crate::model::{Artifact, Fact, Family, Kind, Trouble};
 use crate::text;
 
 use super::{Child, Nest, Seen};
+
+pub(super) use disguised::{PICTURES, run_picture};
 
 /// Characters of a run, at least.
 const SHORTEST: usize = 64;
@@ -71,51 +75,6 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::Desktop,
 ];
 
-/// Kinds that may carry a program in base64 in a comment or behind their end.
-pub(super) const PICTURES: &[Kind] = &[
-    Kind::Png,
-    Kind::Jpg,
-    Kind::Gif,
-    Kind::Bmp,
-    Kind::Webp,
-    Kind::Ico,
-];
-
-/// Starts of programs in base64, as they are and with their letters moved by thirteen.
-const PROGRAMS: [&[u8]; 3] = [b"TVqQ", b"TVpQ", b"TVoA"];
-const MOVED: [&[u8]; 3] = [b"GIdD", b"GIcD", b"GIbN"];
-
-/// Pushes programs that a picture carries in base64.
-pub(super) fn run_picture(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    let first = PROGRAMS
-        .iter()
-        .filter_map(|mark| memchr::memmem::find(&artifact.data, mark))
-        .min();
-    match first.and_then(|at| artifact.data.get(at..)) {
-        Some(run) => in_plain(run, true, nest),
-        None => Ok(()),
-    }
-}
-
-/// Pushes programs in base64 whose letters were moved by thirteen.
-fn moved(text: &[u8], nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    let first = MOVED
-        .iter()
-        .filter_map(|mark| memchr::memmem::find(text, mark))
-        .min();
-    let Some(run) = first.and_then(|at| text.get(at..)) else {
-        return Ok(());
-    };
-    nest.budget().spend(run.len())?;
-    let back = |byte: &u8| match byte {
-        b'a'..=b'm' | b'A'..=b'M' => byte.saturating_add(13),
-        b'n'..=b'z' | b'N'..=b'Z' => byte.saturating_sub(13),
-        other => *other,
-    };
-    let run: Vec<u8> = run.iter().map(back).collect();
-    in_plain(&run, true, nest)
-}
-
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let wide =
         text::sniff(artifact.data.get(..4096).unwrap_or(&artifact.data)).is_some_and(|charset| {
@@ -131,7 +90,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         Cow::Borrowed(&artifact.data)
     };
     in_plain(&text, wide, nest)?;
-    moved(&text, nest)
+    disguised::moved(&text, nest)
 }
 
 /// Pushes what a text that was put together decodes to.

@@ -8,6 +8,7 @@ mod activemime;
 mod alz;
 mod ar;
 mod arj;
+mod asar;
 mod binhex;
 mod cab;
 mod carve;
@@ -15,13 +16,16 @@ mod chm;
 mod compressed;
 mod cpio;
 mod disk;
+mod dmg;
 mod doc;
 mod drawn_codes;
 mod encoded;
 mod gzip;
+mod hfs;
 mod html;
 mod html_help;
 mod hwp;
+mod iscab;
 mod keys;
 mod lnk;
 mod lzh;
@@ -221,6 +225,16 @@ pub const UNPACKERS: &[Unpacker] = &[
         run: cab::run,
     },
     Unpacker {
+        name: "asar",
+        kinds: &[Kind::Asar],
+        run: asar::run,
+    },
+    Unpacker {
+        name: "iscab",
+        kinds: &[Kind::IsCab],
+        run: iscab::run,
+    },
+    Unpacker {
         name: "chm",
         kinds: &[Kind::Chm],
         run: chm::run,
@@ -310,6 +324,16 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "disk",
         kinds: &[Kind::Vhd, Kind::Vhdx],
         run: disk::run_vhd,
+    },
+    Unpacker {
+        name: "dmg",
+        kinds: &[Kind::Dmg],
+        run: dmg::run,
+    },
+    Unpacker {
+        name: "hfs",
+        kinds: &[Kind::Hfs],
+        run: hfs::run,
     },
     Unpacker {
         name: "ntfs",
@@ -548,7 +572,7 @@ const fn before_zip(kinds: &[Kind]) -> usize {
 #[rustfmt::skip]
 pub const UNSUPPORTED: &[Kind] = &[
     Kind::Arc, Kind::Zoo, Kind::StuffIt, Kind::Crx,
-    Kind::Vmdk, Kind::Qcow, Kind::Dmg, Kind::Dbx, Kind::Mdb, Kind::Accdb,
+    Kind::Vmdk, Kind::Qcow, Kind::Apfs, Kind::SquashFs, Kind::RareDisk, Kind::RareArchive, Kind::Dbx, Kind::Mdb, Kind::Accdb,
 ];
 
 #[cfg(test)]

@@ -51,6 +51,11 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     if ole.root().is_none() {
         // Cut before its directory, mostly: whatever it held is not found by what is left.
         nest.unread(0, "the directory of the compound file is not there");
+    } else if ole.is_cut() {
+        nest.unread(
+            artifact.data.len(),
+            "a part of the directory of the compound file is not there",
+        );
     }
     lock(&mut ole, nest)?;
     objects::classes(&ole, nest);

@@ -12,7 +12,7 @@ use crate::formats::{installshield, pe};
 use crate::limits::Halt;
 use crate::model::{Artifact, Family, Kind, Name, Trouble};
 
-use super::{Child, Nest};
+use super::{Child, Nest, Payload};
 
 /// Archives of one program at the most.
 const ARCHIVES: usize = 256;
@@ -88,7 +88,41 @@ fn install_shield(artifact: &Artifact, from: usize, nest: &mut Nest<'_>) -> Resu
     if listing.is_cut {
         nest.unread(listing.end, "a file of an InstallShield installer is cut");
     }
-    Ok(listing.end)
+    if listing.end > from {
+        return Ok(listing.end);
+    }
+    scrambled(artifact, from, nest)
+}
+
+/// The same of a program that installs a package of the Windows Installer.
+fn scrambled(artifact: &Artifact, from: usize, nest: &mut Nest<'_>) -> Result<usize, Trouble> {
+    let data = &artifact.data;
+    let Some(setup) = installshield::scrambled(data, from) else {
+        return Ok(from);
+    };
+    if setup.is_stream {
+        let what = "InstallShield installer in stream form".to_owned();
+        nest.note(Trouble::NoReader(what).into_fact(""));
+    }
+    for file in &setup.files {
+        nest.tick()?;
+        let name = Name::from_raw(&file.name);
+        let shown = crate::text::excerpt(&name.text);
+        let clear = file.clear(data);
+        // The head of a zlib stream: method 8, and a checksum of the two bytes.
+        let is_packed = matches!(clear.first_chunk::<2>(), Some(head @ [0x78, _]) if u16::from_be_bytes(*head) % 31 == 0);
+        if !is_packed {
+            nest.push(Child::new("installer-file", clear).named(name))?;
+            continue;
+        }
+        let decoded = nest.inflate(&clear, 0, flate2::bufread::ZlibDecoder::new);
+        let child = Child::new("installer-file", Payload::Paid(decoded.data.into()));
+        nest.push_decoded(child.named(name), decoded.fault, &shown)?;
+    }
+    if setup.is_cut {
+        nest.unread(setup.end, "a file of an InstallShield installer is cut");
+    }
+    Ok(setup.end)
 }
 
 /// The range of `len` bytes at `at`, as far as it is there.

@@ -22,6 +22,43 @@ pub(crate) fn all(content: &[u8]) -> Vec<Vec<u8>> {
     ]
 }
 
+/// Streams and archives that pack their content, under names that are right for them.
+pub(crate) fn packing(content: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(content).unwrap();
+    let mut brotli = brotli::CompressorWriter::new(Vec::new(), 4096, 5, 20);
+    brotli.write_all(content).unwrap();
+    vec![
+        ("a.txt.gz", gzip.finish().unwrap()),
+        ("a.txt.bz2", bzip2(content)),
+        ("a.txt.xz", xz(content)),
+        ("a.txt.lzma", lzma(content)),
+        ("a.txt.zst", zstd::stream::encode_all(content, 1).unwrap()),
+        ("a.txt.lz4", lz4(content)),
+        ("a.txt.br", brotli.into_inner()),
+        ("a.7z", sevenz("a.txt", content, None)),
+        ("a.zip", crate::build::zip(&[("a.txt", content)])),
+    ]
+}
+
+/// Archives that store their content, of some thousand bytes.
+pub(crate) fn storing(content: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(content.len() as u64);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "a.txt", content).unwrap();
+    vec![
+        ("a.tar", tar.into_inner().unwrap()),
+        ("a.cpio", cpio("a.txt", content)),
+        ("a.a", ar("a.txt", content)),
+        ("a.tx_", szdd(content)),
+        ("a.lzh", lzh(b"a.txt", content)),
+        ("a.cab", cab("a.txt", content)),
+        ("a.chm", chm("a.txt", content)),
+    ]
+}
+
 fn bzip2(content: &[u8]) -> Vec<u8> {
     let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
     encoder.write_all(content).unwrap();

@@ -24,7 +24,7 @@ fn scanned(name: &str, data: Vec<u8>) -> Report {
 }
 
 /// Runs a program in a folder; false where it is not installed.
-fn ran(folder: &Folder, program: &str, arguments: &[&str]) -> bool {
+pub(crate) fn ran(folder: &Folder, program: &str, arguments: &[&str]) -> bool {
     let ended = Command::new(program)
         .args(arguments)
         .current_dir(folder.path(""))
@@ -45,7 +45,7 @@ fn ran(folder: &Folder, program: &str, arguments: &[&str]) -> bool {
 }
 
 /// Files of every sort: text that repeats, code with calls, bytes that do not compress, a Japanese name.
-fn files() -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn files() -> BTreeMap<String, Vec<u8>> {
     let mut dice = crate::bench::Dice::new(7);
     let random = |len: usize, dice: &mut crate::bench::Dice| -> Vec<u8> {
         (0..len)
@@ -72,7 +72,7 @@ fn files() -> BTreeMap<String, Vec<u8>> {
     ])
 }
 
-fn written(files: &BTreeMap<String, Vec<u8>>) -> Folder {
+pub(crate) fn written(files: &BTreeMap<String, Vec<u8>>) -> Folder {
     let folder = Folder::new();
     for (name, data) in files {
         folder.file(Path::new("in").join(name), data);
@@ -80,12 +80,12 @@ fn written(files: &BTreeMap<String, Vec<u8>>) -> Folder {
     folder
 }
 
-fn has(report: &Report, id: &str) -> bool {
+pub(crate) fn has(report: &Report, id: &str) -> bool {
     report.findings.iter().any(|finding| finding.id == id)
 }
 
 /// Every file is an artifact of this way, with its name and bytes, and nothing is missing.
-fn holds(report: &Report, via: &str, files: &BTreeMap<String, Vec<u8>>, what: &str) {
+pub(crate) fn holds(report: &Report, via: &str, files: &BTreeMap<String, Vec<u8>>, what: &str) {
     let found: Vec<&Artifact> = report
         .artifacts
         .iter()
@@ -369,4 +369,85 @@ fn files_beside_an_input_count_for_the_input_alone() {
     let report = Worker::new(shared()).scan(input);
     assert_eq!(report.artifacts.last().unwrap().data.as_ref(), [7; 60]);
     assert!(report.complete);
+}
+
+#[test]
+fn a_package_of_notebooks_is_read_to_the_file_in_a_section() {
+    let section = crate::fixtures::onenote::section(&[("見積書.exe", &build::program())]);
+    let folder = Folder::new();
+    folder.file("in/開く.one", &section);
+    let mut packages = vec![build_archives::cab("a.one", &section)];
+    if ran(
+        &folder,
+        "gcab",
+        &["-c", "-z", "notes.onepkg", "in/開く.one"],
+    ) {
+        packages.push(std::fs::read(folder.path("notes.onepkg")).unwrap());
+    }
+    for data in packages {
+        let report = scanned("notes.onepkg", data);
+        assert_eq!(report.artifacts[0].kind.as_str(), "cab");
+        assert!(!has(&report, "type-mismatch"), "{:?}", report.findings);
+        let file = report
+            .artifacts
+            .iter()
+            .find(|one| one.data == build::program());
+        assert!(file.is_some(), "{:?}", report.findings);
+        assert!(has(&report, "onenote-embedded-file"));
+        assert_eq!(report.score, 100);
+    }
+}
+
+#[test]
+fn files_of_installers_come_under_their_own_names() {
+    let folder = Folder::new();
+    folder.file("files/a.vbs", "WScript.Echo 1\r\n");
+    folder.file("files/a.exe", build::program());
+    let source = |embedded: &str| {
+        format!(
+            "<?xml version=\"1.0\"?><Wix xmlns=\"http://schemas.microsoft.com/wix/2006/wi\">\
+             <Product Id=\"*\" Name=\"P\" Language=\"1041\" Version=\"1.0.0\" Manufacturer=\"M\" \
+             UpgradeCode=\"12345678-1234-1234-1234-123456789012\"><Package InstallerVersion=\"200\" Compressed=\"yes\"/>\
+             <Media Id=\"1\" Cabinet=\"data1.cab\" EmbedCab=\"{embedded}\"/>\
+             <Directory Id=\"TARGETDIR\" Name=\"SourceDir\"><Directory Id=\"ProgramFilesFolder\">\
+             <Directory Id=\"D\" Name=\"Maker of things\"><Component Id=\"C\" Guid=\"12345678-1234-1234-1234-123456789013\">\
+             <File Id=\"F1\" Name=\"a longer name.pdf.exe\" Source=\"files/a.exe\"/>\
+             <File Id=\"F2\" Name=\"script.vbs\" Source=\"files/a.vbs\"/></Component></Directory></Directory></Directory>\
+             <Feature Id=\"F\" Level=\"1\"><ComponentRef Id=\"C\"/></Feature></Product></Wix>"
+        )
+    };
+    folder.file("in.wxs", source("yes"));
+    folder.file("out.wxs", source("no"));
+    if !ran(&folder, "wixl", &["-o", "in.msi", "in.wxs"])
+        || !ran(&folder, "wixl", &["-o", "out.msi", "out.wxs"])
+    {
+        return;
+    }
+    let files = BTreeMap::from([
+        (
+            "Maker of things/a longer name.pdf.exe".to_owned(),
+            build::program(),
+        ),
+        (
+            "Maker of things/script.vbs".to_owned(),
+            b"WScript.Echo 1\r\n".to_vec(),
+        ),
+    ]);
+    let package = std::fs::read(folder.path("in.msi")).unwrap();
+    let report = scanned("in.msi", package);
+    holds(&report, "cab-member", &files, "a cabinet inside");
+    assert!(has(&report, "double-extension"), "{:?}", report.findings);
+    let cabinet = report
+        .artifacts
+        .iter()
+        .find(|one| one.kind.as_str() == "cab")
+        .unwrap();
+    let outer = std::fs::read(folder.path("out.msi")).unwrap();
+    let both = build::zip(&[("data1.cab", &cabinet.data), ("setup.msi", &outer)]);
+    holds(
+        &scanned("both.zip", both),
+        "cab-member",
+        &files,
+        "a cabinet beside",
+    );
 }

@@ -9,7 +9,7 @@ mod files;
 mod hangul;
 pub(crate) mod locked;
 mod objects;
-mod onenote;
+pub(crate) mod onenote;
 mod pages;
 mod pdf;
 mod stomped;

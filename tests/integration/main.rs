@@ -14,6 +14,8 @@
 //! | `disarm_formats`, `office_opens` | disarmers of single formats on real files; LibreOffice opens what they make |
 //! | `disarm_cost` | disarming takes no more than three scans |
 //! | `disarm_olevba` | olevba finds no macros in disarmed documents |
+//! | `disk_images` | images of macOS, and discs of several file systems at once |
+//! | `every_container` | every container whole, cut, and as a bomb |
 //! | `findings` | every id an analyzer may find has a hit and a near miss |
 //! | `gateway` | `sekisho serve`, by itself and behind a real Postfix |
 //! | `golden` | whole reports, file by file |
@@ -52,6 +54,7 @@ mod batch_world;
 mod bench;
 mod build;
 mod build_archives;
+mod build_images;
 mod build_links;
 mod build_mailbox;
 mod build_pcode;
@@ -65,6 +68,8 @@ mod disarm;
 mod disarm_cost;
 mod disarm_formats;
 mod disarm_olevba;
+mod disk_images;
+mod every_container;
 mod findings;
 mod fixtures;
 mod fixtures_programs;

@@ -11,6 +11,7 @@ use cpu_time::ThreadTime;
 use crate::bench::Dice;
 use crate::build;
 use crate::build_archives;
+use crate::build_images;
 use crate::build_pcode;
 use crate::mutate::{fixtures, mutate, number};
 
@@ -93,6 +94,7 @@ fn built() -> Vec<Vec<u8>> {
         [b"PK\x05\x06".as_slice(), &[0; 18], &build::zip(&[("あ.exe", &build::program())])].concat(),
     ];
     all.extend(build_archives::all(b"A content, a content, a content."));
+    all.extend(build_images::all());
     all
 }
 

@@ -61,6 +61,8 @@ pub(super) struct Chain {
     pub(super) broken: Option<String>,
     /// The table did not cover it to the end, and neighbours were taken for followers.
     pub(super) guessed: bool,
+    /// It leads behind the end of the file.
+    pub(super) is_cut: bool,
 }
 
 impl Table {
@@ -74,6 +76,7 @@ impl Table {
                 break;
             }
             if sector >= self.count {
+                chain.is_cut = sector < MAX_REGULAR;
                 chain.broken = Some(match sector {
                     FREE => "leads to a free sector".to_owned(),
                     MAX_REGULAR.. => format!("leads to the mark {sector:#x}"),

@@ -69,6 +69,8 @@ pub(super) struct Directory {
     pub(super) entries: Vec<Entry>,
     /// Position of the root in `entries`.
     pub(super) root: Option<usize>,
+    /// Whether sectors of it lie behind the end of the file.
+    pub(super) is_cut: bool,
 }
 
 impl Directory {
@@ -98,6 +100,7 @@ impl Directory {
         directory.find_root(&mut notes);
         let lost = directory.build_tree(&ids, budget, &mut notes)?;
         let broken = chain.broken.is_some() || chain.guessed;
+        directory.is_cut = chain.is_cut;
         if let Some(why) = chain.broken {
             notes.push(Deviation::new(48, format!("directory chain {why}")));
         }

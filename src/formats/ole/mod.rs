@@ -74,6 +74,11 @@ impl<'a> Ole<'a> {
         &self.directory.entries
     }
 
+    /// Whether a part of the directory lies behind the end of the file: what it lists is lost.
+    pub fn is_cut(&self) -> bool {
+        self.directory.is_cut
+    }
+
     /// What was odd about header, tables and directory.
     pub fn deviations(&self) -> &[Deviation] {
         &self.deviations

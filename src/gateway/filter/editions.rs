@@ -1,5 +1,7 @@
 //! The copies of one message, where its recipients get different ones.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use crate::model::{Action, Report};
@@ -9,6 +11,7 @@ use super::super::headers;
 use super::super::plan::{Answer, Changes, Edition};
 use super::act::{only, places};
 use super::case::Case;
+use super::mark;
 
 impl Case<'_> {
     /// A copy for those whose route only tries out, one for those who get the message as it is, and the changed ones.
@@ -35,8 +38,18 @@ impl Case<'_> {
             }
         };
         let mut editions = Vec::new();
-        if !plain.is_empty() {
-            editions.push(with_headers(plain, None));
+        let mut marks: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
+        for at in plain {
+            let fate = fates.get(at).copied().unwrap_or(Action::Deliver);
+            let decision = decisions.get(at);
+            let mark = decision.and_then(|decision| mark::of(decision, fate));
+            marks.entry(mark).or_default().push(at);
+        }
+        for (mark, to) in marks {
+            editions.push(with_headers(
+                to,
+                mark.map(|mark| mark::put(self.message, mark)),
+            ));
         }
         if !dry.is_empty() {
             editions.push(Edition {

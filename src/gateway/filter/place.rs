@@ -12,6 +12,7 @@ use super::super::log::Record;
 use super::super::plan::{Answer, Changes};
 use super::act::{Fates, places};
 use super::case::{Case, store_trouble};
+use super::mark;
 
 impl Case<'_> {
     /// Stores what is to be stored, and answers for the rest.
@@ -31,13 +32,18 @@ impl Case<'_> {
         let dropped: Vec<usize> = places(fates, |fate| !fate.delivers());
         let passes = dropped.len() < fates.len();
         let own = self.carries_own_headers();
+        let mark = decisions
+            .iter()
+            .zip(fates)
+            .find_map(|(decision, fate)| mark::of(decision, *fate));
         let strictest = fates.iter().copied().filter(|fate| fate.delivers()).max();
         if passes {
             let able = self.abilities;
             let not_offered = (!dropped.is_empty() && !able.drop_recipients)
                 || (strictest == Some(Action::Tag) && !able.add_headers)
                 || (own && !dry && !able.change_headers)
-                || !(cleaned.is_empty() || able.change_headers && able.change_body);
+                || !(cleaned.is_empty() && mark.is_none()
+                    || able.change_headers && able.change_body);
             if not_offered {
                 return Err(Trouble::NotOffered);
             }
@@ -81,11 +87,13 @@ impl Case<'_> {
             true => headers::verdict(self.id, report, decisions, fates),
             false => Vec::new(),
         };
+        let changed = changed.pop().map(|(_, message)| message);
+        let marked = mark.map(|mark| mark::put(changed.as_ref().unwrap_or(self.message), mark));
         Ok(Answer::Pass(Changes {
             dropped,
             added,
             clean_own: true,
-            message: changed.pop().map(|(_, message)| message),
+            message: marked.or(changed),
         }))
     }
 

@@ -1,7 +1,7 @@
 use std::io::Write as _;
 
 use crate::limits::Halt;
-use crate::model::{Fact, Kind, Trouble};
+use crate::model::{Fact, Trouble};
 use crate::unpack::tests::opened;
 use crate::unpack::zip::tests::{artifact, budget};
 use crate::unpack::{Nest, Seen};

@@ -8,6 +8,7 @@
 //! | `host` | a Postfix in a folder of its own, the gateway, a client and a next hop |
 //! | `auth` | DKIM, SPF and ARC |
 //! | `hop` | a next hop that says what a test tells it to |
+//! | `marks` | marks before subjects |
 //! | `milter` | every action, counted mails, killed gateways |
 //! | `miltertest` | scripts for miltertest: stages, flags, macros |
 //! | `olefy` | OLEFY/1.0 |
@@ -27,6 +28,7 @@ mod core;
 mod disarm;
 mod hop;
 mod host;
+mod marks;
 mod milter;
 mod miltertest;
 mod notices;

@@ -1,0 +1,249 @@
+//! Images of macOS, and discs that are several file systems at once, as independent programs write them and as code
+//! builds them.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use sekisho::engine::{Engine, Worker};
+use sekisho::model::{Kind, Report};
+
+use crate::bench::{engine, scan};
+use crate::build;
+use crate::build_images::{MacFile, PACKINGS, Packing, hfs_plus, udif};
+use crate::containers::{files, has, holds, ran, written};
+
+fn scanned(name: &str, data: &[u8]) -> Report {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    scan(
+        &mut Worker::new(ENGINE.get_or_init(engine)),
+        name,
+        data.to_vec(),
+    )
+}
+
+fn volume() -> (Vec<u8>, BTreeMap<String, Vec<u8>>) {
+    let (program, text) = (build::program(), b"words of a text\n".repeat(400));
+    let files = [
+        MacFile {
+            name: "見積書.exe",
+            inside: true,
+            data: program.clone(),
+            ..MacFile::default()
+        },
+        MacFile {
+            name: "text.txt",
+            data: text.clone(),
+            ..MacFile::default()
+        },
+    ];
+    let expected = BTreeMap::from([
+        ("資料/見積書.exe".to_owned(), program),
+        ("text.txt".to_owned(), text),
+    ]);
+    (hfs_plus(&files), expected)
+}
+
+#[test]
+fn disk_images_of_macos_are_read_to_the_files() {
+    let (volume, files) = volume();
+    let report = scanned("volume.img", &volume);
+    assert_eq!(report.artifacts[0].kind.as_str(), "hfs");
+    holds(&report, "disk-file", &files, "bare");
+    for packing in PACKINGS {
+        let image = udif(
+            &[("MBR", &[1; 512]), ("a (Apple_HFS : 2)", &volume)],
+            packing,
+            8192,
+        );
+        let report = scanned("a.dmg", &image);
+        assert!(report.artifacts[0].reads_as(Kind::Dmg), "{packing:?}");
+        holds(&report, "disk-file", &files, &format!("{packing:?}"));
+        // Everything is there but the end of the packed blocks.
+        let mut cut = image.clone();
+        let blocks = memchr::memmem::find(&cut, b"<?xml").unwrap();
+        cut[blocks - 64..blocks].fill(0);
+        if matches!(packing, Packing::Zlib | Packing::Bzip2 | Packing::Xz) {
+            assert!(
+                !scanned("a.dmg", &cut).complete,
+                "{packing:?}: damaged blocks"
+            );
+        }
+        assert!(
+            !scanned("a.dmg", &image[image.len() / 2..]).complete,
+            "{packing:?}: its first half gone"
+        );
+    }
+    let report = scanned("a.dmg", &udif(&[("a", &volume)], Packing::Unknown, 8192));
+    assert!(
+        has(&report, "unsupported-container"),
+        "{:?}",
+        report.findings
+    );
+    let report = scanned(
+        "a.dmg",
+        &udif(&[("a (Linux)", &[7; 4096])], Packing::Zlib, 4096),
+    );
+    assert!(
+        has(&report, "unsupported-container"),
+        "{:?}",
+        report.findings
+    );
+    let mut lying = udif(&[("a", &volume)], Packing::Zlib, 8192);
+    let at = lying.len() - 512 + 0xd8;
+    lying[at] = 0x7f;
+    assert!(!scanned("a.dmg", &lying).complete);
+    let report = scanned(
+        "a.dmg",
+        &udif(&[("a", &vec![1; 96 << 20])], Packing::Bzip2, 1 << 20),
+    );
+    assert!(has(&report, "archive-bomb"), "{:?}", report.findings);
+}
+
+#[test]
+fn forks_and_compressed_files_of_macos_are_read() {
+    let text = b"words of a text that is long\n".repeat(6000);
+    let zlib = |data: &[u8]| {
+        let mut encoder =
+            flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut encoder, data).unwrap();
+        encoder.finish().unwrap()
+    };
+    let head = |method: u32, size: usize| {
+        let mut out = b"fpmc".to_vec();
+        out.extend(method.to_le_bytes());
+        out.extend((size as u64).to_le_bytes());
+        out
+    };
+    let blocks: Vec<Vec<u8>> = text.chunks(65_536).map(zlib).collect();
+    let mut table = u32::try_from(blocks.len()).unwrap().to_le_bytes().to_vec();
+    let mut at = 4 + 8 * blocks.len();
+    for block in &blocks {
+        table.extend(
+            [at as u32, block.len() as u32]
+                .into_iter()
+                .flat_map(u32::to_le_bytes),
+        );
+        at += block.len();
+    }
+    let mut resource = 256u32.to_be_bytes().to_vec();
+    resource.resize(260, 0);
+    resource.extend(table);
+    resource.extend(blocks.concat());
+    let program = build::program();
+    let files = [
+        MacFile {
+            name: "short.txt",
+            compression: Some([head(3, 11), zlib(b"hello there")].concat()),
+            ..MacFile::default()
+        },
+        MacFile {
+            name: "stored.txt",
+            compression: Some([head(3, 5), b"\xffwords".to_vec()].concat()),
+            ..MacFile::default()
+        },
+        MacFile {
+            name: "long.txt",
+            resource,
+            compression: Some(head(4, text.len())),
+            ..MacFile::default()
+        },
+        MacFile {
+            name: "fork",
+            data: b"x".to_vec(),
+            resource: program.clone(),
+            ..MacFile::default()
+        },
+    ];
+    let expected = BTreeMap::from([
+        ("short.txt".to_owned(), b"hello there".to_vec()),
+        ("stored.txt".to_owned(), b"words".to_vec()),
+        ("long.txt".to_owned(), text),
+    ]);
+    let volume = hfs_plus(&files);
+    let report = scanned("volume.img", &volume);
+    holds(&report, "disk-file", &expected, "compressed");
+    let fork = BTreeMap::from([("fork/..namedfork/rsrc".to_owned(), program)]);
+    holds(&report, "resource-fork", &fork, "fork");
+    let report = scanned("volume.img", &volume[..volume.len() - 9000]);
+    assert!(has(&report, "malformed-container"), "{:?}", report.findings);
+    let unknown = [MacFile {
+        name: "a",
+        compression: Some(head(99, 9)),
+        ..MacFile::default()
+    }];
+    let report = scanned("volume.img", &hfs_plus(&unknown));
+    assert!(
+        has(&report, "unsupported-container"),
+        "{:?}",
+        report.findings
+    );
+    let lying = [MacFile {
+        name: "a",
+        compression: Some([head(3, 1 << 40), zlib(b"hello there")].concat()),
+        ..MacFile::default()
+    }];
+    let report = scanned("volume.img", &hfs_plus(&lying));
+    assert!(has(&report, "malformed-container"), "{:?}", report.findings);
+}
+
+#[test]
+fn hybrid_discs_show_the_files_of_every_file_system() {
+    let files = files();
+    let folder = written(&files);
+    let plus = [
+        "-as", "mkisofs", "-quiet", "-hfsplus", "-J", "-R", "-o", "plus.iso", "in",
+    ];
+    if ran(&folder, "xorriso", &plus) {
+        let disc = std::fs::read(folder.path("plus.iso")).unwrap();
+        let report = scanned("plus.iso", &disc);
+        holds(&report, "disk-file", &files, "HFS+ beside ISO 9660");
+        assert!(
+            !has(&report, "container-irregular"),
+            "{:?}",
+            report.findings
+        );
+        // The volume by itself, bare and packed.
+        let start = memchr::memmem::find_iter(&disc, b"H+\0\x04")
+            .find(|at| at % 512 == 0)
+            .unwrap()
+            - 1024;
+        let report = scanned("volume.img", &disc[start..]);
+        assert_eq!(report.artifacts[0].kind.as_str(), "hfs");
+        holds(&report, "disk-file", &files, "HFS+ of xorriso");
+        let image = udif(&[("a", &disc[start..])], Packing::Zlib, 262_144);
+        holds(
+            &scanned("a.dmg", &image),
+            "disk-file",
+            &files,
+            "packed HFS+ of xorriso",
+        );
+        // Without the descriptors of the disc its map of partitions is left.
+        let mut map = disc.clone();
+        map[32_768..40_960].fill(0);
+        let report = scanned("map.dmg", &map);
+        assert_eq!(report.artifacts[0].kind.as_str(), "img");
+        // What lies between the partitions is of no known structure.
+        assert!(has(&report, "unsupported-container"));
+        for (name, data) in &files {
+            let file = report.artifacts.iter().find(|one| one.label() == name);
+            assert!(file.is_some_and(|one| one.data == data), "{name}");
+        }
+    }
+    let mut ascii = files.clone();
+    ascii.retain(|name, _| name.is_ascii());
+    ascii.insert("folder/a longer name.exe".to_owned(), build::program());
+    let folder = written(&ascii);
+    if ran(
+        &folder,
+        "genisoimage",
+        &["-quiet", "-hfs", "-R", "-o", "old.iso", "in"],
+    ) {
+        let disc = std::fs::read(folder.path("old.iso")).unwrap();
+        let report = scanned("old.iso", &disc);
+        holds(&report, "disk-file", &ascii, "HFS beside ISO 9660");
+        let mut bare = disc;
+        bare[32_768..40_960].fill(0);
+        let report = scanned("old.img", &bare);
+        holds(&report, "disk-file", &ascii, "HFS");
+    }
+}

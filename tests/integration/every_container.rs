@@ -1,0 +1,211 @@
+//! One table over all containers that can be built or found here: what is whole comes out, what is cut is told
+//! wherever it is cut, and what would fill the memory ends early and is told.
+
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use sekisho::engine::{Engine, Worker};
+use sekisho::model::Report;
+
+use crate::bench::{engine, scan};
+use crate::build_archives;
+use crate::build_images::{self, MacFile, Packing};
+use crate::clamav_testfiles;
+
+/// Bytes within which a format may not be known yet.
+const HEAD: usize = 128;
+
+/// What a bomb may take. Most are over in some hundredths of a second; the code under test is not optimised.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+fn scanned(name: &str, data: &[u8]) -> Report {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    scan(
+        &mut Worker::new(ENGINE.get_or_init(engine)),
+        name,
+        data.to_vec(),
+    )
+}
+
+fn holds(report: &Report, content: &[u8]) -> bool {
+    report
+        .artifacts
+        .iter()
+        .skip(1)
+        .any(|one| one.data == content)
+}
+
+/// Whether every cut that loses content is told.
+fn cuts_are_told(name: &str, whole: &[u8], content: &[u8]) -> Vec<String> {
+    let places = (1..20usize).map(|part| whole.len() * part / 20);
+    // Less than a head of any format is of none.
+    let places = places
+        .filter(|at| *at > HEAD)
+        .chain([whole.len() - 2, whole.len() - 1]);
+    let silent = places.filter(|at| {
+        let report = scanned(name, &whole[..*at]);
+        report.complete && !holds(&report, content)
+    });
+    let told = |at| {
+        format!(
+            "{name}: cut at byte {at} of {}, and nothing is told",
+            whole.len()
+        )
+    };
+    silent.map(told).collect()
+}
+
+/// Bytes that compress to about half.
+fn content() -> Vec<u8> {
+    let words = (0..900u32).map(|at| format!("{} ", at.wrapping_mul(2_654_435_761) >> 18));
+    words.collect::<String>().into_bytes()
+}
+
+fn images(content: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let file = MacFile {
+        name: "a.txt",
+        inside: true,
+        data: content.to_vec(),
+        ..MacFile::default()
+    };
+    let volume = build_images::hfs_plus(&[file]);
+    vec![
+        (
+            "a.dmg",
+            build_images::udif(&[("a", &volume)], Packing::Zlib, 8192),
+        ),
+        ("a.hfs", volume),
+    ]
+}
+
+#[test]
+fn what_is_whole_comes_out_and_what_is_cut_is_told() {
+    let content = content();
+    let wholes = [
+        build_archives::packing(&content),
+        build_archives::storing(&content),
+        images(&content),
+    ];
+    let mut wrong = Vec::new();
+    for (name, whole) in wholes.concat() {
+        let report = scanned(name, &whole);
+        if !holds(&report, &content) || !report.complete {
+            let kinds: Vec<_> = report
+                .artifacts
+                .iter()
+                .map(|one| one.kind.as_str())
+                .collect();
+            wrong.push(format!("{name}: {kinds:?} {:?}", report.findings));
+            continue;
+        }
+        // Without its trailer nothing opens a disk image of macOS, nor knows it.
+        if name != "a.dmg" {
+            wrong.extend(cuts_are_told(name, &whole, &content));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn cut_files_of_other_writers_are_told() {
+    /// In these a shorter text is a text all the same, and readers of PDF rebuild what has no end.
+    const TEXTS: &[&str] = &[
+        "clam.pdf",
+        "clam.exe.html",
+        "clam.exe.mbox.base64",
+        "clam.exe.mbox.uu",
+        "clam.mail",
+        "clam.exe.rtf",
+    ];
+    let folder = Path::new(clamav_testfiles::FOLDER);
+    let Ok(program) = std::fs::read(folder.join("clam.exe")) else {
+        eprintln!("skipped: the package clamav-testfiles is not there");
+        return;
+    };
+    let mut wrong = Vec::new();
+    for (name, kind, _) in clamav_testfiles::HOLDING {
+        let whole = std::fs::read(folder.join(name)).unwrap();
+        if !TEXTS.contains(name) && *kind != "pe" {
+            wrong.extend(cuts_are_told(name, &whole, &program));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Zeros that come out of next to nothing.
+fn bombs() -> Vec<(&'static str, Vec<u8>)> {
+    let zeros = vec![0; 96 << 20];
+    let mut all = build_archives::packing(&zeros);
+    let volume = vec![1; 96 << 20];
+    all.push((
+        "a.dmg",
+        build_images::udif(&[("a", &volume)], Packing::Bzip2, 1 << 20),
+    ));
+    // A disk whose last block alone is there.
+    let mut disk = b"conectix".to_vec();
+    disk.resize(16, 0);
+    disk.extend([0, 0, 0, 0, 0, 0, 2, 0]);
+    disk.resize(60, 0);
+    disk.extend([0, 0, 0, 3]);
+    disk.resize(512, 0);
+    disk.extend(b"cxsparse");
+    disk.resize(512 + 16, 0);
+    disk.extend([0, 0, 0, 0, 0, 0, 6, 0]);
+    disk.resize(512 + 28, 0);
+    disk.extend([0, 0, 4, 0, 0, 0x20, 0, 0]);
+    disk.resize(1536, 0);
+    disk.extend([0xff; 4 * 1023]);
+    disk.extend([0, 0, 0, 11]);
+    disk.resize(5632 + 512 + (2 << 20), 7);
+    let footer = disk[..512].to_vec();
+    disk.extend(footer);
+    all.push(("a.vhd", disk));
+    // Files that all are the same bytes.
+    let files: Vec<MacFile> = (0..12)
+        .map(|_| MacFile {
+            name: "a",
+            data: vec![1; 4096],
+            ..MacFile::default()
+        })
+        .collect();
+    let mut volume = build_images::hfs_plus(&files);
+    volume.resize(8 << 20, 7);
+    let blocks = u32::try_from((volume.len() >> 12) - 8).unwrap();
+    for number in 8..20u32 {
+        let fork = [1, number, 1].map(u32::to_be_bytes).concat();
+        let at = memchr::memmem::find(&volume, &fork).unwrap();
+        volume[at - 12..at - 4].copy_from_slice(&(u64::from(blocks) << 12).to_be_bytes());
+        volume[at..at + 12].copy_from_slice(&[blocks, 8, blocks].map(u32::to_be_bytes).concat());
+    }
+    all.push(("shared.hfs", volume));
+    all
+}
+
+#[test]
+fn bombs_end_early_and_are_told() {
+    let mut wrong = Vec::new();
+    for (name, data) in bombs() {
+        let started = Instant::now();
+        let report = scanned(name, &data);
+        let took = started.elapsed();
+        let told = report
+            .findings
+            .iter()
+            .any(|one| matches!(one.id.as_ref(), "archive-bomb" | "limit-exceeded"));
+        eprintln!(
+            "{name}: {} bytes, {took:?}, {} artifacts",
+            data.len(),
+            report.artifacts.len()
+        );
+        if !told || took > PATIENCE {
+            let kinds: Vec<_> = report
+                .artifacts
+                .iter()
+                .map(|one| one.kind.as_str())
+                .collect();
+            wrong.push(format!("{name}: {took:?} {kinds:?} {:?}", report.findings));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
