@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::engine::Engine;
 use crate::formats::vba;
-use crate::model::{Artifact, Finding, Kind, Report, Severity, hex};
+use crate::model::{Artifact, Finding, Kind, MailSummary, Report, Severity, hex};
 
 use super::OutputError;
 use super::table::{Cell, TableWriter};
@@ -53,7 +53,7 @@ pub(super) fn push(
 
 fn message<'a>(item: &'a Item, report: &'a Report) -> Vec<Cell<'a>> {
     let root = report.artifacts.first();
-    let mail = root.and_then(|root| root.mail.as_ref());
+    let mail = mail_of(report);
     let to = mail.map(|mail| mail.to.as_slice()).unwrap_or_default();
     // In the order of the schema.
     vec![
@@ -75,6 +75,17 @@ fn message<'a>(item: &'a Item, report: &'a Report) -> Vec<Cell<'a>> {
         Cell::Texts(distinct(report.raised.iter().map(|raised| &*raised.by))),
         Cell::number(report.artifacts.len()),
     ]
+}
+
+/// What the message says about itself: in Apple's form it is wrapped.
+fn mail_of(report: &Report) -> Option<&MailSummary> {
+    let root = report.artifacts.first()?;
+    let within = || {
+        let is_inner = |inner: &&Artifact| root.kind == Kind::Emlx && inner.parent == Some(root.id);
+        let mut inner = report.artifacts.iter().filter(is_inner);
+        inner.find_map(|inner| inner.mail.as_deref())
+    };
+    root.mail.as_deref().or_else(within)
 }
 
 fn distinct<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<&'a str> {

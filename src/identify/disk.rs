@@ -56,8 +56,8 @@ pub(super) fn by_boot_sector(data: &[u8]) -> Option<Kind> {
     if is_fat(data) || is_partitioned(data) {
         return Some(Kind::Img);
     }
-    // On a hybrid disc the reader of the disc looks for it.
-    (hfs::is_volume(data) && volume(data).is_none()).then_some(Kind::Hfs)
+    // On a hybrid disc, and in a disk image whose first block is stored, the reader of those looks for it.
+    (hfs::is_volume(data) && by_far_mark(data).is_none()).then_some(Kind::Hfs)
 }
 
 /// The BIOS parameter block of FAT ([Microsoft FAT specification] section 3): a jump and fields that agree.

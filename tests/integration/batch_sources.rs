@@ -254,3 +254,76 @@ fn what_cannot_be_read_stops_nothing() {
     }
     assert_eq!(reports["in/z.eml"]["complete"], true);
 }
+
+/// The subjects of a batch by their references.
+fn subjects(folder: &Folder, output: &str) -> Vec<(String, String)> {
+    let run = folder.run(&["query", output, "--format", "json", "--since", "2000-01-01"]);
+    let text = run.stdout;
+    let rows: Vec<Value> = match serde_json::from_str(&text) {
+        Ok(rows) => rows,
+        Err(_) => text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect(),
+    };
+    let of = |row: &Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
+    let mut all: Vec<(String, String)> = rows
+        .iter()
+        .map(|row| (of(row, "reference"), of(row, "subject")))
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn mails_of_apple_carriage_returns_loops_and_foreign_names_are_read() {
+    let folder = Folder::new();
+    let inner = letter(1);
+    let trailer = "<?xml version=\"1.0\"?>\n<plist version=\"1.0\"><dict><key>flags</key><integer>1</integer></dict></plist>\n";
+    let emlx = [
+        format!("{:<10}\n", inner.len()).into_bytes(),
+        inner,
+        trailer.into(),
+    ]
+    .concat();
+    folder.file("in/Messages/17.emlx", emlx);
+    // A mailbox whose lines all end in CRLF, and one whose lengths lie.
+    let lines = String::from_utf8(postmarked(2..4)).unwrap();
+    folder.file("in/crlf.mbox", lines.replace('\n', "\r\n"));
+    let lies = String::from_utf8(postmarked(4..7)).unwrap();
+    let lies = lies.replace("\nSubject:", "\nContent-Length: 999999\nSubject:");
+    folder.file("in/lies.mbox", lies);
+    std::os::unix::fs::symlink(folder.path("in"), folder.path("in/Messages/loop")).unwrap();
+    let run = folder.run(&["batch", "in", "-o", "out"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let expected = [
+        ("in/Messages/17.emlx", "1"),
+        ("in/crlf.mbox#1", "2"),
+        ("in/crlf.mbox#2", "3"),
+        ("in/lies.mbox#1", "4"),
+        ("in/lies.mbox#2", "5"),
+        ("in/lies.mbox#3", "6"),
+    ];
+    let expected = expected.map(|(path, subject)| (path.to_owned(), subject.to_owned()));
+    assert_eq!(subjects(&folder, "out"), expected);
+
+    // Names in cp932, as Japanese Windows writes them into archives.
+    let name = encoding_rs::SHIFT_JIS
+        .encode("受信/見積.eml")
+        .0
+        .into_owned();
+    let mut header = tar::Header::new_gnu();
+    let data = letter(8);
+    header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(&name);
+    header.set_size(data.len() as u64);
+    header.set_mode(0o600);
+    header.set_cksum();
+    let mut tar = tar::Builder::new(Vec::new());
+    tar.append(&header, &data[..]).unwrap();
+    folder.file("sjis.tar", tar.into_inner().unwrap());
+    let run = folder.run(&["batch", "sjis.tar", "-o", "sjis"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let found = subjects(&folder, "sjis");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].1, "8");
+}
