@@ -338,9 +338,12 @@ impl Bitmap {
     }
 
     fn sampled(&self, grid: &Grid) -> Option<String> {
-        let simple = rqrr::SimpleGrid::from_func(truncated(grid.modules), |x, y| {
-            self.is_set(grid.place(float(x), float(y)), grid.dark)
-        });
+        let sample = |x: usize, y: usize| self.is_set(grid.place(float(x), float(y)), grid.dark);
+        let size = truncated(grid.modules);
+        if !has_timing(size, sample) {
+            return None;
+        }
+        let simple = rqrr::SimpleGrid::from_func(size, sample);
         let mut bytes = Vec::new();
         rqrr::Grid::new(simple).decode_to(&mut bytes).ok()?;
         let text = text_of(bytes);
@@ -451,6 +454,22 @@ impl Grid {
             ..self.clone()
         })
     }
+}
+
+/// Whether the two lines between the finder patterns alternate (6.3.5), as far as a photograph lets them: chance
+/// patterns of a picture are told from a code by that, long before the code would be decoded.
+fn has_timing(size: usize, dark: impl Fn(usize, usize) -> bool) -> bool {
+    const LINE: usize = 6;
+    let between = 8..size.saturating_sub(8);
+    let cells = between.len().saturating_mul(2);
+    let wrong = between
+        .map(|at| {
+            let expected = at % 2 == 0;
+            usize::from(dark(at, LINE) != expected)
+                .saturating_add(usize::from(dark(LINE, at) != expected))
+        })
+        .fold(0usize, usize::saturating_add);
+    wrong.saturating_mul(10) <= cells.saturating_mul(3)
 }
 
 /// The text of a code: UTF-8, as nearly all writers make it, else Shift_JIS, which the standard takes from Japan.

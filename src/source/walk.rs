@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::{Irregular, Source, Unreadable, special};
+use super::{Irregular, Source, Unreadable, beside, special};
 use crate::text;
 
 /// Something met in a folder that is not scanned, with the reason.
@@ -46,11 +46,14 @@ enum Todo {
 }
 
 impl Walk {
-    /// A walk over `paths`.
+    /// A walk over `paths`. Volumes of an archive are opened with the one that opens the set, so that one is visited
+    /// too where it was not given.
     pub fn new(paths: &[PathBuf]) -> Self {
-        Self {
-            todo: paths.iter().rev().cloned().map(Todo::Given).collect(),
-        }
+        let openers = beside::openers(paths);
+        let given = paths.iter().chain(&openers).cloned();
+        let mut todo: Vec<_> = given.map(Todo::Given).collect();
+        todo.reverse();
+        Self { todo }
     }
 
     /// Puts the entries of a folder before everything else that is to be visited. Ends because links are not
