@@ -164,11 +164,12 @@ fn damaged_documents_are_disarmed_or_refused() {
             let made = disarm(row, &damaged, kind, &all);
             if let Ok(made) = made {
                 let twice = disarm(row, &made.data, kind, &all);
-                assert!(
-                    twice.is_ok_and(|twice| twice.data == made.data),
-                    "{}: changes again",
-                    path.display()
-                );
+                // A package in which nothing is left says that.
+                let same = match twice {
+                    Ok(twice) => twice.data == made.data,
+                    Err(refusal) => matches!(refusal, Refusal::NoWay(_)),
+                };
+                assert!(same, "{}: changes again", path.display());
             }
         }
         last = data;

@@ -154,6 +154,7 @@ const FINDINGS: &[Row] = &[
             ("interpreter-target", Critical, false),
             ("padded-arguments", Critical, false),
             ("appended-payload", Critical, false),
+            ("remote-program", Critical, false),
         ],
     ),
     ("installer", "executables", Medium, false, NONE),
@@ -216,7 +217,10 @@ const FINDINGS: &[Row] = &[
         "web",
         Low,
         false,
-        &[("remote-file", Medium, false)],
+        &[
+            ("remote-file", Medium, false),
+            ("remote-program", Critical, false),
+        ],
     ),
     ("search-connector", "web", Medium, false, NONE),
     (
