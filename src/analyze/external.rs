@@ -21,8 +21,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
             continue;
         };
         let plain = plain(target);
-        let place = Place::of(&plain, &look.knowledge.links);
-        let Some((id, variant)) = judge(*role, &place) else {
+        let Some((id, variant)) = finding(*role, &plain, &look.knowledge.links) else {
             continue;
         };
         let mut found = Found::new(id, target);
@@ -44,11 +43,33 @@ pub fn outside(fact: &Fact, lists: &LinkLists) -> Option<&'static str> {
     match fact {
         Fact::Dde { .. } => Some("dde-link"),
         Fact::External { role, target, .. } => {
-            let place = Place::of(&plain(target), lists);
-            judge(*role, &place).map(|(id, _)| id)
+            finding(*role, &plain(target), lists).map(|(id, _)| id)
         }
         _ => None,
     }
+}
+
+/// Id and variant of what a target is to a document.
+fn finding(
+    role: Role,
+    plain: &str,
+    lists: &LinkLists,
+) -> Option<(&'static str, Option<&'static str>)> {
+    if role == Role::Link && !acts_on_click(plain, lists) {
+        return None;
+    }
+    judge(role, &Place::of(plain, lists))
+}
+
+/// Whether a click does more than to go somewhere. Reports made of web pages keep links that do nothing, such as
+/// `javascript:void(0);`.
+fn acts_on_click(target: &str, lists: &LinkLists) -> bool {
+    let Some((scheme, asked)) = target.trim_start().split_once(':') else {
+        return false;
+    };
+    let nothing = |c: char| c.is_whitespace() || matches!(c, '/' | ';');
+    lists.clicked.contains(&scheme.to_ascii_lowercase())
+        && !matches!(asked.trim_matches(nothing), "" | "void(0)")
 }
 
 /// Id and variant of what a target of a place is to a document.

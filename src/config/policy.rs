@@ -235,7 +235,7 @@ pub(super) struct RouteTable {
     /// Decide and log, change nothing.
     #[serde(default)]
     dry_run: bool,
-    /// What stands before the subject of mails that are tagged, such as "[suspicious]"; it breaks signatures of the
+    /// What stands before the subject of mails that are tagged, such as `[suspicious]`; it breaks signatures of the
     /// sender.
     #[schemars(with = "Option<String>")]
     subject_mark: Option<Spanned<String>>,

@@ -18,6 +18,8 @@ pub struct LinkLists {
     pub network_schemes: BTreeSet<String>,
     /// Schemes and names of monikers.
     pub monikers: BTreeSet<String>,
+    /// Of those, the ones that act on a click.
+    pub clicked: BTreeSet<String>,
     /// Schemes that fetch nothing.
     pub harmless_schemes: BTreeSet<String>,
     /// Endings of host names within an office's own network.

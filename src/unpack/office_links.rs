@@ -112,26 +112,8 @@ const TYPES: &[(&str, Role)] = &[
 /// The type of ordinary links.
 const HYPERLINK: &str = "hyperlink";
 
-/// Schemes with which a click makes Windows search a host, run a troubleshooter or a script: no link of an office.
-const HANDLERS: &[&str] = &[
-    "search-ms",
-    "search",
-    "ms-msdt",
-    "ms-officecmd",
-    "ms-appinstaller",
-    "ms-cxh",
-    "javascript",
-    "jscript",
-    "vbscript",
-    "mhtml",
-    "mk",
-    "its",
-    "ms-its",
-    "hcp",
-    "script",
-    "scriptlet",
-    "res",
-];
+/// Schemes of links of every office: nobody has to look at them.
+const ORDINARY: &[&str] = &["http", "https", "mailto", "file"];
 
 /// Notes what the part names outside.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
@@ -348,8 +330,8 @@ pub fn role(relationship: &Relationship) -> Option<Role> {
     }
     if kind == HYPERLINK {
         let scheme = relationship.target.trim_start().split_once(':')?.0;
-        let handled = HANDLERS.iter().any(|one| one.eq_ignore_ascii_case(scheme));
-        return handled.then_some(Role::Link);
+        let ordinary = ORDINARY.iter().any(|one| one.eq_ignore_ascii_case(scheme));
+        return (!ordinary).then_some(Role::Link);
     }
     let known = TYPES.iter().find(|(name, _)| *name == kind);
     Some(known.map_or(Role::Other, |(_, role)| *role))

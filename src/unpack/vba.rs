@@ -174,7 +174,7 @@ impl Finder {
     }
 
     /// Tells what a signature of the project signs, where nothing but that project is there, and a signature that stands
-    /// in the same compound file and holds. Those in a package stand in a part of their own: [`signers`].
+    /// in the same compound file and holds. Those in a package stand in a part of their own: [`signers()`].
     fn tell_signed(&self, ole: &mut Ole<'_>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
         let Some((md5, modules)) = self.signed else {
             return Ok(());

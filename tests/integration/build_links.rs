@@ -394,6 +394,9 @@ fn objects() -> Vec<Fixture> {
             "findings/external-object-link/miss.docx",
             with_links(&[
                 ("hyperlink", "https://www.example.co.jp/"),
+                ("hyperlink", "javascript:void(0);"),
+                ("hyperlink", "JavaScript://"),
+                ("hyperlink", "onenote:///C:/notes.one"),
                 ("hyperlink", "file:///\\\\files.example.co.jp\\docs"),
                 ("image", "https://www.example.co.jp/logo.png"),
                 ("image", "file:///\\\\FILES01\\pictures\\logo.png"),
