@@ -103,6 +103,12 @@ pub struct Plan {
     pub shards: Vec<Shard>,
 }
 
+/// Shards that a mailbox has at least, where they are not smaller than [`SMALLEST`].
+const PORTIONS: u64 = 16;
+
+/// Bytes of a shard, at least: each has files of its own.
+const SMALLEST: u64 = 4 << 20;
+
 /// Sources as they were named.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
@@ -334,7 +340,9 @@ impl Maker<'_> {
         }
         (self.told)(found);
         let mut file = File::open(&found.path)?;
-        let survey = survey(&mut file, self.size)?;
+        // Enough for several threads; what shards a mailbox has depends on nothing else, so that plans are the same everywhere.
+        let size = self.size.min((found.size / PORTIONS).max(SMALLEST));
+        let survey = survey(&mut file, size)?;
         Ok(MailboxRecord {
             path,
             size: survey.size,

@@ -75,7 +75,7 @@ pub(super) struct Arguments {
     /// Write everything found in such messages into DIR/extracted
     #[arg(long, value_enum, value_name = "WHICH")]
     extract: Option<ExtractName>,
-    /// Size of the pieces that are done by themselves
+    /// Bytes of a shard of a mailbox or of a folder, at most
     #[arg(long, value_name = "SIZE", default_value = "64MiB")]
     shard_size: Size,
     /// Scan an attachment in each message that carries it, also where equal bytes were scanned in the same place before;

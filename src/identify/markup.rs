@@ -290,6 +290,9 @@ fn looks_like_page(lower: &str) -> bool {
 /// A page behind junk: browsers and the HTML application host render what follows all the same. Prose that quotes
 /// tags is none: there the junk is most of the text, or the page has no frame of its own.
 pub(super) fn behind_junk(words: &Words<'_>) -> Option<Kind> {
+    if !words.head.contains('<') && !words.tail.contains('<') {
+        return None;
+    }
     let lower = words.head.to_ascii_lowercase();
     let tail = words.tail.to_ascii_lowercase();
     let application = lower.contains("<hta:application") || tail.contains("<hta:application");
