@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::{Irregular, Source, Unreadable, beside, special};
+use super::{Irregular, Source, Unreadable, special};
 use crate::text;
 
 /// Something met in a folder that is not scanned, with the reason.
@@ -46,14 +46,11 @@ enum Todo {
 }
 
 impl Walk {
-    /// A walk over `paths`. Volumes of an archive are opened with the one that opens the set, so that one is visited
-    /// too where it was not given.
+    /// A walk over `paths`.
     pub fn new(paths: &[PathBuf]) -> Self {
-        let openers = beside::openers(paths);
-        let given = paths.iter().chain(&openers).cloned();
-        let mut todo: Vec<_> = given.map(Todo::Given).collect();
-        todo.reverse();
-        Self { todo }
+        Self {
+            todo: paths.iter().rev().cloned().map(Todo::Given).collect(),
+        }
     }
 
     /// Puts the entries of a folder before everything else that is to be visited. Ends because links are not
