@@ -395,7 +395,15 @@ mod tests {
     #[test]
     fn an_independent_reader_finds_the_same_streams_in_the_copy() {
         // The header lists the FAT of 7 MB; of the last, a second DIFAT sector lists the end.
-        for large in [5, 10_000, 6_800_000, 7_000_000, 7_100_000, 9 << 20, 17 << 20] {
+        for large in [
+            5,
+            10_000,
+            6_800_000,
+            7_000_000,
+            7_100_000,
+            9 << 20,
+            17 << 20,
+        ] {
             let copied = copy(&file(large), "b");
             assert_eq!(&copied[26..32], [3, 0, 0xfe, 0xff, 9, 0]);
             let budget = Budget::new(Limits::default(), None);
