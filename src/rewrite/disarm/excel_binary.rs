@@ -62,7 +62,7 @@ const AUTOMATIC: [u8; 4] = [1, 2, 10, 11];
 const FT_END: u16 = 0x0000;
 const FT_PIO_GRBIT: u16 = 0x0008;
 const FT_PICT_FMLA: u16 = 0x0009;
-const CONTROL: u16 = 0x0010 | 0x0200;
+const CONTROL: u16 = 0x0010 | 0x0020;
 
 /// How such names begin where they are spelled out.
 const SPELLED: &str = "auto_";
