@@ -39,7 +39,18 @@ pub struct Keys<'a> {
     given: Option<&'a Passwords>,
     /// Files that lie beside the input.
     outside: &'a [(Name, Bytes)],
+    opener: Opener,
     sets: Option<&'a Sets>,
+}
+
+/// Whether the volume that opens an archive of several is scanned besides the input, which is another one of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Opener {
+    /// It is, or whoever asks for the scan knows that it is not.
+    #[default]
+    Scanned,
+    /// It is not, and nobody would know: what is in the archive is not seen.
+    NotScanned,
 }
 
 /// Mails around an artifact that are looked through.
@@ -56,6 +67,7 @@ impl<'a> Keys<'a> {
             artifact: Some(artifact),
             given: Some(given),
             outside: &[],
+            opener: Opener::default(),
             sets: None,
         }
     }
@@ -65,6 +77,21 @@ impl<'a> Keys<'a> {
     pub fn with_files_beside(mut self, outside: &'a [(Name, Bytes)]) -> Self {
         self.outside = outside;
         self
+    }
+
+    /// Says whether the volume that opens the input is scanned.
+    #[must_use]
+    pub fn with_opener(mut self, opener: Opener) -> Self {
+        self.opener = opener;
+        self
+    }
+
+    /// Whether the artifact is the input, and the volume that opens it is not scanned.
+    pub(super) fn lacks_opener(self) -> bool {
+        let is_input = self
+            .artifact
+            .is_some_and(|artifact| artifact.parent.is_none());
+        is_input && self.opener == Opener::NotScanned
     }
 
     /// Says where sets of volumes are kept from one artifact to the next.
