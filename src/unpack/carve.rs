@@ -378,6 +378,20 @@ mod tests {
     }
 
     #[test]
+    fn a_masked_program_behind_a_picture_is_a_child() {
+        let masked: Vec<u8> = pe().iter().map(|byte| byte ^ 0x5a).collect();
+        let (found, facts) = opened("carve", &[png(), masked].concat());
+        assert_eq!(
+            found.iter().map(|one| one.via).collect::<Vec<_>>(),
+            [Some("appended")]
+        );
+        let at = png().len();
+        assert!(facts.contains(&Fact::Polyglot { kind: Kind::Pe, at }));
+        let noise: Vec<u8> = (0..500u32).map(|n| (n * n % 251) as u8 | 1).collect();
+        assert_eq!(children(&[png(), noise].concat()), []);
+    }
+
+    #[test]
     fn pictures_end_where_their_format_says() {
         let gif = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0\x3b";
         assert_eq!(gif_end(gif), Some(gif.len()));
