@@ -200,3 +200,58 @@ fn login(
         file: path,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::quarantine::{Quarantine, QuarantineTable, ReleaseTable};
+    use super::*;
+
+    fn check(release: &str) -> Result<MailServer, String> {
+        let table: ReleaseTable = toml::from_str(release).map_err(|error| error.to_string())?;
+        let mut quarantine = Quarantine::default();
+        quarantine
+            .take(QuarantineTable::default(), table, Path::new("conf"))
+            .map_err(|(_, reason)| reason)?;
+        Ok(quarantine.next_hop)
+    }
+
+    #[test]
+    fn what_is_said_of_the_usual_server_is_said_of_it() {
+        let server = check("starttls = \"encrypt\"").unwrap();
+        assert_eq!(server.address, "127.0.0.1:10026");
+        assert_eq!(server.starttls, StartTls::Encrypt);
+        let server =
+            check("next_hop = \"smtps:mx:465\"\nstarttls = \"verify\"\nca = \"ca.pem\"").unwrap();
+        assert!(server.smtps);
+        assert_eq!(server.ca, Some(PathBuf::from("conf/ca.pem")));
+        let mut written = String::new();
+        server.write("next_hop", &mut written);
+        let again = check(&written.replace("conf/", "")).unwrap();
+        assert_eq!(again, server);
+    }
+
+    #[test]
+    fn what_does_not_hold_is_refused() {
+        for (text, reason) in [
+            (
+                "next_hop = \"smtps:mx:465\"",
+                "release.next_hop = \"smtps:mx:465\": TLS from the first byte on: set starttls",
+            ),
+            (
+                "starttls = \"verify\"",
+                "release.starttls = \"verify\": name the certificates",
+            ),
+            (
+                "starttls = \"encrypt\"\nuser = \"u\"",
+                "release.user: name the file of its password",
+            ),
+            (
+                "user = \"u\"\npassword = \"p\"",
+                "release.user: a password is not sent in clear",
+            ),
+        ] {
+            let error = check(text).unwrap_err();
+            assert!(error.starts_with(reason), "{error}");
+        }
+    }
+}

@@ -682,22 +682,6 @@ mod tests {
                 "conf/sekisho.toml:2: release.next_hop = \"lmtp\": write host:port",
             ),
             (
-                "[release]\nnext_hop = \"smtps:mx:465\"\n",
-                "conf/sekisho.toml:2: release.next_hop = \"smtps:mx:465\": TLS from the first byte on: set starttls",
-            ),
-            (
-                "[release]\n\nstarttls = \"verify\"\n",
-                "conf/sekisho.toml:3: release.starttls = \"verify\": name the certificates",
-            ),
-            (
-                "[release]\nstarttls = \"encrypt\"\nuser = \"u\"\n",
-                "conf/sekisho.toml:3: release.user: name the file of its password",
-            ),
-            (
-                "[release]\nuser = \"u\"\npassword = \"p\"\n",
-                "conf/sekisho.toml:2: release.user: a password is not sent in clear",
-            ),
-            (
                 "[strip]\nlanguage = \"fr\"\n",
                 "conf/sekisho.toml:2: language = \"fr\": unknown word `fr`",
             ),
