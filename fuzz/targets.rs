@@ -270,11 +270,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
             password_words::plain(&text),
             password_words::alternatives(&text),
         ] {
-            drop(password_words::words(
-                &text,
-                &lists.phrases,
-                &lists.leading,
-            ));
+            drop(password_words::words(&text, &lists.phrases, &lists.leading));
         }
     }),
     ("pdf", |data| unpack("pdf", Kind::Pdf, data)),

@@ -49,7 +49,9 @@ fn library(look: &Look<'_>) -> Option<String> {
     }
     // Word and Excel load every library under these names and ask for the function later.
     let name = look.artifact.name.as_ref()?;
-    let named = name.extensions().find(|one| matches!(one.as_str(), "wll" | "xll"))?;
+    let named = name
+        .extensions()
+        .find(|one| matches!(one.as_str(), "wll" | "xll"))?;
     Some(format!("library under the name of an add-in (.{named})"))
 }
 

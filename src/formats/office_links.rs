@@ -319,8 +319,16 @@ mod tests {
             <office:dde-source office:dde-application='cmd' office:dde-topic='/c rem' office:automatic-update='true'/>";
         let found = links(text);
         assert_eq!(found.len(), 3, "{found:?}");
-        assert!(matches!(&found[1], Link::Address { element: "section-source", .. }));
-        assert!(matches!(&found[2], Link::Dde { service, automatic: true, .. } if service == "cmd"));
+        assert!(matches!(
+            &found[1],
+            Link::Address {
+                element: "section-source",
+                ..
+            }
+        ));
+        assert!(
+            matches!(&found[2], Link::Dde { service, automatic: true, .. } if service == "cmd")
+        );
     }
 
     #[test]

@@ -139,7 +139,9 @@ impl Day {
         ];
         let written = spelling.forms.iter().map(|form| {
             let filled = parts.iter();
-            filled.fold(form.clone(), |text, (mark, value)| text.replace(mark, value))
+            filled.fold(form.clone(), |text, (mark, value)| {
+                text.replace(mark, value)
+            })
         });
         let mut known = BTreeSet::new();
         written.filter(|form| known.insert(form.clone())).collect()
@@ -364,7 +366,10 @@ fn with_names(
         all
     };
     let asked = lengths(text, spelling);
-    let day = days.first().map(|day| day.forms(spelling)).unwrap_or_default();
+    let day = days
+        .first()
+        .map(|day| day.forms(spelling))
+        .unwrap_or_default();
     let mut forms: Vec<&String> = day.iter().take(3).collect();
     forms.sort_by_key(|form| !asked.contains(&form.len()));
     for form in forms.iter().filter(|_| told.date).take(2) {
@@ -416,7 +421,9 @@ fn companies(text: &str, spelling: &Spelling<'_>) -> Vec<String> {
     // `弊社名(tanaka)`: the word for a company with its name behind it.
     for word in spelling.company {
         for (at, _) in text.match_indices(word.as_str()).take(NAMES) {
-            let behind = text.get(at.saturating_add(word.len())..).unwrap_or_default();
+            let behind = text
+                .get(at.saturating_add(word.len())..)
+                .unwrap_or_default();
             if let Some(inner) = behind.trim_start().strip_prefix(['(', '「', '『', '"']) {
                 found.push(inner.chars().take_while(|c| part(*c)).take(24).collect());
             }

@@ -144,7 +144,9 @@ fn spaced(rest: &str) -> Option<String> {
     let said = rest.trim_start().strip_prefix([':', '='])?;
     let line = said.trim_start().lines().next()?.trim_end();
     let fits = (6..=LONGEST).contains(&line.len()) && (1..=6).contains(&line.matches(' ').count());
-    let plain = line.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    let plain = line
+        .bytes()
+        .all(|byte| byte == b' ' || byte.is_ascii_graphic());
     (fits && plain).then(|| line.to_owned())
 }
 
@@ -306,7 +308,11 @@ mod tests {
             "pass",
         ];
         let leading = ["is", "the", "for", "zip", "file"];
-        words(text, &phrases.map(str::to_owned), &leading.map(str::to_owned))
+        words(
+            text,
+            &phrases.map(str::to_owned),
+            &leading.map(str::to_owned),
+        )
     }
 
     #[test]

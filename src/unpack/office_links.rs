@@ -56,7 +56,10 @@ const SHEETS: &[&str] = &[
 ];
 
 /// What the namespaces of a part of an OpenDocument file begin with.
-const OPEN_DOCUMENT: &[&str] = &["urn:oasis:names:tc:opendocument", "http://openoffice.org/2000/"];
+const OPEN_DOCUMENT: &[&str] = &[
+    "urn:oasis:names:tc:opendocument",
+    "http://openoffice.org/2000/",
+];
 
 /// Elements by which such a part takes something from outside, behind whatever prefix.
 const SOURCES: &[&str] = &[

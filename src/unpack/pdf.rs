@@ -149,9 +149,9 @@ impl Opened<'_, '_, '_> {
                     self.tell_opening(&document, place, action);
                 }
                 // A destination is an array that leads to a page (12.3.2); its fields do not run on opening.
-                let opening = dict.get("OpenAction").filter(|action| {
-                    !matches!(document.resolve(action).0, Object::Array(_))
-                });
+                let opening = dict
+                    .get("OpenAction")
+                    .filter(|action| !matches!(document.resolve(action).0, Object::Array(_)));
                 let started = opening.into_iter().chain(dict.get("AA"));
                 waiting.extend(started.map(|action| (place, action)));
                 if let Object::Dict(names) = dict
