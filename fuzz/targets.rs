@@ -266,18 +266,31 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
             sent: password_recipes::Day::of(&String::from_utf8_lossy(data)),
             names: vec!["example".to_owned()],
         };
+        let recipes = &sekisho::knowledge::passwords().recipes;
+        let spelling = password_recipes::Spelling {
+            forms: &recipes.forms,
+            months: &recipes.months,
+            asked: &recipes.asked,
+            company: &recipes.company,
+            company_marks: &recipes.company_marks,
+            company_endings: &recipes.company_endings,
+        };
         drop(password_recipes::words(
             &String::from_utf8_lossy(data),
             told,
             &around,
+            &spelling,
         ));
     }),
     ("password_words", |data| {
         let text = String::from_utf8_lossy(data);
-        drop(password_words::words(
-            &password_words::plain(&text),
-            &sekisho::knowledge::passwords().phrases,
-        ));
+        let lists = sekisho::knowledge::passwords();
+        for text in [
+            password_words::plain(&text),
+            password_words::alternatives(&text),
+        ] {
+            drop(password_words::words(&text, &lists.phrases, &lists.leading));
+        }
     }),
     ("pdf", |data| unpack("pdf", Kind::Pdf, data)),
     ("pe", |data| drop(pe::read(data))),
