@@ -296,12 +296,12 @@ fn read(
         if programs.is_none() {
             programs = Some(relationships_of(artifact, nest)?);
         }
-        let known = programs.iter().flat_map(|all| &all.list);
-        let known = known.filter(|one| one.id == *id).map(|one| &one.target);
+        let mut known = programs.iter().flat_map(|all| &all.list);
+        let known = known.find(|one| one.id == *id).map(|one| &one.target);
         nest.note(Fact::External {
             at: place.of(at),
             role: Role::Started,
-            target: known.last().unwrap_or(id).clone(),
+            target: known.unwrap_or(id).clone(),
         });
     }
     Ok(())

@@ -65,7 +65,8 @@ fn once(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
     for object in &read.objects {
         let id = (object.number, object.generation);
         let structural = matches!(&object.object, pdf::Object::Dict(dict)
-            if dict.is("Type", "XRef") || dict.is("Type", "ObjStm"));
+            if dict.is("Type", "XRef") || dict.is("Type", "ObjStm")
+                || encrypted && dict.is("Filter", "Standard"));
         if !structural && !document.objects.contains_key(&id) && read.find(object.number).is_some()
         {
             let known = document
