@@ -105,7 +105,9 @@ fn guess(head: &[u8]) -> &'static Encoding {
             UTF_8
         };
     }
-    match std::str::from_utf8(head) {
+    // Several times as fast as the standard library's check. What is left is empty, or begins with the first wrong byte.
+    let valid = Encoding::utf8_valid_up_to(head);
+    match std::str::from_utf8(head.get(valid..).unwrap_or_default()) {
         Ok(_) => return UTF_8,
         // Cut in the middle of a character by the sniffing window.
         Err(error) if error.error_len().is_none() => return UTF_8,
