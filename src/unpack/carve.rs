@@ -7,6 +7,7 @@ use std::ops::Range;
 use memchr::memmem::{FindIter, find_iter};
 
 use crate::bytes::{index, slice, u16_at, u32_at};
+use crate::formats::masked;
 use crate::identify::{self, Identity};
 use crate::limits::Halt;
 use crate::model::{Artifact, Fact, Family, Kind, Trouble};
@@ -15,6 +16,9 @@ use super::{Child, Nest};
 
 /// Programs carved from one artifact, at most.
 const PROGRAMS: usize = 64;
+
+/// Longest tail that is tried for a program under a mask.
+const MASKED: usize = 64 << 20;
 
 /// Bytes behind an end that are too few to be anything.
 const SHORTEST_TAIL: usize = 16;
@@ -110,16 +114,27 @@ fn behind(artifact: &Artifact, end: usize, nest: &mut Nest<'_>) -> Result<usize,
         return Ok(data.len());
     }
     let found = identify::identify(tail, nest.budget());
+    let kind = if is_masked(&found, tail, nest)? {
+        Kind::Pe
+    } else {
+        found.kind
+    };
     // The zip developer's reading has it already, with offsets that count from the front.
-    if !is_something(&found) || followed(artifact, found.kind) {
+    if kind == found.kind && !is_something(&found) || followed(artifact, kind) {
         return Ok(data.len());
     }
-    nest.note(Fact::Polyglot {
-        kind: found.kind,
-        at: start,
-    });
+    nest.note(Fact::Polyglot { kind, at: start });
     nest.push(Child::new("appended", data.slice(start..)).at(start..data.len()))?;
     Ok(start)
+}
+
+/// Whether a program lies under a mask in bytes that look like nothing; whoever takes the child takes it off.
+fn is_masked(found: &Identity, tail: &[u8], nest: &Nest<'_>) -> Result<bool, Trouble> {
+    if !matches!(found.kind, Kind::Data | Kind::Text) || tail.len() > MASKED {
+        return Ok(false);
+    }
+    nest.budget().spend(tail.len())?;
+    Ok(masked::program(tail).is_some())
 }
 
 /// Whether the tail is worth a child: pictures behind pictures and unknown bytes are ordinary.
@@ -383,6 +398,20 @@ mod tests {
             children(&rar),
             [(Some("appended"), Kind::Rar, Some(end..rar.len()))]
         );
+    }
+
+    #[test]
+    fn a_masked_program_behind_a_picture_is_a_child() {
+        let masked: Vec<u8> = pe().iter().map(|byte| byte ^ 0x5a).collect();
+        let (found, facts) = opened("carve", &[png(), masked].concat());
+        assert_eq!(
+            found.iter().map(|one| one.via).collect::<Vec<_>>(),
+            [Some("appended")]
+        );
+        let at = png().len();
+        assert!(facts.contains(&Fact::Polyglot { kind: Kind::Pe, at }));
+        let noise: Vec<u8> = (0..500u32).map(|n| (n * n % 251) as u8 | 1).collect();
+        assert_eq!(children(&[png(), noise].concat()), []);
     }
 
     #[test]

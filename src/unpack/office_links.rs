@@ -23,6 +23,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::Xml,
     Kind::Word2003Xml,
     Kind::Excel2003Xml,
+    Kind::FlatOdf,
     Kind::Html,
     Kind::Svg,
     Kind::Text,
@@ -52,6 +53,26 @@ const SHEETS: &[&str] = &[
     "macrosheet",
     "Worksheet",
     "externalLink",
+];
+
+/// What the namespaces of a part of an OpenDocument file begin with.
+const OPEN_DOCUMENT: &[&str] = &[
+    "urn:oasis:names:tc:opendocument",
+    "http://openoffice.org/2000/",
+];
+
+/// Elements by which such a part takes something from outside, behind whatever prefix.
+const SOURCES: &[&str] = &[
+    ":object",
+    ":image",
+    ":plugin",
+    ":applet",
+    "floating-frame",
+    "section-source",
+    "table-source",
+    "cell-range-source",
+    "dde-source",
+    "dde-connection-decl",
 ];
 
 /// No word is the start of another. Only this kind of match looks at many bytes at once.
@@ -195,7 +216,8 @@ fn interest(data: &[u8]) -> Interest {
             .iter()
             .any(|word| memchr::memmem::find(data, word.as_bytes()).is_some())
     };
-    interest.links = interest.links || has(BARS) && has(SHEETS);
+    interest.links =
+        interest.links || has(BARS) && has(SHEETS) || has(OPEN_DOCUMENT) && has(SOURCES);
     interest
 }
 
@@ -378,7 +400,10 @@ pub fn facts(link: Link, at: Option<usize>) -> Vec<Fact> {
         Link::Address { element, target } => {
             let role = match element {
                 "attachedTemplate" | "customUI" => Role::Template,
-                "sourceFileName" => Role::Frame,
+                "sourceFileName" | "floating-frame" => Role::Frame,
+                "object" | "object-ole" | "plugin" | "applet" => Role::OleObject,
+                "table-source" | "cell-range-source" => Role::Workbook,
+                "image" => Role::Media,
                 _ => Role::Subdocument,
             };
             let told = !target.trim().is_empty();
