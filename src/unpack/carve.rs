@@ -3,9 +3,8 @@
 //! A found program is as long as its own tables say, so that a host full of marks costs one look each.
 
 use std::ops::Range;
-use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use memchr::memmem::{FindIter, find_iter};
 
 use crate::bytes::{index, slice, u16_at, u32_at};
 use crate::formats::masked;
@@ -62,15 +61,36 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::Woff,
 ];
 
-static MARKS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    AhoCorasick::new([
-        b"MZ".as_slice(),
-        b"\x7fELF",
-        b"\xce\xfa\xed\xfe",
-        b"\xcf\xfa\xed\xfe",
-    ])
-    .ok()
-});
+/// First bytes of programs.
+const MARKS: [&[u8]; 4] = [b"MZ", b"\x7fELF", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe"];
+
+/// Where [`MARKS`] stand, in order. A search for each by itself is several times faster than one for all in one pass:
+/// their first bytes are common in packed data.
+struct Marks<'d> {
+    searches: [(FindIter<'d, 'static>, Option<usize>); MARKS.len()],
+}
+
+impl<'d> Marks<'d> {
+    fn new(data: &'d [u8]) -> Self {
+        let searches = MARKS.map(|mark| {
+            let mut search = find_iter(data, mark);
+            let first = search.next();
+            (search, first)
+        });
+        Self { searches }
+    }
+}
+
+impl Iterator for Marks<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let nearest = self.searches.iter_mut();
+        let nearest = nearest.filter(|(_, next)| next.is_some());
+        let (search, next) = nearest.min_by_key(|(_, next)| *next)?;
+        std::mem::replace(next, search.next())
+    }
+}
 
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let from = match end(artifact.kind, &artifact.data) {
@@ -157,13 +177,9 @@ fn programs(artifact: &Artifact, until: usize, nest: &mut Nest<'_>) -> Result<()
     };
     let mut carved = 0usize;
     let mut next = 0usize;
-    let Some(marks) = MARKS.as_ref() else {
-        return Ok(());
-    };
     // Each mark costs one look at fields of fixed size; a program that was found is passed over whole.
-    for found in marks.find_iter(part) {
+    for at in Marks::new(part) {
         nest.tick()?;
-        let at = found.start();
         if at < next {
             continue;
         }
@@ -350,6 +366,13 @@ mod tests {
             .map(|byte| if *byte == b'P' { b'Q' } else { *byte })
             .collect();
         assert_eq!(children(&broken), []);
+    }
+
+    #[test]
+    fn marks_come_in_the_order_in_which_they_stand() {
+        let data = b"MZ\x7fELFMZ\xcf\xfa\xed\xfe\xce\xfa\xed\xfeM\x7fEL MZ";
+        assert_eq!(Marks::new(data).collect::<Vec<_>>(), [0, 2, 6, 8, 12, 21]);
+        assert_eq!(Marks::new(b"").count(), 0);
     }
 
     #[test]
