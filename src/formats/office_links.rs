@@ -37,6 +37,8 @@ pub enum Link {
         /// The address.
         target: String,
     },
+    /// A click or the pointer over something starts a program: the id of the relationship that leads to it.
+    Start(String),
 }
 
 /// What a part names.
@@ -70,6 +72,17 @@ const ADDRESSES: &[(&str, &str)] = &[
     ("cell-range-source", "href"),
     ("image", "href"),
 ];
+
+/// Elements with an action for a click or the pointer over them (21.1.2.3.5 and 21.1.2.3.6, 19.5.18), and how one begins
+/// that starts the program to which the relationship leads ([MS-OI29500] 2.1.1328).
+const ACTIONS: &[&str] = &["hlinkClick", "hlinkHover", "hlinkMouseOver"];
+const STARTS: &str = "ppaction://program";
+
+/// Whether an action of a slide starts a program.
+pub fn starts_program(action: &str) -> bool {
+    let start = action.trim_start().get(..STARTS.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(STARTS))
+}
 
 /// Elements of OpenDocument that name a DDE link in their attributes (part 3, 14.6.5 and 14.6.3).
 const DDE_ELEMENTS: &[&str] = &["dde-source", "dde-connection-decl"];
@@ -209,6 +222,12 @@ impl Part {
             self.links
                 .list
                 .push((at, Link::Address { element, target }));
+        }
+        if ACTIONS.contains(&name)
+            && xml::attribute(tag, "action").is_some_and(|action| starts_program(&action))
+        {
+            let relationship = xml::attribute(tag, "id").unwrap_or_default();
+            self.links.list.push((at, Link::Start(relationship)));
         }
         if let Some((_, attribute)) = FORMULA_ATTRIBUTES
             .iter()

@@ -41,6 +41,9 @@ const WORDS: &[&str] = &[
     "subDoc",
     "classid",
     "customUI",
+    "hlinkClick",
+    "hlinkHover",
+    "hlinkMouseOver",
 ];
 
 /// What a formula with a remote reference has: the bar, or a character reference that may be one.
@@ -284,16 +287,46 @@ fn read(
     if links.cut {
         nest.note(too_much());
     }
+    let mut programs: Option<Relationships> = None;
     for (at, link) in links.list {
-        note(link, place.of(at), nest);
+        let Link::Start(id) = &link else {
+            note(link, place.of(at), nest);
+            continue;
+        };
+        if programs.is_none() {
+            programs = Some(relationships_of(artifact, nest)?);
+        }
+        let mut known = programs.iter().flat_map(|all| &all.list);
+        let known = known.find(|one| one.id == *id).map(|one| &one.target);
+        nest.note(Fact::External {
+            at: place.of(at),
+            role: Role::Started,
+            target: known.unwrap_or(id).clone(),
+        });
     }
     Ok(())
 }
 
+/// Parts that are looked through at most for one that belongs to another: each part of a package looks for its own.
+const PARTS: usize = 4096;
+
+/// The relationships of a part; none where they are not beside it.
+fn relationships_of(artifact: &Artifact, nest: &Nest<'_>) -> Result<Relationships, Trouble> {
+    let Some(name) = artifact.name.as_ref() else {
+        return Ok(Relationships::default());
+    };
+    let name = opc::part_name(&name.text);
+    nest.budget().tick()?;
+    let mut beside = nest.beside().take(PARTS);
+    let own = beside.find(|(other, _)| source_of(&other.text).is_some_and(|one| one == name));
+    Ok(match own {
+        Some((_, data)) => Relationships::read(data, nest.budget())?,
+        None => Relationships::default(),
+    })
+}
+
 /// Whether the relationships are those of a chart (ECMA-376 part 1, 14.2.1): by what stands in the part that has them.
 fn is_of_chart(artifact: &Artifact, nest: &Nest<'_>) -> Result<bool, Trouble> {
-    /// Parts that are looked through at most: each relationships part of a package looks for its own.
-    const PARTS: usize = 4096;
     let source = artifact
         .name
         .as_ref()
@@ -378,6 +411,11 @@ pub fn facts(link: Link, at: Option<usize>) -> Vec<Fact> {
             at,
             command: line(&[&service, &topic, &item]),
             automatic,
+        }],
+        Link::Start(target) => vec![Fact::External {
+            at,
+            role: Role::Started,
+            target,
         }],
         Link::Formula(formula) => remote_reference::find(&formula)
             .iter()
