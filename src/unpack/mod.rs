@@ -62,6 +62,7 @@ mod tar;
 mod tnef;
 mod uuencoded;
 mod vba;
+mod virtual_disk;
 mod volumes;
 mod wim;
 mod workbook;
@@ -326,6 +327,21 @@ pub const UNPACKERS: &[Unpacker] = &[
         run: disk::run_vhd,
     },
     Unpacker {
+        name: "virtual_disk",
+        kinds: &[Kind::Vmdk],
+        run: virtual_disk::run_vmdk,
+    },
+    Unpacker {
+        name: "virtual_disk",
+        kinds: &[Kind::Qcow],
+        run: virtual_disk::run_qcow,
+    },
+    Unpacker {
+        name: "virtual_disk",
+        kinds: &[Kind::Vdi],
+        run: virtual_disk::run_vdi,
+    },
+    Unpacker {
         name: "dmg",
         kinds: &[Kind::Dmg],
         run: dmg::run,
@@ -572,7 +588,7 @@ const fn before_zip(kinds: &[Kind]) -> usize {
 #[rustfmt::skip]
 pub const UNSUPPORTED: &[Kind] = &[
     Kind::Arc, Kind::Zoo, Kind::StuffIt, Kind::Crx,
-    Kind::Vmdk, Kind::Qcow, Kind::Apfs, Kind::SquashFs, Kind::RareDisk, Kind::RareArchive, Kind::Dbx, Kind::Mdb, Kind::Accdb,
+    Kind::Apfs, Kind::SquashFs, Kind::RareDisk, Kind::RareArchive, Kind::Dbx, Kind::Mdb, Kind::Accdb,
 ];
 
 #[cfg(test)]
