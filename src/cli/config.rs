@@ -74,8 +74,14 @@ fn tried(settings: &Settings, config: &Config) -> Vec<(String, &'static str)> {
     wrong.extend(key.map(|error| (error, KEY)));
     let certificates = Certificates::read(config.gateway.relay.as_ref()).err();
     wrong.extend(certificates.map(|error| (error, CERTIFICATES)));
-    if let Some(notify) = &config.notify {
-        let client = client_tls("notify", notify.starttls, notify.ca.as_deref());
+    let notify = config.notify.as_ref();
+    let servers = [
+        ("release", Some(&config.quarantine.next_hop)),
+        ("notify", notify.map(|notify| &notify.server)),
+    ];
+    for (table, server) in servers {
+        let Some(server) = server else { continue };
+        let client = client_tls(table, server.starttls, server.ca.as_deref());
         wrong.extend(client.err().map(|error| (error, CERTIFICATES)));
     }
     let path = &config.quarantine.path;

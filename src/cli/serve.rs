@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::config::{Config, LogFormat};
-use crate::engine::Engine;
+use crate::engine::{Engine, Memory};
 use crate::gateway::{Authenticator, Certificates, Generation, NotServed, Server, ServerSettings};
 use crate::notify::Post;
 use crate::policy::Policy;
@@ -86,8 +86,15 @@ pub(super) fn read(settings: &Settings) -> Result<(Generation, Config), Failure>
         strip: config.strip.clone(),
         auth: Arc::new(Authenticator::new(&config.signatures).map_err(Failure::new)?),
         certificates: Certificates::read(config.gateway.relay.as_ref()).map_err(Failure::new)?,
+        memory: remembered(config.gateway.max_remembered),
     };
     Ok((generation, config))
+}
+
+/// Nothing of one engine is remembered for the next: its rules, lists and limits may say otherwise.
+fn remembered(bytes: u64) -> Option<Arc<Memory>> {
+    let most = usize::try_from(bytes).unwrap_or(usize::MAX);
+    (most > 0).then(|| Arc::new(Memory::new(most)))
 }
 
 fn start_log(format: LogFormat) {

@@ -125,6 +125,8 @@ pub struct Gateway {
     pub max_connections: usize,
     /// Memory for messages in bytes.
     pub max_memory: u64,
+    /// Memory for what was seen of attachments before, in bytes; 0: nothing is remembered.
+    pub max_remembered: u64,
     /// Messages that may wait for a scan thread.
     pub max_waiting: usize,
     /// Bytes unpacked from one message, where it differs from the limit of the command line.
@@ -135,6 +137,9 @@ pub struct Gateway {
 
 /// Bytes unpacked from one message where nothing is said.
 const MAX_UNPACKED: u64 = 256 << 20;
+
+/// Memory for what was seen of attachments before where nothing is said.
+const MAX_REMEMBERED: u64 = 64 << 20;
 
 impl Default for Gateway {
     /// Without any configuration the milter and metrics are on.
@@ -188,6 +193,7 @@ pub(super) struct LogTable {
 #[derive(Debug, Default)]
 pub(super) struct Amounts {
     pub(super) max_memory: Option<Spanned<Size>>,
+    pub(super) max_remembered: Option<Size>,
     pub(super) max_waiting: Option<Spanned<usize>>,
     pub(super) max_connections: Option<Spanned<usize>>,
     pub(super) max_unpacked: Option<u64>,
@@ -202,6 +208,7 @@ impl Gateway {
             clamd: Clamd::default(),
             max_connections: 500,
             max_memory: 1 << 30,
+            max_remembered: MAX_REMEMBERED,
             max_waiting: 256,
             max_unpacked: MAX_UNPACKED,
             log: LogFormat::Text,
@@ -278,6 +285,7 @@ impl Gateway {
             }
         }
         self.max_unpacked = amounts.max_unpacked.unwrap_or(MAX_UNPACKED);
+        self.max_remembered = amounts.max_remembered.map_or(MAX_REMEMBERED, |size| size.0);
         Ok(())
     }
 
@@ -286,8 +294,9 @@ impl Gateway {
         // Writing to a String cannot fail.
         let _ = writeln!(
             out,
-            "max_memory = \"{}\"\nmax_waiting = {}\nmax_connections = {}",
+            "max_memory = \"{}\"\nmax_remembered = \"{}\"\nmax_waiting = {}\nmax_connections = {}",
             Size(self.max_memory),
+            Size(self.max_remembered),
             self.max_waiting,
             self.max_connections
         );

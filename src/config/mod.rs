@@ -5,6 +5,7 @@
 mod age;
 mod arc;
 mod gateway;
+mod mail_server;
 mod notify;
 mod policy;
 mod policy_text;
@@ -36,7 +37,8 @@ pub use age::Age;
 use arc::{ArcTable, DnsTable};
 pub use arc::{Seal, Signatures};
 pub use gateway::{Clamd, Gateway, Listen, LogFormat, Protocol};
-pub use notify::{Login, Notify, Texts};
+pub use mail_server::{Login, MailServer};
+pub use notify::{Notify, Texts};
 pub use policy::{
     Actions, Allow, Conditions, Key, KnownMacros, PolicySettings, Require, Route, Unscannable,
 };
@@ -205,6 +207,8 @@ struct ScanTable {
     /// Memory for the messages that the gateway has at the same time.
     #[schemars(with = "Option<Size>")]
     max_memory: Option<Spanned<Size>>,
+    /// Memory of the gateway for what was seen of attachments before; "0": each is looked at again.
+    max_remembered: Option<Size>,
     /// Messages that may wait in the gateway for a scan thread.
     #[schemars(with = "Option<usize>")]
     max_waiting: Option<Spanned<usize>>,
@@ -284,6 +288,7 @@ impl Config {
         let timeout_at = scan.timeout.as_ref().map_or(0, |given| given.span().start);
         let amounts = Amounts {
             max_memory: scan.max_memory.take(),
+            max_remembered: scan.max_remembered.take(),
             max_waiting: scan.max_waiting.take(),
             max_connections: scan.max_connections.take(),
             max_unpacked: scan.max_unpacked.map(|size| size.0),
@@ -548,7 +553,7 @@ mod tests {
              [[route]]\nname = \"a\"\nclient = [\"10.0.0.0/8\"]\nto = [\"*@b\"]\nrequire = \"spf\"\ndry_run = true\nsubject_mark = \" [注意] \"\n\
              [route.actions]\nmacros = \"hold\"\nincomplete = \"reject\"\nunscannable = \"tempfail\"\n\
              [[allow]]\nfinding = \"script\"\nreason = \"why\"\nexpires = 2027-01-31\n[floor]\nmalicious = \"hold\"\n\
-             [quarantine]\npath = \"/q\"\nkeep = \"2w\"\nmax_size = \"3GiB\"\n[release]\nnext_hop = \"[::1]:26\"\n\
+             [quarantine]\npath = \"/q\"\nkeep = \"2w\"\nmax_size = \"3GiB\"\n[release]\nnext_hop = \"[::1]:26\"\nstarttls = \"encrypt\"\n\
              [strip]\nlanguage = \"en\"\nsigned = \"strip\"\n[strip.languages]\n\"HQ.example\" = \"ja\"\n",
         )
         .unwrap();
@@ -571,7 +576,10 @@ mod tests {
             path: "/q".into(),
             keep: Duration::from_secs(14 * 86_400),
             max_size: 3 << 30,
-            next_hop: "[::1]:26".to_owned(),
+            next_hop: MailServer {
+                starttls: StartTls::Encrypt,
+                ..MailServer::near("[::1]:26")
+            },
         };
         assert_eq!(config.quarantine, quarantine);
         assert_eq!(config.gateway.listeners.len(), 4);

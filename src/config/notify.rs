@@ -12,8 +12,9 @@ use crate::knowledge::Language;
 use crate::model::Action;
 use crate::text;
 
+use super::mail_server::{Given, MailServer};
 use super::strip::{NoticeLanguage, Strip};
-use super::tls::{SMTPS, StartTls};
+use super::tls::StartTls;
 
 /// Longest file of texts, in bytes.
 const LONGEST: usize = 64 << 10;
@@ -64,48 +65,13 @@ struct BothTexts {
     ja: Texts,
 }
 
-/// A name and a password for the server of notices.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Login {
-    /// The name.
-    pub user: String,
-    /// The file of the password.
-    pub file: PathBuf,
-    password: String,
-}
-
-impl Login {
-    /// The password.
-    pub fn password(&self) -> &str {
-        &self.password
-    }
-}
-
-impl std::fmt::Debug for Login {
-    /// Without the password.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Login")
-            .field("user", &self.user)
-            .field("file", &self.file)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Settings of notices, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notify {
     /// Who writes them.
     pub from: Mailbox,
-    /// host:port of the server that takes them.
-    pub smtp: String,
-    /// Whether TLS is spoken to it from the first byte on; only with [`StartTls::Encrypt`] or [`StartTls::Verify`].
-    pub smtps: bool,
-    /// When TLS is spoken to it.
-    pub starttls: StartTls,
-    /// Certificates (PEM) that its own is checked against.
-    pub ca: Option<PathBuf>,
-    /// Who we are, where it asks.
-    pub login: Option<Login>,
+    /// Who takes them.
+    pub server: MailServer,
     /// Whether those are told who should have got a message.
     pub recipients: bool,
     /// Who is told of every message.
@@ -176,7 +142,7 @@ impl Notify {
     pub(super) fn check(
         table: NotifyTable,
         strip: &Strip,
-        usual: &str,
+        usual: &MailServer,
         folder: &Path,
     ) -> Result<Self, (usize, String)> {
         let Some(from) = table.from else {
@@ -187,23 +153,15 @@ impl Notify {
             let reason = format!("notify.from = {:?}: no address of a mail", from.get_ref());
             (from.span().start, reason)
         })?;
-        let starttls = table
-            .starttls
-            .as_ref()
-            .map_or(StartTls::None, |given| *given.get_ref());
-        let (smtp, smtps) = match &table.smtp {
-            None => (usual.to_owned(), false),
-            Some(smtp) => server(smtp, starttls)?,
+        let given = Given {
+            names: ("notify", "smtp"),
+            address: table.smtp,
+            starttls: table.starttls,
+            ca: table.ca,
+            user: table.user,
+            password: table.password,
         };
-        if let Some(given) = &table.starttls
-            && starttls == StartTls::Verify
-            && table.ca.is_none()
-        {
-            let reason = "notify.starttls = \"verify\": name the certificates to check against in ca, \
-                such as \"/etc/ssl/certs/ca-certificates.crt\"";
-            return Err((given.span().start, reason.to_owned()));
-        }
-        let login = login(table.user, table.password, starttls, folder)?;
+        let server = MailServer::check(given, usual.clone(), folder)?;
         for admin in &table.admins {
             if !is_address(admin.get_ref()) {
                 let reason = format!("notify.admins: {:?} is no address", admin.get_ref());
@@ -231,11 +189,7 @@ impl Notify {
         let (texts, texts_file) = texts(table.texts.as_ref(), folder)?;
         Ok(Self {
             from: sender,
-            smtp,
-            smtps,
-            starttls,
-            ca: table.ca.map(|ca| folder.join(ca)),
-            login,
+            server,
             recipients: table.recipients.unwrap_or(true),
             admins: table.admins.into_iter().map(Spanned::into_inner).collect(),
             language: match table.lang {
@@ -274,27 +228,15 @@ impl Notify {
             Some(NoticeLanguage::Both) => "both",
         };
         // Writing to a String cannot fail.
+        let _ = writeln!(out, "\n[notify]\nfrom = {}", quoted(&self.from.to_string()));
+        self.server.write("smtp", out);
         let _ = writeln!(
             out,
-            "\n[notify]\nfrom = {}\nsmtp = {}\nstarttls = \"{}\"\nrecipients = {}\nadmins = {}\nlang = \"{lang}\"\nper_hour = {}",
-            quoted(&self.from.to_string()),
-            quoted(&format!(
-                "{}{}",
-                if self.smtps { "smtps:" } else { "" },
-                self.smtp
-            )),
-            self.starttls.as_str(),
+            "recipients = {}\nadmins = {}\nlang = \"{lang}\"\nper_hour = {}",
             self.recipients,
             toml::Value::Array(admins),
             self.per_hour
         );
-        if let Some(ca) = &self.ca {
-            let _ = writeln!(out, "ca = {}", quoted(&ca.to_string_lossy()));
-        }
-        if let Some(login) = &self.login {
-            let (user, file) = (quoted(&login.user), quoted(&login.file.to_string_lossy()));
-            let _ = writeln!(out, "user = {user}\npassword = {file}");
-        }
         if let Some(minute) = self.digest {
             let _ = writeln!(out, "digest = \"{:02}:{:02}\"", minute / 60, minute % 60);
         }
@@ -302,68 +244,6 @@ impl Notify {
             let _ = writeln!(out, "texts = {}", quoted(&path.to_string_lossy()));
         }
     }
-}
-
-/// host:port of a server, and whether TLS is spoken to it from the first byte on.
-fn server(smtp: &Spanned<String>, starttls: StartTls) -> Result<(String, bool), (usize, String)> {
-    let given = smtp.get_ref();
-    let refuse = |why: &str| {
-        let reason = format!("notify.smtp = {given:?}: {why}");
-        Err((smtp.span().start, reason))
-    };
-    let (address, smtps) = match given.strip_prefix("smtps:") {
-        Some(address) => (address, true),
-        None => (given.as_str(), false),
-    };
-    if !super::quarantine::is_host_and_port(address) {
-        return refuse("write host:port, such as \"127.0.0.1:10026\", or smtps:host:465");
-    }
-    if smtps && !starttls.is_always() {
-        return refuse(SMTPS);
-    }
-    Ok((address.to_owned(), smtps))
-}
-
-/// Name and password, both or none, and neither in clear over the wire.
-fn login(
-    user: Option<Spanned<String>>,
-    file: Option<Spanned<PathBuf>>,
-    starttls: StartTls,
-    folder: &Path,
-) -> Result<Option<Login>, (usize, String)> {
-    let (user, file) = match (user, file) {
-        (None, None) => return Ok(None),
-        (Some(user), Some(file)) => (user, file),
-        (Some(user), None) => {
-            let reason = "notify.user: name the file of its password in password".to_owned();
-            return Err((user.span().start, reason));
-        }
-        (None, Some(file)) => {
-            let reason = "notify.password: its user is missing".to_owned();
-            return Err((file.span().start, reason));
-        }
-    };
-    if !starttls.is_always() {
-        let reason = "notify.user: a password is not sent in clear: set starttls = \"verify\" (or \"encrypt\")";
-        return Err((user.span().start, reason.to_owned()));
-    }
-    let path = folder.join(file.get_ref());
-    let refuse = |what: String| (file.span().start, format!("notify.password: {what}"));
-    let read = std::fs::read_to_string(&path);
-    let shown = text::path(&path);
-    let read = read.map_err(|error| refuse(format!("cannot read {shown}: {error}")))?;
-    let password = read.trim_end_matches(['\r', '\n']);
-    let good = !password.is_empty() && !password.contains(['\r', '\n', '\0']);
-    if !good || password.len() > LONGEST {
-        return Err(refuse(format!(
-            "{shown} must hold the password on one line"
-        )));
-    }
-    Ok(Some(Login {
-        user: user.into_inner(),
-        password: password.to_owned(),
-        file: path,
-    }))
 }
 
 fn is_address(text: &str) -> bool {
@@ -441,8 +321,13 @@ mod tests {
     fn check(text: &str) -> Result<Notify, String> {
         let table: NotifyTable = toml::from_str(text).map_err(|error| error.to_string())?;
         let strip = Strip::default();
-        Notify::check(table, &strip, "127.0.0.1:10026", Path::new("conf"))
-            .map_err(|(_, reason)| reason)
+        Notify::check(
+            table,
+            &strip,
+            &MailServer::near("127.0.0.1:10026"),
+            Path::new("conf"),
+        )
+        .map_err(|(_, reason)| reason)
     }
 
     #[test]
@@ -451,7 +336,7 @@ mod tests {
                     digest = \"07:30+09:00\"\nper_hour = 3\nrecipients = false\n";
         let notify = check(text).unwrap();
         assert_eq!(notify.digest, Some(22 * 60 + 30));
-        assert_eq!(notify.smtp, "127.0.0.1:10026");
+        assert_eq!(notify.server, MailServer::near("127.0.0.1:10026"));
         assert!(!notify.recipients);
         let mut out = String::new();
         notify.write(&mut out);

@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::mail_server::{Given, MailServer};
+use super::tls::StartTls;
 use super::{Age, Size};
 
 /// The store of root.
@@ -22,8 +24,8 @@ pub struct Quarantine {
     pub keep: Duration,
     /// Bytes at the most.
     pub max_size: u64,
-    /// host:port of the server that takes released messages.
-    pub next_hop: String,
+    /// Who takes released messages.
+    pub next_hop: MailServer,
 }
 
 impl Default for Quarantine {
@@ -32,7 +34,7 @@ impl Default for Quarantine {
             path: default_path(),
             keep: Duration::from_secs(90 * 24 * 3600),
             max_size: 50 << 30,
-            next_hop: "127.0.0.1:10026".to_owned(),
+            next_hop: MailServer::near("127.0.0.1:10026"),
         }
     }
 }
@@ -53,9 +55,20 @@ pub(super) struct QuarantineTable {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ReleaseTable {
-    /// host:port of the server that takes released messages: one that does not filter them again.
+    /// host:port or smtps:host:port of the server that takes released messages: one that does not filter them again.
     #[schemars(with = "Option<String>")]
     next_hop: Option<Spanned<String>>,
+    /// When TLS is spoken to it.
+    #[schemars(with = "StartTls")]
+    starttls: Option<Spanned<StartTls>>,
+    /// Certificates (PEM) that its own is checked against; a relative path lies beside the configuration.
+    ca: Option<PathBuf>,
+    /// Name for its login.
+    #[schemars(with = "Option<String>")]
+    user: Option<Spanned<String>>,
+    /// File that holds the password; a relative path lies beside the configuration.
+    #[schemars(with = "Option<PathBuf>")]
+    password: Option<Spanned<PathBuf>>,
 }
 
 impl Quarantine {
@@ -85,16 +98,15 @@ impl Quarantine {
                 return Err((size.span().start, reason));
             }
         }
-        if let Some(next_hop) = release.next_hop {
-            let text = next_hop.get_ref();
-            if !is_host_and_port(text) {
-                let reason = format!(
-                    "release.next_hop = {text:?}: write host:port, such as \"127.0.0.1:10026\""
-                );
-                return Err((next_hop.span().start, reason));
-            }
-            self.next_hop.clone_from(text);
-        }
+        let given = Given {
+            names: ("release", "next_hop"),
+            address: release.next_hop,
+            starttls: release.starttls,
+            ca: release.ca,
+            user: release.user,
+            password: release.password,
+        };
+        self.next_hop = MailServer::check(given, self.next_hop.clone(), folder)?;
         Ok(())
     }
 
@@ -103,12 +115,12 @@ impl Quarantine {
         // Writing to a String cannot fail.
         let _ = writeln!(
             out,
-            "\n[quarantine]\npath = {}\nkeep = \"{}\"\nmax_size = \"{}\"\n\n[release]\nnext_hop = {}",
+            "\n[quarantine]\npath = {}\nkeep = \"{}\"\nmax_size = \"{}\"\n\n[release]",
             quoted(&self.path.to_string_lossy()),
             Age(self.keep),
-            Size(self.max_size),
-            quoted(&self.next_hop)
+            Size(self.max_size)
         );
+        self.next_hop.write("next_hop", out);
     }
 }
 

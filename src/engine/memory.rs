@@ -5,6 +5,8 @@
 //! kinds of what holds them; all of that is the key. Not kept is what depended on anything else: on words of the mail or
 //! files beside (locked archives, volumes), on a limit or on the time, on a crash. Findings that look at the whole tree are made
 //! anew each time. So a report is the same with and without a memory, but for the time it took.
+//!
+//! What is kept is copied, so that a small part of a large buffer does not keep all of it.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -161,8 +163,29 @@ impl Opening {
             Data::Slice(_) => OVERHEAD,
             Data::Own(bytes) => bytes.len().saturating_add(OVERHEAD),
         };
+        let name = |child: &Artifact| {
+            let name = child.name.as_ref();
+            let readings = name.into_iter().flat_map(|name| &name.readings);
+            let raw = name.map_or(0, |name| name.raw.len().saturating_mul(2));
+            readings.fold(raw, |sum, reading| sum.saturating_add(reading.len()))
+        };
+        let children = &self.opened.children;
+        let facts = children.iter().map(|child| child.facts.len());
+        let facts = facts.fold(self.opened.facts.len(), usize::saturating_add);
         let data = self.data.iter().map(own);
-        data.fold(OVERHEAD, usize::saturating_add)
+        data.chain(children.iter().map(name)).fold(
+            facts.saturating_add(1).saturating_mul(OVERHEAD),
+            usize::saturating_add,
+        )
+    }
+
+    /// Copies what is no part of the artifact: the buffer that it was cut from may be many times as large.
+    fn detach(&mut self) {
+        for data in &mut self.data {
+            if let Data::Own(bytes) = data {
+                *bytes = Bytes::copy_from_slice(bytes);
+            }
+        }
     }
 
     /// Makes the children of an equal artifact, the first of which gets the id `next`; `None` where the budget does not admit them.
@@ -235,15 +258,15 @@ impl Memory {
         opened: &Opened,
         spent: Spent,
     ) -> bool {
-        let Some(opening) = Opening::new(artifact, opened, spent) else {
+        let Some(mut opening) = Opening::new(artifact, opened, spent) else {
             return false;
         };
         let cost = opening.cost();
-        self.keep(
-            place.key("opening", ""),
-            Entry::Opening(Arc::new(opening)),
-            cost,
-        );
+        if cost <= self.most / SHARE {
+            opening.detach();
+            let entry = Entry::Opening(Arc::new(opening));
+            self.keep(place.key("opening", ""), entry, cost);
+        }
         true
     }
 
@@ -320,6 +343,7 @@ impl Entries {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Kind;
 
     fn key(number: u32) -> Key {
         Sha256::digest(number.to_le_bytes()).into()
@@ -360,6 +384,29 @@ mod tests {
         let cost = entry.cost();
         memory.keep(key(1), entry, cost);
         assert!(memory.find(key(1)).is_none());
+    }
+
+    #[test]
+    fn a_part_of_a_large_buffer_does_not_keep_the_rest() {
+        let memory = Memory::new(1 << 20);
+        let mut buffer = bytes::BytesMut::zeroed(1 << 20);
+        let part = buffer.split_to(10).freeze();
+        let (artifact, child) = (
+            Artifact::alone(Kind::Zip, Bytes::from_static(b"PK")),
+            Artifact::alone(Kind::Data, part.clone()),
+        );
+        let opened = Opened {
+            children: vec![child],
+            ..Opened::default()
+        };
+        let place = Place(key(0));
+        assert!(memory.keep_opening(place, &artifact, &opened, Spent::default()));
+        let kept = memory.opening(place).unwrap();
+        let Data::Own(bytes) = &kept.data[0] else {
+            panic!("not a slice of the artifact");
+        };
+        assert_eq!(bytes, &part);
+        assert_ne!(bytes.as_ptr(), part.as_ptr());
     }
 
     #[test]

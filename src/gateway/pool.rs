@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::config::Strip;
-use crate::engine::{Engine, Input, Worker};
+use crate::engine::{Engine, Input, Memory, Worker};
 use crate::model::Report;
 use crate::policy::{Policy, Trouble};
 
@@ -42,6 +42,8 @@ pub struct Generation {
     pub auth: Arc<Authenticator>,
     /// Those of the relay.
     pub certificates: Certificates,
+    /// What was seen of attachments before, by this engine; none: each is looked at again.
+    pub memory: Option<Arc<Memory>>,
 }
 
 impl Generation {
@@ -52,6 +54,15 @@ impl Generation {
             _ => ("limit-exceeded", "timeout: the scan did not end in time"),
         };
         self.engine.unfinished(input, finding, why, Instant::now())
+    }
+
+    /// A scanner of this generation.
+    fn worker(&self) -> Worker<'_> {
+        let worker = Worker::new(&self.engine);
+        match &self.memory {
+            Some(memory) => worker.with_memory(Arc::clone(memory)),
+            None => worker,
+        }
     }
 }
 
@@ -254,7 +265,7 @@ fn work(shared: &Shared) {
             }
             Arc::clone(&state.generation)
         };
-        let mut worker = Worker::new(&generation.engine);
+        let mut worker = generation.worker();
         while let Some(Job { work, stand }) = shared.next(&generation) {
             {
                 let mut stand = lock(&stand);
@@ -267,7 +278,7 @@ fn work(shared: &Shared) {
             let ended = catch_unwind(AssertUnwindSafe(|| work(&generation, &mut worker)));
             shared.running.fetch_sub(1, Ordering::Relaxed);
             if ended.is_err() {
-                worker = Worker::new(&generation.engine);
+                worker = generation.worker();
             }
             if *lock(&stand) == Stand::Abandoned {
                 // Another thread took this one's place.
@@ -351,6 +362,7 @@ mod tests {
             strip: Strip::default(),
             auth: Arc::new(Authenticator::new(&Signatures::default()).unwrap()),
             certificates: Certificates::default(),
+            memory: None,
         })
     }
 

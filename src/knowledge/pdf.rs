@@ -8,6 +8,12 @@ use serde::Deserialize;
 pub struct PdfLists {
     /// Calls that start, export or send something.
     pub acts: Vec<String>,
+    /// The one of them that opens a page in the browser.
+    pub opens_page: String,
+    /// Variables in which forms of Adobe's own designer keep the page of a newer viewer.
+    pub updates: Vec<String>,
+    /// What such a page starts with.
+    pub update_pages: Vec<String>,
     /// Calls that only attacks have a use for.
     pub abused: Vec<String>,
     /// Calls that run text as code.

@@ -172,14 +172,7 @@ impl Office {
     }
 
     fn server(&self) -> Server<'_> {
-        let notify = &self.notify;
-        Server {
-            address: &notify.smtp,
-            by_tls: notify.smtps,
-            starttls: notify.starttls,
-            ca: notify.ca.as_deref(),
-            login: notify.login.as_ref(),
-        }
+        Server::of("notify", &self.notify.server)
     }
 
     /// Sends one letter to one address.

@@ -1,6 +1,7 @@
 //! Releases a stored message to a recipient: straight to the next hop, with a token that lets it pass the gateway
 //! once, should it come by again.
 
+use crate::config::MailServer;
 use crate::quarantine::{
     Because, Claim, RELEASE_HEADER, Released, Repeat, Store, StoreError, Ticket, message_digest,
 };
@@ -39,14 +40,14 @@ pub enum What<'a> {
     Cleaned(&'a [u8]),
 }
 
-/// Sends a message, but for line ends that SMTP cannot carry, to one recipient by `next_hop` (host:port), under its
+/// Sends a message, but for line ends that SMTP cannot carry, to one recipient by `next_hop`, under its
 /// own sender. What became of it stands in the store's audit.
 pub fn release(
     store: &Store,
     ticket: Ticket,
     what: What<'_>,
     recipient: &str,
-    next_hop: &str,
+    next_hop: &MailServer,
     repeat: Repeat,
     because: Because<'_>,
 ) -> Result<Parting, StoreError> {
@@ -66,7 +67,7 @@ pub fn release(
         recipient,
         message: &message,
     };
-    match smtp::send(&Server::near(next_hop), letter) {
+    match smtp::send(&Server::of("release", next_hop), letter) {
         Ok(reply) => {
             let reply = format!("{sort}{reply}");
             store.released(ticket, recipient, &reply, because)?;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use crate::config::{Login, StartTls, client_tls};
+use crate::config::{Login, MailServer, StartTls, client_tls};
 use crate::text;
 
 use super::wire::{Reply, Wire};
@@ -56,27 +56,30 @@ pub(super) struct Letter<'a> {
 /// Who takes it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Server<'a> {
+    /// The table of the configuration that names it.
+    table: &'static str,
     /// host:port.
-    pub(super) address: &'a str,
+    address: &'a str,
     /// Whether TLS is spoken from the first byte on.
-    pub(super) by_tls: bool,
+    by_tls: bool,
     /// When TLS is spoken.
-    pub(super) starttls: StartTls,
+    starttls: StartTls,
     /// Who is believed, where certificates are checked.
-    pub(super) ca: Option<&'a Path>,
+    ca: Option<&'a Path>,
     /// Who we are, where that is asked.
-    pub(super) login: Option<&'a Login>,
+    login: Option<&'a Login>,
 }
 
 impl<'a> Server<'a> {
-    /// One on this machine or beside it: no TLS, no login.
-    pub(super) fn near(address: &'a str) -> Self {
+    /// The server that a table of the configuration names.
+    pub(super) fn of(table: &'static str, server: &'a MailServer) -> Self {
         Self {
-            address,
-            by_tls: false,
-            starttls: StartTls::None,
-            ca: None,
-            login: None,
+            table,
+            address: &server.address,
+            by_tls: server.smtps,
+            starttls: server.starttls,
+            ca: server.ca.as_deref(),
+            login: server.login.as_ref(),
         }
     }
 
@@ -247,7 +250,8 @@ impl<'a> Talk<'a> {
 
     fn secure(&mut self, starttls: StartTls) -> Result<(), String> {
         // Read anew for every letter: a file that was replaced counts at once.
-        let config = client_tls("notify", starttls, self.server.ca)?.ok_or("it is not set up")?;
+        let config = client_tls(self.server.table, starttls, self.server.ca)?;
+        let config = config.ok_or("it is not set up")?;
         let address = self.server.address;
         let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
         let host = host.trim_start_matches('[').trim_end_matches(']');

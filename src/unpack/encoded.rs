@@ -138,7 +138,7 @@ impl Sink<'_, '_> {
     fn offer(&mut self, decoded: Vec<u8>, at: Range<usize>) -> Result<bool, Trouble> {
         self.nest.tick()?;
         let identity = identify::identify(&decoded, self.nest.budget());
-        if !counts(identity.kind) {
+        if !counts(identity.kind) || is_chance(identity.kind, &decoded) {
             return Ok(false);
         }
         if self.pushed >= CHILDREN {
@@ -178,6 +178,12 @@ fn counts(kind: Kind) -> bool {
         Family::Mail => kind != Kind::Eml,
         _ => kind == Kind::Rtf,
     }
+}
+
+/// Two bytes are found among numbers of all kinds: a gzip member has deflate behind them, and no reserved flag
+/// (RFC 1952, section 2.3.1).
+fn is_chance(kind: Kind, decoded: &[u8]) -> bool {
+    kind == Kind::Gz && !matches!(decoded, [_, _, 8, flags, ..] if flags & 0xe0 == 0)
 }
 
 /// Whether a run may decode to something that counts: by its first bytes.

@@ -172,3 +172,20 @@ fn many_runs_are_capped_and_said() {
         }
     )));
 }
+
+#[test]
+fn two_bytes_among_numbers_make_no_compressed_file() {
+    let numbers = |third: u8, flags: u8| {
+        let data = (0u8..60).map(|at| match at {
+            0 => 31,
+            1 => 139,
+            2 => third,
+            3 => flags,
+            at => at.wrapping_mul(37),
+        });
+        data.map(|byte| format!("{byte}, ")).collect::<String>()
+    };
+    assert_eq!(kinds(&numbers(8, 0)), [Kind::Gz]);
+    assert_eq!(kinds(&numbers(8, 0xc0)), []);
+    assert_eq!(kinds(&numbers(70, 0)), []);
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
-use super::host::{Gateway, Place, free_port};
+use super::host::{Gateway, Place, free_port, until};
 use crate::bench::Dice;
 use crate::build;
 use crate::build_archives;
@@ -30,6 +30,7 @@ impl Server {
         let place = Place::new();
         let socket = place.0.join("clamd.sock");
         std::fs::create_dir(place.0.join("root")).unwrap();
+        place.write("own.yar", "");
         let table = format!(
             "[clamd]\nlisten = \"unix:{}\"\nroots = [\"{}\", \"{SAMPLES}\"]\n{more}",
             socket.display(),
@@ -379,4 +380,35 @@ pub(crate) fn resident(gateway: &Gateway) -> u64 {
     let line = status.lines().find(|line| line.starts_with("VmRSS:"));
     let words = line.unwrap().split_whitespace().nth(1);
     words.unwrap().parse().unwrap()
+}
+
+#[test]
+fn what_is_remembered_of_attachments_is_forgotten_with_the_rules_it_was_seen_by() {
+    for remembered in ["64MiB", "0"] {
+        let server = Server::start(&format!(
+            "[rules]\npaths = [\"own.yar\"]\n[scan]\nmax_remembered = \"{remembered}\"\n"
+        ));
+        let inner = build::zip(&[("note.txt", b"a word that nobody minds")]);
+        let outer = build::zip(&[("inner.zip", &inner)]);
+        for _ in 0..3 {
+            assert_eq!(server.stream(&outer), "stream: OK\0");
+        }
+        server.place.write(
+            "own.yar",
+            "rule word { strings: $a = \"a word that nobody minds\" condition: $a and filename == \"note.txt\" }\n",
+        );
+        server.gateway.signal("HUP");
+        until("the reload", || {
+            let page = server.gateway.get("/metrics").unwrap();
+            page.contains("sekisho_reloads_total 1\n")
+        });
+        for _ in 0..3 {
+            let found = server.stream(&outer);
+            assert!(found.ends_with("word FOUND\0"), "{remembered}: {found}");
+        }
+        // The same bytes under another name are another thing.
+        let renamed = build::zip(&[("other.txt", b"a word that nobody minds")]);
+        let outer = build::zip(&[("inner.zip", &renamed)]);
+        assert_eq!(server.stream(&outer), "stream: OK\0");
+    }
 }

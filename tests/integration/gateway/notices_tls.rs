@@ -1,4 +1,4 @@
-//! Notices by a server that asks for TLS and a login.
+//! Notices and released messages by a server that asks for TLS and a login.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -212,4 +212,127 @@ fn a_login_or_a_certificate_that_is_not_believed_is_told_and_the_notice_waits() 
     assert!(gateway.log().contains("no TLS: "), "{}", gateway.log());
     let seen = seen.lock().unwrap().clone();
     assert!(!seen.iter().any(|line| line.contains("AUTH")), "{seen:?}");
+}
+
+/// What releasing the only message of a store comes to, by a next hop that is set up like this.
+fn release(
+    store: &Place,
+    release: &str,
+    more: &[&str],
+) -> (Option<i32>, String, serde_json::Value) {
+    let text = format!("[quarantine]\npath = \"store\"\n[release]\n{release}");
+    let config = store.write("release.toml", &text);
+    let run = |arguments: &[&str]| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_sekisho"))
+            .arg("-c")
+            .arg(&config)
+            .args(arguments)
+            .output()
+            .unwrap()
+    };
+    let list = || -> serde_json::Value {
+        serde_json::from_slice(&run(&["quarantine", "list", "--format", "json"]).stdout).unwrap()
+    };
+    let id = list()[0]["id"].as_str().unwrap().to_owned();
+    let released = run(&[&["quarantine", "release", &id], more].concat());
+    let said = [released.stdout, released.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    (released.status.code(), said, list()[0]["state"].clone())
+}
+
+#[test]
+fn released_messages_go_by_tls_with_a_login_or_not_at_all() {
+    let place = Place::new();
+    let Some(()) = certificate(&place) else {
+        return;
+    };
+    place.write("password", "pass word\n");
+    place.write("wrong", "word pass\n");
+    let other = Place::new();
+    certificate(&other).unwrap();
+    std::fs::copy(other.0.join("cert.pem"), place.0.join("other.pem")).unwrap();
+    {
+        let relay = super::host::free_port();
+        let hop = super::hop::Hop::start();
+        let table = format!(
+            "[relay]\nlisten = \"127.0.0.1:{relay}\"\nnext_hop = \"127.0.0.1:{}\"\n",
+            hop.port
+        );
+        let _gateway = Gateway::start(&place, &table);
+        let said = send(relay, &["a@hq.test"], &malicious("told")).unwrap();
+        assert!(said.starts_with("250 "), "{said}");
+    }
+    let (asked, seen) = server(&place.0, Tls::Asked, "PLAIN");
+    let (at_once, seen_at_once) = server(&place.0, Tls::AtOnce, "LOGIN");
+    let plain = super::hop::Hop::start();
+    let login = "user = \"gate\"\npassword = \"password\"\n";
+    let verify = |ca: &str| format!("starttls = \"verify\"\nca = \"{ca}\"\n");
+    for (next_hop, tls, why) in [
+        (
+            format!("127.0.0.1:{asked}"),
+            verify("other.pem") + login,
+            "no TLS: ",
+        ),
+        (
+            format!("smtps:127.0.0.1:{at_once}"),
+            verify("other.pem") + login,
+            "no TLS: ",
+        ),
+        (
+            format!("127.0.0.1:{}", plain.port),
+            "starttls = \"encrypt\"\n".to_owned(),
+            "does not offer STARTTLS",
+        ),
+        (
+            format!("127.0.0.1:{asked}"),
+            verify("cert.pem") + "user = \"gate\"\npassword = \"wrong\"\n",
+            "cannot log in as gate: 535 5.7.8 wrong",
+        ),
+        (
+            format!("127.0.0.1:{asked}"),
+            String::new(),
+            "530 5.7.0 TLS first",
+        ),
+    ] {
+        let (code, said, state) =
+            release(&place, &format!("next_hop = \"{next_hop}\"\n{tls}"), &[]);
+        assert!(code == Some(2) && said.contains(why), "{next_hop}: {said}");
+        assert_eq!(state, "quarantined", "{next_hop}");
+    }
+    // Nothing was told to whom is not believed, and no password in clear.
+    let told = [
+        seen.lock().unwrap().clone(),
+        seen_at_once.lock().unwrap().clone(),
+    ]
+    .concat();
+    assert!(!told.iter().any(|line| line == "DATA"), "{told:?}");
+    assert!(plain.all().is_empty());
+
+    let good = verify("cert.pem") + login;
+    let (code, said, state) = release(
+        &place,
+        &format!("next_hop = \"smtps:127.0.0.1:{at_once}\"\n{good}"),
+        &[],
+    );
+    assert!(
+        code == Some(0) && said.contains("250 2.0.0 taken"),
+        "{said}"
+    );
+    assert_eq!(state, "released");
+    let told = seen_at_once.lock().unwrap().clone();
+    assert!(
+        told.iter()
+            .any(|line| line.starts_with("X-Sekisho-Release: ")),
+        "{told:?}"
+    );
+
+    // Once more, by the other way.
+    let before = seen.lock().unwrap().len();
+    let next_hop = format!("next_hop = \"127.0.0.1:{asked}\"\n{good}");
+    let (code, said, _) = release(&place, &next_hop, &["--again"]);
+    assert_eq!(code, Some(0), "{said}");
+    let told = seen.lock().unwrap()[before..].to_vec();
+    let tls = told.iter().position(|line| line == "TLS").unwrap();
+    assert_eq!(told[..tls], ["EHLO localhost", "STARTTLS"]);
+    assert!(told.contains(&"RCPT TO:<a@hq.test>".to_owned()), "{told:?}");
 }
