@@ -78,6 +78,9 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
             .iter()
             .for_each(|kind| unpack("disk", *kind, data))
     }),
+    ("picture_text", |data| {
+        unpack("picture_text", Kind::Png, data)
+    }),
     ("virtual_disk", |data| {
         [Kind::Vmdk, Kind::Qcow, Kind::Vdi]
             .iter()

@@ -236,10 +236,10 @@ pub(crate) mod tests {
         out.extend(1u32.to_be_bytes());
         out.extend(512u64.to_be_bytes());
         out.resize(512, 0);
-        out.extend((1024u64 | 1 << 63).to_be_bytes());
+        out.extend((1024u64 | (1 << 63)).to_be_bytes());
         out.resize(1024 + 8, 0);
-        out.extend((1536u64 | 1 << 63).to_be_bytes());
-        out.extend((2048u64 + 16 | 1 << 62).to_be_bytes());
+        out.extend((1536u64 | (1 << 63)).to_be_bytes());
+        out.extend(((2048u64 + 16) | (1 << 62)).to_be_bytes());
         out.resize(1536, 0);
         out.extend(second);
         out.resize(2048 + 16, 0);

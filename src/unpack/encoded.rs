@@ -29,6 +29,9 @@ const TURN: usize = 128 << 10;
 /// Characters of one piece of a run that goes on behind a line's end or another string, at least.
 const PIECE: usize = 16;
 
+/// Layers of encoding under one another that are taken off.
+const LAYERS: usize = 4;
+
 /// Children of one artifact, at most.
 const CHILDREN: usize = 1024;
 
@@ -134,9 +137,45 @@ struct Sink<'n, 'b> {
 }
 
 impl Sink<'_, '_> {
+    /// What lies under further layers: base64 written in base64, and a zlib stream.
+    fn through(&mut self, mut decoded: Vec<u8>) -> Result<Vec<u8>, Trouble> {
+        for _ in 0..LAYERS {
+            if let [0x78, flags, ..] = decoded.as_slice()
+                && (0x7800 | u16::from(*flags)).is_multiple_of(31)
+            {
+                let make = flate2::bufread::ZlibDecoder::new;
+                let inflated = self.nest.inflate(&decoded, 0, make);
+                if let Some(Trouble::TooMuch(halt)) = inflated.fault.map(Trouble::from) {
+                    return Err(Trouble::TooMuch(halt));
+                }
+                if inflated.data.is_empty() {
+                    return Ok(decoded);
+                }
+                decoded = inflated.data;
+                continue;
+            }
+            let is_letter = |byte: &u8| {
+                byte.is_ascii_alphanumeric()
+                    || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=' | b'\r' | b'\n')
+            };
+            let head = decoded.get(..SHORTEST).unwrap_or_default();
+            if head.is_empty() || !decoded.iter().all(is_letter) {
+                return Ok(decoded);
+            }
+            let under = base64::decode(&decoded).data;
+            if !promising(under.get(..HEAD).unwrap_or(&under)) {
+                return Ok(decoded);
+            }
+            self.nest.budget().spend(under.len())?;
+            decoded = under;
+        }
+        Ok(decoded)
+    }
+
     /// Pushes what a run decodes to, where it is something that counts; tells whether it was.
     fn offer(&mut self, decoded: Vec<u8>, at: Range<usize>) -> Result<bool, Trouble> {
         self.nest.tick()?;
+        let decoded = self.through(decoded)?;
         let identity = identify::identify(&decoded, self.nest.budget());
         if !counts(identity.kind) || is_chance(identity.kind, &decoded) {
             return Ok(false);
@@ -217,6 +256,10 @@ fn promising(head: &[u8]) -> bool {
     if MARKS.iter().any(|mark| head.starts_with(mark)) {
         return true;
     }
+    // The head of a zlib stream with the window that everybody takes.
+    if matches!(head, [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..]) {
+        return true;
+    }
     // Text, of one or two bytes a character: a script or a page.
     let plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
     let pairs = head.as_chunks::<2>().0;
@@ -293,7 +336,8 @@ fn shifted(text: &[u8], pieces: &[Range<usize>], sink: &mut Sink<'_, '_>) -> Res
         return Ok(false);
     };
     let joined = join(text, pieces);
-    let decoded = base64::decode(joined.get(start..).unwrap_or_default()).data;
+    let decoded = base64::decode(joined.get(start..).unwrap_or_default());
+    let decoded = without_words_behind(decoded);
     let near = decoded.get(..STUB).unwrap_or(&decoded);
     // At the very front it is found as everything else is.
     let program = memchr::memmem::find_iter(near, b"MZ")

@@ -47,6 +47,7 @@ mod onenote;
 mod pdf;
 mod pe;
 mod picture;
+mod picture_text;
 mod ppt;
 mod pst;
 mod rar;
@@ -484,6 +485,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "picture",
         kinds: picture::KINDS,
         run: picture::run,
+    },
+    Unpacker {
+        name: "picture_text",
+        kinds: picture_text::KINDS,
+        run: picture_text::run,
     },
     Unpacker {
         name: "drawn_codes",
