@@ -4,6 +4,7 @@
 //! cost nothing. Mails are left out: their parts are decoded by the reader of mails.
 
 mod disguised;
+mod layers;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -28,9 +29,6 @@ const TURN: usize = 128 << 10;
 
 /// Characters of one piece of a run that goes on behind a line's end or another string, at least.
 const PIECE: usize = 16;
-
-/// Layers of encoding under one another that are taken off.
-const LAYERS: usize = 4;
 
 /// Children of one artifact, at most.
 const CHILDREN: usize = 1024;
@@ -137,45 +135,10 @@ struct Sink<'n, 'b> {
 }
 
 impl Sink<'_, '_> {
-    /// What lies under further layers: base64 written in base64, and a zlib stream.
-    fn through(&mut self, mut decoded: Vec<u8>) -> Result<Vec<u8>, Trouble> {
-        for _ in 0..LAYERS {
-            if let [0x78, flags, ..] = decoded.as_slice()
-                && (0x7800 | u16::from(*flags)).is_multiple_of(31)
-            {
-                let make = flate2::bufread::ZlibDecoder::new;
-                let inflated = self.nest.inflate(&decoded, 0, make);
-                if let Some(Trouble::TooMuch(halt)) = inflated.fault.map(Trouble::from) {
-                    return Err(Trouble::TooMuch(halt));
-                }
-                if inflated.data.is_empty() {
-                    return Ok(decoded);
-                }
-                decoded = inflated.data;
-                continue;
-            }
-            let is_letter = |byte: &u8| {
-                byte.is_ascii_alphanumeric()
-                    || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=' | b'\r' | b'\n')
-            };
-            let head = decoded.get(..SHORTEST).unwrap_or_default();
-            if head.is_empty() || !decoded.iter().all(is_letter) {
-                return Ok(decoded);
-            }
-            let under = base64::decode(&decoded).data;
-            if !promising(under.get(..HEAD).unwrap_or(&under)) {
-                return Ok(decoded);
-            }
-            self.nest.budget().spend(under.len())?;
-            decoded = under;
-        }
-        Ok(decoded)
-    }
-
     /// Pushes what a run decodes to, where it is something that counts; tells whether it was.
     fn offer(&mut self, decoded: Vec<u8>, at: Range<usize>) -> Result<bool, Trouble> {
         self.nest.tick()?;
-        let decoded = self.through(decoded)?;
+        let decoded = layers::off(decoded, self.nest)?;
         let identity = identify::identify(&decoded, self.nest.budget());
         if !counts(identity.kind) || is_chance(identity.kind, &decoded) {
             return Ok(false);
