@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Puts `sekisho batch` beside clamscan and olevba on one mailbox, in one run on one core.
+"""Puts `sekisho batch` beside clamscan and olevba on one mailbox, in one run, on one core or more.
 
-    benches/batch_peers.py [--messages 2000] [--sekisho target/release/sekisho]
+    benches/batch_peers.py [--messages 2000] [--cores 1] [--sekisho target/release/sekisho]
 
-Makes a mailbox of a seed: what an office sends, and now and then the macro of testdata/samples. sekisho reads the mailbox; the
-others, which know no mailboxes, get the files of its messages, taken out beforehand: bodies and attachments. Prints a
-table in Markdown. Needs clamscan (package clamav) and python3-venv; installs oletools into target/peers. ClamAV runs
-with the two rules of this script and no signatures, so that it has less to do than in real life.
+Makes a mailbox of a seed: what an office sends, and now and then the macro of testdata/samples. sekisho reads the mailbox,
+takes it apart and writes its tables; the others get the files of its messages, taken out beforehand: bodies and
+attachments. clamscan and olevba use one core, so that on several cores there is a process of them for each, with its
+share of the files. ClamAV has no signatures, and runs three times: with two rules, which is next to nothing; with the
+rules that sekisho has embedded, as far as its loader takes them without the words for kinds of files; and with those and
+told to look for macros and locked files too, which sekisho also does. Prints a table in Markdown. Needs clamscan (package
+clamav) and python3-venv; installs oletools into target/peers.
 """
 
 import argparse
@@ -14,7 +17,9 @@ import email
 import email.policy
 import io
 import mailbox
+import os
 import random
+import re
 import resource
 import subprocess
 import sys
@@ -92,13 +97,35 @@ def take_out(path, folder):
     return count
 
 
-def timed(command):
+def own_rules(root, folder):
+    """The embedded rules that ClamAV takes, in one file, and how many of how many they are."""
+    taken, count = [], 0
+    probe, nothing = folder / "probe.yar", folder / "nothing"
+    nothing.write_bytes(b"")
+    for source in sorted((root / "signatures").glob("*.yar")):
+        for rule in re.findall(r"^rule .*?^}", source.read_text(), re.S | re.M):
+            count += 1
+            # ClamAV knows none of the words that tell what a file is: its rule looks into every file.
+            rule = re.sub(r"((parent_)?kind (== \"[^\"]*\"|matches /[^/]*/)|is_\w+) and ", "", rule)
+            probe.write_text(rule + "\n")
+            loaded = subprocess.run(["clamscan", "--no-summary", "-d", probe, nothing], capture_output=True, check=False)
+            if loaded.returncode == 0 and not loaded.stderr:
+                taken.append(rule)
+    rules = folder / "own.yar"
+    rules.write_text("\n".join(taken) + "\n")
+    return rules, len(taken), count
+
+
+def timed(commands):
+    """Runs commands at the same time, each on a core of its own but for one alone, which has all."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.monotonic()
-    done = subprocess.run(["taskset", "-c", "0", *map(str, command)], capture_output=True, check=False)
+    running = [subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for command in commands]
+    for command, process in zip(commands, running):
+        output, _ = process.communicate()
+        if process.returncode not in (0, 1, 3):
+            sys.exit(f"{command[0]}: exit status {process.returncode}: {output[-500:]!r}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode not in (0, 1, 3):
-        sys.exit(f"{command[0]}: exit status {done.returncode}: {done.stderr[-500:]!r}")
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return time.monotonic() - started, processor
 
@@ -107,29 +134,43 @@ def main():
     arguments = argparse.ArgumentParser()
     root = Path(__file__).resolve().parent.parent
     arguments.add_argument("--messages", type=int, default=2000)
+    arguments.add_argument("--cores", type=int, default=1)
     arguments.add_argument("--sekisho", default=root / "target/release/sekisho")
     arguments = arguments.parse_args()
+    cores = arguments.cores
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     tools = root / "target/peers/bin"
     if not (tools / "olevba").exists():
         subprocess.run([sys.executable, "-m", "venv", tools.parent], check=True)
         subprocess.run([tools / "pip", "install", "-q", OLETOOLS], check=True)
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        box, files, rules = folder / "box.mbox", folder / "files", folder / "two.yar"
+        box, files, two = folder / "box.mbox", folder / "files", folder / "two.yar"
         files.mkdir()
-        rules.write_text(RULES)
+        two.write_text(RULES)
         make(box, root, arguments.messages)
         count = take_out(box, files)
+        own, taken, rules = own_rules(root, folder)
+        paths = sorted(files.iterdir())
+        shares = []
+        for core in range(cores):
+            share = folder / f"share-{core}"
+            share.write_text("".join(f"{path}\n" for path in paths[core::cores]))
+            shares.append(share)
+        clamscan = lambda *options: [["clamscan", "--no-summary", "-i", "-f", share, *options] for share in shares]
         size = box.stat().st_size / 1e6
-        print(f"{arguments.messages} messages, {size:.1f} MB, {count} files in them, one core:\n")
-        print("| | seconds | processor seconds | files/s |\n| --- | ---: | ---: | ---: |")
+        print(f"{arguments.messages} messages, {size:.1f} MB, {count} files in them, cores: {cores}:\n")
+        print("| | seconds | processor seconds | files per processor second |\n| --- | ---: | ---: | ---: |")
+        macros = ["--alert-macros", "--alert-encrypted"]
         runs = [
-            ("`sekisho batch` on the mailbox, tables and summary written", [arguments.sekisho, "batch", box, "-o", folder / "out", "-j1", "-q"]),
-            ("clamscan on the files, two rules, no signatures", ["clamscan", "-r", "--no-summary", "-i", "-d", rules, files]),
-            ("olevba on the files", [tools / "olevba", "-a", *sorted(files.iterdir())]),
+            ("`sekisho batch` on the mailbox, tables and summary written", [[arguments.sekisho, "batch", box, "-o", folder / "out", f"-j{cores}", "-q"]]),
+            ("clamscan on the files, two rules", clamscan("-d", two)),
+            (f"clamscan, {taken} of the {rules} embedded rules", clamscan("-d", own)),
+            (f"clamscan, {taken} of the {rules} embedded rules, all matches, macros and locked files", clamscan("-d", own, "--allmatch", *macros)),
+            ("olevba on the files", [[tools / "olevba", "-a", *paths[core::cores]] for core in range(cores)]),
         ]
-        for name, command in runs:
-            seconds, processor = timed(command)
+        for name, commands in runs:
+            seconds, processor = timed(commands)
             print(f"| {name} | {seconds:.1f} | {processor:.1f} | {count / processor:,.0f} |", flush=True)
 
 

@@ -5,7 +5,8 @@
 #
 # SEKISHO is a binary built by cargo build --release. DRIVER plays the MTA and is called as
 # DRIVER --to unix:PATH --conns 8 --count N MAIL…; it prints its own figures. clamd gets two rules of YARA and no
-# signatures, so that it has no more to search for than we have. Needs clamav-daemon and clamav-milter.
+# signatures, so that it has no more to search for than we have. DRIVER sends the same mails again and again, and we
+# remember attachments: "anew" is the same program without that. Needs clamav-daemon and clamav-milter.
 set -eu
 [ $# -ge 3 ] || { sed -n 4p "$0" >&2; exit 2; }
 sekisho=$1 driver=$2
@@ -35,12 +36,17 @@ Foreground yes
 User $me
 AddHeader Replace
 END
-cat >"$dir/sekisho.toml" <<END
+for who in ours anew; do
+    case $who in ours) remembered=64MiB ;; *) remembered=0 ;; esac
+    cat >"$dir/$who.toml" <<END
 [milter]
-listen = "unix:$dir/ours.sock"
+listen = "unix:$dir/$who.sock"
+[scan]
+max_remembered = "$remembered"
 [quarantine]
-path = "$dir/store"
+path = "$dir/$who.store"
 END
+done
 start() { "$@" >>"$dir/log" 2>&1 & pids="$pids $!"; }
 # Processor time of processes so far, in hundredths of a second: what other work on the machine does not change much.
 spent() { for pid in "$@"; do cat "/proc/$pid/stat"; done | awk '{ sum += $14 + $15 } END { print sum }'; }
@@ -49,15 +55,18 @@ start clamd -c "$dir/clamd.conf"
 there "$dir/clamd.sock"
 start clamav-milter -c "$dir/milter.conf"
 peer=$pids
-start "$sekisho" -c "$dir/sekisho.toml" serve
+start "$sekisho" -c "$dir/ours.toml" serve
 ours=$!
+start "$sekisho" -c "$dir/anew.toml" serve
+anew=$!
 count=3000
 there "$dir/peer.sock"
 there "$dir/ours.sock"
+there "$dir/anew.sock"
 for round in 1 2 3; do
-    for who in ours peer; do
+    for who in ours anew peer; do
         printf '%s, round %s\n' "$who" "$round"
-        case $who in ours) of=$ours ;; *) of=$peer ;; esac
+        case $who in ours) of=$ours ;; anew) of=$anew ;; *) of=$peer ;; esac
         # shellcheck disable=SC2086
         before=$(spent $of)
         "$driver" --to "unix:$dir/$who.sock" --conns 8 --count $count "$@"

@@ -6,8 +6,10 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use sekisho::analyze::{ANALYZERS, Findings, Index, Look, Sees};
-use sekisho::engine::{Engine, Input, Worker};
+use sekisho::engine::{Context, Engine, Input, Worker};
 use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
@@ -15,7 +17,7 @@ use sekisho::formats::{
     lnk, lzfse, lznt1, lzx, masked, mbox, mime, monikers, msbuild, msi, mtef, odf_crypt, offcrypto,
     ole, ole1, opc, ovba, page_leads, password_recipes, password_words, pe, pe_version, ppt,
     program_traits, pst, qr, quoted_printable, remote_reference, script, script_encoder, uuencode,
-    vba, word, xml, xpress, yenc, zip,
+    vba, volumes, word, xml, xpress, yenc, zip,
 };
 use sekisho::gateway::clamd::codec as clamd;
 use sekisho::gateway::milter::codec::Decoder;
@@ -26,7 +28,7 @@ use sekisho::gateway::smtp;
 use sekisho::identify::identify;
 use sekisho::knowledge::Knowledge;
 use sekisho::limits::{Account, Budget, Limits};
-use sekisho::model::{Artifact, Kind};
+use sekisho::model::{Artifact, Kind, Name};
 use sekisho::rules::{Rules, Strictness, embedded};
 use sekisho::score::Thresholds;
 use sekisho::text;
@@ -112,6 +114,23 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     }),
     ("ntfs", |data| unpack("ntfs", Kind::Ntfs, data)),
     ("wim", |data| unpack("wim", Kind::Wim, data)),
+    ("volumes", volumes_of_a_set),
+    ("workbook", |data| {
+        unpack("workbook", Kind::Xls, data);
+        unpack("workbook", Kind::Sylk, data)
+    }),
+    ("package_parts", |data| {
+        [Kind::Xlsb, Kind::Xlsx, Kind::Odt, Kind::Hwpx]
+            .iter()
+            .for_each(|kind| unpack_all(*kind, data))
+    }),
+    ("drawn_codes", |data| {
+        [Kind::Svg, Kind::Html, Kind::Text]
+            .iter()
+            .for_each(|kind| unpack("drawn_codes", *kind, data))
+    }),
+    ("html_help", |data| unpack("html_help", Kind::Html, data)),
+    ("uuencoded", |data| unpack("uuencoded", Kind::Uue, data)),
     ("drawing", |data| {
         let text = String::from_utf8_lossy(data);
         drop(drawing::page::drawing(data).picture());
@@ -255,18 +274,31 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
             sent: password_recipes::Day::of(&String::from_utf8_lossy(data)),
             names: vec!["example".to_owned()],
         };
+        let recipes = &sekisho::knowledge::passwords().recipes;
+        let spelling = password_recipes::Spelling {
+            forms: &recipes.forms,
+            months: &recipes.months,
+            asked: &recipes.asked,
+            company: &recipes.company,
+            company_marks: &recipes.company_marks,
+            company_endings: &recipes.company_endings,
+        };
         drop(password_recipes::words(
             &String::from_utf8_lossy(data),
             told,
             &around,
+            &spelling,
         ));
     }),
     ("password_words", |data| {
         let text = String::from_utf8_lossy(data);
-        drop(password_words::words(
-            &password_words::plain(&text),
-            &sekisho::knowledge::passwords().phrases,
-        ));
+        let lists = sekisho::knowledge::passwords();
+        for text in [
+            password_words::plain(&text),
+            password_words::alternatives(&text),
+        ] {
+            drop(password_words::words(&text, &lists.phrases, &lists.leading));
+        }
     }),
     ("pdf", |data| unpack("pdf", Kind::Pdf, data)),
     ("pe", |data| drop(pe::read(data))),
@@ -433,6 +465,42 @@ fn analyze(kind: Kind, data: &[u8]) {
     }
 }
 
+/// Every unpacker of a kind, one after the other, on the same artifact: some go on with what another one made.
+fn unpack_all(kind: Kind, data: &[u8]) {
+    let artifact = artifact(kind, data);
+    let (budget, mut seen) = (budget(), Seen::new());
+    let mut nest = Nest::new(&budget, &mut seen, &artifact, 1);
+    for row in UNPACKERS.iter().filter(|row| row.kinds.contains(&kind)) {
+        drop((row.run)(&artifact, &mut nest));
+    }
+}
+
+/// A file cut into volumes: in order, with the second one missing, and from the last one.
+fn volumes_of_a_set(data: &[u8]) {
+    drop(volumes::of(&String::from_utf8_lossy(data)));
+    let cut =
+        usize::from(data.last().copied().unwrap_or_default()).saturating_mul(data.len()) / 256;
+    let (first, rest) = data.split_at(cut);
+    let (second, third) = rest.split_at(rest.len() / 2);
+    for names in [
+        ["a.part1.rar", "a.part2.rar", "a.part3.rar"],
+        ["a.7z.001", "a.7z.002", "a.7z.003"],
+        ["a.zip", "a.z01", "a.z02"],
+    ] {
+        let parts = [first, second, third];
+        let set: Vec<(Name, Bytes)> = names
+            .into_iter()
+            .zip(parts)
+            .map(|(name, part)| (Name::of(name), Bytes::copy_from_slice(part)))
+            .collect();
+        for at in 0..set.len() {
+            let mut beside = set.clone();
+            let (name, bytes) = beside.remove(at);
+            scan_beside(bytes, Some(name), beside);
+        }
+    }
+}
+
 /// One analyzer of places over bytes that are taken for `kind`.
 fn place(name: &str, kind: Kind, data: &[u8]) {
     let tree = [artifact(kind, data)];
@@ -449,6 +517,10 @@ fn place(name: &str, kind: Kind, data: &[u8]) {
 }
 
 fn scan(data: &[u8]) {
+    scan_beside(data.to_vec().into(), None, Vec::new());
+}
+
+fn scan_beside(data: Bytes, name: Option<Name>, beside: Vec<(Name, Bytes)>) {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     let engine = ENGINE.get_or_init(|| Engine {
         rules: Rules::compile(embedded(), Strictness::Strict).unwrap(),
@@ -458,7 +530,12 @@ fn scan(data: &[u8]) {
     });
     let input = Input {
         path: "fuzz".to_owned(),
-        data: data.to_vec().into(),
+        name,
+        data,
+        context: Context {
+            beside,
+            ..Context::default()
+        },
         ..Input::default()
     };
     let report = Worker::new(engine).scan(input);

@@ -126,7 +126,7 @@ rule Script_Drops_Downloaded_File {
         $http1 = "MSXML2.XMLHTTP" nocase
         $http2 = "MSXML2.ServerXMLHTTP" nocase
         $http3 = "WinHttp.WinHttpRequest" nocase
-        $http4 = "URLDownloadToFile"
+        $http4 = /URLDownloadToFile[AW]?\s*["(0]/
         $http5 = "Microsoft.XMLHTTP" nocase
         $write1 = "ADODB.Stream" nocase
         $write2 = ".SaveToFile" nocase

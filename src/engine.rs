@@ -18,7 +18,7 @@ use crate::model::{Artifact, Fact, Kind, Name, Report, Trouble};
 use crate::rules::{Globals, Paths, RuleMatch, RuleScanner, RuleTrouble, Rules};
 use crate::score::{self, Thresholds};
 use crate::unpack::{
-    Keys, MESSAGE, Nest, Passwords, Seen, Sets, UNPACKERS, UNSUPPORTED, Unpacker, signers,
+    Keys, MESSAGE, Nest, Opener, Passwords, Seen, Sets, UNPACKERS, UNSUPPORTED, Unpacker, signers,
 };
 
 use memory::Place;
@@ -99,6 +99,8 @@ pub struct Context {
     pub passwords: Passwords,
     /// Files that lie beside the input and belong to it: the other volumes of an archive, with their names.
     pub beside: Vec<(Name, Bytes)>,
+    /// Whether the volume that opens the archive is scanned, where the input is another one.
+    pub opener: Opener,
     /// What the bytes are by the way they came, whatever they look like: a mail server hands over mails only.
     pub given: Option<Kind>,
 }
@@ -138,12 +140,15 @@ impl<'e> Worker<'e> {
             .or_else(|| started.checked_add(limits.timeout));
         let budget = Budget::new(limits.clone(), deadline);
         let path = crate::text::safe(&input.path);
-        let passwords = std::mem::take(&mut input.context.passwords);
-        let beside = std::mem::take(&mut input.context.beside);
+        let around = Around {
+            passwords: std::mem::take(&mut input.context.passwords),
+            beside: std::mem::take(&mut input.context.beside),
+            opener: input.context.opener,
+        };
         let root = root(input, &budget);
         let mut accounts = Accounts::new(budget);
         let memory = self.memory.as_deref();
-        let (mut tree, places) = unpack(root, &mut accounts, &passwords, &beside, memory);
+        let (mut tree, places) = unpack(root, &mut accounts, &around, memory);
         let mut findings = Findings::new(&self.engine.knowledge.catalogue);
         self.analyze(&mut tree, &accounts, &places, &mut findings);
         self.engine.report(path, tree, findings, started)
@@ -450,12 +455,18 @@ impl Accounts {
     }
 }
 
+/// What is known of an input that its unpackers may ask for.
+struct Around {
+    passwords: Passwords,
+    beside: Vec<(Name, Bytes)>,
+    opener: Opener,
+}
+
 /// Opens containers in the order in which they were found until nothing opens.
 fn unpack(
     root: Artifact,
     accounts: &mut Accounts,
-    passwords: &Passwords,
-    beside: &[(Name, Bytes)],
+    around: &Around,
     memory: Option<&Memory>,
 ) -> (Vec<Artifact>, Vec<Known>) {
     let mut known = Vec::new();
@@ -474,8 +485,9 @@ fn unpack(
         } else if artifact.same_as.is_none() {
             let next = tree.len();
             let opened = accounts.of(at).spending(|budget| {
-                let keys = Keys::new(&tree, artifact, passwords)
-                    .with_files_beside(beside)
+                let keys = Keys::new(&tree, artifact, &around.passwords)
+                    .with_files_beside(&around.beside)
+                    .with_opener(around.opener)
                     .with_sets(&sets);
                 let memory = memory.zip(here.place);
                 let (opened, settled) = match memory {

@@ -192,6 +192,9 @@ const TRYING: Duration = Duration::from_secs(5);
 /// Pixels of all pictures of one scan that are looked at for codes: some tenths of a second.
 const PIXELS: u64 = 8 << 20;
 
+/// Places in pictures that are sampled for modules of codes, in one scan: about a tenth of a second.
+const PROBES: u64 = 8 << 20;
+
 /// Bytes of tables that are read for the names of files in cabinets, in one scan: they are read for each cabinet anew.
 const NAMING: u64 = 256 << 20;
 
@@ -209,6 +212,7 @@ pub struct Budget {
     tries: Cell<u32>,
     tried: Cell<Duration>,
     looked: Cell<u64>,
+    probed: Cell<u64>,
     named: Cell<u64>,
     /// How often anything was refused.
     refused: Cell<u32>,
@@ -219,6 +223,7 @@ pub struct Budget {
 pub struct Spent {
     unpacked: u64,
     looked: u64,
+    probed: u64,
     named: u64,
     artifacts: u32,
     refused: u32,
@@ -238,6 +243,7 @@ impl Budget {
             tries: Cell::new(0),
             tried: Cell::new(Duration::ZERO),
             looked: Cell::new(0),
+            probed: Cell::new(0),
             named: Cell::new(0),
             refused: Cell::new(0),
         }
@@ -248,6 +254,7 @@ impl Budget {
         Spent {
             unpacked: self.unpacked.get(),
             looked: self.looked.get(),
+            probed: self.probed.get(),
             named: self.named.get(),
             artifacts: self.artifacts.get(),
             refused: self.refused.get(),
@@ -260,6 +267,7 @@ impl Budget {
         (now.refused == then.refused).then(|| Spent {
             unpacked: now.unpacked.saturating_sub(then.unpacked),
             looked: now.looked.saturating_sub(then.looked),
+            probed: now.probed.saturating_sub(then.probed),
             named: now.named.saturating_sub(then.named),
             artifacts: now.artifacts.saturating_sub(then.artifacts),
             refused: 0,
@@ -270,16 +278,19 @@ impl Budget {
     pub fn pay(&self, spent: Spent) -> bool {
         let unpacked = self.unpacked.get().saturating_add(spent.unpacked);
         let looked = self.looked.get().saturating_add(spent.looked);
+        let probed = self.probed.get().saturating_add(spent.probed);
         let named = self.named.get().saturating_add(spent.named);
         let artifacts = self.artifacts.get().saturating_add(spent.artifacts);
         let may = unpacked <= self.limits.max_unpacked
             && (looked <= PIXELS || spent.looked == 0)
+            && (probed <= PROBES || spent.probed == 0)
             && (named <= NAMING || spent.named == 0)
             && artifacts <= self.limits.max_artifacts
             && self.check_time().is_ok();
         if may {
             self.unpacked.set(unpacked);
             self.looked.set(looked);
+            self.probed.set(probed);
             self.named.set(named);
             self.artifacts.set(artifacts);
         }
@@ -324,6 +335,16 @@ impl Budget {
         let may = looked <= PIXELS && self.check_time().is_ok();
         if may {
             self.looked.set(looked);
+        }
+        may || self.refuse(false)
+    }
+
+    /// Whether so many more places in pictures may be sampled for modules of codes; pays for them.
+    pub fn may_probe(&self, places: u64) -> bool {
+        let probed = self.probed.get().saturating_add(places);
+        let may = probed <= PROBES && self.check_time().is_ok();
+        if may {
+            self.probed.set(probed);
         }
         may || self.refuse(false)
     }

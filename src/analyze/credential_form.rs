@@ -163,7 +163,7 @@ fn scripted(look: &Look<'_>, source: &str) -> Vec<String> {
     ];
     let mut found: Vec<String> = Vec::new();
     for word in BEFORE {
-        for (at, _) in source.match_indices(word).take(32) {
+        for at in memmem::find_iter(source.as_bytes(), word).take(32) {
             let rest = source
                 .get(at.saturating_add(word.len())..)
                 .unwrap_or_default();

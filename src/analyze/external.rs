@@ -76,6 +76,8 @@ fn acts_on_click(target: &str, lists: &LinkLists) -> bool {
 fn judge(role: Role, place: &Place) -> Option<(&'static str, Option<&'static str>)> {
     let object = Some(("external-object-link", None));
     match (role, place) {
+        // A program of the machine itself is started too.
+        (Role::Started, _) => Some(("external-object-link", Some("started-program"))),
         (_, Place::Local | Place::Harmless) => None,
         (Role::Link, _) => Some(("external-object-link", Some("clicked-handler"))),
         (Role::Template, _) => Some(("remote-template", None)),

@@ -39,6 +39,10 @@ struct Macros {
     starts: Option<String>,
     /// What one of them calls.
     calls: Option<String>,
+    /// A script outside of the document that a listener names.
+    foreign: Option<String>,
+    /// One that it reaches by leaving the folder of scripts.
+    escapes: Option<String>,
 }
 
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
@@ -53,6 +57,11 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     for child in look.children() {
         let name = child.name.as_ref().map(|name| name.text.clone());
         macros.read(look, child, &name.unwrap_or_default());
+    }
+    if let Some(target) = &macros.escapes {
+        findings.report(Found::new("odf-macro", target).variant("autostart-with-call"));
+    } else if let Some(target) = &macros.foreign {
+        findings.report(Found::new("odf-macro", target));
     }
     let Some(first) = macros.modules.first() else {
         return;
@@ -83,12 +92,12 @@ impl Macros {
             for element in elements.iter().filter(|one| one.name == "module") {
                 self.module(name, &element.text, &lists.odf_calls);
             }
-        } else if content && memchr::memmem::find(data, b"event-listener").is_some()
+        } else if content && memchr::memmem::find(data, b":event").is_some()
             || part.kind == Kind::FlatOdf
         {
             for element in xml::elements(&text::to_utf8(data), ELEMENTS) {
                 match element.name.as_str() {
-                    "event-listener" => self.listener(&element, &lists.odf_events),
+                    "event-listener" | "event" => self.listener(&element, &lists.odf_events),
                     // A module within a document of one XML file.
                     "source-code" | "module" if part.kind == Kind::FlatOdf => {
                         self.module("module", &element.text, &lists.odf_calls);
@@ -140,9 +149,25 @@ impl Macros {
             .attribute("href")
             .or_else(|| element.attribute("macro-name"))
             .unwrap_or_default();
+        let shown = || format!("{event}: {target}");
         if events.iter().any(|known| known.eq_ignore_ascii_case(event)) {
-            self.starts
-                .get_or_insert_with(|| format!("{event}: {target}"));
+            self.starts.get_or_insert_with(shown);
+        }
+        let lower = target.to_lowercase();
+        let Some((path, asked)) = lower
+            .strip_prefix("vnd.sun.star.script:")
+            .and_then(|script| script.split_once('?'))
+        else {
+            return;
+        };
+        // A function of any program file of the installation, which LibreOffice once took.
+        if ["../", "..\\", "..%2f", "%2e%2e", "..%5c"]
+            .iter()
+            .any(|up| path.contains(up))
+        {
+            self.escapes.get_or_insert_with(shown);
+        } else if asked.contains("language=python") && !asked.contains("location=document") {
+            self.foreign.get_or_insert_with(shown);
         }
     }
 }

@@ -44,8 +44,15 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
 fn library(look: &Look<'_>) -> Option<String> {
     let exports = pe::read(&look.artifact.data)?.exports;
     let called = &look.knowledge.commands.addin_exports;
-    let found = exports.iter().find(|name| called.contains(name.as_str()))?;
-    Some(format!("library that exports {found}"))
+    if let Some(found) = exports.iter().find(|name| called.contains(name.as_str())) {
+        return Some(format!("library that exports {found}"));
+    }
+    // Word and Excel load every library under these names and ask for the function later.
+    let name = look.artifact.name.as_ref()?;
+    let named = name
+        .extensions()
+        .find(|one| matches!(one.as_str(), "wll" | "xll"))?;
+    Some(format!("library under the name of an add-in (.{named})"))
 }
 
 /// Add-ins of Office 97-2003 are told by their names alone.

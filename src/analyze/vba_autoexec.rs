@@ -19,9 +19,14 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let module = Module::read(&look.artifact.data);
     let vba = &look.knowledge.vba;
     let main_starts = module_name(&module).is_some_and(|name| vba.module_starts_by_itself(&name));
+    let watched = watched(&module);
+    let is_event = |name: &str| {
+        let object = name.split_once('_').map(|(object, _)| object);
+        object.is_some_and(|object| watched.iter().any(|one| one == object))
+    };
     for procedure in module.procedures() {
         let name = module.name(procedure.symbol);
-        if vba.starts_by_itself(name) || main_starts && name == "main" {
+        if vba.starts_by_itself(name) || main_starts && name == "main" || is_event(name) {
             let written = module
                 .data()
                 .get(procedure.name.clone())
@@ -30,6 +35,21 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
             findings.report(Found::new("vba-autoexec", &written).at(procedure.name.start));
         }
     }
+}
+
+/// Variables through which a module hears of the events of the whole program (`WithEvents x As Word.Application`,
+/// [MS-VBAL] 5.2.3.1.5): those of documents that are opened, closed or changed come without a click.
+fn watched(module: &Module<'_>) -> Vec<String> {
+    /// More than any module has.
+    const MOST: usize = 16;
+    let tokens = module.statements().iter().filter_map(|statement| {
+        let at = statement.tokens.clone();
+        let with = at.clone().find(|at| module.word(*at) == "withevents")?;
+        let typed = at.end.checked_sub(1).filter(|last| *last > with)?;
+        let name = module.word(with.saturating_add(1));
+        (module.word(typed) == "application" && !name.is_empty()).then(|| name.to_owned())
+    });
+    tokens.take(MOST).collect()
 }
 
 /// The name that the module gives itself: `Attribute VB_Name = "…"`.
@@ -66,6 +86,8 @@ mod tests {
         for source in [
             "Sub InkPicture1_Painted(ByVal x)\r\nEnd Sub",
             "Attribute VB_Name = \"AutoExec\"\r\nSub MAIN()\r\nEnd Sub",
+            "Private WithEvents app As Word.Application\r\nPrivate Sub app_DocumentChange()\r\nEnd Sub",
+            "Dim WithEvents xl As Application\r\nSub xl_WorkbookOpen(ByVal b)\r\nEnd Sub",
         ] {
             assert_eq!(testing::in_module(run, source).len(), 1, "{source}");
         }
@@ -75,6 +97,8 @@ mod tests {
     fn clicks_comments_calls_and_forms_do_not_start_by_themselves() {
         for source in [
             "Private Sub CommandButton1_Click()\r\n AutoOpen\r\nEnd Sub",
+            "Dim WithEvents b As MSForms.CommandButton\r\nSub b_Click()\r\nEnd Sub",
+            "Dim app As Word.Application\r\nSub app_DocumentChange()\r\nEnd Sub",
             "' Sub AutoOpen()\r\nSub Test()\r\n x = \"Sub Auto_Open()\"\r\nEnd Sub",
             "Private Sub ComboBox1_Change()\r\nEnd Sub\r\nPrivate Sub UserForm_Initialize()\r\nEnd Sub",
             "Attribute VB_Name = \"Module1\"\r\nSub Main()\r\nEnd Sub",

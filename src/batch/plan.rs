@@ -116,6 +116,8 @@ pub struct Sources {
     pub given: Vec<PathBuf>,
     /// In a list: what is not there is told and left out.
     pub listed: Vec<PathBuf>,
+    /// The folder of the results, which may lie within a source and is none itself.
+    pub results: Option<PathBuf>,
 }
 
 impl Plan {
@@ -135,6 +137,7 @@ impl Plan {
                 .map(|mailbox| (mailbox.path.clone(), mailbox.clone()))
                 .collect(),
             shards: Vec::new(),
+            results: sources.results.as_deref(),
             told,
         };
         let mut records = Vec::new();
@@ -250,6 +253,7 @@ struct Maker<'t> {
     size: u64,
     known: BTreeMap<String, MailboxRecord>,
     shards: Vec<Shard>,
+    results: Option<&'t Path>,
     told: &'t mut dyn FnMut(&Found),
 }
 
@@ -266,7 +270,7 @@ impl Maker<'_> {
             mailboxes: Vec::new(),
         };
         let mut slices = Slices::new(&name, self.size);
-        for found in Hunt::new(path) {
+        for found in Hunt::new(path, self.results) {
             let found = match found {
                 Ok(found) => found,
                 Err(trouble) => {
@@ -410,6 +414,7 @@ mod tests {
         let sources = Sources {
             given: vec![folder.to_owned()],
             listed: vec![folder.join("gone")],
+            results: None,
         };
         Plan::new(&sources, options, known, &mut |_| {}).unwrap()
     }

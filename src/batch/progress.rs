@@ -46,8 +46,11 @@ impl Moment {
         u64::try_from(rate).unwrap_or(u64::MAX)
     }
 
-    /// The time that is left at this rate.
+    /// The time that is left at this rate, once it is one: the first message may be a large one.
     pub fn left(&self) -> Option<Duration> {
+        if self.bytes < self.total / 200 {
+            return None;
+        }
         let left = self.total.saturating_sub(self.bytes);
         left.checked_div(self.rate()).map(Duration::from_secs)
     }
@@ -130,5 +133,7 @@ mod tests {
         assert_eq!(moment.left(), Some(Duration::from_secs(15)));
         let begun = Moment { bytes: 0, ..moment };
         assert_eq!(begun.left(), None);
+        let hardly = Moment { bytes: 4, ..moment };
+        assert_eq!(hardly.left(), None);
     }
 }

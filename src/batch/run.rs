@@ -3,11 +3,13 @@
 //! Each has a scan thread of its own beside it, with a stack of 16 MiB and a [`Worker`], so that the next messages are
 //! read and the last ones written while one is scanned. A scan that is 5 s past its deadline hangs where no budget is
 //! asked: its thread is left behind, its message reported as not finished, and another thread takes over. A shard has
-//! no results before it is done, so that a run may end at any moment.
+//! no results before it is done, so that a run may end at any moment. A reader of a source that breaks down costs what
+//! it had not read yet, and that is told.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -16,14 +18,14 @@ use std::time::{Duration, Instant};
 
 use crate::engine::{Engine, Input, Memory, Worker};
 use crate::model::{Level, Report};
-use crate::source::{Piece, read};
+use crate::source::{Piece, Sink, Unreadable, read};
 use crate::unpack::Passwords;
 
 use super::progress::Progress;
 use super::shard::Shard;
 use super::{Item, Keep, OutputError, PartSummary, PartWriter, ShardId};
 
-/// Stack of a scan thread in bytes: parser crates may recurse on input, and an overflow cannot be caught.
+/// Stack of a thread that reads or scans, in bytes: parser crates may recurse on input, and an overflow cannot be caught.
 const STACK: usize = 16 << 20;
 
 /// How long past its deadline a scan may go on before its thread is left behind.
@@ -69,7 +71,14 @@ impl Run {
         let total = Mutex::new(Ok(PartSummary::default()));
         std::thread::scope(|scope| {
             for _ in 0..self.threads.clamp(1, self.shards.len().max(1)) {
-                scope.spawn(|| self.thread(&next, progress, &total));
+                let thread = std::thread::Builder::new()
+                    .name("batch".to_owned())
+                    .stack_size(STACK);
+                let started = thread.spawn_scoped(scope, || self.thread(&next, progress, &total));
+                if let Err(error) = started {
+                    let error = OutputError::disk("start a thread for", Path::new("shards"))(error);
+                    fail(error, progress, &total);
+                }
             }
         });
         total.into_inner().unwrap_or_else(PoisonError::into_inner)
@@ -82,12 +91,9 @@ impl Run {
         progress: &Progress,
         total: &Mutex<Result<PartSummary, OutputError>>,
     ) {
-        let Err(error) = self.work(next, progress, total) else {
-            return;
-        };
-        progress.stop();
-        let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
-        *total = std::mem::replace(&mut *total, Ok(PartSummary::default())).and(Err(error));
+        if let Err(error) = self.work(next, progress, total) {
+            fail(error, progress, total);
+        }
     }
 
     fn work(
@@ -100,6 +106,7 @@ impl Run {
             engine: Arc::clone(&self.engine),
             passwords: self.passwords.clone(),
             memory: self.memory.clone(),
+            scan: |worker, input| worker.scan(input),
         })?;
         while !progress.stopping() {
             let at = next.fetch_add(1, Ordering::Relaxed);
@@ -133,7 +140,13 @@ impl Run {
             progress.error();
         }
         let mut failed = None;
-        let ended = read(&shard.portion, self.engine.limits.max_file, &mut |piece| {
+        let place = match shard.portion.file() {
+            Some(path) => crate::text::path_lossless(path),
+            None => shard.source.clone(),
+        };
+        let max_file = self.engine.limits.max_file;
+        let reader = |sink: &mut Sink<'_>| read(&shard.portion, max_file, sink);
+        let ended = guarded(&place, reader, &mut |piece| {
             if progress.stopping() {
                 return ControlFlow::Break(());
             }
@@ -167,6 +180,39 @@ impl Run {
     }
 }
 
+/// Ends the run by an error; the first one is kept.
+fn fail(error: OutputError, progress: &Progress, total: &Mutex<Result<PartSummary, OutputError>>) {
+    progress.stop();
+    let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
+    *total = std::mem::replace(&mut *total, Ok(PartSummary::default())).and(Err(error));
+}
+
+/// Lets a reader hand on what it reads. Where it breaks down, that is told as trouble of `place`; what the sink breaks
+/// down by is no matter of the reader's.
+fn guarded(
+    place: &str,
+    reader: impl FnOnce(&mut Sink<'_>) -> ControlFlow<()>,
+    sink: &mut Sink<'_>,
+) -> ControlFlow<()> {
+    let handed_on = Cell::new(false);
+    let read = catch_unwind(AssertUnwindSafe(|| {
+        reader(&mut |piece| {
+            handed_on.set(true);
+            let ended = sink(piece);
+            handed_on.set(false);
+            ended
+        })
+    }));
+    match read {
+        Ok(ended) => ended,
+        Err(panic) if handed_on.get() => resume_unwind(panic),
+        Err(_) => sink(Piece::Trouble(Unreadable {
+            path: crate::text::safe(place),
+            reason: "its reader broke down: what follows is not read".to_owned(),
+        })),
+    }
+}
+
 /// A message on its way through a lane.
 struct Waiting {
     item: Item,
@@ -182,6 +228,7 @@ struct Crew {
     engine: Arc<Engine>,
     passwords: Passwords,
     memory: Option<Arc<Memory>>,
+    scan: fn(&mut Worker<'_>, Input) -> Report,
 }
 
 impl Crew {
@@ -358,7 +405,7 @@ fn scan(
         input.context.deadline = started.checked_add(engine.limits.timeout);
         input.context.passwords.clone_from(&crew.passwords);
         let watched = input.clone();
-        let report = catch_unwind(AssertUnwindSafe(|| worker.scan(input)));
+        let report = catch_unwind(AssertUnwindSafe(|| (crew.scan)(&mut worker, input)));
         let report = report.unwrap_or_else(|_| {
             worker = crew.worker();
             let why = "the scan as a whole broke down";
@@ -368,5 +415,96 @@ fn scan(
         if results.send((number, report)).is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::knowledge::Knowledge;
+    use crate::limits::Limits;
+    use crate::rules::{Rules, Strictness, embedded};
+    use crate::score::Thresholds;
+
+    fn input(path: &str) -> Input {
+        Input {
+            path: path.to_owned(),
+            data: b"Subject: x\n\n".to_vec().into(),
+            ..Input::default()
+        }
+    }
+
+    #[test]
+    fn a_scan_that_hangs_or_breaks_down_costs_its_message_only() {
+        let limits = Limits {
+            timeout: Duration::from_secs(3),
+            ..Limits::default()
+        };
+        let crew = Crew {
+            engine: Arc::new(Engine {
+                rules: Rules::compile(embedded(), Strictness::Strict).unwrap(),
+                knowledge: Knowledge::embedded().unwrap(),
+                limits,
+                thresholds: Thresholds::default(),
+            }),
+            passwords: Passwords::default(),
+            memory: None,
+            scan: |worker, input| match input.path.as_str() {
+                "box#2" => loop {
+                    std::thread::park();
+                },
+                "box#4" => panic!("of the test"),
+                _ => worker.scan(input),
+            },
+        };
+        let mut lane = Lane::new(crew).unwrap();
+        for number in 1..=5 {
+            lane.give(input(&format!("box#{number}")), "box");
+        }
+        let mut seen = Vec::new();
+        while let Some((item, report)) = lane.take().unwrap() {
+            let ids: Vec<String> = report.findings.iter().map(|f| f.id.to_string()).collect();
+            seen.push((item.reference, report.path.clone(), ids.join(" ")));
+        }
+        let found = ["", "limit-exceeded", "", "scanner-crashed", ""];
+        let expected: Vec<_> = (1..=5)
+            .zip(found)
+            .map(|(number, found)| {
+                let path = format!("box#{number}");
+                (path.clone(), path, found.to_owned())
+            })
+            .collect();
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn a_reader_that_breaks_down_costs_what_it_had_not_read() {
+        let mut seen = Vec::new();
+        let ended = guarded(
+            "mail.pst",
+            |sink| {
+                sink(Piece::Message(input("mail.pst:/Inbox#1")))?;
+                panic!("of the test")
+            },
+            &mut |piece| {
+                seen.push(match piece {
+                    Piece::Message(input) => input.path,
+                    Piece::Trouble(trouble) => trouble.to_string(),
+                });
+                ControlFlow::Continue(())
+            },
+        );
+        assert!(ended.is_continue());
+        let told = "mail.pst: its reader broke down: what follows is not read";
+        assert_eq!(seen, ["mail.pst:/Inbox#1", told]);
+        let sink = AssertUnwindSafe(|| {
+            guarded(
+                "box",
+                |sink| sink(Piece::Message(input("box#1"))),
+                &mut |_| panic!("of the results"),
+            )
+        });
+        assert!(catch_unwind(sink).is_err());
     }
 }

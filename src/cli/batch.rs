@@ -33,7 +33,7 @@ use crate::text;
 use super::exit::{Exit, Failure};
 use super::scan::FailAt;
 use super::settings::{LimitArguments, PasswordArguments, Settings, threads};
-use super::{put, say};
+use super::{number_of, put, say};
 
 /// How often progress is told where there is no terminal.
 const LINE: Duration = Duration::from_secs(10);
@@ -111,7 +111,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
     if arguments.merge {
         return unite(settings, arguments, started);
     }
-    let sources = sources(&arguments.sources)?;
+    let sources = sources(arguments)?;
     let passwords = arguments.passwords.read()?;
     let (engine, config) = settings.engine(&arguments.limits, &[])?;
     let options = options(arguments, &engine, &config, &passwords);
@@ -152,10 +152,9 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
     total.add(&ended);
     if progress.stopping() {
         let shards = progress.now().shards;
-        return Err(
-            Failure::new(format!("stopped: {shards} of {of} shards were done"))
-                .hint("--resume goes on with the others"),
-        );
+        let of = number_of(of, "shard");
+        return Err(Failure::new(format!("stopped: {shards} of {of} done"))
+            .hint("--resume goes on with the others"));
     }
     if arguments.shard.is_none() {
         finish(&arguments.output, &engine.knowledge, settings.language())?;
@@ -165,9 +164,12 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
 }
 
 /// The sources as given, and those of the list on standard input.
-fn sources(given: &[PathBuf]) -> Result<Sources, Failure> {
-    let mut sources = Sources::default();
-    for path in given {
+fn sources(arguments: &Arguments) -> Result<Sources, Failure> {
+    let mut sources = Sources {
+        results: Some(arguments.output.clone()),
+        ..Sources::default()
+    };
+    for path in &arguments.sources {
         if path.as_os_str() != "-" {
             sources.given.push(path.clone());
             continue;
@@ -313,6 +315,9 @@ fn watch(run: Run, progress: &Arc<Progress>, quiet: bool) -> Result<PartSummary,
             result
         })
         .map_err(|error| Failure::new(format!("cannot start a thread: {error}")))?;
+    if let Some(bar) = &bar {
+        bar.tick();
+    }
     let mut told_at = Instant::now();
     while let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = ended.recv_timeout(TICK) {
         let now = progress.now();
@@ -320,8 +325,9 @@ fn watch(run: Run, progress: &Arc<Progress>, quiet: bool) -> Result<PartSummary,
             Some(bar) => {
                 bar.set_position(now.bytes);
                 bar.set_message(format!(
-                    "{} messages, {} not clean",
-                    now.messages, now.found
+                    "{}, {} not clean",
+                    number_of(now.messages, "message"),
+                    now.found
                 ));
             }
             None if !quiet && told_at.elapsed() >= LINE => {
@@ -357,11 +363,11 @@ fn line(now: &Moment) -> String {
         None => "just begun".to_owned(),
     };
     format!(
-        "{} of {}, {}/s, {left}, {} messages, {} not clean, {} not read",
+        "{} of {}, {}/s, {left}, {}, {} not clean, {} not read",
         HumanBytes(now.bytes),
         HumanBytes(now.total),
         HumanBytes(now.rate()),
-        now.messages,
+        number_of(now.messages, "message"),
         now.found,
         now.errors
     )
@@ -405,8 +411,8 @@ fn tell(
     };
     let seconds = started.elapsed().as_secs_f64();
     put(&format!(
-        "{} messages: {} clean, {} suspicious, {} malicious{errors}  ({seconds:.1} s)\n{}: results, summary.html for people\n",
-        total.messages,
+        "{}: {} clean, {} suspicious, {} malicious{errors}  ({seconds:.1} s)\n{}: results, summary.html for people\n",
+        number_of(total.messages, "message"),
         total.clean,
         total.suspicious,
         total.malicious,

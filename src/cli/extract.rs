@@ -18,7 +18,7 @@ use crate::text;
 
 use super::exit::{Exit, Failure};
 use super::output::{archive, write};
-use super::pool::{Delivery, Outcome, Pool, Sink};
+use super::pool::{Delivery, Outcome, Pool, Sink, without_opener};
 use super::put;
 use super::settings::{LimitArguments, PasswordArguments, Settings};
 
@@ -57,6 +57,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
         threads: 1,
         passwords,
         delivery: Delivery::AsGiven,
+        without_opener: without_opener(std::slice::from_ref(&arguments.path)),
         keep: Arc::new(|report| report),
         weight: |_| 0,
     };

@@ -139,6 +139,13 @@ fn say(message: &str) {
     }
 }
 
+/// A number of things, for people: `1 message`, `2 messages`.
+fn number_of(number: impl TryInto<u64>, one: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {one}{ending}")
+}
+
 /// Writes a result to standard output.
 fn put(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();

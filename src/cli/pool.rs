@@ -6,17 +6,19 @@
 //! its thread cannot be stopped, so it is left behind, its input is reported as not finished, and another thread
 //! takes its place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::engine::{Engine, Input, Worker};
+use crate::formats::volumes;
 use crate::model::Report;
 use crate::source::{Skipped, Source, Step, Unreadable, Walk};
-use crate::unpack::Passwords;
+use crate::unpack::{Opener, Passwords};
 
 use super::exit::Failure;
 
@@ -70,6 +72,8 @@ pub(super) struct Pool<T> {
     pub(super) threads: usize,
     pub(super) passwords: Passwords,
     pub(super) delivery: Delivery,
+    /// Inputs that are volumes of an archive, and are scanned without the one that opens it.
+    pub(super) without_opener: BTreeSet<PathBuf>,
     /// Runs on the scan thread.
     pub(super) keep: Arc<dyn Fn(Report) -> T + Send + Sync>,
     /// Bytes that a result holds.
@@ -95,6 +99,36 @@ impl<T: Send + 'static> Pool<T> {
         };
         run.all(walk, &events, sink)
     }
+}
+
+/// Files among the given ones that are volumes of an archive, where the one that opens it is neither given nor in a
+/// folder that is: all else would say nothing of what is in it.
+pub(super) fn without_opener(paths: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let volume = |path: &Path| {
+        let volume = volumes::of(path.file_name()?.to_str()?)?;
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        Some((whole(folder.unwrap_or(Path::new("."))), volume))
+    };
+    let (folders, files): (Vec<&PathBuf>, Vec<&PathBuf>) =
+        paths.iter().partition(|path| path.is_dir());
+    let folders: Vec<PathBuf> = folders.into_iter().map(|folder| whole(folder)).collect();
+    let given: Vec<_> = files.iter().filter_map(|path| volume(path)).collect();
+    let openers: BTreeSet<_> = given
+        .iter()
+        .filter(|(_, volume)| volume.opens())
+        .map(|(folder, volume)| (folder, &volume.base, volume.scheme))
+        .collect();
+    let lacks = |path: &&PathBuf| {
+        volume(path).is_some_and(|(folder, volume)| {
+            !volume.opens()
+                && !openers.contains(&(&folder, &volume.base, volume.scheme))
+                && !folders.iter().any(|walked| folder.starts_with(walked))
+        })
+    };
+    files.into_iter().filter(lacks).cloned().collect()
 }
 
 /// One input to read and scan.
@@ -301,6 +335,11 @@ fn work<T>(pool: &Pool<T>, queue: &Mutex<Receiver<Job>>, report: &Sender<Event<T
         let deadline = started.checked_add(limits.timeout).unwrap_or(started);
         input.context.deadline = Some(deadline);
         input.context.passwords.clone_from(&pool.passwords);
+        if let Source::File(path) = &source
+            && pool.without_opener.contains(path)
+        {
+            input.context.opener = Opener::NotScanned;
+        }
         let running = Running {
             input: input.clone(),
             started,
@@ -360,6 +399,7 @@ mod tests {
             threads: 3,
             passwords: Passwords::default(),
             delivery: Delivery::AsGiven,
+            without_opener: BTreeSet::new(),
             keep: Arc::new(keep),
             weight: String::len,
         }
@@ -367,7 +407,7 @@ mod tests {
 
     #[test]
     fn results_come_in_the_order_of_the_inputs_and_all_of_them() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let expected: Vec<String> = Walk::new(std::slice::from_ref(&folder))
             .map(|step| match step {
                 Step::Input(source) => source.path(),
@@ -382,7 +422,7 @@ mod tests {
 
     #[test]
     fn an_unreadable_input_keeps_its_place() {
-        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
         let mut sink = Collected(Vec::new());
         let walk = Walk::new(&["no-such".into(), file.clone()]);
         let pool = pool(|report| report.path, Duration::from_secs(60));
@@ -406,7 +446,7 @@ mod tests {
             }
             format!("{given_up} {}", report.complete)
         };
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let walk = Walk::new(&[root.join("Cargo.toml"), root.join("Cargo.lock")]);
         let mut sink = Collected(Vec::new());
         let mut pool = pool(said, Duration::from_millis(700));

@@ -17,7 +17,7 @@ use super::exit::{Exit, Failure};
 use super::given::{ids, moment};
 use super::settings::{Settings, threads};
 use super::table::{aligned, csv, first_of};
-use super::{put, say};
+use super::{number_of, put, say};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Exit status: 0 some message fits, 1 none does, 2 error.")]
@@ -227,10 +227,10 @@ fn summary(hits: &[Hit]) -> String {
     let senders: BTreeSet<&str> = hits.iter().map(|hit| hit.from.as_str()).collect();
     let recipients: BTreeSet<&String> = hits.iter().flat_map(|hit| &hit.to).collect();
     format!(
-        "\n{} messages, first {first}, last {last}; {} senders, {} recipients\n",
-        hits.len(),
-        senders.len(),
-        recipients.len()
+        "\n{}, first {first}, last {last}; {}, {}\n",
+        number_of(hits.len(), "message"),
+        number_of(senders.len(), "sender"),
+        number_of(recipients.len(), "recipient")
     )
 }
 

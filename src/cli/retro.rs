@@ -19,7 +19,7 @@ use super::exit::{Exit, Failure};
 use super::query::Format;
 use super::settings::{Settings, threads};
 use super::table::{aligned, csv, first_of};
-use super::{put, say};
+use super::{number_of, put, say};
 
 /// Addresses that are listed of a rule.
 const LISTED: usize = 20;
@@ -122,11 +122,11 @@ fn sighting(out: &mut String, rule: &Sighting) {
     };
     let _ = writeln!(
         out,
-        "{}  score {}  {}\n  {} messages, first {} ({}), last {}",
+        "{}  score {}  {}\n  {}, first {} ({}), last {}",
         text::safe(&rule.rule),
         rule.score,
         text::excerpt(&rule.description),
-        rule.messages,
+        number_of(rule.messages, "message"),
         shown(&rule.first_seen),
         text::safe(&rule.first_message),
         shown(&rule.last_seen)

@@ -204,6 +204,7 @@ fn test(
         threads: threads(given, &config),
         passwords: crate::unpack::Passwords::default(),
         delivery: Delivery::AsGiven,
+        without_opener: BTreeSet::new(),
         keep: Arc::new(|report| Matched {
             rules: rules_of(&report),
             path: report.path,

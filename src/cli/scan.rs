@@ -18,7 +18,7 @@ use crate::report::{Detail, Format, Renderer, Shape, Totals};
 use crate::source::{Irregular, Walk};
 
 use super::exit::{Exit, Failure};
-use super::pool::{Delivery, Outcome, Pool, Sink};
+use super::pool::{Delivery, Outcome, Pool, Sink, without_opener};
 use super::say;
 use super::settings::{LimitArguments, PasswordArguments, Settings, threads};
 
@@ -116,6 +116,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
         } else {
             Delivery::AsGiven
         },
+        without_opener: without_opener(&arguments.paths),
         keep: keep(Arc::clone(&renderer)),
         weight: |piece: &Piece| piece.text.as_ref().map_or(0, String::len),
     };

@@ -2,8 +2,9 @@
 //!
 //! A postmark is a line that begins with `From ` and that a header follows. `Content-Length` (mboxcl) is not believed:
 //! readers differ on it, and a postmark with a header behind it is a message to those that ignore it. Quoted `>From `
-//! lines are left as they stand. What decides on a postmark lies within [`AHEAD`] bytes, so that a mailbox can be read
-//! piece by piece, and from any message on.
+//! lines are left as they stand. Where the first line ends in a bare CR (mail programs of the old Mac OS), all lines do.
+//! What decides on a postmark lies within [`AHEAD`] bytes, so that a mailbox can be read piece by piece, and from any
+//! message on.
 
 use std::ops::Range;
 
@@ -19,6 +20,10 @@ pub const AHEAD: usize = 2 * LONGEST;
 
 /// What a postmark begins with, and the end of the line before it.
 const MARK: &[u8] = b"\nFrom ";
+const MARK_BEHIND_CR: &[u8] = b"\rFrom ";
+
+/// UTF-8's byte order mark, which editors put in front of a mailbox.
+const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Bytes before a line that tell whether it follows a blank one.
 const BEHIND: usize = 3;
@@ -36,6 +41,7 @@ pub enum Rest {
 /// byte is searched twice.
 #[derive(Debug, Clone)]
 pub struct Splitter {
+    breaks: Breaks,
     finder: Finder<'static>,
     /// Bytes of the window without a postmark.
     searched: usize,
@@ -44,9 +50,19 @@ pub struct Splitter {
 impl Default for Splitter {
     fn default() -> Self {
         Self {
+            breaks: Breaks::Lf,
             finder: Finder::new(MARK),
             searched: 0,
         }
+    }
+}
+
+/// What ends the lines of a mailbox: a bare CR where one ends the first line.
+pub fn breaks(data: &[u8]) -> Breaks {
+    let head = data.get(..AHEAD).unwrap_or(data);
+    match memchr::memchr2(b'\r', b'\n', head).and_then(|end| head.get(end..)) {
+        Some([b'\r', next, ..]) if !matches!(next, b'\r' | b'\n') => Breaks::Cr,
+        _ => Breaks::Lf,
     }
 }
 
@@ -57,8 +73,17 @@ impl Splitter {
             if rest == Rest::Follows && window.len() < AHEAD {
                 return None;
             }
-            if is_postmark(window, 0) {
-                return Some(0);
+            self.breaks = breaks(window);
+            if self.breaks == Breaks::Cr {
+                self.finder = Finder::new(MARK_BEHIND_CR);
+            }
+            let start = if window.starts_with(BOM) {
+                BOM.len()
+            } else {
+                0
+            };
+            if is_postmark_of(window, start, self.breaks) {
+                return Some(start);
             }
         }
         self.next(window, rest)
@@ -81,8 +106,13 @@ impl Splitter {
             }
             self.searched = line;
             let head = window.get(..line).unwrap_or_default();
-            let after_blank = head.ends_with(b"\n\n") || head.ends_with(b"\n\r\n");
-            if (after_blank || has_time(window, line)) && is_postmark(window, line) {
+            let after_blank = match self.breaks {
+                Breaks::Lf => head.ends_with(b"\n\n") || head.ends_with(b"\n\r\n"),
+                Breaks::Cr => head.ends_with(b"\r\r"),
+            };
+            if (after_blank || has_time(window, line, self.breaks))
+                && is_postmark_of(window, line, self.breaks)
+            {
                 return Some(line);
             }
         }
@@ -109,7 +139,7 @@ pub fn message(window: &[u8], rest: Rest) -> Range<usize> {
         Rest::Ends => window.len(),
     };
     let start = if window.starts_with(b"From ") {
-        line_end(window, 0, window.len(), Breaks::Lf).1
+        line_end(window, 0, window.len(), breaks(window)).1
     } else {
         0
     };
@@ -154,31 +184,42 @@ impl Iterator for Messages<'_> {
 
 /// Whether a postmark line with a header behind it starts at `at`.
 pub fn is_postmark(data: &[u8], at: usize) -> bool {
+    is_postmark_of(data, at, breaks(data.get(at..).unwrap_or_default()))
+}
+
+fn is_postmark_of(data: &[u8], at: usize, breaks: Breaks) -> bool {
     if !data.get(at..).unwrap_or_default().starts_with(b"From ") {
         return false;
     }
     let limit = at.saturating_add(LONGEST).min(data.len());
-    let (_, next) = line_end(data, at, limit, Breaks::Lf);
+    let (_, next) = line_end(data, at, limit, breaks);
     let line = data
         .get(next..next.saturating_add(LONGEST).min(data.len()))
         .unwrap_or_default();
-    let (end, _) = line_end(line, 0, line.len(), Breaks::Lf);
+    let (end, _) = line_end(line, 0, line.len(), breaks);
     let line = line.get(..end).unwrap_or_default();
     field_name(line).is_some() || line.starts_with(b">From ")
 }
 
 /// The next postmark behind the line at `from`: after a blank line, or anywhere where it carries a time.
 pub fn next_postmark(data: &[u8], from: usize) -> Option<usize> {
-    let found = Splitter::default().next(data.get(from..)?, Rest::Ends)?;
-    from.checked_add(found)
+    let data = data.get(from..)?;
+    let mut splitter = Splitter::default();
+    splitter.first(data, Rest::Ends)?;
+    splitter.restart();
+    from.checked_add(splitter.next(data, Rest::Ends)?)
 }
 
 /// Whether a line holds two digits, a colon and two digits.
-fn has_time(data: &[u8], line: usize) -> bool {
+fn has_time(data: &[u8], line: usize, breaks: Breaks) -> bool {
     let head = data
         .get(line..line.saturating_add(200).min(data.len()))
         .unwrap_or_default();
-    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let end = match breaks {
+        Breaks::Lf => b'\n',
+        Breaks::Cr => b'\r',
+    };
+    let line = head.split(|byte| *byte == end).next().unwrap_or_default();
     line.windows(5).any(|window| {
         matches!(window, [a, b, b':', c, d] if [a, b, c, d].iter().all(|byte| byte.is_ascii_digit()))
     })
@@ -186,12 +227,9 @@ fn has_time(data: &[u8], line: usize) -> bool {
 
 /// The end of a message without the blank line that belongs to the mailbox.
 fn before_blank_line(message: &[u8]) -> usize {
-    let bare = match message.strip_suffix(b"\r\n\r\n") {
-        Some(_) => message.strip_suffix(b"\r\n"),
-        None => message
-            .strip_suffix(b"\n\n")
-            .and_then(|_| message.strip_suffix(b"\n")),
-    };
+    let ends: [(&[u8], &[u8]); 3] = [(b"\r\n\r\n", b"\r\n"), (b"\n\n", b"\n"), (b"\r\r", b"\r")];
+    let two = ends.iter().find(|(two, _)| message.ends_with(two));
+    let bare = two.and_then(|(_, one)| message.strip_suffix(*one));
     bare.unwrap_or(message).len()
 }
 
@@ -213,6 +251,11 @@ mod tests {
             ["Subject: 1\n\nbody\n>From here\n", "Subject: 2\n\nbody\n"]
         );
         assert_eq!(messages(&mailbox.replace('\n', "\r\n")).len(), 2);
+        assert_eq!(
+            messages(&mailbox.replace('\n', "\r")),
+            ["Subject: 1\r\rbody\r>From here\r", "Subject: 2\r\rbody\r"]
+        );
+        assert_eq!(messages(&format!("\u{feff}{mailbox}")), messages(mailbox));
     }
 
     #[test]

@@ -31,12 +31,14 @@ pub enum Link {
     Formula(String),
     /// An address in an attribute of an element.
     Address {
-        /// The element: `attachedTemplate`, `sourceFileName`, `subDoc`; `ocx`, whose address is a class id; `customUI`,
-        /// whose address is a procedure.
+        /// The element: `attachedTemplate`, `sourceFileName`, `subDoc`, `object-ole` and others of OpenDocument; `ocx`, whose
+        /// address is a class id; `customUI`, whose address is a procedure.
         element: &'static str,
         /// The address.
         target: String,
     },
+    /// A click or the pointer over something starts a program: the id of the relationship that leads to it.
+    Start(String),
 }
 
 /// What a part names.
@@ -59,7 +61,31 @@ const ADDRESSES: &[(&str, &str)] = &[
     ("ocx", "classid"),
     // [MS-CUSTOMUI] 2.2.1: a procedure to be called, which may stand in another document.
     ("customUI", "onLoad"),
+    // OpenDocument 1.3 part 3, 10.4.6 and following, 5.4.2, 9.3.1, 9.3.2, 19.
+    ("object", "href"),
+    ("object-ole", "href"),
+    ("plugin", "href"),
+    ("applet", "href"),
+    ("floating-frame", "href"),
+    ("section-source", "href"),
+    ("table-source", "href"),
+    ("cell-range-source", "href"),
+    ("image", "href"),
 ];
+
+/// Elements with an action for a click or the pointer over them (21.1.2.3.5 and 21.1.2.3.6, 19.5.18), and how one begins
+/// that starts the program to which the relationship leads ([MS-OI29500] 2.1.1328).
+const ACTIONS: &[&str] = &["hlinkClick", "hlinkHover", "hlinkMouseOver"];
+const STARTS: &str = "ppaction://program";
+
+/// Whether an action of a slide starts a program.
+pub fn starts_program(action: &str) -> bool {
+    let start = action.trim_start().get(..STARTS.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(STARTS))
+}
+
+/// Elements of OpenDocument that name a DDE link in their attributes (part 3, 14.6.5 and 14.6.3).
+const DDE_ELEMENTS: &[&str] = &["dde-source", "dde-connection-decl"];
 
 /// Elements whose text is a formula (18.3.1.40, 18.2.5, 18.3.1.43, 18.3.1.32, 18.3.1.33).
 const FORMULAS: &[&str] = &["f", "definedName", "formula", "formula1", "formula2"];
@@ -157,6 +183,15 @@ impl Part {
                 self.dde = Some((at, link));
             }
             "ddeItem" => self.dde_item(tag),
+            name if DDE_ELEMENTS.contains(&name) => {
+                let link = Link::Dde {
+                    service: xml::attribute(tag, "dde-application").unwrap_or_default(),
+                    topic: xml::attribute(tag, "dde-topic").unwrap_or_default(),
+                    item: xml::attribute(tag, "dde-item").unwrap_or_default(),
+                    automatic: xml::attribute(tag, "automatic-update").as_deref() == Some("true"),
+                };
+                self.links.list.push((at, link));
+            }
             name if FORMULAS.contains(&name) && form == Form::Open => {
                 self.text = Text::Formula(at, String::new());
             }
@@ -187,6 +222,12 @@ impl Part {
             self.links
                 .list
                 .push((at, Link::Address { element, target }));
+        }
+        if ACTIONS.contains(&name)
+            && xml::attribute(tag, "action").is_some_and(|action| starts_program(&action))
+        {
+            let relationship = xml::attribute(tag, "id").unwrap_or_default();
+            self.links.list.push((at, Link::Start(relationship)));
         }
         if let Some((_, attribute)) = FORMULA_ATTRIBUTES
             .iter()
@@ -288,6 +329,24 @@ mod tests {
                 field("ddeauto", &["cmd", "/c", "calcold"]),
                 field("includetext", &[r"\srv\a.docx"])
             ]
+        );
+    }
+
+    #[test]
+    fn objects_and_links_of_opendocument_are_told() {
+        let text = "<d:object-ole x:href='http://a.example/o'/><t:section-source x:href='\\\\h\\s'/>\
+            <office:dde-source office:dde-application='cmd' office:dde-topic='/c rem' office:automatic-update='true'/>";
+        let found = links(text);
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(matches!(
+            &found[1],
+            Link::Address {
+                element: "section-source",
+                ..
+            }
+        ));
+        assert!(
+            matches!(&found[2], Link::Dde { service, automatic: true, .. } if service == "cmd")
         );
     }
 

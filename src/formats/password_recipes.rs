@@ -15,6 +15,9 @@ const WORDS: usize = 64;
 /// Bytes of a text that are looked through.
 const LONGEST: usize = 64 << 10;
 
+/// The year before the first of the era Reiwa, which was 2019.
+const BEFORE_REIWA: u16 = 2018;
+
 /// A day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Day {
@@ -30,6 +33,24 @@ pub struct Surroundings {
     pub sent: Vec<Day>,
     /// Names of the sender's company.
     pub names: Vec<String>,
+}
+
+/// How people write dates and names, and ask for them; from `signatures/passwords.toml`.
+#[derive(Debug, Clone, Copy)]
+pub struct Spelling<'a> {
+    /// Ways to write a day, the commonest first: `{YYYY}`, `{YY}`, `{MM}`, `{M}`, `{DD}`, `{D}`, `{MON}`, and `{RR}`, `{R}` of
+    /// the era Reiwa.
+    pub forms: &'a [String],
+    /// Names of the months.
+    pub months: &'a [String],
+    /// How many letters the words in lower case ask for.
+    pub asked: &'a [(usize, Vec<String>)],
+    /// Words for a company.
+    pub company: &'a [String],
+    /// What stands in front of or behind a company's name in Japanese.
+    pub company_marks: &'a [String],
+    /// What ends a company's name in Western letters.
+    pub company_endings: &'a [String],
 }
 
 /// What a text says that its password is made of.
@@ -100,50 +121,57 @@ impl Day {
     }
 
     /// The ways in which people write it, the commonest first.
-    fn forms(self) -> Vec<String> {
+    fn forms(self, spelling: &Spelling<'_>) -> Vec<String> {
         let Self { year, month, day } = self;
-        let short = year % 100;
-        // Reiwa began in 2019.
-        let reiwa = year.saturating_sub(2018);
-        let name = [
-            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-        ]
-        .get(usize::from(month.saturating_sub(1)))
-        .copied()
-        .unwrap_or_default();
-        let mut forms = vec![
-            format!("{year}{month:02}{day:02}"),
-            format!("{short:02}{month:02}{day:02}"),
-            format!("{month:02}{day:02}"),
-            format!("{year}/{month:02}/{day:02}"),
-            format!("{day:02}{month:02}{year}"),
-            format!("{year}-{month:02}-{day:02}"),
-            format!("{month:02}{day:02}{year}"),
-            format!("R{reiwa:02}{month:02}{day:02}"),
-            format!("{year}年{month}月{day}日"),
-            format!("{year}/{month}/{day}"),
-            format!("{reiwa:02}{month:02}{day:02}"),
-            format!("R{reiwa}.{month}.{day}"),
-            format!("令和{reiwa}年{month}月{day}日"),
-            format!("{month}月{day}日"),
-            format!("{name}{day:02}{year}"),
-            format!("{day:02}{name}{year}"),
-            format!("{day:02}{month:02}{short:02}"),
-            format!("{month:02}{day:02}{short:02}"),
-            format!("{year}.{month:02}.{day:02}"),
-            format!("{year}{month}{day}"),
-            format!("{month:02}/{day:02}"),
-            format!("{month}/{day}"),
+        let reiwa = year.saturating_sub(BEFORE_REIWA);
+        let place = usize::from(month.saturating_sub(1));
+        let name = spelling.months.get(place).map_or("", String::as_str);
+        let parts = [
+            ("{YYYY}", year.to_string()),
+            ("{YY}", format!("{:02}", year % 100)),
+            ("{MM}", format!("{month:02}")),
+            ("{M}", month.to_string()),
+            ("{DD}", format!("{day:02}")),
+            ("{D}", day.to_string()),
+            ("{RR}", format!("{reiwa:02}")),
+            ("{R}", reiwa.to_string()),
+            ("{MON}", name.to_owned()),
         ];
+        let written = spelling.forms.iter().map(|form| {
+            let filled = parts.iter();
+            filled.fold(form.clone(), |text, (mark, value)| {
+                text.replace(mark, value)
+            })
+        });
         let mut known = BTreeSet::new();
-        forms.retain(|form| known.insert(form.clone()));
-        forms
+        written.filter(|form| known.insert(form.clone())).collect()
+    }
+}
+
+/// The years that a number in front of a month means: whole, of this century, or of Reiwa; the one nearest to the year of
+/// the mail first.
+fn years(number: u16, before: &str, sent: u16) -> Vec<u16> {
+    let reiwa = number.saturating_add(BEFORE_REIWA);
+    match number {
+        1900.. => vec![number],
+        100.. | 0 => Vec::new(),
+        _ if before.ends_with("令和") || before.ends_with(['R', 'r']) => vec![reiwa],
+        _ => {
+            let mut both = vec![number.saturating_add(2000), reiwa];
+            both.sort_by_key(|year| year.abs_diff(sent));
+            both
+        }
     }
 }
 
 /// The words that a text's password may be, the likeliest first; none where it says of nothing that its password is
 /// made of it.
-pub fn words(text: &str, told: Told, around: &Surroundings) -> Vec<String> {
+pub fn words(
+    text: &str,
+    told: Told,
+    around: &Surroundings,
+    spelling: &Spelling<'_>,
+) -> Vec<String> {
     if told == Told::default() {
         return Vec::new();
     }
@@ -167,11 +195,11 @@ pub fn words(text: &str, told: Told, around: &Surroundings) -> Vec<String> {
     days.extend(&around.sent);
     days.truncate(NAMED);
     if told.company {
-        with_names(&text, told, around, &days, &mut found);
+        found.extend(with_names(&text, told, around, spelling, &days));
     }
     if told.date {
-        let asked = lengths(&text);
-        let each: Vec<Vec<String>> = days.iter().map(|day| day.forms()).collect();
+        let asked = lengths(&text, spelling);
+        let each: Vec<Vec<String>> = days.iter().map(|day| day.forms(spelling)).collect();
         for fitting in [true, false] {
             let longest = each.iter().map(Vec::len).max().unwrap_or_default();
             // The commonest form of every day before the next form of any.
@@ -199,18 +227,11 @@ fn folded(text: &str) -> String {
 }
 
 /// How many digits the text asks for: `8桁`, `4 digits`.
-fn lengths(text: &str) -> Vec<usize> {
-    let counts = [
-        (8, ["8桁", "八桁", "8 digit", "8-digit", "yyyymmdd", "西暦"]),
-        (6, ["6桁", "六桁", "6 digit", "6-digit", "yymmdd", "6ケタ"]),
-        (4, ["4桁", "四桁", "4 digit", "4-digit", "月日", "4ケタ"]),
-    ];
+fn lengths(text: &str, spelling: &Spelling<'_>) -> Vec<usize> {
     let lower = text.to_lowercase();
-    let counts = counts.into_iter();
-    counts
-        .filter(|(_, words)| words.iter().any(|word| lower.contains(word)))
-        .map(|(count, _)| count)
-        .collect()
+    let asked = spelling.asked.iter();
+    let asked = asked.filter(|(_, words)| words.iter().any(|word| lower.contains(word.as_str())));
+    asked.map(|(count, _)| *count).collect()
 }
 
 /// The digits of telephone numbers: nine to thirteen, alone or in groups; those of a country begin with a nought.
@@ -279,32 +300,38 @@ fn dates(text: &str, sent: &[Day]) -> Vec<Day> {
             let place = place.saturating_add(step);
             Some((numbers.get(place)?.1, *marks.get(place)?))
         };
-        let day = match (get(0), get(1), get(2)) {
+        let before = numbers.get(place).and_then(|(at, _)| text.get(..*at));
+        let in_years = |year, month, day| {
+            let years = years(year, before.unwrap_or_default(), year_sent).into_iter();
+            let days = years.filter_map(move |year| Day::new(year, month, day));
+            days.collect::<Vec<Day>>()
+        };
+        let days = match (get(0), get(1), get(2)) {
             (Some((year, '年')), Some((month, '月')), Some((day, '日'))) => {
-                let year = if year < 100 {
-                    year.saturating_add(2018)
-                } else {
-                    year
-                };
-                Day::new(year, month, day)
+                in_years(year, month, day)
             }
-            (Some((year, '/' | '-' | '.')), Some((month, '/' | '-' | '.')), Some((day, _)))
+            // As Americans write it, and as the British do.
+            (Some((one, '/' | '-' | '.')), Some((two, '/' | '-' | '.')), Some((year, _)))
                 if year >= 1900 =>
             {
-                Day::new(year, month, day)
+                let days = [(one, two), (two, one)].into_iter();
+                days.filter_map(|(month, day)| Day::new(year, month, day))
+                    .collect()
+            }
+            (Some((year, '/' | '-' | '.')), Some((month, '/' | '-' | '.')), Some((day, _))) => {
+                in_years(year, month, day)
             }
             (Some((month, '月')), Some((day, '日')), _)
                 if place == 0 || marks.get(place.saturating_sub(1)) != Some(&'年') =>
             {
-                Day::new(year_sent, month, day)
+                Day::new(year_sent, month, day).into_iter().collect()
             }
-            _ => None,
+            _ => Vec::new(),
         };
-        if let Some(day) = day
-            && !found.contains(&day)
-            && found.len() < NAMED
-        {
-            found.push(day);
+        for day in days {
+            if !found.contains(&day) && found.len() < NAMED {
+                found.push(day);
+            }
         }
     }
     found
@@ -315,10 +342,11 @@ fn with_names(
     text: &str,
     told: Told,
     around: &Surroundings,
+    spelling: &Spelling<'_>,
     days: &[Day],
-    found: &mut Vec<String>,
-) {
-    let mut names = companies(text);
+) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut names = companies(text, spelling);
     names.extend(around.names.iter().cloned());
     let mut known = BTreeSet::new();
     names.retain(|name| name.chars().count() >= 2 && known.insert(name.to_lowercase()));
@@ -337,8 +365,11 @@ fn with_names(
         all.retain(|name| known.insert(name.clone()));
         all
     };
-    let asked = lengths(text);
-    let day = days.first().map(|day| day.forms()).unwrap_or_default();
+    let asked = lengths(text, spelling);
+    let day = days
+        .first()
+        .map(|day| day.forms(spelling))
+        .unwrap_or_default();
     let mut forms: Vec<&String> = day.iter().take(3).collect();
     forms.sort_by_key(|form| !asked.contains(&form.len()));
     for form in forms.iter().filter(|_| told.date).take(2) {
@@ -356,14 +387,15 @@ fn with_names(
     if !told.date {
         found.extend(names.iter().flat_map(|name| cased(name)));
     }
+    found
 }
 
 /// Names beside the words for a company: in front of or behind them, and in Latin letters in brackets behind that.
-fn companies(text: &str) -> Vec<String> {
+fn companies(text: &str, spelling: &Spelling<'_>) -> Vec<String> {
     let mut found = Vec::new();
     let part = |c: char| c.is_alphanumeric() || matches!(c, '・' | 'ー' | '&');
-    for mark in ["株式会社", "(株)", "有限会社", "合同会社"] {
-        for (at, _) in text.match_indices(mark).take(NAMES) {
+    for mark in spelling.company_marks {
+        for (at, _) in text.match_indices(mark.as_str()).take(NAMES) {
             let behind = text
                 .get(at.saturating_add(mark.len())..)
                 .unwrap_or_default();
@@ -386,8 +418,19 @@ fn companies(text: &str) -> Vec<String> {
             found.push(name.into_iter().collect());
         }
     }
-    for mark in ["Co.", "Ltd", "Inc", "Corporation", "GmbH", "LLC"] {
-        if let Some((before, _)) = text.split_once(mark) {
+    // `弊社名(tanaka)`: the word for a company with its name behind it.
+    for word in spelling.company {
+        for (at, _) in text.match_indices(word.as_str()).take(NAMES) {
+            let behind = text
+                .get(at.saturating_add(word.len())..)
+                .unwrap_or_default();
+            if let Some(inner) = behind.trim_start().strip_prefix(['(', '「', '『', '"']) {
+                found.push(inner.chars().take_while(|c| part(*c)).take(24).collect());
+            }
+        }
+    }
+    for mark in spelling.company_endings {
+        if let Some((before, _)) = text.split_once(mark.as_str()) {
             let line = before.lines().next_back().unwrap_or_default();
             let name: String = line.chars().filter(char::is_ascii_alphanumeric).collect();
             if name.len() <= 24 {
@@ -402,6 +445,35 @@ fn companies(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct File {
+        recipes: Recipes,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Recipes {
+        forms: Vec<String>,
+        months: Vec<String>,
+        asked: Vec<(usize, Vec<String>)>,
+        company: Vec<String>,
+        company_marks: Vec<String>,
+        company_endings: Vec<String>,
+    }
+
+    fn words(text: &str, told: Told, around: &Surroundings) -> Vec<String> {
+        let file = include_str!("../../signatures/passwords.toml");
+        let recipes = toml::from_str::<File>(file).unwrap().recipes;
+        let spelling = Spelling {
+            forms: &recipes.forms,
+            months: &recipes.months,
+            asked: &recipes.asked,
+            company: &recipes.company,
+            company_marks: &recipes.company_marks,
+            company_endings: &recipes.company_endings,
+        };
+        super::words(text, told, around, &spelling)
+    }
 
     const PHONE: Told = Told {
         phone: true,
@@ -476,9 +548,27 @@ mod tests {
     }
 
     #[test]
+    fn years_of_two_digits_are_western_ones_and_of_reiwa() {
+        for (text, word) in [
+            ("会議の日付8桁: 25年12月15日", "20251215"),
+            ("会議の日付8桁: 7年12月15日", "20251215"),
+            ("会議の日付8桁: 令和7年12月15日", "20251215"),
+            ("会議の日付8桁: R7.12.15", "20251215"),
+            ("会議の日付8桁: 25/12/15", "20251215"),
+            ("会議の日付6桁: 25/12/15", "251215"),
+            ("the date of the meeting, YYYYMMDD: 12/15/2025", "20251215"),
+            ("the date of the meeting, YYYYMMDD: 15.12.2025", "20251215"),
+        ] {
+            assert_eq!(place(text, DATE, word), Some(0), "{text}");
+        }
+        assert!(place("日付8桁: 令和25年12月15日", DATE, "20251215").is_none());
+        assert!(place("日付8桁: 03-1234-5678", DATE, "20031234").is_none());
+    }
+
+    #[test]
     fn the_day_of_a_mail_is_also_that_of_japan() {
         let days = Day::of("2025-12-31T20:00:00Z");
-        assert_eq!(days.first().unwrap().forms().first().unwrap(), "20260101");
+        assert_eq!(days.first().copied(), Day::new(2026, 1, 1));
         assert_eq!(days.len(), 2);
         assert_eq!(Day::of("2024-02-28T23:00:00Z").first().unwrap().day, 29);
         assert!(Day::of("no date").is_empty());
@@ -499,6 +589,7 @@ mod tests {
             ("タナカ商事株式会社", "タナカ商事20251127"),
             ("Tanaka Trading Co., Ltd.", "tanakatrading20251127"),
             ("会社名_日付", "sample_20251127"),
+            ("弊社名(tanaka)＋日付8桁", "tanaka20251127"),
         ] {
             assert!(
                 place(text, told, word).is_some_and(|at| at < 40),

@@ -16,8 +16,9 @@ const WORDS: usize = 100;
 const SHORTEST: usize = 3;
 const LONGEST: usize = 64;
 
-/// The candidates of a text. `phrases` are in lower case and half-width letters.
-pub fn words(text: &str, phrases: &[String]) -> Vec<String> {
+/// The candidates of a text. `phrases` are in lower case and half-width letters, as are the words `leading` from a phrase
+/// to the password.
+pub fn words(text: &str, phrases: &[String], leading: &[String]) -> Vec<String> {
     let end = text.floor_char_boundary(LONGEST_TEXT.min(text.len()));
     let folded: String = text
         .get(..end)
@@ -26,7 +27,7 @@ pub fn words(text: &str, phrases: &[String]) -> Vec<String> {
         .map(fold)
         .collect();
     let mut found = Found::default();
-    announced(&folded, phrases, &mut found);
+    announced(&folded, phrases, leading, &mut found);
     for word in std::mem::take(&mut found.late).iter().take(4) {
         found.add(word);
     }
@@ -69,7 +70,9 @@ struct Found {
 
 impl Found {
     fn add(&mut self, word: &str) {
-        let fits = (SHORTEST..=LONGEST).contains(&word.chars().count());
+        // Two characters of Japanese or Chinese are a word.
+        let shortest = if word.is_ascii() { SHORTEST } else { 2 };
+        let fits = (shortest..=LONGEST).contains(&word.chars().count());
         if fits && self.words.len() < WORDS && self.known.insert(word.to_owned()) {
             self.words.push(word.to_owned());
         }
@@ -86,7 +89,7 @@ pub(super) fn fold(c: char) -> char {
 }
 
 /// What stands behind phrases.
-fn announced(text: &str, phrases: &[String], found: &mut Found) {
+fn announced(text: &str, phrases: &[String], leading: &[String], found: &mut Found) {
     let lower = text.to_lowercase();
     // Lower case of another length would shift everything.
     let lower = if lower.len() == text.len() {
@@ -103,36 +106,23 @@ fn announced(text: &str, phrases: &[String], found: &mut Found) {
     for phrase in automaton.find_iter(&lower).take(WORDS) {
         let rest = text.get(phrase.end()..).unwrap_or_default();
         let rest: String = rest.chars().take(BEHIND).collect();
-        behind(&rest, found);
+        behind(&rest, leading, found);
     }
 }
 
 /// The words behind one phrase: what is in quotes, else the next run of ASCII, as it stands and without the
 /// punctuation around it.
-fn behind(rest: &str, found: &mut Found) {
+fn behind(rest: &str, leading: &[String], found: &mut Found) {
     if let Some(word) = first_quoted(rest) {
         found.add(word);
     }
     pieced(rest, found);
+    found.late.extend(spaced(rest));
     let mut runs = rest
         .split(|c: char| !c.is_ascii_graphic())
-        .filter(|run| run.chars().any(char::is_alphanumeric))
+        .filter(|run| run.chars().any(char::is_alphanumeric) || is_of_signs(run))
         // Words of the sentence that lead to it.
-        .filter(|run| {
-            !matches!(
-                run.to_ascii_lowercase().as_str(),
-                "is" | "the"
-                    | "for"
-                    | "to"
-                    | "of"
-                    | "as"
-                    | "zip"
-                    | "file"
-                    | "follows"
-                    | "below"
-                    | "this"
-            )
-        });
+        .filter(|run| !leading.iter().any(|word| run.eq_ignore_ascii_case(word)));
     if let Some(run) = runs.next() {
         let led = run.trim_start_matches([':', '=', '>', '-', ';', ',']);
         found.add(led);
@@ -141,6 +131,23 @@ fn behind(rest: &str, found: &mut Found) {
     if let Some(run) = runs.next() {
         found.add(bare(run));
     }
+}
+
+/// Whether a run of signs alone may be a password: no line drawn with them.
+fn is_of_signs(run: &str) -> bool {
+    let distinct: BTreeSet<char> = run.chars().collect();
+    run.len() >= 6 && distinct.len() >= 5
+}
+
+/// Words with blanks between them that fill the line behind a colon.
+fn spaced(rest: &str) -> Option<String> {
+    let said = rest.trim_start().strip_prefix([':', '='])?;
+    let line = said.trim_start().lines().next()?.trim_end();
+    let fits = (6..=LONGEST).contains(&line.len()) && (1..=6).contains(&line.matches(' ').count());
+    let plain = line
+        .bytes()
+        .all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    (fits && plain).then(|| line.to_owned())
 }
 
 /// A word in pieces: single characters with blanks between them, or two runs with nothing but the end of a line between.
@@ -270,6 +277,23 @@ pub fn plain(html: &str) -> String {
     out.replace("&nbsp;", " ")
 }
 
+/// The texts that a page shows in the place of its pictures.
+pub fn alternatives(html: &str) -> String {
+    /// Pictures that are looked at.
+    const MOST: usize = 64;
+    let end = html.floor_char_boundary(LONGEST_TEXT.min(html.len()));
+    let html = html.get(..end).unwrap_or_default();
+    let texts = ["alt=\"", "alt='"].iter().flat_map(|mark| {
+        let close = mark.chars().next_back().unwrap_or_default();
+        let all = html.split(mark).skip(1).take(MOST);
+        all.filter_map(move |rest| Some(rest.split_once(close)?.0))
+    });
+    texts
+        .map(super::xml::unescape)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,7 +307,12 @@ mod tests {
             "pw",
             "pass",
         ];
-        words(text, &phrases.map(str::to_owned))
+        let leading = ["is", "the", "for", "zip", "file"];
+        words(
+            text,
+            &phrases.map(str::to_owned),
+            &leading.map(str::to_owned),
+        )
     }
 
     #[test]
@@ -302,6 +331,9 @@ mod tests {
                 "sesame99",
             ),
             ("PW: 1234", "1234"),
+            ("パスワードは「関所」です。", "関所"),
+            ("パスワード：!@#$%^&*()_+", "!@#$%^&*()_+"),
+            ("Password: open sesame 2026\n", "open sesame 2026"),
             ("Pass: secret.", "secret."),
         ] {
             let found = of(text);
@@ -318,6 +350,14 @@ mod tests {
             "{:?}",
             plain(page)
         );
+    }
+
+    #[test]
+    fn a_line_of_signs_is_no_word_and_pictures_tell_theirs() {
+        let lines = of("パスワード\n----------\n======");
+        assert!(!lines.contains(&"----------".to_owned()), "{lines:?}");
+        let page = "<img src=a alt='PW：alt-&#57;9'><p>x</p>";
+        assert!(of(&alternatives(page)).contains(&"alt-99".to_owned()));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! The persist directory says which records count; here all are found, since what it leaves out may be a lie:
 //! first record after record, then by the look of their headers anywhere in the stream. Slides are not read.
 
+use std::collections::BTreeMap;
+
 use crate::bytes::{Reader, index, u16_at, u32_at};
 use crate::limits::{Budget, Halt};
 
@@ -51,6 +53,68 @@ pub struct Storages {
     pub broken_at: Option<usize>,
     /// Whether there were more candidates than [`CANDIDATES`].
     pub more: bool,
+}
+
+/// RT_InteractiveInfoAtom, RT_ExternalHyperlinkAtom, RT_CString (2.13.24), and the instance of a text that is an address
+/// (2.10.20).
+const INTERACTIVE_INFO_ATOM: u16 = 0x0ff3;
+const EXTERNAL_HYPERLINK_ATOM: u16 = 0x0fd3;
+const TEXT: u16 = 0x0fba;
+const TARGET: u16 = 1;
+
+/// Of an InteractiveInfoAtom (2.8.2) the offsets of the hyperlink and of the action, and the action that starts a program.
+const HYPERLINK: usize = 4;
+const ACTION: usize = 8;
+const RUN_PROGRAM: u8 = 2;
+
+/// A program that a click on a slide, or the pointer over it, starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// Offset of the record.
+    pub at: usize,
+    /// The program; empty where no hyperlink tells it.
+    pub target: String,
+}
+
+/// Finds what starts programs, record after record.
+pub fn starts(stream: &[u8], budget: &Budget) -> Result<Vec<Start>, Halt> {
+    let mut found: Vec<(usize, u32)> = Vec::new();
+    let mut targets: BTreeMap<u32, String> = BTreeMap::new();
+    let mut link = None;
+    let mut at = 0usize;
+    // Containers are entered by passing over their header only. Ends because every round takes a header.
+    while let Some(header) = Header::at(stream, at) {
+        budget.tick()?;
+        let start = at.saturating_add(HEADER);
+        let body = stream.get(start..).unwrap_or_default();
+        let body = body.get(..header.len.min(body.len())).unwrap_or_default();
+        match header.kind {
+            INTERACTIVE_INFO_ATOM if body.get(ACTION) == Some(&RUN_PROGRAM) => {
+                found.push((at, u32_at(body, HYPERLINK).unwrap_or_default()));
+            }
+            EXTERNAL_HYPERLINK_ATOM => link = u32_at(body, 0),
+            TEXT if header.instance == TARGET => {
+                if let Some(link) = link.take() {
+                    budget.spend(body.len())?;
+                    let (units, _) = body.as_chunks::<2>();
+                    let units: Vec<u16> =
+                        units.iter().map(|one| u16::from_le_bytes(*one)).collect();
+                    targets.insert(link, String::from_utf16_lossy(&units));
+                }
+            }
+            _ => {}
+        }
+        let skip = match header.version {
+            CONTAINER => 0,
+            _ => header.len,
+        };
+        at = start.saturating_add(skip);
+    }
+    let start = |(at, link)| Start {
+        at,
+        target: targets.get(&link).cloned().unwrap_or_default(),
+    };
+    Ok(found.into_iter().map(start).collect())
 }
 
 /// Finds every stored object. Linear: a walk and a search.

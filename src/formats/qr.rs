@@ -207,8 +207,8 @@ impl Bitmap {
                 false => (below, right),
             };
             let text = self
-                .decoded(corner, right, below)
-                .or_else(|| self.decoded(corner, below, right));
+                .decoded(corner, right, below, budget)
+                .or_else(|| self.decoded(corner, below, right, budget));
             if let Some(text) = text.filter(|text| !found.contains(text)) {
                 found.push(text);
             }
@@ -308,7 +308,13 @@ impl Bitmap {
     }
 
     /// Samples the modules between three patterns and reads them; sizes go in steps of four modules (5.3.1).
-    fn decoded(&self, corner: &Pattern, right: &Pattern, below: &Pattern) -> Option<String> {
+    fn decoded(
+        &self,
+        corner: &Pattern,
+        right: &Pattern,
+        below: &Pattern,
+        budget: &Budget,
+    ) -> Option<String> {
         let along = distance(corner, right);
         // A row crosses a turned pattern on a longer way than its side.
         let slant = ((right.x - corner.x).abs()).max((right.y - corner.y).abs()) / along;
@@ -323,9 +329,9 @@ impl Bitmap {
         versions.find_map(|version| {
             let modules = version.mul_add(4.0, 17.0);
             let flat = Grid::flat(corner, right, below, modules);
-            self.sampled(&flat).or_else(|| {
-                let slanted = self.slanted(&flat, version);
-                slanted.iter().find_map(|grid| self.sampled(grid))
+            self.sampled(&flat, budget).or_else(|| {
+                let slanted = self.slanted(&flat, version, budget);
+                slanted.iter().find_map(|grid| self.sampled(grid, budget))
             })
         })
     }
@@ -337,10 +343,16 @@ impl Bitmap {
         pixel.is_some_and(|pixel| pixel == dark)
     }
 
-    fn sampled(&self, grid: &Grid) -> Option<String> {
+    fn sampled(&self, grid: &Grid, budget: &Budget) -> Option<String> {
         let sample = |x: usize, y: usize| self.is_set(grid.place(float(x), float(y)), grid.dark);
         let size = truncated(grid.modules);
-        if !has_timing(size, sample) {
+        // A module costs more to decode than to sample.
+        let modules = size.saturating_mul(size).saturating_mul(4);
+        let timing = size.saturating_mul(2);
+        if !budget.may_probe(crate::bytes::length(timing))
+            || !has_timing(size, sample)
+            || !budget.may_probe(crate::bytes::length(modules))
+        {
             return None;
         }
         let simple = rqrr::SimpleGrid::from_func(size, sample);
@@ -350,10 +362,12 @@ impl Bitmap {
         (!text.trim().is_empty()).then_some(text)
     }
 
-    /// Modules around a place that are not as in an alignment pattern; counted until there are too many.
-    fn unlike_alignment(&self, flat: &Grid, x: f64, y: f64) -> usize {
+    /// Modules around a place that are not as in an alignment pattern; counted until there are too many. Adds those
+    /// that were looked at to `probed`.
+    fn unlike_alignment(&self, flat: &Grid, x: f64, y: f64, probed: &mut u64) -> usize {
         let mut wrong = 0usize;
         for place in 0..25usize {
+            *probed = probed.saturating_add(1);
             let (dx, dy) = (float(place % 5) - 2.0, float(place / 5) - 2.0);
             let ring = dx.abs().max(dy.abs());
             let set = self.is_set(flat.place(x + dx, y + dy), flat.dark);
@@ -367,7 +381,7 @@ impl Bitmap {
 
     /// Grids of a code that is seen from the side: by its last alignment pattern (6.3.6), which lies six and a half
     /// modules from both far sides, looked for around the place where it would be without a slant.
-    fn slanted(&self, flat: &Grid, version: f64) -> Vec<Grid> {
+    fn slanted(&self, flat: &Grid, version: f64, budget: &Budget) -> Vec<Grid> {
         /// Places that are tried.
         const PLACES: usize = 4;
         /// Half a module.
@@ -379,13 +393,17 @@ impl Bitmap {
         let reach = truncated((flat.modules * 0.16).clamp(3.0, 12.0) / STEP);
         let mut best: Vec<(usize, f64, f64)> = Vec::new();
         for row in 0..=reach.saturating_mul(2) {
+            let mut probed = 0;
             for column in 0..=reach.saturating_mul(2) {
                 let shift = |number: usize| (float(number) - float(reach)).mul_add(STEP, middle);
                 let (x, y) = (shift(column), shift(row));
-                let wrong = self.unlike_alignment(flat, x, y);
+                let wrong = self.unlike_alignment(flat, x, y, &mut probed);
                 if wrong <= WRONG {
                     best.push((wrong, x, y));
                 }
+            }
+            if !budget.may_probe(probed) {
+                return Vec::new();
             }
         }
         best.sort_by_key(|(wrong, _, _)| *wrong);
@@ -653,6 +671,33 @@ mod tests {
         let picture = Gray::new(side, side, (0..side * side).map(pixel).collect()).unwrap();
         assert!(texts(&picture).is_empty());
         assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    }
+
+    /// Finder patterns in a lattice on black, so that many groups of three may be corners of large codes.
+    fn lattice(side: usize, step: usize, module: usize) -> Gray {
+        let pixel = |at: usize| {
+            let (x, y) = (at % side % step / module, at / side % step / module);
+            let ring = x.abs_diff(4).max(y.abs_diff(4));
+            // White around it, a black frame, white, black in the middle.
+            u8::from(matches!(ring, 2 | 4)) * 255
+        };
+        Gray::new(side, side, (0..side * side).map(pixel).collect()).unwrap()
+    }
+
+    #[test]
+    fn looking_for_slanted_codes_is_paid_for_all_pictures_of_a_scan_together() {
+        let budget = Budget::new(Limits::default(), None);
+        let crafted = lattice(480, 160, 2);
+        assert!(read(&crafted, &budget).unwrap().is_empty());
+        assert!(!budget.may_probe(1 << 20), "the picture costs little");
+        // What is over is over, for the next picture too.
+        let before = budget.spent();
+        assert!(read(&crafted, &budget).unwrap().is_empty());
+        assert!(budget.spent_since(before).is_none());
+        // An ordinary code costs next to nothing.
+        let budget = Budget::new(Limits::default(), None);
+        assert_eq!(read(&drawn(4, 4, 0, 255), &budget).unwrap().len(), 1);
+        assert!(budget.may_probe((8 << 20) - (1 << 14)));
     }
 
     /// The colour of the module that a pixel shows, by the place in modules that it is at.

@@ -33,6 +33,14 @@ impl Volume {
     pub fn is_beside(&self, other: &Self) -> bool {
         self.base == other.base && self.scheme == other.scheme
     }
+
+    /// Whether it is the one that the set is opened with.
+    pub fn opens(&self) -> bool {
+        match self.scheme {
+            Scheme::Zip => self.number == LAST,
+            Scheme::Parts | Scheme::Letters | Scheme::Pieces => self.number == 1,
+        }
+    }
 }
 
 /// The volume that a file name, without folders, is that of; `None` where it is none.

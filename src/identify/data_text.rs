@@ -139,16 +139,21 @@ fn is_application_reference(first: &str) -> bool {
 
 /// `WEB`, a version and an address; the version may be missing.
 fn is_web_query(start: &str) -> bool {
-    start
+    let mut lines = start
         .split(['\r', '\n'])
         .skip(1)
         .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .take(2)
-        .any(|line| {
-            let lower = line.to_ascii_lowercase();
-            line.contains("://") || lower.starts_with("\\\\") || lower.starts_with("file:")
-        })
+        .filter(|line| !line.is_empty());
+    let address = |line: &str| {
+        let lower = line.to_ascii_lowercase();
+        line.contains("://") || lower.starts_with("\\\\") || lower.starts_with("file:")
+    };
+    // The version is a number; a text about the web has words there.
+    let Some(first) = lines.next() else {
+        return false;
+    };
+    let number = first.bytes().all(|byte| byte.is_ascii_digit());
+    address(first) || number && lines.next().is_some_and(address)
 }
 
 /// A query of a cube or database (`.oqy`, `.rqy`) names its connection within the first lines.

@@ -71,6 +71,15 @@ fn keys(head: &str) -> impl Iterator<Item = &str> {
 
 /// Windows reads the section wherever it stands.
 fn internet_shortcut_behind_junk(head: &str) -> Option<Kind> {
+    const SECTION: &[u8] = b"[InternetShortcut]";
+    // Most texts have no such word, and need not be taken apart line by line.
+    let has_section = memchr::memchr_iter(b'[', head.as_bytes()).any(|at| {
+        let word = crate::bytes::slice(head.as_bytes(), at, SECTION.len());
+        word.is_some_and(|word| word.eq_ignore_ascii_case(SECTION))
+    });
+    if !has_section {
+        return None;
+    }
     let mut lines = head.lines().map(str::trim);
     let found = lines.any(|line| line.eq_ignore_ascii_case("[InternetShortcut]"));
     let mut next = lines.filter(|line| !line.is_empty());

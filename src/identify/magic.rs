@@ -175,6 +175,7 @@ const TABLE: &[Row] = &[
     row(0, b"WithoutFreeSpace", Kind::Vdi),
     row(0, b"WithouFreSpacExt", Kind::Vdi),
     weak(0, b"QED\0", Kind::Qcow, |data| u32_at(data, 4).is_some_and(|size| size.is_power_of_two() && size >= 4096)),
+    row(0, b"encrcdsa", Kind::Dmg),
     // Images by older writers have their trailer in front.
     weak(0, b"koly\0\0\0\x04", Kind::Dmg, |data| slice(data, 8, 4) == Some(&[0, 0, 2, 0])),
     weak(32, b"NXSB", Kind::Apfs, |data| u32_at(data, 36).is_some_and(|size| (4096..=65536).contains(&size) && size.is_power_of_two())),

@@ -131,7 +131,7 @@ pub(super) fn identify(data: &[u8]) -> Option<Identity> {
     let rest = data.get(at..).unwrap_or_default();
     if rest.starts_with(b"From ") && mbox::is_postmark(data, at) {
         let several = mbox::next_postmark(data, at).is_some();
-        let (_, next) = line_end(head, at, head.len(), Breaks::Lf);
+        let (_, next) = line_end(head, at, head.len(), mbox::breaks(rest));
         let kind = if several { Kind::Mbox } else { Kind::Eml };
         let fields = fields(head, next);
         return (several && fields.is_fields() || fields.is_mail())
@@ -330,6 +330,8 @@ mod tests {
         let mailbox =
             "From a Mon Jun 01 10:00:00 2009\nSubject: x\n\nhi\n\nFrom b\nSubject: y\n\nhi";
         assert_eq!(kind(mailbox.as_bytes()), Some(Kind::Mbox));
+        let carriage_returns = mailbox.replace('\n', "\r");
+        assert_eq!(kind(carriage_returns.as_bytes()), Some(Kind::Mbox));
         let emlx = "25       \nFrom: a\nTo: b\nSubject: c\n\nhi<?xml";
         assert_eq!(kind(emlx.as_bytes()), Some(Kind::Emlx));
     }

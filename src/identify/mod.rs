@@ -245,10 +245,38 @@ fn is_rich_text(data: &[u8]) -> bool {
     data.get(blanks..).unwrap_or_default().starts_with(b"{\\rt")
 }
 
+/// How a file is encrypted that tells so at its start and shows nothing of what it holds: images of disks, and what
+/// tools for single files write.
+fn locked_as_a_whole(kind: Kind, data: &[u8]) -> Option<&'static str> {
+    let starts = |mark: &[u8]| data.starts_with(mark);
+    match kind {
+        Kind::Dmg if starts(b"encrcdsa") => Some("encrypted disk image of macOS"),
+        Kind::RareDisk if starts(b"LUKS\xba\xbe") => Some("LUKS"),
+        Kind::RareDisk if data.get(3..11) == Some(b"-FVE-FS-") => Some("BitLocker"),
+        // `openssl enc`: the salt, then whole blocks of the cipher.
+        Kind::Data if starts(b"Salted__") && data.len() >= 24 && data.len().is_multiple_of(8) => {
+            Some("OpenSSL")
+        }
+        Kind::Data if starts(b"AES\x02\0") || starts(b"AES\x03\0") => Some("AES Crypt"),
+        _ if starts(b"age-encryption.org/v1\n-> ")
+            || starts(b"-----BEGIN AGE ENCRYPTED FILE-----") =>
+        {
+            Some("age")
+        }
+        _ => None,
+    }
+}
+
 /// What else the unpackers and analyzers should know that is cheap to see here.
 fn note_details(identity: &mut Identity, data: &[u8]) {
     if identity.kind == Kind::Vbe {
         identity.readings.push(Kind::Jse);
+    }
+    if let Some(scheme) = locked_as_a_whole(identity.kind, data) {
+        identity.facts.push(Fact::Locked {
+            scheme: scheme.to_owned(),
+            what: None,
+        });
     }
     // A signature stands beside what it signs; a message holds what cannot be read without its key.
     if identity.kind == Kind::Pgp
@@ -274,6 +302,30 @@ pub(crate) mod tests {
 
     fn full(data: &[u8]) -> Identity {
         identify(data, &Budget::new(Limits::default(), None))
+    }
+
+    #[test]
+    fn files_that_say_they_are_encrypted_are_locked() {
+        let locked = |data: &[u8]| {
+            let facts = full(data).facts;
+            facts.iter().any(|fact| matches!(fact, Fact::Locked { .. }))
+        };
+        let noise = [0xa5u8, 0x13, 0x80, 0xfe, 0x07, 0x99].repeat(100);
+        let with = |mark: &[u8]| [mark, noise.as_slice()].concat();
+        for mark in [
+            b"encrcdsa\0\0\0\x02".as_slice(),
+            b"LUKS\xba\xbe\0\x02",
+            b"\xeb\x58\x90-FVE-FS-",
+            b"Salted__\x94\x1a\x84\x3f\x97\xce\xa9\xb8",
+            b"AES\x02\0\0\x1bCREATED_BY\0",
+            b"age-encryption.org/v1\n-> X25519 ",
+        ] {
+            assert!(locked(&with(mark)), "{}", mark.escape_ascii());
+        }
+        assert!(locked(b"-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n"));
+        assert!(!locked(b"Salted__ and smoked are two ways."));
+        assert!(!locked(b"See age-encryption.org/v1 for the format."));
+        assert!(!locked(&with(b"AESOP")));
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct PasswordLists {
     pub weak: Vec<String>,
     /// Words behind which a password stands, in lower case and half-width letters.
     pub phrases: Vec<String>,
+    /// Words that lead from such a phrase to the password, in lower case.
+    pub leading: Vec<String>,
     /// Words with which a mail describes a password instead of writing it, likewise.
     pub recipes: Recipes,
 }
@@ -39,6 +41,16 @@ pub struct Recipes {
     pub date: Vec<String>,
     /// The name of a company.
     pub company: Vec<String>,
+    /// What stands in front of or behind a company's name in Japanese.
+    pub company_marks: Vec<String>,
+    /// What ends a company's name in Western letters.
+    pub company_endings: Vec<String>,
+    /// Ways to write a day, the commonest first.
+    pub forms: Vec<String>,
+    /// Names of the months.
+    pub months: Vec<String>,
+    /// How many letters of it the words ask for.
+    pub asked: Vec<(usize, Vec<String>)>,
     /// The word, turned around.
     pub reversed: Vec<String>,
     /// Labels of host names that name nobody.

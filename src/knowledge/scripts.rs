@@ -74,9 +74,9 @@ pub struct Scripts {
     searched: AtomicUsize,
     patterns: Vec<String>,
     meanings: Vec<Vec<Meaning>>,
-    /// The features that begin a line, and those that only end one.
+    /// The features that begin a line, and those that only end one by the byte in front of the line's end.
     first: Option<AhoCorasick>,
-    last: Vec<String>,
+    last: BTreeMap<u8, Vec<String>>,
     /// What extensions say of a text.
     named: BTreeMap<String, Kind>,
 }
@@ -168,10 +168,15 @@ impl Scripts {
             .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(first)
             .map_err(|error| error.to_string())?;
-        let last = last.into_iter().map(str::to_owned).collect();
+        let mut closing: BTreeMap<u8, Vec<String>> = BTreeMap::new();
+        for pattern in last {
+            let byte = pattern.as_bytes().iter().nth_back(1).copied();
+            let ends = closing.entry(byte.unwrap_or(b'\n')).or_default();
+            ends.push(pattern.to_owned());
+        }
         Ok(Self {
             first: Some(first),
-            last,
+            last: closing,
             languages,
             automaton: Some(automaton),
             table: OnceLock::new(),
@@ -218,8 +223,10 @@ impl Scripts {
             })
         };
         let last = |at: usize| {
-            let line = text.get(..=at).unwrap_or_default();
-            self.last.iter().any(|end| line.ends_with(end.as_str()))
+            let line = text.as_bytes().get(..=at).unwrap_or_default();
+            let byte = line.iter().nth_back(1);
+            let ends = byte.and_then(|byte| self.last.get(byte));
+            ends.is_some_and(|ends| ends.iter().any(|end| line.ends_with(end.as_bytes())))
         };
         memchr::memchr_iter(b'\n', text.as_bytes()).any(|at| first(at) || last(at))
     }

@@ -309,6 +309,8 @@ pub enum Role {
     Media,
     /// A link that a click follows.
     Link,
+    /// A program that a click on a slide, or the pointer over it, starts.
+    Started,
     /// Text or pictures that a field inserts (`INCLUDETEXT`, `INCLUDEPICTURE`, `IMPORT`).
     Inclusion,
     /// Anything else that is fetched; the relationship or field names it.

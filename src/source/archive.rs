@@ -176,7 +176,9 @@ impl Archive<'_> {
     }
 
     fn member(&self, name: &[u8], from: &mut dyn Read, sink: &mut Sink<'_>) -> ControlFlow<()> {
-        let shown = String::from_utf8_lossy(name).into_owned();
+        // As Japanese Windows names them, too.
+        let readings = text::name_readings(name);
+        let shown = readings.into_iter().next().unwrap_or_default();
         let reference = format!("{}:/{shown}", text::path_lossless(self.path));
         let failed = |error: &io::Error| {
             Piece::Trouble(Unreadable {

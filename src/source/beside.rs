@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use crate::formats::volumes::{self, Scheme};
+use crate::formats::volumes;
 use crate::model::Name;
 
 /// Entries of a folder that are looked at.
@@ -21,10 +21,6 @@ pub(super) fn volumes(path: &Path, most: u64) -> Vec<(Name, Bytes)> {
     let named = |name: &std::ffi::OsStr| volumes::of(name.to_str()?);
     let Some(own) = path.file_name().and_then(named) else {
         return Vec::new();
-    };
-    let opens = |number: usize| match own.scheme {
-        Scheme::Zip => number == volumes::LAST,
-        Scheme::Parts | Scheme::Letters | Scheme::Pieces => number == 1,
     };
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -43,14 +39,14 @@ pub(super) fn volumes(path: &Path, most: u64) -> Vec<(Name, Bytes)> {
         // No link is followed, as in the walk of a folder.
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         if is_file && found.len() < VOLUMES {
-            found.push((other.number, name, entry.path()));
+            found.push((other, name, entry.path()));
         }
     }
-    found.sort_by_key(|(number, ..)| *number);
+    found.sort_by_key(|(other, ..)| other.number);
     let mut left = most;
     let mut volumes = Vec::new();
-    for (number, name, path) in found {
-        let wanted = opens(own.number) || opens(number);
+    for (other, name, path) in found {
+        let wanted = own.opens() || other.opens();
         let data = match wanted {
             true => read(&path, left),
             false => Some(Bytes::new()),

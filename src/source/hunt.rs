@@ -58,10 +58,11 @@ pub struct Hunt {
 }
 
 impl Hunt {
-    /// A hunt below one path; a file is found by itself.
-    pub fn new(path: &Path) -> Self {
+    /// A hunt below one path; a file is found by itself. What lies in the folder `leave_out`, where it is met below the
+    /// path, is not found.
+    pub fn new(path: &Path, leave_out: Option<&Path>) -> Self {
         Self {
-            walk: Walk::new(&[path.to_owned()]),
+            walk: Walk::new(&[path.to_owned()]).leaving_out(leave_out),
             maildirs: BTreeMap::new(),
         }
     }
@@ -188,7 +189,12 @@ fn prey(path: &Path) -> std::io::Result<Prey> {
     #[expect(clippy::disallowed_methods, reason = "bounded by HEAD")]
     File::open(path)?.take(HEAD).read_to_end(&mut head)?;
     Ok(match by_head(&head) {
-        Prey::Archive(pack) if !archive::holds_mails(path, pack) => Prey::Single,
+        // An archive on which the reader breaks down is left to the engine.
+        Prey::Archive(pack)
+            if !std::panic::catch_unwind(|| archive::holds_mails(path, pack)).unwrap_or(false) =>
+        {
+            Prey::Single
+        }
         other => other,
     })
 }
@@ -217,7 +223,9 @@ fn is_mailbox(head: &[u8]) -> bool {
         .take_while(|byte| matches!(byte, b'\r' | b'\n'))
         .count();
     let head = head.get(blank..).unwrap_or_default();
-    head.starts_with(b"From ") && Splitter::default().first(head, Rest::Ends) == Some(0)
+    let bare = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    bare.starts_with(b"From ")
+        && Splitter::default().first(head, Rest::Ends) == head.len().checked_sub(bare.len())
 }
 
 #[cfg(test)]
@@ -227,6 +235,11 @@ mod tests {
     #[test]
     fn the_first_bytes_tell_a_mailbox() {
         assert_eq!(by_head(b"\r\n\nFrom a\nSubject: x\n"), Prey::Mailbox);
+        assert_eq!(by_head(b"From a\rSubject: x\r"), Prey::Mailbox);
+        assert_eq!(
+            by_head(b"\xef\xbb\xbfFrom a\r\nSubject: x\r\n"),
+            Prey::Mailbox
+        );
         assert_eq!(by_head(b"From now on\nit goes down\n"), Prey::Single);
         assert_eq!(by_head(b""), Prey::Single);
         assert_eq!(by_head(b"PK\x03\x04"), Prey::Archive(Pack::Zip));
@@ -251,7 +264,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "Subject: x\n\n").unwrap();
         }
-        let found: Vec<(String, Prey)> = Hunt::new(&root)
+        let found: Vec<(String, Prey)> = Hunt::new(&root, None)
             .map(|found| found.unwrap())
             .map(|found| {
                 let path = found.path.strip_prefix(&root).unwrap().to_owned();

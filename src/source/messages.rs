@@ -49,6 +49,16 @@ pub enum Portion {
     Files(Vec<PathBuf>),
 }
 
+impl Portion {
+    /// The file that it is, or is a part of; `None` where it is many.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Mailbox { path, .. } | Self::Store(path) | Self::Archive(path, _) => Some(path),
+            Self::Maildir(_) | Self::Files(_) => None,
+        }
+    }
+}
+
 /// Hands on the messages of a portion; of those larger than `max_file` bytes the head.
 pub fn read(portion: &Portion, max_file: u64, sink: &mut Sink<'_>) -> ControlFlow<()> {
     match portion {

@@ -1,4 +1,8 @@
 //! Outlook's stores as sources of a batch: each message becomes a mail that the engine reads like any other.
+//!
+//! A store is read in the process itself: the reader is our own, has no unsafe code, asks for blocks of bounded size,
+//! recurses nowhere without a bound, and every loop of it ends at the limits below at the latest. Where it panics all
+//! the same, the batch goes on with the next source.
 
 use std::cell::Cell;
 use std::fs::File;

@@ -1,5 +1,6 @@
 //! The inputs below the given paths, folder by folder, in sorted order.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -33,6 +34,8 @@ pub enum Step {
 pub struct Walk {
     /// What is still to be visited, the next one last.
     todo: Vec<Todo>,
+    /// Device and number of a folder that is not entered.
+    left_out: Option<(u64, u64)>,
 }
 
 #[derive(Debug)]
@@ -50,7 +53,15 @@ impl Walk {
     pub fn new(paths: &[PathBuf]) -> Self {
         Self {
             todo: paths.iter().rev().cloned().map(Todo::Given).collect(),
+            left_out: None,
         }
+    }
+
+    /// Does not enter a folder where it is met below a path that was given.
+    pub(super) fn leaving_out(mut self, folder: Option<&Path>) -> Self {
+        let metadata = folder.and_then(|folder| std::fs::metadata(folder).ok());
+        self.left_out = metadata.map(|metadata| (metadata.dev(), metadata.ino()));
+        self
     }
 
     /// Puts the entries of a folder before everything else that is to be visited. Ends because links are not
@@ -92,7 +103,11 @@ impl Iterator for Walk {
                 Todo::Given(path) => return Some(Step::Input(Source::File(path))),
                 Todo::Broken(unreadable) => return Some(Step::Unreadable(unreadable)),
                 Todo::Met(path) => match std::fs::symlink_metadata(&path) {
-                    Ok(metadata) if metadata.is_dir() => self.enter(&path),
+                    Ok(metadata) if metadata.is_dir() => {
+                        if self.left_out != Some((metadata.dev(), metadata.ino())) {
+                            self.enter(&path);
+                        }
+                    }
                     Ok(metadata) => {
                         return Some(match special(&metadata) {
                             None => Step::Input(Source::File(path)),

@@ -105,11 +105,16 @@ fn guess(head: &[u8]) -> &'static Encoding {
             UTF_8
         };
     }
-    match std::str::from_utf8(head) {
-        Ok(_) => return UTF_8,
-        // Cut in the middle of a character by the sniffing window.
-        Err(error) if error.error_len().is_none() => return UTF_8,
-        Err(_) => {}
+    // Goes many bytes at a time, which the standard library's check does not.
+    let valid = Encoding::utf8_valid_up_to(head);
+    let rest = head.get(valid..).unwrap_or_default();
+    // Cut in the middle of a character by the sniffing window.
+    let is_cut = |rest: &[u8]| {
+        let checked = std::str::from_utf8(rest);
+        checked.is_err_and(|error| error.error_len().is_none())
+    };
+    if rest.is_empty() || is_cut(rest) {
+        return UTF_8;
     }
     let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Allow);
     // The detector is slow and needs little: it gets what follows the first byte that tells anything.

@@ -17,7 +17,7 @@ use crate::limits::{Budget, Halt};
 use crate::model::{Artifact, Fact, Family, Kind, Trouble};
 use crate::text;
 
-use super::{Child, Nest, Seen};
+use super::{Child, Nest, Seen, uuencoded};
 
 pub(super) use disguised::{PICTURES, run_picture};
 
@@ -90,29 +90,63 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     } else {
         Cow::Borrowed(&artifact.data)
     };
-    in_plain(&text, wide, nest)?;
-    disguised::moved(&text, nest)
+    let seen = in_plain(&text, wide, nest)?;
+    let reads_as = |kinds: &[Kind]| kinds.iter().any(|kind| artifact.reads_as(*kind));
+    if (seen.block || wide) && reads_as(uuencoded::TEXTS) && !reads_as(uuencoded::KINDS) {
+        uuencoded::run(artifact, nest)?;
+    }
+    match seen.moved.and_then(|at| text.get(at..)) {
+        Some(run) => disguised::moved(run, nest),
+        None => Ok(()),
+    }
 }
 
 /// Pushes what a text that was put together decodes to.
 pub(super) fn in_text(text: &[u8], nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    in_plain(text, true, nest)
+    in_plain(text, true, nest).map(|_| ())
+}
+
+/// What else a text shows that was gone through: a pass of its own for each costs more than the search, once a text
+/// is longer than the cache of the processor.
+#[derive(Debug, Default)]
+struct Marks {
+    /// Where a program in base64 with its letters moved may start.
+    moved: Option<usize>,
+    /// Whether there may be a block of uuencode or yEnc.
+    block: bool,
+}
+
+impl Marks {
+    /// Looks at the bytes from `from` to `until`, and as far behind as a mark goes that starts there.
+    fn look(&mut self, text: &[u8], from: usize, until: usize) {
+        let until = until.saturating_add(uuencoded::MARK.len()).min(text.len());
+        let part = text.get(from..until).unwrap_or_default();
+        if self.moved.is_none() {
+            self.moved = disguised::first_moved(part).map(|at| from.saturating_add(at));
+        }
+        if !self.block {
+            self.block = memchr::memmem::find(part, uuencoded::MARK).is_some();
+        }
+    }
 }
 
 /// Pushes what is written in a text; without places where it is no part of the artifact as it is.
-fn in_plain(text: &[u8], wide: bool, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+fn in_plain(text: &[u8], wide: bool, nest: &mut Nest<'_>) -> Result<Marks, Trouble> {
     let mut sink = Sink {
         nest,
         wide,
         pushed: 0,
     };
     let (mut base64, mut numbers, mut until) = (0, 0, 0usize);
+    let mut marks = Marks::default();
     while until < text.len() {
+        let from = until;
         until = until.saturating_add(TURN).min(text.len());
+        marks.look(text, from, until);
         base64_runs(text, &mut base64, until, &mut sink)?;
         number_runs(text, &mut numbers, until, &mut sink)?;
     }
-    Ok(())
+    Ok(marks)
 }
 
 /// Where in a text programs and containers are written, of those that become children.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use crate::formats::password_recipes::{self, Day, Surroundings, Told};
+use crate::formats::password_recipes::{self, Day, Spelling, Surroundings, Told};
 use crate::formats::password_words;
 use crate::knowledge::passwords;
 use crate::limits::Budget;
@@ -39,7 +39,18 @@ pub struct Keys<'a> {
     given: Option<&'a Passwords>,
     /// Files that lie beside the input.
     outside: &'a [(Name, Bytes)],
+    opener: Opener,
     sets: Option<&'a Sets>,
+}
+
+/// Whether the volume that opens an archive of several is scanned besides the input, which is another one of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Opener {
+    /// It is, or whoever asks for the scan knows that it is not.
+    #[default]
+    Scanned,
+    /// It is not, and nobody would know: what is in the archive is not seen.
+    NotScanned,
 }
 
 /// Mails around an artifact that are looked through.
@@ -56,6 +67,7 @@ impl<'a> Keys<'a> {
             artifact: Some(artifact),
             given: Some(given),
             outside: &[],
+            opener: Opener::default(),
             sets: None,
         }
     }
@@ -65,6 +77,21 @@ impl<'a> Keys<'a> {
     pub fn with_files_beside(mut self, outside: &'a [(Name, Bytes)]) -> Self {
         self.outside = outside;
         self
+    }
+
+    /// Says whether the volume that opens the input is scanned.
+    #[must_use]
+    pub fn with_opener(mut self, opener: Opener) -> Self {
+        self.opener = opener;
+        self
+    }
+
+    /// Whether the artifact is the input, and the volume that opens it is not scanned.
+    pub(super) fn lacks_opener(self) -> bool {
+        let is_input = self
+            .artifact
+            .is_some_and(|artifact| artifact.parent.is_none());
+        is_input && self.opener == Opener::NotScanned
     }
 
     /// Says where sets of volumes are kept from one artifact to the next.
@@ -177,7 +204,7 @@ impl<'a> Keys<'a> {
         let mut described = Vec::new();
         let around = self.around(mail);
         for text in self.texts(mail) {
-            let mut found = password_words::words(&text, &lists.phrases);
+            let mut found = password_words::words(&text, &lists.phrases, &lists.leading);
             if password_words::says(&text, &lists.phrases) {
                 let says = |words: &[String]| password_words::says(&text, words);
                 let recipes = &lists.recipes;
@@ -186,7 +213,7 @@ impl<'a> Keys<'a> {
                     date: says(&recipes.date),
                     company: says(&recipes.company),
                 };
-                described.extend(password_recipes::words(&text, told, &around));
+                described.extend(password_recipes::words(&text, told, &around, &spelling()));
                 if says(&recipes.reversed) {
                     let turned = found
                         .iter()
@@ -201,7 +228,7 @@ impl<'a> Keys<'a> {
         }
         if let Some(subject) = subject {
             all.extend(
-                &password_words::words(subject, &lists.phrases),
+                &password_words::words(subject, &lists.phrases, &lists.leading),
                 origin.subject,
             );
         }
@@ -212,7 +239,7 @@ impl<'a> Keys<'a> {
             date: true,
             ..Told::default()
         };
-        let dates = password_recipes::words("", days, &around);
+        let dates = password_recipes::words("", days, &around, &spelling());
         rest.extend(
             dates
                 .into_iter()
@@ -232,9 +259,13 @@ impl<'a> Keys<'a> {
         let mut labels = domain.unwrap_or_default().trim_end_matches('>').split('.');
         let common = &passwords().recipes.common_labels;
         let name = labels.rfind(|label| !common.iter().any(|one| label.eq_ignore_ascii_case(one)));
+        // `tanaka-shoji` is also written in one word, or by its first alone.
+        let shorter = name.and_then(|name| Some((name.split_once('-')?.0, name)));
+        let shorter = shorter.map(|(first, name)| [name.replace('-', ""), first.to_owned()]);
+        let names = name.map(str::to_owned).into_iter();
         Surroundings {
             sent: date.map(Day::of).unwrap_or_default(),
-            names: name.map(str::to_owned).into_iter().collect(),
+            names: names.chain(shorter.into_iter().flatten()).collect(),
         }
     }
 
@@ -250,7 +281,8 @@ impl<'a> Keys<'a> {
                 .as_deref()
                 .is_some_and(|declared| declared.contains("html"));
             if page || part.kind == Kind::Html {
-                password_words::plain(&shown)
+                let alternatives = password_words::alternatives(&shown);
+                format!("{}\n{alternatives}", password_words::plain(&shown))
             } else {
                 shown.into_owned()
             }
@@ -279,6 +311,19 @@ impl<'a> Keys<'a> {
         let before = siblings.get(..at).unwrap_or_default();
         let before = before.iter().rev().take(NEAR).filter(near);
         behind.chain(before).take(NEIGHBOURS).collect()
+    }
+}
+
+/// How people write what their passwords are made of.
+fn spelling() -> Spelling<'static> {
+    let recipes = &passwords().recipes;
+    Spelling {
+        forms: &recipes.forms,
+        months: &recipes.months,
+        asked: &recipes.asked,
+        company: &recipes.company,
+        company_marks: &recipes.company_marks,
+        company_endings: &recipes.company_endings,
     }
 }
 

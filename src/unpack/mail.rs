@@ -205,9 +205,12 @@ fn styles(base: Style, doubts: Doubts, data: &[u8]) -> Vec<(Style, &'static str)
 
 /// Whether a bare CR stands where it could end a line that matters: before dashes or before another line end.
 fn has_bare_cr(data: &[u8]) -> bool {
-    [b"\r--".as_slice(), b"\r\r", b"\rContent-", b"\rcontent-"]
-        .iter()
-        .any(|mark| memchr::memmem::find(data, mark).is_some())
+    let marks = [b"\r--".as_slice(), b"\r\r", b"\rContent-", b"\rcontent-"];
+    // Mailboxes mostly have none at all.
+    memchr::memchr(b'\r', data).is_some()
+        && marks
+            .iter()
+            .any(|mark| memchr::memmem::find(data, mark).is_some())
 }
 
 fn leaves(structure: &Structure) -> Vec<Leaf> {

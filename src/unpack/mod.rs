@@ -73,7 +73,7 @@ mod zip;
 
 pub use encoded::places as encoded_places;
 pub use html::in_address as page_in_address;
-pub use keys::{Candidate, Keys, Passwords};
+pub use keys::{Candidate, Keys, Opener, Passwords};
 pub use mail::{breaks, first_reading};
 pub use nest::{Child, MESSAGE, Nest, Payload, Seen};
 pub use office_links::{facts as link_facts, role as leads_out};
@@ -123,15 +123,7 @@ pub const UNPACKERS: &[Unpacker] = &[
     },
     Unpacker {
         name: "uuencoded",
-        kinds: &[
-            Kind::Text,
-            Kind::Uue,
-            Kind::Email,
-            Kind::Html,
-            Kind::Csv,
-            // yEnc makes text look like no text.
-            Kind::Data,
-        ],
+        kinds: uuencoded::KINDS,
         run: uuencoded::run,
     },
     Unpacker {

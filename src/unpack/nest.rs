@@ -320,6 +320,11 @@ impl<'a> Nest<'a> {
         self.keys.sets()
     }
 
+    /// Whether the artifact is the input, a volume that another one opens, which is not scanned.
+    pub(super) fn lacks_opener(&self) -> bool {
+        self.keys.lacks_opener()
+    }
+
     /// The artifact around this one.
     pub fn parent(&self) -> Option<&'a Artifact> {
         self.asked.set(true);

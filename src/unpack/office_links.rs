@@ -23,6 +23,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::Xml,
     Kind::Word2003Xml,
     Kind::Excel2003Xml,
+    Kind::FlatOdf,
     Kind::Html,
     Kind::Svg,
     Kind::Text,
@@ -40,6 +41,9 @@ const WORDS: &[&str] = &[
     "subDoc",
     "classid",
     "customUI",
+    "hlinkClick",
+    "hlinkHover",
+    "hlinkMouseOver",
 ];
 
 /// What a formula with a remote reference has: the bar, or a character reference that may be one.
@@ -52,6 +56,26 @@ const SHEETS: &[&str] = &[
     "macrosheet",
     "Worksheet",
     "externalLink",
+];
+
+/// What the namespaces of a part of an OpenDocument file begin with.
+const OPEN_DOCUMENT: &[&str] = &[
+    "urn:oasis:names:tc:opendocument",
+    "http://openoffice.org/2000/",
+];
+
+/// Elements by which such a part takes something from outside, behind whatever prefix.
+const SOURCES: &[&str] = &[
+    ":object",
+    ":image",
+    ":plugin",
+    ":applet",
+    "floating-frame",
+    "section-source",
+    "table-source",
+    "cell-range-source",
+    "dde-source",
+    "dde-connection-decl",
 ];
 
 /// No word is the start of another. Only this kind of match looks at many bytes at once.
@@ -195,7 +219,8 @@ fn interest(data: &[u8]) -> Interest {
             .iter()
             .any(|word| memchr::memmem::find(data, word.as_bytes()).is_some())
     };
-    interest.links = interest.links || has(BARS) && has(SHEETS);
+    interest.links =
+        interest.links || has(BARS) && has(SHEETS) || has(OPEN_DOCUMENT) && has(SOURCES);
     interest
 }
 
@@ -262,16 +287,46 @@ fn read(
     if links.cut {
         nest.note(too_much());
     }
+    let mut programs: Option<Relationships> = None;
     for (at, link) in links.list {
-        note(link, place.of(at), nest);
+        let Link::Start(id) = &link else {
+            note(link, place.of(at), nest);
+            continue;
+        };
+        if programs.is_none() {
+            programs = Some(relationships_of(artifact, nest)?);
+        }
+        let mut known = programs.iter().flat_map(|all| &all.list);
+        let known = known.find(|one| one.id == *id).map(|one| &one.target);
+        nest.note(Fact::External {
+            at: place.of(at),
+            role: Role::Started,
+            target: known.unwrap_or(id).clone(),
+        });
     }
     Ok(())
 }
 
+/// Parts that are looked through at most for one that belongs to another: each part of a package looks for its own.
+const PARTS: usize = 4096;
+
+/// The relationships of a part; none where they are not beside it.
+fn relationships_of(artifact: &Artifact, nest: &Nest<'_>) -> Result<Relationships, Trouble> {
+    let Some(name) = artifact.name.as_ref() else {
+        return Ok(Relationships::default());
+    };
+    let name = opc::part_name(&name.text);
+    nest.budget().tick()?;
+    let mut beside = nest.beside().take(PARTS);
+    let own = beside.find(|(other, _)| source_of(&other.text).is_some_and(|one| one == name));
+    Ok(match own {
+        Some((_, data)) => Relationships::read(data, nest.budget())?,
+        None => Relationships::default(),
+    })
+}
+
 /// Whether the relationships are those of a chart (ECMA-376 part 1, 14.2.1): by what stands in the part that has them.
 fn is_of_chart(artifact: &Artifact, nest: &Nest<'_>) -> Result<bool, Trouble> {
-    /// Parts that are looked through at most: each relationships part of a package looks for its own.
-    const PARTS: usize = 4096;
     let source = artifact
         .name
         .as_ref()
@@ -357,6 +412,11 @@ pub fn facts(link: Link, at: Option<usize>) -> Vec<Fact> {
             command: line(&[&service, &topic, &item]),
             automatic,
         }],
+        Link::Start(target) => vec![Fact::External {
+            at,
+            role: Role::Started,
+            target,
+        }],
         Link::Formula(formula) => remote_reference::find(&formula)
             .iter()
             .map(|found| Fact::Dde {
@@ -378,7 +438,10 @@ pub fn facts(link: Link, at: Option<usize>) -> Vec<Fact> {
         Link::Address { element, target } => {
             let role = match element {
                 "attachedTemplate" | "customUI" => Role::Template,
-                "sourceFileName" => Role::Frame,
+                "sourceFileName" | "floating-frame" => Role::Frame,
+                "object" | "object-ole" | "plugin" | "applet" => Role::OleObject,
+                "table-source" | "cell-range-source" => Role::Workbook,
+                "image" => Role::Media,
                 _ => Role::Subdocument,
             };
             let told = !target.trim().is_empty();

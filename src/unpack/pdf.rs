@@ -148,11 +148,12 @@ impl Opened<'_, '_, '_> {
                 if let Some(action) = dict.get("OpenAction") {
                     self.tell_opening(&document, place, action);
                 }
-                waiting.extend(
-                    ["OpenAction", "AA"]
-                        .iter()
-                        .filter_map(|key| Some((place, dict.get(key)?))),
-                );
+                // A destination is an array that leads to a page (12.3.2); its fields do not run on opening.
+                let opening = dict
+                    .get("OpenAction")
+                    .filter(|action| !matches!(document.resolve(action).0, Object::Array(_)));
+                let started = opening.into_iter().chain(dict.get("AA"));
+                waiting.extend(started.map(|action| (place, action)));
                 if let Object::Dict(names) = dict
                     .get("Names")
                     .map_or(&Object::Null, |names| document.resolve(names).0)
@@ -186,6 +187,8 @@ impl Opened<'_, '_, '_> {
             };
             match object {
                 Object::Array(items) => waiting.extend(items.iter().map(|item| (place, item))),
+                // Pages have a turn of their own above.
+                Object::Dict(dict) if dict.is("Type", "Page") || dict.is("Type", "Pages") => {}
                 Object::Dict(dict) => {
                     if let Some(script) = dict.get("JS") {
                         self.push_script(script, place, true, escaped)?;

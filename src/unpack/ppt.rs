@@ -7,7 +7,7 @@ use crate::formats::ole::{ObjectType, Ole, is_compound};
 use crate::formats::ppt::{self, Found, Storage};
 use crate::formats::{offcrypto, ole};
 use crate::limits::{Fault, Halt};
-use crate::model::{Artifact, Fact, Trouble};
+use crate::model::{Artifact, Fact, Role, Trouble};
 
 use super::{Child, Nest, Payload};
 
@@ -28,6 +28,16 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         let user = current_user(&mut file, parent)?;
         if offcrypto::presentation(&user, &stream.data).is_none() {
             objects(&stream.data, nest)?;
+            for start in ppt::starts(&stream.data, nest.budget())? {
+                nest.note(Fact::External {
+                    at: None,
+                    role: Role::Started,
+                    target: match start.target.as_str() {
+                        "" => format!("program of the action at {}", start.at),
+                        target => target.to_owned(),
+                    },
+                });
+            }
         }
     }
     Ok(())

@@ -157,10 +157,11 @@ impl Place {
         if set.volume.number != 1 {
             let leads = |first: &[u8]| read(first).is_some_and(|first| is_split(&first));
             let is_led = set.is_led(|first| leads(first)) && set.gap().is_none();
-            return Ok(match is_led {
-                true => Self::Elsewhere,
-                false => Self::Alone,
-            });
+            if is_led {
+                set.leave_to_opener(nest);
+                return Ok(Self::Elsewhere);
+            }
+            return Ok(Self::Alone);
         }
         let mut volumes = Vec::new();
         for (number, data) in set.volumes() {

@@ -3,13 +3,22 @@
 use super::{Child, Nest};
 use crate::formats::header_words::readings;
 use crate::formats::{uuencode, yenc};
-use crate::model::{Artifact, Fact, Name, Trouble};
+use crate::model::{Artifact, Fact, Kind, Name, Trouble};
+
+/// Kinds that are gone through for it alone. yEnc makes text look like no text.
+pub(super) const KINDS: &[Kind] = &[Kind::Uue, Kind::Data];
+
+/// Kinds that are gone through for other encodings in the same pass.
+pub(super) const TEXTS: &[Kind] = &[Kind::Text, Kind::Email, Kind::Html, Kind::Csv];
+
+/// In the first line of a block of either.
+pub(super) const MARK: &[u8] = b"begin";
 
 /// Opens every block.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let text: &[u8] = &artifact.data;
-    // In the first line of either; most texts are gone through once for both.
-    if memchr::memmem::find(text, b"begin").is_none() {
+    // Most texts are gone through once for both.
+    if memchr::memmem::find(text, MARK).is_none() {
         return Ok(());
     }
     let mut at = 0;

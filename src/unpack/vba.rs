@@ -376,7 +376,7 @@ impl Finder {
                 ..source
             };
             text = self.container(&stream, &source, Tail::Follow, nest)?;
-        } else if stream.missing > 0 || declared < stream.data.len() {
+        } else if stream.missing > 0 || is_any_left(stream.data.get(declared..)) {
             nest.unread(0, crate::text::excerpt(&what));
         } else {
             nest.note(Fact::Deviation {
@@ -566,6 +566,11 @@ fn halted(fault: Option<&Fault>, path: &str, nest: &mut Nest<'_>) -> Result<(), 
             Ok(())
         }
     }
+}
+
+/// Whether something stands where the source should: programs against viruses leave zeros in its place.
+fn is_any_left(rest: Option<&[u8]>) -> bool {
+    rest.unwrap_or_default().iter().any(|byte| *byte != 0)
 }
 
 #[cfg(test)]

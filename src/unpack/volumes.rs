@@ -136,6 +136,21 @@ impl Set {
         }))
     }
 
+    /// Says that the whole is looked at where the volume that opens it is, or that nobody does.
+    pub(super) fn leave_to_opener(&self, nest: &mut Nest<'_>) {
+        if nest.lacks_opener() {
+            let opener = match self.volume.scheme {
+                Scheme::Zip => "last",
+                Scheme::Parts | Scheme::Letters | Scheme::Pieces => "first",
+            };
+            let base = shown(&self.volume.base);
+            nest.unread(
+                0,
+                format!("{base}: opened with its {opener} volume, which was not given"),
+            );
+        }
+    }
+
     /// Volumes that are there.
     pub(super) fn len(&self) -> usize {
         self.found.volumes.len()
@@ -205,6 +220,9 @@ fn pieces(artifact: &Artifact, set: &Set, nest: &mut Nest<'_>) -> Result<(), Tro
         if first.is_none() && is_archive && artifact.kind == Kind::Data {
             nest.unread(0, format!("{}: volume 1 is missing", shown(base)));
         }
+        if first.is_some() && is_archive {
+            set.leave_to_opener(nest);
+        }
         // The last piece of a zip reads as one with most of it missing; the walk through the whole meets all of it.
         let is_zip = first.is_some_and(|first| first.starts_with(b"PK\x03\x04"));
         if is_zip && is_archive && set.gap().is_none() && artifact.reads_as(Kind::Zip) {
@@ -242,7 +260,10 @@ fn zip(artifact: &Artifact, set: &Set, nest: &mut Nest<'_>) -> Result<(), Troubl
         match set.get(LAST) {
             None => nest.unread(0, format!("{}: the last volume is missing", shown(&name))),
             // Opened as a whole at the last volume.
-            Some(_) if declared.is_some() => nest.close(),
+            Some(_) if declared.is_some() => {
+                set.leave_to_opener(nest);
+                nest.close();
+            }
             Some(_) => {}
         }
         return Ok(());

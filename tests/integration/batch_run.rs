@@ -273,3 +273,39 @@ fn shards_done_apart_are_those_of_one_run() {
     assert_eq!(run.code, 2, "{run:?}");
     assert!(run.stderr.contains("the size of shards was"), "{run:?}");
 }
+
+/// What a program shows on a terminal; `None` where no terminal can be made.
+fn on_a_terminal(folder: &Folder, command: &str) -> Option<String> {
+    let run = Command::new("script")
+        .args(["-qec", command, "/dev/null"])
+        .current_dir(folder.path(""))
+        .env_remove("SEKISHO_CONFIG")
+        .env("LANG", "C")
+        .env("TERM", "xterm")
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    Some(String::from_utf8_lossy(&run.stdout).into_owned())
+}
+
+#[test]
+fn a_terminal_gets_a_bar_with_rate_and_time_left_and_a_pipe_gets_neither() {
+    let folder = Folder::new();
+    let messages = build_mailbox::write(&folder.path("box"), 3, 2 * MIB);
+    let program = env!("CARGO_BIN_EXE_sekisho");
+    let Some(shown) = on_a_terminal(&folder, &format!("{program} batch box -o seen")) else {
+        println!("skipped: no script(1) to make a terminal with");
+        return;
+    };
+    let has = |text: &str| shown.contains(text);
+    // Of 2 MiB, so much a second, so long still.
+    assert!(
+        has("[") && has(" of 2.") && has("/s, ") && has(" left, "),
+        "{shown}"
+    );
+    assert!(has(&format!("{messages} messages: ")), "{shown}");
+    let quiet = on_a_terminal(&folder, &format!("{program} -q batch box -o quiet")).unwrap();
+    assert!(!quiet.contains(" left"), "{quiet}");
+    let run = folder.run(&["batch", "box", "-o", "piped"]);
+    assert!(!run.stderr.contains(['\r', '\u{1b}']), "{run:?}");
+}

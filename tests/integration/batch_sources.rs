@@ -325,5 +325,54 @@ fn mails_of_apple_carriage_returns_loops_and_foreign_names_are_read() {
     assert_eq!(run.code, 0, "{run:?}");
     let found = subjects(&folder, "sjis");
     assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!(found[0].1, "8");
+    assert_eq!(
+        found[0],
+        ("sjis.tar:/受信/見積.eml".to_owned(), "8".to_owned())
+    );
+}
+
+#[test]
+fn mailboxes_of_old_programs_and_editors_are_split() {
+    let folder = Folder::new();
+    let lines = String::from_utf8(postmarked(1..4)).unwrap();
+    folder.file("in/cr", lines.replace('\n', "\r"));
+    folder.file("in/mark", format!("\u{feff}{lines}"));
+    let run = folder.run(&["batch", "in", "-o", "out", "--shard-size", "100"]);
+    assert!(run.stdout.starts_with("6 messages: 6 clean"), "{run:?}");
+    let expected = [
+        "in/cr#1",
+        "in/cr#2",
+        "in/cr#3",
+        "in/mark#1",
+        "in/mark#2",
+        "in/mark#3",
+    ];
+    let numbers = ["1", "2", "3"].into_iter().cycle();
+    let expected: Vec<_> = expected
+        .iter()
+        .zip(numbers)
+        .map(|(path, subject)| ((*path).to_owned(), subject.to_owned()))
+        .collect();
+    assert_eq!(subjects(&folder, "out"), expected);
+    let run = folder.run(&["scan", "in/cr", "--format", "json"]);
+    assert!(
+        run.stdout.contains("\"kind\":\"mbox\"") || run.stdout.contains("\"kind\": \"mbox\""),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn results_within_a_source_are_none_of_it() {
+    let folder = Folder::new();
+    folder.file("in/box", postmarked(1..4));
+    let batch = |more: &[&str]| folder.run(&[&["batch", "in", "-o", "in/out"], more].concat());
+    assert!(batch(&[]).stdout.starts_with("3 messages: "));
+    let again = batch(&["--resume"]);
+    assert!(again.stdout.starts_with("3 messages: "), "{again:?}");
+    // Other results are files like others: who gives them wants them.
+    let run = folder.run(&["batch", "in/out", "-o", "other"]);
+    assert!(!run.stdout.starts_with("0 messages"), "{run:?}");
+    folder.file("one/box", postmarked(1..2));
+    let run = folder.run(&["batch", "one", "-o", "single"]);
+    assert!(run.stdout.starts_with("1 message: 1 clean"), "{run:?}");
 }

@@ -255,6 +255,31 @@ fn joins(set: &[(String, Vec<u8>)], files: &BTreeMap<String, Vec<u8>>, via: &str
         .flat_map(|report| report["artifacts"].as_array().unwrap());
     let members = members.filter(|one| one["via"] == via).count();
     assert!(members >= files.len(), "{what}: {members} members");
+    alone(&folder, set, what);
+}
+
+/// A volume that is given without the one that opens the set says so; given with it, or its folder, it does not.
+fn alone(folder: &Folder, set: &[(String, Vec<u8>)], what: &str) {
+    let is_opener = |name: &str| {
+        let first = name.ends_with(".001") || name.ends_with("part1.rar");
+        first || name.ends_with(".zip")
+    };
+    let path = |name: &str| format!("set/{name}");
+    let complete = |paths: &[&str]| -> Vec<bool> {
+        let run = folder.run(&[&["scan", "--format", "ndjson"], paths].concat());
+        let lines = run.stdout.lines();
+        let report = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        lines.map(|line| report(line)["complete"] == true).collect()
+    };
+    let (openers, others): (Vec<_>, Vec<_>) = set.iter().partition(|(name, _)| is_opener(name));
+    let opener = path(&openers[0].0);
+    assert_eq!(openers.len(), 1, "{what}");
+    for (name, _) in others {
+        let name = path(name);
+        assert_eq!(complete(&[&name]), [false], "{what}: {name}");
+        assert_eq!(complete(&[&name, &opener]), [true; 2], "{what}: {name}");
+    }
+    assert_eq!(complete(&[&opener]), [true], "{what}");
 }
 
 /// The files of a folder whose names start so, in order.

@@ -328,6 +328,60 @@ fn the_command_writes_says_and_refuses() {
 
 /// Macros that an allowance is about stay in a document, until its last day; others of the document go.
 #[test]
+fn what_opens_without_a_password_is_written_without_encryption() {
+    let engine = engine();
+    let mut worker = Worker::new(&engine);
+    let file = |name: &str| {
+        let path = Path::new("testdata/findings/pdf-encrypted").join(name);
+        std::fs::read(path).unwrap()
+    };
+    let (before, made) = disarm(&engine, &mut worker, "hit.pdf", &file("hit.pdf"));
+    let said = |report: &Report, id: &str| report.findings.iter().any(|found| found.id == id);
+    assert!(said(&before, "pdf-javascript") && said(&before, "pdf-encrypted"));
+    let proven = made.unwrap().unwrap();
+    let after = &proven.report;
+    assert!(!said(after, "pdf-javascript") && !said(after, "pdf-encrypted"));
+    assert!(memchr::memmem::find(&proven.made.data, b"/Encrypt").is_none());
+    // The page says in clear what it said before.
+    assert!(memchr::memmem::find(&proven.made.data, b"Tj").is_some());
+    let locked = file("hit.locked.pdf");
+    let (locked, made) = disarm(&engine, &mut worker, "hit.locked.pdf", &locked);
+    assert!(!locked.complete && made.is_none());
+}
+
+#[test]
+fn files_that_are_nothing_but_what_has_to_go_are_refused() {
+    let engine = engine();
+    let mut worker = Worker::new(&engine);
+    for (id, file) in [
+        ("web-query", "hit.iqy"),
+        ("web-query", "hit.odc"),
+        ("web-query", "hit-database.oqy"),
+        ("search-connector", "hit-address.url"),
+    ] {
+        let path = Path::new("testdata/findings").join(id).join(file);
+        let data = std::fs::read(&path).unwrap();
+        let (_, made) = disarm(&engine, &mut worker, file, &data);
+        assert_eq!(
+            made.unwrap().unwrap_err(),
+            Refusal::NoWay(id.into()),
+            "{file}"
+        );
+        // In a mail, a notice stands in its place.
+        let headers = format!(
+            "Content-Type: application/octet-stream\nContent-Disposition: attachment; filename=\"{file}\"\nContent-Transfer-Encoding: base64\n"
+        );
+        let mail = build::mail("x", &[attachment(&headers, &data)]);
+        let (_, made) = disarm(&engine, &mut worker, "mail.eml", &mail);
+        let proven = made.unwrap().unwrap();
+        assert!(
+            proven.made.notices == 1 && proven.report.score < 30,
+            "{file}"
+        );
+    }
+}
+
+#[test]
 fn the_command_leaves_macros_that_are_allowed() {
     let folder = Folder::new();
     let macros = with_macro();

@@ -36,6 +36,7 @@ pub(crate) fn all() -> Vec<Fixture> {
     all.extend(combinations());
     all.extend(situations());
     all.extend(crate::build_links::fixtures());
+    all.extend(crate::build_slides::fixtures());
     all.extend(files::all());
     all.extend(hangul::all());
     all.extend(locked::all());

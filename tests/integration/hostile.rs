@@ -542,7 +542,27 @@ fn memory_is_the_input_and_what_came_out_of_it() {
     folder.file("text.zip", build::zip(&[("a.txt", text.as_bytes())]));
     let unpacked = u64::try_from(text.len()).unwrap();
     drop(text);
-    for (file, unpacked) in [("noise.bin", 0), ("text.zip", unpacked)] {
+    // A mail whose attachments are decoded all at once.
+    let mut table = String::new();
+    while table.len() < 60 << 20 {
+        writeln!(table, "{:x};{:x}", dice.roll(), dice.roll()).unwrap();
+    }
+    let attached = "Content-Type: text/csv; name=\"a.csv\"\nContent-Transfer-Encoding: base64";
+    let part = build::attachment(attached, table.as_bytes());
+    folder.file("mail.eml", build::mail("tables", &[part]));
+    let decoded = u64::try_from(table.len()).unwrap();
+    drop(table);
+    let zeros = vec![0; 300 << 20];
+    folder.file("bomb.zip", build::zip(&[("zeros.bin", &zeros)]));
+    drop(zeros);
+    let files = [
+        ("noise.bin", 0),
+        ("text.zip", unpacked),
+        ("mail.eml", decoded),
+        // Given up once so much came out of it that its ratio counts.
+        ("bomb.zip", sekisho::limits::RATIO_COUNTS_FROM),
+    ];
+    for (file, unpacked) in files {
         let size = folder.path(file).metadata().unwrap().len();
         let Some(peak) = peak(&folder, file) else {
             println!("skipped: this system does not tell the memory of a process");

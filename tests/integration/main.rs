@@ -59,6 +59,7 @@ mod build_links;
 mod build_mailbox;
 mod build_pcode;
 mod build_pst;
+mod build_slides;
 mod clamav_testfiles;
 mod cli;
 mod compound;

@@ -69,6 +69,7 @@ const FINDINGS: &[Row] = &[
         &[
             ("linked-media", Medium, false),
             ("clicked-handler", Medium, false),
+            ("started-program", High, false),
         ],
     ),
     ("ole-package", "active-content", Low, false, NONE),

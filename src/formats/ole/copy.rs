@@ -12,12 +12,20 @@ use super::{ObjectType, Ole};
 const END: u32 = 0xffff_fffe;
 const FREE: u32 = 0xffff_ffff;
 const FAT: u32 = 0xffff_fffd;
+const DIFAT: u32 = 0xffff_fffc;
 
-/// FAT sectors that the header has room for; more are not written.
+/// FAT sectors that the header has room for; DIFAT sectors list the others.
 const LISTED: usize = 109;
 
-/// Above this many bytes the copy has sectors of 4,096 bytes: then the header has room for the FAT of 450 MB.
-const LARGE: usize = 6 << 20;
+/// Bytes of a sector: the larger ones of version 4 are not for every reader.
+const SECTOR: usize = 512;
+
+/// FAT entries in a sector, and FAT sectors that a DIFAT sector lists: its last number leads to the next (2.5).
+const PER_SECTOR: usize = SECTOR / 4;
+const PER_DIFAT: usize = PER_SECTOR - 1;
+
+/// Sectors at the most: version 3 ends at 2 GiB (2.6.3).
+const SECTORS: usize = (2 << 30) / SECTOR;
 
 /// Size of a mini sector and of a directory entry.
 const MINI: usize = 64;
@@ -94,9 +102,7 @@ impl Ole<'_> {
         replaced: &BTreeMap<usize, Vec<u8>>,
     ) -> Result<Vec<u8>, Halt> {
         let (mut nodes, streams) = self.nodes(storage, inside, replaced)?;
-        let total: usize = streams.iter().map(|(_, data)| data.len()).sum();
-        let shift: u32 = if total > LARGE { 12 } else { 9 };
-        let mut sheet = Sheet::new(1usize << shift);
+        let mut sheet = Sheet::default();
         let mut mini = Vec::new();
         let mut mini_fat: Vec<u32> = Vec::new();
         for (node, data) in &streams {
@@ -118,20 +124,18 @@ impl Ole<'_> {
             root.size = length(mini.len());
             root.start = sheet.put(&mini);
         }
-        let mini_sectors = sheet.sectors(mini_fat.len().saturating_mul(4));
+        let mini_sectors = count(mini_fat.len().div_ceil(PER_SECTOR));
         // What is left of its last sector is free.
-        mini_fat.resize(mini_fat.len().next_multiple_of(sheet.size / 4), FREE);
+        mini_fat.resize(mini_fat.len().next_multiple_of(PER_SECTOR), FREE);
         let mini_start = sheet.put(&numbers(&mini_fat));
         let directory = sheet.put(&directory(&nodes));
-        let fat_sectors = sheet.close();
-        if fat_sectors.len() > LISTED {
+        let (fat_sectors, difat_sectors) = sheet.close();
+        if sheet.fat.len() > SECTORS {
             return Err(Halt::Ceiling("storage of a compound file"));
         }
-        let mut out = header(shift, &fat_sectors, directory, mini_start, mini_sectors);
-        if shift == 12 {
-            let sectors = nodes.len().saturating_mul(ENTRY).div_ceil(4096);
-            put_u32(&mut out, 40, count(sectors));
-        }
+        let mut out = header(&fat_sectors, directory, mini_start, mini_sectors);
+        put_u32(&mut out, 68, difat_sectors.first().copied().unwrap_or(END));
+        put_u32(&mut out, 72, count(difat_sectors.len()));
         out.extend_from_slice(&sheet.data);
         Ok(out)
     }
@@ -232,50 +236,57 @@ fn tree(nodes: &mut [Node], children: &mut [usize]) -> u32 {
 }
 
 /// The sectors behind the header, and what their FAT says.
+#[derive(Default)]
 struct Sheet {
     data: Vec<u8>,
     fat: Vec<u32>,
-    size: usize,
 }
 
 impl Sheet {
-    fn new(size: usize) -> Self {
-        Self {
-            data: Vec::new(),
-            fat: Vec::new(),
-            size,
-        }
-    }
-
-    fn sectors(&self, len: usize) -> u32 {
-        count(len.div_ceil(self.size))
-    }
-
     /// Adds a chain of sectors with these bytes and gives its first; none for no bytes.
     fn put(&mut self, data: &[u8]) -> u32 {
         if data.is_empty() {
             return END;
         }
         let first = count(self.fat.len());
-        chain(&mut self.fat, data.len().div_ceil(self.size));
+        chain(&mut self.fat, data.len().div_ceil(SECTOR));
         self.data.extend_from_slice(data);
         self.data
-            .resize(self.data.len().next_multiple_of(self.size), 0);
+            .resize(self.data.len().next_multiple_of(SECTOR), 0);
         first
     }
 
-    /// Adds the FAT itself and gives its sectors.
-    fn close(&mut self) -> Vec<u32> {
-        let per_sector = (self.size / 4).max(2);
-        // Each FAT sector needs an entry too.
-        let own = self.fat.len().div_ceil(per_sector.saturating_sub(1));
+    /// Adds the FAT itself and what lists its sectors, and gives the sectors of both.
+    fn close(&mut self) -> (Vec<u32>, Vec<u32>) {
+        let (mut own, mut lists) = (0, 0);
+        // Each sector of both needs an entry too. Ends because both only grow, and by ever less.
+        loop {
+            let all = self.fat.len().saturating_add(own).saturating_add(lists);
+            let needed = all.div_ceil(PER_SECTOR);
+            if needed == own {
+                break;
+            }
+            own = needed;
+            lists = own.saturating_sub(LISTED).div_ceil(PER_DIFAT);
+        }
         let first = self.fat.len();
         self.fat.extend(std::iter::repeat_n(FAT, own));
-        let sectors = (first..self.fat.len()).map(count).collect();
+        let second = self.fat.len();
+        self.fat.extend(std::iter::repeat_n(DIFAT, lists));
+        let sectors: Vec<u32> = (first..second).map(count).collect();
+        let lists: Vec<u32> = (second..self.fat.len()).map(count).collect();
         let mut fat = self.fat.clone();
-        fat.resize(own.saturating_mul(per_sector), FREE);
+        fat.resize(own.saturating_mul(PER_SECTOR), FREE);
         self.data.extend(numbers(&fat));
-        sectors
+        let listed = sectors.get(LISTED..).unwrap_or_default();
+        for (at, listed) in listed.chunks(PER_DIFAT).enumerate() {
+            let mut list = listed.to_vec();
+            list.resize(PER_DIFAT, FREE);
+            let next = lists.get(at.saturating_add(1));
+            list.push(next.copied().unwrap_or(END));
+            self.data.extend(numbers(&list));
+        }
+        (sectors, lists)
     }
 }
 
@@ -320,24 +331,15 @@ fn directory(nodes: &[Node]) -> Vec<u8> {
     out
 }
 
-fn header(
-    shift: u32,
-    fat_sectors: &[u32],
-    directory: u32,
-    mini_start: u32,
-    mini_sectors: u32,
-) -> Vec<u8> {
-    let mut out = vec![0; 1usize << shift];
+fn header(fat_sectors: &[u32], directory: u32, mini_start: u32, mini_sectors: u32) -> Vec<u8> {
+    let mut out = vec![0; SECTOR];
     put(&mut out, 0, &SIGNATURE);
-    let major: u8 = if shift == 12 { 4 } else { 3 };
-    put(&mut out, 24, &[0x3e, 0, major, 0, 0xfe, 0xff]);
-    put(&mut out, 30, &[u8::try_from(shift).unwrap_or(9), 0, 6, 0]);
+    put(&mut out, 24, &[0x3e, 0, 3, 0, 0xfe, 0xff, 9, 0, 6, 0]);
     put_u32(&mut out, 44, count(fat_sectors.len()));
     put_u32(&mut out, 48, directory);
     put_u32(&mut out, 56, 4096);
     put_u32(&mut out, 60, mini_start);
     put_u32(&mut out, 64, mini_sectors);
-    put_u32(&mut out, 68, END);
     let listed = fat_sectors.iter().copied().chain(std::iter::repeat(FREE));
     for (slot, sector) in listed.take(LISTED).enumerate() {
         put_u32(&mut out, slot.saturating_mul(4).saturating_add(76), sector);
@@ -392,8 +394,21 @@ mod tests {
 
     #[test]
     fn an_independent_reader_finds_the_same_streams_in_the_copy() {
-        for large in [5, 10_000, 9 << 20] {
+        // The header lists the FAT of 7 MB; of the last, a second DIFAT sector lists the end.
+        for large in [
+            5,
+            10_000,
+            6_800_000,
+            7_000_000,
+            7_100_000,
+            9 << 20,
+            17 << 20,
+        ] {
             let copied = copy(&file(large), "b");
+            assert_eq!(&copied[26..32], [3, 0, 0xfe, 0xff, 9, 0]);
+            let budget = Budget::new(Limits::default(), None);
+            let own = Ole::open(&copied, &budget).unwrap();
+            assert!(own.deviations().is_empty(), "{large}");
             let mut read = cfb::CompoundFile::open_strict(Cursor::new(copied)).unwrap();
             for number in 0..40u8 {
                 let mut data = Vec::new();

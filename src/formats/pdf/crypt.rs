@@ -112,7 +112,7 @@ fn ciphers(document: &Document<'_>, dict: &Dict) -> (Cipher, Cipher) {
 }
 
 impl Security {
-    /// Opens a file with a user password.
+    /// Opens a file with a password of the user or the owner.
     pub(super) fn open(
         document: &Document<'_>,
         dict: &Dict,
@@ -132,32 +132,31 @@ impl Security {
                 let permissions = permissions.to_le_bytes();
                 let len = key_len(document, dict);
                 let hide = revision >= 4 && !metadata;
-                let parts: [&[u8]; 5] = [
-                    &padded(password),
-                    owner.get(..32).unwrap_or(&owner),
-                    permissions.get(..4).unwrap_or_default(),
-                    id,
-                    if hide { &[0xff; 4] } else { &[] },
-                ];
-                let key = old_key(&parts, revision, len);
-                fits(&key, revision, id, &user).then_some(key)?
+                let owner = owner.get(..32).unwrap_or(&owner);
+                let words = [padded(password), of_owner(password, owner, revision, len)];
+                let keys = words.iter().map(|word| {
+                    let parts: [&[u8]; 5] = [
+                        word,
+                        owner,
+                        permissions.get(..4).unwrap_or_default(),
+                        id,
+                        if hide { &[0xff; 4] } else { &[] },
+                    ];
+                    old_key(&parts, revision, len)
+                });
+                let mut keys = keys.filter(|key| fits(key, revision, id, &user));
+                keys.next()?
             }
             5 | 6 => {
                 let password = password.get(..127).unwrap_or(password);
-                let (check, salt) = (user.get(..32)?, user.get(32..40)?);
-                let hash = |salt: &[u8]| match revision {
-                    5 => Sha256::new()
-                        .chain_update(password)
-                        .chain_update(salt)
-                        .finalize()
-                        .to_vec(),
-                    _ => hash(password, salt),
-                };
-                if hash(salt) != check {
-                    return None;
-                }
-                let wrap = hash(user.get(40..48)?);
-                let wrapped = bytes(document, dict, "UE");
+                let owner = bytes(document, dict, "O");
+                // Algorithm 2.A: the owner's hashes are over the user's entry too.
+                let wrap = new_key(password, &user, &[], revision).map(|key| (key, "UE"));
+                let (wrap, entry) = wrap.or_else(|| {
+                    let key = new_key(password, &owner, user.get(..48)?, revision)?;
+                    Some((key, "OE"))
+                })?;
+                let wrapped = bytes(document, dict, entry);
                 decrypt::<Aes256>(&wrap, &[0; 16], wrapped.get(..32)?)
             }
             _ => return None,
@@ -229,6 +228,38 @@ fn old_key(parts: &[&[u8]], revision: i64, len: usize) -> Vec<u8> {
     key
 }
 
+/// Algorithm 7: the user's password, padded, that the owner's opens.
+fn of_owner(password: &[u8], owner: &[u8], revision: i64, len: usize) -> Vec<u8> {
+    let mut key = Md5::digest(padded(password)).to_vec();
+    let rounds = if revision >= 3 { 50 } else { 0 };
+    for _ in 0..rounds {
+        key = Md5::digest(&key).to_vec();
+    }
+    key.truncate(len);
+    let mut word = owner.to_vec();
+    let turns = if revision >= 3 { 20u8 } else { 1 };
+    for turn in (0..turns).rev() {
+        let turned: Vec<u8> = key.iter().map(|byte| byte ^ turn).collect();
+        word = rc4(&turned, &word);
+    }
+    word
+}
+
+/// The key that wraps the file's key, where the password is that of an entry (`U` or `O`).
+fn new_key(password: &[u8], entry: &[u8], user: &[u8], revision: i64) -> Option<Vec<u8>> {
+    let hash = |salt: &[u8]| match revision {
+        5 => Sha256::new()
+            .chain_update(password)
+            .chain_update(salt)
+            .chain_update(user)
+            .finalize()
+            .to_vec(),
+        _ => hash(password, salt, user),
+    };
+    let fits = hash(entry.get(32..40)?) == entry.get(..32)?;
+    fits.then(|| entry.get(40..48).map(hash)).flatten()
+}
+
 /// Algorithms 4 to 6: whether a key is that of the user's entry.
 fn fits(key: &[u8], revision: i64, id: &[u8], user: &[u8]) -> bool {
     if revision == 2 {
@@ -246,17 +277,18 @@ fn fits(key: &[u8], revision: i64, id: &[u8], user: &[u8]) -> bool {
     !check.is_empty() && user.get(..16) == Some(check.as_slice())
 }
 
-/// Algorithm 2.B, without a user key.
-fn hash(password: &[u8], salt: &[u8]) -> Vec<u8> {
+/// Algorithm 2.B; `user` is empty for the user's own password.
+fn hash(password: &[u8], salt: &[u8], user: &[u8]) -> Vec<u8> {
     let mut key = Sha256::new()
         .chain_update(password)
         .chain_update(salt)
+        .chain_update(user)
         .finalize()
         .to_vec();
     let mut round = 0u32;
     // Ends: the last byte is at most 255, so round 288 is the last at the latest.
     loop {
-        let one = [password, &key].concat();
+        let one = [password, &key, user].concat();
         let many = one.repeat(64);
         let (Some(secret), Some(start)) = (key.get(..16), key.get(16..32)) else {
             return key;

@@ -256,13 +256,23 @@ impl<'a> Document<'a> {
         budget: &Budget,
         account: &mut Account,
     ) -> Decoded {
-        let range = self.raw(place);
-        let raw = self.data.get(range).unwrap_or_default();
-        let Some(object) = self.objects.get(place) else {
+        let Some((raw, filters)) = self.filtered(place) else {
             return Decoded::default();
         };
+        filters::decode(raw, &filters, most, budget, account)
+    }
+
+    /// The bytes of a stream as its filters take them, decrypted.
+    pub fn decrypted(&self, place: usize) -> Option<Bytes> {
+        self.filtered(place).map(|(raw, _)| raw)
+    }
+
+    /// The decrypted bytes of a stream, and the filters for them.
+    fn filtered(&self, place: usize) -> Option<(Bytes, Vec<filters::Filter>)> {
+        let raw = self.data.get(self.raw(place)).unwrap_or_default();
+        let object = self.objects.get(place)?;
         let Object::Dict(dict) = &object.object else {
-            return Decoded::default();
+            return None;
         };
         let filters = filters::chain(self, dict);
         let identity = filters.first().is_some_and(|filter| filter.name == "Crypt");
@@ -272,7 +282,7 @@ impl<'a> Document<'a> {
             }
             _ => Bytes::copy_from_slice(raw),
         };
-        filters::decode(raw, &filters, most, budget, account)
+        Some((raw, filters))
     }
 
     /// The bytes of a string in the object at `place`, decrypted.

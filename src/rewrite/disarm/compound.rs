@@ -252,6 +252,12 @@ impl Plan<'_, '_> {
                 wanted.equations.clone()
             } else if same_name(&name, "\u{3}OCXNAME") {
                 wanted.controls.clone()
+            } else if same_name(&name, "Ctls") {
+                // The controls of a workbook, all of them.
+                if let Some(finding) = &wanted.controls {
+                    self.leave_out(position, finding);
+                }
+                None
             } else if same_name(&name, "Package") {
                 self.package(position, wanted)?
             } else {

@@ -23,7 +23,7 @@ pub(super) const ROW: Disarmer = Disarmer {
         PACKAGES,
         PROGRAMS,
         OUTSIDE,
-        &["hidden-sheet", "equation-object"],
+        &["hidden-sheet", "equation-object", "activex-control"],
     ],
     run: compound::run,
 };
@@ -38,6 +38,7 @@ const FILE_PASS: u16 = 0x002f;
 const CONTINUE: u16 = 0x003c;
 const XCT: u16 = 0x0059;
 const CRN: u16 = 0x005a;
+const OBJ: u16 = 0x005d;
 const BOUND_SHEET: u16 = 0x0085;
 const OB_PROJ: u16 = 0x00d3;
 const EXT_SST: u16 = 0x00ff;
@@ -55,6 +56,13 @@ const NO_REFERENCE: [u8; 2] = [0x1c, 0x17];
 
 /// Built-in names that start by themselves (2.5.114): on opening, closing, activation.
 const AUTOMATIC: [u8; 4] = [1, 2, 10, 11];
+
+/// Parts of an Obj record (2.5.139 to 2.5.150): the first, flags of a picture, the formula behind it, the last. Of the
+/// flags: a control, whose data stand in the stream of all controls.
+const FT_END: u16 = 0x0000;
+const FT_PIO_GRBIT: u16 = 0x0008;
+const FT_PICT_FMLA: u16 = 0x0009;
+const CONTROL: u16 = 0x0010 | 0x0020;
 
 /// How such names begin where they are spelled out.
 const SPELLED: &str = "auto_";
@@ -90,6 +98,7 @@ pub(super) fn edit(
         &wanted.hidden,
         &wanted.exchange,
         &wanted.links,
+        &wanted.controls,
     ];
     if anything.iter().all(|finding| finding.is_none()) {
         return Ok(None);
@@ -240,6 +249,7 @@ impl Editor<'_, '_> {
                 self.write(record, EXTERN_NAME, &self.no_name());
                 self.dropped = true;
             }
+            OBJ if self.biff == Biff::Eight => self.drawn(record, next),
             XCT | CRN if self.link_gone => self.dropped = true,
             _ => self.keep(record),
         }
@@ -283,6 +293,48 @@ impl Editor<'_, '_> {
         self.append(EOF, &[]);
         self.told(finding, &format!("macro sheet at {}", record.at));
         self.passed = Some(depth);
+    }
+
+    /// Obj (2.4.181): of a control, its picture stays. What a record without an end is, is not known: it stays.
+    fn drawn(&mut self, record: &Record<'_>, next: Option<&Record<'_>>) {
+        let continued = next.is_some_and(|next| next.id == CONTINUE);
+        let Some(finding) = self.wanted.controls.clone().filter(|_| !continued) else {
+            return self.keep(record);
+        };
+        let mut reader = Reader::new(record.body);
+        let mut body = Vec::with_capacity(record.body.len());
+        let mut is_control = false;
+        // Ends because every part takes at least four bytes.
+        let ended = loop {
+            let (Ok(part), Ok(len)) = (reader.u16("part"), reader.u16("part length")) else {
+                break false;
+            };
+            let Ok(data) = reader.take("part", usize::from(len)) else {
+                break false;
+            };
+            let mut data = data.to_vec();
+            match part {
+                FT_PIO_GRBIT => {
+                    let flags = u16_at(&data, 0).unwrap_or_default();
+                    is_control = flags & CONTROL != 0;
+                    put(&mut data, 0, &(flags & !CONTROL).to_le_bytes());
+                }
+                FT_PICT_FMLA if is_control => continue,
+                _ => {}
+            }
+            body.extend(part.to_le_bytes());
+            body.extend(len.to_le_bytes());
+            body.extend(data);
+            if part == FT_END {
+                break true;
+            }
+        };
+        if !is_control || !ended {
+            return self.keep(record);
+        }
+        body.extend_from_slice(reader.rest());
+        self.write(record, OBJ, &body);
+        self.told(&finding, &format!("control at {}", record.at));
     }
 
     fn bound_sheet(&mut self, record: &Record<'_>) {

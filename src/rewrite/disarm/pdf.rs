@@ -2,7 +2,9 @@
 //! and XFA forms. What nothing leads to any more, older versions of objects and what stands between them do not come along.
 //!
 //! The crate that writes is trusted with nothing: our own reader has inflated every object stream within the budget
-//! before, each object that it found must be there, and the pages of the result are counted.
+//! before, each object that it found must be there, and the pages of the result are counted. What is encrypted but opens
+//! without a password is written without encryption: everybody reads it, and whoever looks at it next can too; each of
+//! its streams must be decrypted to what our own reader makes of it.
 
 use std::collections::BTreeSet;
 
@@ -45,7 +47,8 @@ fn run(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
 
 fn once(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
     let mut read = pdf::read(job.data, budget).map_err(Refusal::Limit)?;
-    if read.scheme().is_some() {
+    let encrypted = read.scheme().is_some();
+    if encrypted && !read.unlock(b"") {
         return Err(Refusal::Locked);
     }
     bounded(&read, budget)?;
@@ -53,10 +56,17 @@ fn once(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
     read.open_object_streams(budget, &mut account)
         .map_err(Refusal::Limit)?;
     let mut document = load(job.data)?;
+    if document.is_encrypted() {
+        return Err(Refusal::Locked);
+    }
+    if encrypted {
+        decrypted_alike(&read, &document, budget)?;
+    }
     for object in &read.objects {
         let id = (object.number, object.generation);
         let structural = matches!(&object.object, pdf::Object::Dict(dict)
-            if dict.is("Type", "XRef") || dict.is("Type", "ObjStm"));
+            if dict.is("Type", "XRef") || dict.is("Type", "ObjStm")
+                || encrypted && dict.is("Filter", "Standard"));
         if !structural && !document.objects.contains_key(&id) && read.find(object.number).is_some()
         {
             let known = document
@@ -99,6 +109,29 @@ fn once(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
         data: Bytes::from(out),
         removed: cleaner.log.removed,
     })
+}
+
+/// Refuses what the crate decrypts in another way than our own reader: it goes on after a failure without a word.
+fn decrypted_alike(
+    read: &pdf::Document<'_>,
+    document: &Document,
+    budget: &Budget,
+) -> Result<(), Refusal> {
+    for (id, object) in &document.objects {
+        budget.tick().map_err(Refusal::Limit)?;
+        let Object::Stream(stream) = object else {
+            continue;
+        };
+        let place = read.find(id.0);
+        let own = place.and_then(|place| read.decrypted(place));
+        let own = own.unwrap_or_default();
+        budget.spend(own.len()).map_err(Refusal::Limit)?;
+        if own.trim_ascii_end() != stream.content.trim_ascii_end() {
+            let what = format!("object {} is decrypted differently", id.0);
+            return Err(Refusal::Broken(what));
+        }
+    }
+    Ok(())
 }
 
 /// Whether anything names an object.

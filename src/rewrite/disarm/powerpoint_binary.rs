@@ -113,7 +113,9 @@ fn atoms(
             INTERACTIVE_INFO_ATOM => {
                 let finding = match body.get(ACTION) {
                     Some(&RUN_MACRO) => wanted.macros.as_ref(),
-                    Some(&RUN_PROGRAM) => wanted.macros.as_ref().or(wanted.packages.as_ref()),
+                    Some(&RUN_PROGRAM) => [&wanted.links, &wanted.macros, &wanted.packages]
+                        .into_iter()
+                        .find_map(Option::as_ref),
                     _ => None,
                 };
                 if let Some(finding) = finding {

@@ -20,6 +20,9 @@ pub(in crate::unpack) const PICTURES: &[Kind] = &[
 const PROGRAMS: [&[u8]; 3] = [b"TVqQ", b"TVpQ", b"TVoA"];
 const MOVED: [&[u8]; 3] = [b"GIdD", b"GIcD", b"GIbN"];
 
+/// What all of the latter begin with.
+const MOVED_START: &[u8] = b"GI";
+
 /// Pushes programs that a picture carries in base64.
 pub(in crate::unpack) fn run_picture(
     artifact: &Artifact,
@@ -30,20 +33,21 @@ pub(in crate::unpack) fn run_picture(
         .filter_map(|mark| memchr::memmem::find(&artifact.data, mark))
         .min();
     match first.and_then(|at| artifact.data.get(at..)) {
-        Some(run) => in_plain(run, true, nest),
+        Some(run) => in_plain(run, true, nest).map(|_| ()),
         None => Ok(()),
     }
 }
 
-/// Pushes programs in base64 whose letters were moved by thirteen.
-pub(super) fn moved(text: &[u8], nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    let first = MOVED
-        .iter()
-        .filter_map(|mark| memchr::memmem::find(text, mark))
-        .min();
-    let Some(run) = first.and_then(|at| text.get(at..)) else {
-        return Ok(());
-    };
+/// Where the first program in base64 whose letters were moved by thirteen may start.
+pub(super) fn first_moved(text: &[u8]) -> Option<usize> {
+    memchr::memmem::find_iter(text, MOVED_START).find(|at| {
+        let rest = text.get(*at..).unwrap_or_default();
+        MOVED.iter().any(|mark| rest.starts_with(mark))
+    })
+}
+
+/// Pushes programs in base64 whose letters were moved by thirteen, the first of which starts here.
+pub(super) fn moved(run: &[u8], nest: &mut Nest<'_>) -> Result<(), Trouble> {
     nest.budget().spend(run.len())?;
     let back = |byte: &u8| match byte {
         b'a'..=b'm' | b'A'..=b'M' => byte.saturating_add(13),
@@ -51,5 +55,5 @@ pub(super) fn moved(text: &[u8], nest: &mut Nest<'_>) -> Result<(), Trouble> {
         other => *other,
     };
     let run: Vec<u8> = run.iter().map(back).collect();
-    in_plain(&run, true, nest)
+    in_plain(&run, true, nest).map(|_| ())
 }

@@ -9,6 +9,7 @@
 //! | `auth` | DKIM, SPF and ARC |
 //! | `hop` | a next hop that says what a test tells it to |
 //! | `marks` | marks before subjects |
+//! | `mail_servers` | Exim and Sendmail, with the samples of `deploy/` |
 //! | `milter` | every action, counted mails, killed gateways |
 //! | `miltertest` | scripts for miltertest: stages, flags, macros |
 //! | `olefy` | OLEFY/1.0 |
@@ -28,6 +29,7 @@ mod core;
 mod disarm;
 mod hop;
 mod host;
+mod mail_servers;
 mod marks;
 mod milter;
 mod miltertest;

@@ -28,6 +28,7 @@ const WORDS: &[&[u8]] = &[
     b"|",
     b"&#",
     b"_Assembly",
+    b"action=",
 ];
 
 impl Work<'_> {
@@ -191,6 +192,14 @@ fn formulas(outline: &Outline<'_>, edits: &mut Edits) {
         if name == "customUI" {
             if let Some(call) = outline.attribute(node, "onLoad") {
                 edits.delete(call.range);
+            }
+            continue;
+        }
+        // The button stays.
+        if matches!(name, "hlinkClick" | "hlinkHover" | "hlinkMouseOver") {
+            let action = outline.attribute(node, "action");
+            if action.is_some_and(|one| office_links::starts_program(&one.value)) {
+                edits.delete(node.whole());
             }
             continue;
         }
