@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::knowledge::{Knowledge, Language};
 use crate::text;
 
+use super::checkpoint::plan_of;
 use super::keep::{link_or_copy, list};
 use super::part::{PartSummary, errors, mark, reports, table};
 use super::read::shards;
@@ -115,7 +116,12 @@ fn pieces(folders: &[PathBuf]) -> Result<Vec<Piece>, OutputError> {
     let mut pieces = Vec::new();
     let mut first: BTreeMap<String, usize> = BTreeMap::new();
     for (folder, path) in folders.iter().enumerate() {
-        for shard in Results::open(path)?.shards() {
+        // Of more shares than there are shards some have none.
+        let own = match plan_of(path)? {
+            Some(_) => shards(path)?,
+            None => Results::open(path)?.shards().to_vec(),
+        };
+        for shard in &own {
             let Some(part) = PartSummary::read(path, shard)? else {
                 return Err(OutputError::Unfinished {
                     path: text::path(path),

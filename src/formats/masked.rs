@@ -24,6 +24,73 @@ pub fn program(data: &[u8]) -> Option<(Vec<u8>, String)> {
         .or_else(|| keyed(data))
 }
 
+/// Keys of one script that are tried.
+const KEYS: usize = 48;
+
+/// Longest text of a script that is looked through for keys.
+const SCRIPT: usize = 256 << 10;
+
+/// The keys that a script may combine bytes with: numbers behind a sign or word for exclusive or, numbers that are
+/// assigned, and its short strings; none where it combines nothing.
+pub fn keys(script: &[u8]) -> Vec<Vec<u8>> {
+    let text = script.get(..SCRIPT).unwrap_or(script).to_ascii_lowercase();
+    let mut found: Vec<Vec<u8>> = Vec::new();
+    let mut add = |key: Vec<u8>| {
+        if !key.is_empty() && found.len() < KEYS && !found.contains(&key) {
+            found.push(key);
+        }
+    };
+    let marks: [&[u8]; 2] = [b"^", b"xor"];
+    let behind = |mark: &'static [u8]| {
+        memchr::memmem::find_iter(&text, mark)
+            .take(KEYS)
+            .map(move |at| at.saturating_add(mark.len()))
+    };
+    let places: Vec<usize> = marks.into_iter().flat_map(behind).collect();
+    if places.is_empty() {
+        return Vec::new();
+    }
+    for at in places.into_iter().chain(behind(b"=")) {
+        if let Some(byte) = byte_at(&text, at).filter(|byte| *byte != 0) {
+            add(vec![byte]);
+        }
+    }
+    for quote in [b'"', b'\''] {
+        let strings = script.get(..SCRIPT).unwrap_or(script);
+        let strings = strings.split(|byte| *byte == quote).skip(1).step_by(2);
+        let short = strings.filter(|one| (1..=64).contains(&one.len()));
+        short.take(KEYS).for_each(|one| add(one.to_vec()));
+    }
+    found
+}
+
+/// The number that stands at a place of a text in lower case, behind blanks and signs of the language.
+fn byte_at(text: &[u8], at: usize) -> Option<u8> {
+    let rest = text.get(at..at.saturating_add(24).min(text.len()))?;
+    let rest = rest.trim_ascii_start();
+    let rest = rest.strip_prefix(b"=").unwrap_or(rest).trim_ascii_start();
+    let rest = rest.strip_prefix(b"(").unwrap_or(rest);
+    let hex = rest
+        .strip_prefix(b"0x")
+        .or_else(|| rest.strip_prefix(b"&h"));
+    let (digits, base) = hex.map_or((rest, 10), |digits| (digits, 16));
+    let digit = |byte: &&u8| char::from(**byte).is_digit(base);
+    let number: String = digits
+        .iter()
+        .take_while(digit)
+        .map(|one| char::from(*one))
+        .collect();
+    u8::from_str_radix(&number, base).ok()
+}
+
+/// Bytes without a key that is repeated over them.
+pub fn without(data: &[u8], key: &[u8]) -> Vec<u8> {
+    data.iter()
+        .zip(key.iter().cycle())
+        .map(|(byte, key)| byte ^ key)
+        .collect()
+}
+
 fn is_program(data: &[u8]) -> bool {
     data.starts_with(b"MZ") && pe::read(data).is_some()
 }
@@ -134,6 +201,18 @@ fn counted(shown: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_of_a_script_are_its_numbers_and_short_strings() {
+        let js = b"var k='k3Y!';for(;;)u[i]=d.charCodeAt(i) ^ 0x37;v^=k.charCodeAt(i)";
+        let found = keys(js);
+        assert!(found.contains(&vec![0x37]) && found.contains(&b"k3Y!".to_vec()));
+        assert!(keys(b"$b[$i] = $b[$i] -bxor 85").contains(&vec![85]));
+        assert!(keys(b"var k='k3y!', n = 55; plain()").is_empty());
+        assert!(keys(&b"^=1\"".repeat(100_000)).len() <= KEYS);
+        assert_eq!(without(&without(b"abc", b"xy"), b"xy"), b"abc");
+    }
+
     use crate::unpack::tests::pe;
 
     fn unmasked(data: &[u8]) -> bool {

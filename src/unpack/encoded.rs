@@ -197,7 +197,7 @@ impl Sink<'_, '_> {
 }
 
 /// What is worth a child: programs, containers, documents, scripts, pages. Certificates, pictures, fonts, plain text and data are not.
-fn counts(kind: Kind) -> bool {
+pub(super) fn counts(kind: Kind) -> bool {
     match kind.family() {
         Family::Executable
         | Family::Shortcut

@@ -261,6 +261,13 @@ fn shards_done_apart_are_those_of_one_run() {
     let run = folder.run(&["batch", "--merge", "one", "two", "three", "-o", "merged"]);
     assert_eq!(run.code, 1, "{run:?}");
     assert!(rows(&folder.path("merged")) == whole);
+    // Of more shares than there are shards some have none.
+    part("10000/10000", "none");
+    let run = folder.run(&[
+        "batch", "--merge", "one", "none", "two", "three", "-o", "more",
+    ]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(rows(&folder.path("more")) == whole);
     // Into one folder, one by a list.
     part("1/2", "shared");
     let odd: Vec<String> = (1..200).step_by(2).map(|n| n.to_string()).collect();
