@@ -73,7 +73,9 @@ fn ink(tag: &Tag, classes: &BTreeMap<&str, bool>) -> Option<bool> {
         return Some(dark);
     }
     let names = tag.attribute("class")?.split_ascii_whitespace();
-    names.filter_map(|name| classes.get(name).copied()).last()
+    names
+        .filter_map(|name| classes.get(name).copied())
+        .next_back()
 }
 
 #[derive(Default)]
