@@ -80,6 +80,14 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
             .iter()
             .for_each(|kind| unpack("disk", *kind, data))
     }),
+    ("picture_text", |data| {
+        unpack("picture_text", Kind::Png, data)
+    }),
+    ("virtual_disk", |data| {
+        [Kind::Vmdk, Kind::Qcow, Kind::Vdi]
+            .iter()
+            .for_each(|kind| unpack("virtual_disk", *kind, data))
+    }),
     ("doc", |data| unpack("doc", Kind::Doc, data)),
     ("ace", |data| unpack("ace", Kind::Ace, data)),
     ("alz", |data| {

@@ -26,6 +26,7 @@ pub(super) const ROW: Analyzer = Analyzer {
         Kind::Vhdx,
         Kind::Vmdk,
         Kind::Qcow,
+        Kind::Vdi,
         Kind::Dmg,
         Kind::Ntfs,
         Kind::Hfs,

@@ -62,7 +62,8 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         .parent()
         .is_some_and(|parent| KINDS.contains(&parent.kind));
     let what = artifact.kind.describe();
-    match deed(artifact, &look.knowledge.behaviour) {
+    let behaviour = &look.knowledge.behaviour;
+    match deed(artifact, behaviour).or_else(|| at_the_end(artifact, behaviour)) {
         Some((variant, shown)) => {
             findings.report(Found::new("script", &format!("{what}: {shown}")).variant(variant));
         }
@@ -113,6 +114,18 @@ fn is_of_its_host(look: &Look<'_>) -> bool {
             .ancestors()
             .any(|above| above.via == Some("script-block"));
     page && js || of_page || package || part || macros
+}
+
+/// The same of the end of a script that is longer than what is looked at: padding in front keeps nothing from running.
+fn at_the_end(artifact: &Artifact, behaviour: &Behaviours) -> Option<(&'static str, String)> {
+    /// An end that holds a loader.
+    const END: usize = 256 << 10;
+    if artifact.data.len() <= LONGEST {
+        return None;
+    }
+    let from = artifact.data.len().saturating_sub(END);
+    let end = Artifact::alone(artifact.kind, artifact.data.slice(from..));
+    deed(&end, behaviour)
 }
 
 /// What a script does, and the texts that show it.
@@ -457,6 +470,15 @@ mod tests {
             .into_iter()
             .map(|(_, severity)| severity)
             .collect()
+    }
+
+    #[test]
+    fn padding_in_front_keeps_no_script_from_being_judged() {
+        let padded = |line: &str, last: &str| [line.repeat(600_000), last.to_owned()].concat();
+        let run = "CreateObject(\"WScript.Shell\").Run \"calc\"\r\n";
+        assert_eq!(found(Kind::Vbs, &padded("' words\r\n", run)), ["critical"]);
+        let quiet = padded("' words\r\n", "MsgBox \"done\"\r\n");
+        assert_eq!(found(Kind::Vbs, &quiet), ["medium"]);
     }
 
     #[test]

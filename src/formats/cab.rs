@@ -18,6 +18,8 @@ pub struct Cabinet<'a> {
     pub files: Vec<File<'a>>,
     /// Bytes of application data before each block's data.
     pub block_reserve: usize,
+    /// The set it belongs to, and its number in that.
+    pub set: (u16, u16),
     /// What ended the reading of the file list early.
     pub cut: Option<String>,
 }
@@ -57,6 +59,32 @@ pub enum Place {
     Before,
     /// It goes on in the next cabinet; the folder here is the last.
     Behind,
+    /// Both: the folder here is the only one.
+    Through,
+}
+
+impl Place {
+    /// Whether it begins in the cabinet before.
+    pub fn begins_before(self) -> bool {
+        matches!(self, Self::Before | Self::Through)
+    }
+
+    /// Whether it goes on in the next cabinet.
+    pub fn goes_on(self) -> bool {
+        matches!(self, Self::Behind | Self::Through)
+    }
+}
+
+impl Cabinet<'_> {
+    /// Whether its first folder begins in the cabinet before.
+    pub fn is_continued(&self) -> bool {
+        self.files.iter().any(|file| file.place.begins_before())
+    }
+
+    /// Whether its last folder goes on in the next cabinet.
+    pub fn goes_on(&self) -> bool {
+        self.files.iter().any(|file| file.place.goes_on())
+    }
 }
 
 /// One file.
@@ -97,8 +125,11 @@ pub fn read(data: &[u8]) -> Result<Cabinet<'_>, Short> {
     let folders = reader.u16("number of folders")?;
     let files = reader.u16("number of files")?;
     let flags = reader.u16("flags")?;
-    reader.skip("set, number in the set", 4)?;
-    let mut cabinet = Cabinet::default();
+    let set = (reader.u16("set")?, reader.u16("number in the set")?);
+    let mut cabinet = Cabinet {
+        set,
+        ..Cabinet::default()
+    };
     let (mut header_reserve, mut folder_reserve) = (0, 0);
     if flags & RESERVE != 0 {
         header_reserve = reader.u16("reserve of the header")?;
@@ -140,7 +171,8 @@ fn file<'a>(reader: &mut Reader<'a>) -> Result<File<'a>, Short> {
     let size = reader.u32("size of a file")?;
     let offset = reader.u32("offset of a file")?;
     let place = match reader.u16("folder of a file")? {
-        0xfffd | 0xffff => Place::Before,
+        0xfffd => Place::Before,
+        0xffff => Place::Through,
         0xfffe => Place::Behind,
         folder => Place::Folder(usize::from(folder)),
     };

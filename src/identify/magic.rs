@@ -6,10 +6,10 @@
 use crate::bytes::{slice, u16_at, u32_at};
 use crate::model::Kind;
 
-use super::weak;
+use super::{rare, weak};
 
 /// One signature.
-struct Row {
+pub(super) struct Row {
     /// Where it stands, in bytes.
     at: usize,
     /// What stands there.
@@ -21,7 +21,7 @@ struct Row {
 }
 
 /// A signature long enough to be trusted alone.
-const fn row(at: usize, mark: &'static [u8], kind: Kind) -> Row {
+pub(super) const fn row(at: usize, mark: &'static [u8], kind: Kind) -> Row {
     Row {
         at,
         mark,
@@ -31,7 +31,12 @@ const fn row(at: usize, mark: &'static [u8], kind: Kind) -> Row {
 }
 
 /// A signature that needs more to be trusted.
-const fn weak(at: usize, mark: &'static [u8], kind: Kind, check: fn(&[u8]) -> bool) -> Row {
+pub(super) const fn weak(
+    at: usize,
+    mark: &'static [u8],
+    kind: Kind,
+    check: fn(&[u8]) -> bool,
+) -> Row {
     Row {
         at,
         mark,
@@ -44,7 +49,8 @@ const fn weak(at: usize, mark: &'static [u8], kind: Kind, check: fn(&[u8]) -> bo
 pub(super) fn identify(data: &[u8]) -> Option<Kind> {
     let fits =
         |row: &&Row| slice(data, row.at, row.mark.len()) == Some(row.mark) && (row.check)(data);
-    TABLE.iter().find(fits).map(|row| row.kind)
+    let mut rows = TABLE.iter().chain(rare::TABLE);
+    rows.find(fits).map(|row| row.kind)
 }
 
 #[rustfmt::skip]
@@ -141,13 +147,6 @@ const TABLE: &[Row] = &[
     row(257, b"ustar", Kind::Tar),
     weak(0, b"", Kind::Tar, weak::tar),
     weak(0, &[4, 0, 0, 0], Kind::Asar, crate::formats::asar::is_archive),
-    row(0, b"\x89LZO\0\r\n\x1a\n", Kind::RareArchive),
-    weak(0, b"LRZI", Kind::RareArchive, |data| matches!(data.get(4), Some(0))),
-    weak(0, b"RZIP", Kind::RareArchive, |data| matches!(data.get(4), Some(1 | 2))),
-    weak(0, b"zPQ", Kind::RareArchive, |data| matches!(data.get(3), Some(1 | 2))),
-    row(0, b"7kSt\xa0\x31\x83\xd3\x8c\xb2\x28\xb0\xd3zPQ", Kind::RareArchive),
-    row(0, b"ArC\x01", Kind::RareArchive),
-    row(0, b"ANDROID BACKUP\n", Kind::RareArchive),
     // One compressed stream.
     weak(0, &[0x1f, 0x8b], Kind::Gz, |data| data.len() >= 10),
     weak(0, b"BZh", Kind::Bz2, weak::bzip2),
@@ -172,20 +171,11 @@ const TABLE: &[Row] = &[
     row(0, b"QFI\xfb", Kind::Qcow),
     weak(0, b"hsqs", Kind::SquashFs, |data| matches!(u16_at(data, 28), Some(3 | 4))),
     weak(0, b"sqsh", Kind::SquashFs, |data| matches!(slice(data, 28, 2), Some([0, 3 | 4]))),
+    row(64, &[0x7f, 0x10, 0xda, 0xbe], Kind::Vdi),
+    row(0, b"WithoutFreeSpace", Kind::Vdi),
+    row(0, b"WithouFreSpacExt", Kind::Vdi),
+    weak(0, b"QED\0", Kind::Qcow, |data| u32_at(data, 4).is_some_and(|size| size.is_power_of_two() && size >= 4096)),
     row(0, b"encrcdsa", Kind::Dmg),
-    row(0, b"LUKS\xba\xbe", Kind::RareDisk),
-    row(3, b"-FVE-FS-", Kind::RareDisk),
-    row(0, b"-rom1fs-", Kind::RareDisk),
-    weak(0, b"XFSB", Kind::RareDisk, |data| matches!(slice(data, 4, 2), Some(&[0, 0]))),
-    weak(3, b"ReFS\0\0\0\0", Kind::RareDisk, |data| slice(data, 16, 4) == Some(b"FSRS")),
-    row(64, &[0x7f, 0x10, 0xda, 0xbe], Kind::RareDisk),
-    row(16, b"Compressed ROMFS", Kind::RareDisk),
-    // ext2 and its like: the mark, and a size of blocks and of groups that agree.
-    weak(1080, &[0x53, 0xef], Kind::RareDisk, |data| {
-        u32_at(data, 1048).is_some_and(|shift| shift <= 6)
-            && u32_at(data, 1024 + 32).is_some_and(|group| group > 0)
-            && u32_at(data, 1024 + 40).is_some_and(|inodes| inodes > 0)
-    }),
     // Images by older writers have their trailer in front.
     weak(0, b"koly\0\0\0\x04", Kind::Dmg, |data| slice(data, 8, 4) == Some(&[0, 0, 2, 0])),
     weak(32, b"NXSB", Kind::Apfs, |data| u32_at(data, 36).is_some_and(|size| (4096..=65536).contains(&size) && size.is_power_of_two())),

@@ -17,6 +17,7 @@ mod markup;
 mod office_xml;
 mod package;
 mod polyglot;
+mod rare;
 mod script;
 mod weak;
 mod words;

@@ -136,7 +136,7 @@ kinds! {
         Lz4 "lz4" "LZ4 data", Z "z" "compress data", Szdd "szdd" "SZDD data", Kwaj "kwaj" "KWAJ data", Lzip "lzip" "lzip data",
         Brotli "brotli" "brotli data";
     Disk: Iso "iso" "ISO 9660 image", Udf "udf" "UDF image", Img "img" "FAT image", Vhd "vhd" "virtual disk", Vhdx "vhdx" "virtual disk (VHDX)",
-        Vmdk "vmdk" "virtual disk (VMDK)", Qcow "qcow" "virtual disk (QCOW)", Dmg "dmg" "macOS disk image", Ntfs "ntfs" "NTFS image",
+        Vmdk "vmdk" "virtual disk (VMDK)", Qcow "qcow" "virtual disk (QCOW)", Vdi "vdi" "virtual disk (VirtualBox, Parallels)", Dmg "dmg" "macOS disk image", Ntfs "ntfs" "NTFS image",
         Hfs "hfs" "HFS image", Apfs "apfs" "APFS container",
         SquashFs "squashfs" "SquashFS image", RareDisk "rare-disk" "image of a rare file system or disk";
     Image: Png "png" "PNG picture", Jpg "jpg" "JPEG picture", Gif "gif" "GIF picture", Bmp "bmp" "bitmap", Tif "tif" "TIFF picture",

@@ -1,6 +1,7 @@
-//! Cabinets ([MS-CAB]): each folder is decoded once, its files are slices of it.
+//! Cabinets ([MS-CAB]): each folder is decoded once, its files are slices of it. A folder that goes on in other cabinets
+//! of the set is put together from those that lie beside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{Error, ErrorKind, Read};
 
 use bytes::Bytes;
@@ -16,6 +17,9 @@ use super::{Child, Nest, Payload};
 
 /// How many times the bytes of a folder its files may claim: above it they share bytes, as only bombs do.
 const OVERLAP: u64 = 4;
+
+/// Bytes of a block that goes on, at the most (CFDATA.cbData).
+const LARGEST: usize = 1 << 16;
 
 /// Pushes every file.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
@@ -33,13 +37,21 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
             .iter()
             .filter(|file| match file.place {
                 Place::Folder(folder) => folder == number,
-                Place::Before => number == 0,
+                Place::Before | Place::Through => number == 0,
                 Place::Behind => number == last,
             })
             .collect();
-        if !here.is_empty() {
-            open(data, &cabinet, folder, number, &here, &names, nest)?;
+        if here.is_empty() {
+            continue;
         }
+        let own = Piece {
+            data: data.clone(),
+            at: folder.start,
+            left: folder.blocks,
+            reserve: cabinet.block_reserve,
+        };
+        let stream = joined(&cabinet, number, own, nest);
+        open(stream, folder.method, number, &here, &names, nest)?;
     }
     for file in &cabinet.files {
         if matches!(file.place, Place::Folder(folder) if folder >= cabinet.folders.len()) {
@@ -57,18 +69,105 @@ fn name_of(file: &File<'_>) -> Name {
     }
 }
 
+/// The blocks of a folder in one cabinet.
+struct Piece {
+    data: Bytes,
+    at: usize,
+    left: u16,
+    reserve: usize,
+}
+
+/// A folder over all cabinets that it goes through.
+struct Stream {
+    pieces: VecDeque<Piece>,
+    /// Its first blocks are in a cabinet that is there, or it begins here.
+    has_start: bool,
+    /// It begins in another cabinet, from which its files come.
+    is_other: bool,
+    /// Its last blocks are there.
+    has_end: bool,
+}
+
+/// Cabinets of one set, at the most.
+const CABINETS: u16 = 256;
+
+/// Puts the folder of this number together with what the cabinets beside have of it.
+fn joined(cabinet: &Cabinet<'_>, number: usize, own: Piece, nest: &Nest<'_>) -> Stream {
+    let mut stream = Stream {
+        pieces: VecDeque::from([own]),
+        has_start: true,
+        is_other: false,
+        has_end: true,
+    };
+    let is_last = number.saturating_add(1) == cabinet.folders.len();
+    let mut goes_on = is_last && cabinet.goes_on();
+    let mut is_continued = number == 0 && cabinet.is_continued();
+    stream.is_other = is_continued;
+    if !goes_on && !is_continued {
+        return stream;
+    }
+    // By their numbers in the set; the names they have for each other are the sender's.
+    let beside: BTreeMap<u16, &Bytes> = nest
+        .beside()
+        .filter(|(_, data)| data.starts_with(b"MSCF"))
+        .filter_map(|(_, data)| Some((cab::read(data).ok()?.set, data)))
+        .filter(|((set, _), _)| *set == cabinet.set.0)
+        .map(|((_, number), data)| (number, data))
+        .collect();
+    let at = |number: Option<u16>| {
+        let data = *beside.get(&number?)?;
+        Some((data, cab::read(data).ok()?))
+    };
+    // Both end because numbers only rise or fall, and are bounded.
+    let mut before = cabinet.set.1.checked_sub(1);
+    while is_continued && stream.pieces.len() < usize::from(CABINETS) {
+        let Some((data, other)) = at(before) else {
+            break;
+        };
+        let Some(folder) = other.folders.last().filter(|_| other.goes_on()) else {
+            break;
+        };
+        stream.pieces.push_front(piece(data, &other, folder));
+        is_continued = other.folders.len() == 1 && other.is_continued();
+        before = before.and_then(|number| number.checked_sub(1));
+    }
+    let mut behind = cabinet.set.1.checked_add(1);
+    while goes_on && stream.pieces.len() < usize::from(CABINETS) {
+        let Some((data, other)) = at(behind) else {
+            break;
+        };
+        let Some(folder) = other.folders.first().filter(|_| other.is_continued()) else {
+            break;
+        };
+        stream.pieces.push_back(piece(data, &other, folder));
+        goes_on = other.folders.len() == 1 && other.goes_on();
+        behind = behind.and_then(|number| number.checked_add(1));
+    }
+    stream.has_start = !is_continued;
+    stream.has_end = !goes_on;
+    stream
+}
+
+fn piece(data: &Bytes, cabinet: &Cabinet<'_>, folder: &Folder) -> Piece {
+    Piece {
+        data: data.clone(),
+        at: folder.start,
+        left: folder.blocks,
+        reserve: cabinet.block_reserve,
+    }
+}
+
 /// Decodes a folder and pushes its files.
 fn open(
-    data: &Bytes,
-    cabinet: &Cabinet<'_>,
-    folder: &Folder,
+    stream: Stream,
+    method: Method,
     number: usize,
     files: &[&File<'_>],
     names: &BTreeMap<Vec<u8>, String>,
     nest: &mut Nest<'_>,
 ) -> Result<(), Trouble> {
     let place = format!("folder {number}");
-    let decoder = match folder.method {
+    let decoder = match method {
         Method::Stored => Decoder::Stored,
         Method::MsZip => Decoder::MsZip(Box::default()),
         Method::Lzx(window) => match 1u32.checked_shl(window.into()).and_then(lzx::Decoder::new) {
@@ -87,23 +186,29 @@ fn open(
             return Ok(());
         }
     };
+    let (is_other, has_start, has_end) = (stream.is_other, stream.has_start, stream.has_end);
+    let packed = stream.pieces.iter();
+    let packed = packed
+        .map(|piece| piece.data.len().saturating_sub(piece.at))
+        .sum();
     let mut blocks = Blocks {
-        data,
-        at: folder.start,
-        left: folder.blocks,
-        reserve: cabinet.block_reserve,
+        pieces: stream.pieces,
+        begun: None,
         decoder,
         waiting: Vec::new(),
         given: 0,
     };
     let needed = |file: &&File<'_>| u64::from(file.offset).saturating_add(u64::from(file.size));
     let needed = files.iter().map(needed).max().unwrap_or_default();
-    let packed = data.len().saturating_sub(folder.start);
     let decoded = nest.read(&mut blocks.by_ref().take(needed), packed, needed);
     let content = Bytes::from(decoded.data);
     let mut claimed = 0u64;
     for file in files {
         nest.tick()?;
+        // It is among the files of the cabinet in which it begins.
+        if is_other && has_start && file.place.begins_before() {
+            continue;
+        }
         claimed = claimed.saturating_add(u64::from(file.size));
         if claimed
             > length(content.len())
@@ -119,13 +224,12 @@ fn open(
             .saturating_add(index(u64::from(file.size)))
             .min(content.len());
         let missing = u64::from(file.size).saturating_sub(length(end.saturating_sub(start)));
-        match file.place {
-            Place::Before => nest.unread(0, format!("{shown}: begins in another cabinet")),
-            Place::Behind => nest.unread(0, format!("{shown}: goes on in another cabinet")),
-            Place::Folder(_) if missing > 0 => {
-                nest.unread(0, format!("{shown}: {missing} bytes are missing"));
-            }
-            Place::Folder(_) => {}
+        if file.place.begins_before() && !has_start {
+            nest.unread(0, format!("{shown}: begins in another cabinet"));
+        } else if file.place.goes_on() && !has_end {
+            nest.unread(0, format!("{shown}: goes on in another cabinet"));
+        } else if missing > 0 {
+            nest.unread(0, format!("{shown}: {missing} bytes are missing"));
         }
         if missing > 0 && start == end {
             continue;
@@ -150,32 +254,49 @@ enum Decoder {
 }
 
 /// The blocks of a folder as one stream.
-struct Blocks<'a> {
-    data: &'a [u8],
-    at: usize,
-    left: u16,
-    reserve: usize,
+struct Blocks {
+    pieces: VecDeque<Piece>,
+    /// The bytes of a block that goes on in the next cabinet.
+    begun: Option<Vec<u8>>,
     decoder: Decoder,
     waiting: Vec<u8>,
     given: usize,
 }
 
-impl Blocks<'_> {
+impl Blocks {
     fn fill(&mut self) -> std::io::Result<()> {
-        self.left = self.left.saturating_sub(1);
         let broken = |what: String| Error::new(ErrorKind::InvalidData, what);
-        let block = cab::block(self.data, self.at, self.reserve)
+        let has_next = self.pieces.len() > 1;
+        let Some(piece) = self.pieces.front_mut() else {
+            return Ok(());
+        };
+        piece.left = piece.left.saturating_sub(1);
+        let block = cab::block(&piece.data, piece.at, piece.reserve)
             .map_err(|short| broken(short.to_string()))?;
-        self.at = block.end;
+        piece.at = block.end;
         self.given = 0;
+        let begun = self.begun.take();
+        let whole;
+        let data = match begun {
+            Some(begun) => {
+                whole = [begun.as_slice(), block.data].concat();
+                whole.as_slice()
+            }
+            None => block.data,
+        };
         if block.size == 0 {
-            return Err(broken("a block goes on in another cabinet".to_owned()));
+            if !has_next || data.len() > LARGEST {
+                return Err(broken("a block goes on in another cabinet".to_owned()));
+            }
+            self.begun = Some(data.to_vec());
+            self.waiting.clear();
+            return Ok(());
         }
         self.waiting = match &mut self.decoder {
-            Decoder::Stored => block.data.to_vec(),
-            Decoder::MsZip(decoder) => decoder.block(block.data)?.to_vec(),
+            Decoder::Stored => data.to_vec(),
+            Decoder::MsZip(decoder) => decoder.block(data)?.to_vec(),
             Decoder::Lzx(decoder) => decoder
-                .block(block.data, usize::from(block.size))
+                .block(data, usize::from(block.size))
                 .map_err(|error| broken(error.to_string()))?
                 .to_vec(),
         };
@@ -190,14 +311,15 @@ impl Blocks<'_> {
     }
 }
 
-impl Read for Blocks<'_> {
+impl Read for Blocks {
     fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        // Ends because each turn takes one block.
+        // Ends because each turn takes one block or one piece.
         while self.given >= self.waiting.len() {
-            if self.left == 0 {
-                return Ok(0);
+            match self.pieces.front() {
+                None => return Ok(0),
+                Some(piece) if piece.left == 0 => drop(self.pieces.pop_front()),
+                Some(_) => self.fill()?,
             }
-            self.fill()?;
         }
         let rest = self.waiting.get(self.given..).unwrap_or_default();
         let len = rest.len().min(out.len());

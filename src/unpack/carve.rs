@@ -59,6 +59,13 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::Midi,
     Kind::Ttf,
     Kind::Woff,
+    // What no reader here opens: a program may lie in it as it is.
+    Kind::Apfs,
+    Kind::RareDisk,
+    Kind::RareArchive,
+    Kind::StuffIt,
+    Kind::Zoo,
+    Kind::Arc,
 ];
 
 /// First bytes of programs.

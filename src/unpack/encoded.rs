@@ -4,6 +4,8 @@
 //! cost nothing. Mails are left out: their parts are decoded by the reader of mails.
 
 mod disguised;
+mod layers;
+mod shifted;
 mod worth;
 
 use std::borrow::Cow;
@@ -174,6 +176,7 @@ impl Sink<'_, '_> {
     /// Pushes what a run decodes to, where it is something that counts; tells whether it was.
     fn offer(&mut self, decoded: Vec<u8>, at: Range<usize>) -> Result<bool, Trouble> {
         self.nest.tick()?;
+        let decoded = layers::off(decoded, self.nest)?;
         let identity = identify::identify(&decoded, self.nest.budget());
         if !counts(identity.kind) || is_chance(identity.kind, &decoded) {
             return Ok(false);
@@ -217,7 +220,7 @@ fn base64_runs(
             continue;
         }
         without_dashes(text, &mut pieces);
-        if shifted(text, &pieces, sink)? {
+        if shifted::run(text, &pieces, sink)? {
             continue;
         }
         forwards(text, &pieces, sink)?;
@@ -233,51 +236,6 @@ fn without_dashes(text: &[u8], pieces: &mut [Range<usize>]) {
         let run = text.get(first.clone()).unwrap_or_default();
         let dashes = run.iter().take_while(|byte| **byte == b'-').count();
         first.start = first.start.saturating_add(dashes);
-    }
-}
-
-/// `This program` as base64 writes it at each of the three places of a byte, as far as it is the same whatever stands
-/// around it; and the character of a group of four at which it starts.
-const STUBS: [(&[u8], usize); 3] = [
-    (b"VGhpcyBwcm9ncmFt", 0),
-    (b"RoaXMgcHJvZ3Jhb", 2),
-    (b"UaGlzIHByb2dyYW", 3),
-];
-
-/// Characters of a run in which the text of a program's stub stands, where the run starts with a program or nearly so.
-const STUB: usize = 600;
-
-/// A program that does not start where the run does: a few bytes or characters stand in front of it.
-fn shifted(text: &[u8], pieces: &[Range<usize>], sink: &mut Sink<'_, '_>) -> Result<bool, Trouble> {
-    let mut head = Vec::new();
-    for piece in pieces {
-        head.extend_from_slice(text.get(piece.clone()).unwrap_or_default());
-        if head.len() >= STUB {
-            break;
-        }
-    }
-    head.truncate(STUB);
-    let start = STUBS.iter().find_map(|(stub, within)| {
-        let at = memchr::memmem::find(&head, stub)?;
-        at.checked_sub(*within)?.checked_rem(4)
-    });
-    let Some(start) = start else {
-        return Ok(false);
-    };
-    let joined = join(text, pieces);
-    let decoded = base64::decode(joined.get(start..).unwrap_or_default()).data;
-    let near = decoded.get(..STUB).unwrap_or(&decoded);
-    // At the very front it is found as everything else is.
-    let program = memchr::memmem::find_iter(near, b"MZ")
-        .find(|at| identify::embedded_program(&decoded, *at).is_some());
-    match program {
-        None | Some(0) if start == 0 => Ok(false),
-        None => Ok(false),
-        Some(at) => {
-            let range = pieces.first().map_or(0, |piece| piece.start)
-                ..pieces.last().map_or(0, |piece| piece.end);
-            sink.offer(decoded.get(at..).unwrap_or_default().to_vec(), range)
-        }
     }
 }
 

@@ -47,6 +47,7 @@ mod onenote;
 mod pdf;
 mod pe;
 mod picture;
+mod picture_text;
 mod ppt;
 mod pst;
 mod rar;
@@ -62,6 +63,7 @@ mod tar;
 mod tnef;
 mod uuencoded;
 mod vba;
+mod virtual_disk;
 mod volumes;
 mod wim;
 mod workbook;
@@ -318,6 +320,21 @@ pub const UNPACKERS: &[Unpacker] = &[
         run: disk::run_vhd,
     },
     Unpacker {
+        name: "virtual_disk",
+        kinds: &[Kind::Vmdk],
+        run: virtual_disk::run_vmdk,
+    },
+    Unpacker {
+        name: "virtual_disk",
+        kinds: &[Kind::Qcow],
+        run: virtual_disk::run_qcow,
+    },
+    Unpacker {
+        name: "virtual_disk",
+        kinds: &[Kind::Vdi],
+        run: virtual_disk::run_vdi,
+    },
+    Unpacker {
         name: "dmg",
         kinds: &[Kind::Dmg],
         run: dmg::run,
@@ -462,6 +479,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         run: picture::run,
     },
     Unpacker {
+        name: "picture_text",
+        kinds: picture_text::KINDS,
+        run: picture_text::run,
+    },
+    Unpacker {
         name: "drawn_codes",
         kinds: drawn_codes::KINDS,
         run: drawn_codes::run,
@@ -564,7 +586,7 @@ const fn before_zip(kinds: &[Kind]) -> usize {
 #[rustfmt::skip]
 pub const UNSUPPORTED: &[Kind] = &[
     Kind::Arc, Kind::Zoo, Kind::StuffIt, Kind::Crx,
-    Kind::Vmdk, Kind::Qcow, Kind::Apfs, Kind::SquashFs, Kind::RareDisk, Kind::RareArchive, Kind::Dbx, Kind::Mdb, Kind::Accdb,
+    Kind::Apfs, Kind::SquashFs, Kind::RareDisk, Kind::RareArchive, Kind::Dbx, Kind::Mdb, Kind::Accdb,
 ];
 
 #[cfg(test)]

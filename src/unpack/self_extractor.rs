@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
+use memchr::memmem;
 
 use crate::bytes::{index, slice, u16_at, u32_at, u64_at};
 use crate::formats::{installshield, pe};
@@ -35,6 +36,10 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     let data = &artifact.data;
     let behind = pe::read(data).map_or(data.len(), |program| program.end);
     let files = behind..install_shield(artifact, behind, nest)?;
+    if is_inno(data, behind) {
+        let what = "Inno Setup installer".to_owned();
+        nest.note(Trouble::NoReader(what).into_fact(""));
+    }
     let mut next = 0usize;
     let Some(finder) = FINDER.as_ref() else {
         return Ok(());
@@ -71,6 +76,15 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         nest.push(Child::new(via, data.slice(range.clone())).at(range))?;
     }
     Ok(())
+}
+
+/// The head of the packed script of Inno Setup, or the table of where its parts lie, behind the program or in its
+/// resources.
+fn is_inno(data: &[u8], behind: usize) -> bool {
+    const TABLES: [&[u8]; 2] = [b"rDlPtS", b"nS5W7dT\x83\xaa\x1b\x0f\x6a"];
+    let tail = data.get(behind..).unwrap_or_default();
+    let has_head = memmem::find(tail, b"Inno Setup Setup Data (").is_some();
+    has_head || !tail.is_empty() && TABLES.iter().any(|mark| memmem::find(data, mark).is_some())
 }
 
 /// Pushes what a program of InstallShield has behind its end; gives the first byte behind it.

@@ -38,6 +38,7 @@ pub(crate) fn packing(content: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         ("a.txt.br", brotli.into_inner()),
         ("a.7z", sevenz("a.txt", content, None)),
         ("a.zip", crate::build::zip(&[("a.txt", content)])),
+        ("a.xar", xar(content)),
     ]
 }
 
@@ -263,6 +264,92 @@ fn cabinet(folders: &[(u16, &[u8], usize, &str)]) -> Vec<u8> {
 }
 
 /// A stored member with a level 0 header.
+/// Two cabinets of a set: a stored file that begins in the first and ends in the second, cut inside of a block.
+pub(crate) fn cab_set(name: &str, content: &[u8], cut: usize) -> [Vec<u8>; 2] {
+    let place = |at: usize, number: u8, folder: [u8; 2], part: &[u8], size: usize| {
+        let mut one = cabinet(&[(0, part, size, name)]);
+        // The length of the file, its folder, the flags and the number in the set.
+        one[44..48].copy_from_slice(&u32::try_from(content.len()).unwrap().to_le_bytes());
+        one[52..54].copy_from_slice(&folder);
+        one[30] = u8::from(at == 0) * 2 + u8::from(at == 1);
+        one[32] = 7;
+        one[34] = number;
+        // The name of the other cabinet and of its disk stand behind the head.
+        let names = b"x.cab\0\0";
+        let shift = u32::try_from(names.len()).unwrap();
+        for field in [8, 16, 36] {
+            let old = u32::from_le_bytes(one[field..field + 4].try_into().unwrap());
+            one[field..field + 4].copy_from_slice(&(old + shift).to_le_bytes());
+        }
+        one.splice(36..36, names.iter().copied());
+        one
+    };
+    [
+        place(0, 0, [0xfe, 0xff], &content[..cut], 0),
+        place(1, 1, [0xfd, 0xff], &content[cut..], content.len()),
+    ]
+}
+
+/// A cabinet of MSZIP blocks of zeros.
+pub(crate) fn cab_of_zeros(blocks: u16) -> Vec<u8> {
+    let mut encoder =
+        flate2::write::DeflateEncoder::new(b"CK".to_vec(), flate2::Compression::best());
+    encoder.write_all(&[0; 32768]).unwrap();
+    let packed = encoder.finish().unwrap();
+    let mut out = cabinet(&[(1, &packed, 32768, "a")]);
+    let block = out[out.len() - packed.len() - 8..].to_vec();
+    for _ in 1..blocks {
+        out.extend(&block);
+    }
+    out[40..42].copy_from_slice(&blocks.to_le_bytes());
+    out[44..48].copy_from_slice(&(u32::from(blocks) * 32768).to_le_bytes());
+    let len = u32::try_from(out.len()).unwrap();
+    out[8..12].copy_from_slice(&len.to_le_bytes());
+    out
+}
+
+/// A tar whose one file is a hole of so many bytes.
+pub(crate) fn tar_of_a_hole(size: u64) -> Vec<u8> {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::GNUSparse);
+    header.set_path("a").unwrap();
+    header.set_mode(0o644);
+    header.set_size(0);
+    let gnu = header.as_gnu_mut().unwrap();
+    gnu.sparse[0].offset[..11].copy_from_slice(format!("{size:011o}").as_bytes());
+    gnu.sparse[0].numbytes[..11].copy_from_slice(format!("{:011o}", 0).as_bytes());
+    gnu.realsize[..11].copy_from_slice(format!("{size:011o}").as_bytes());
+    header.set_cksum();
+    [header.as_bytes().as_slice(), &[0; 1024]].concat()
+}
+
+/// A xar of one packed file.
+pub(crate) fn xar(content: &[u8]) -> Vec<u8> {
+    let pack = |data: &[u8]| {
+        let mut encoder =
+            flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    };
+    let heap = pack(content);
+    let toc = format!(
+        "<?xml version=\"1.0\"?><xar><toc><file id=\"1\"><name>a.txt</name><type>file</type><data>\
+         <length>{}</length><offset>0</offset><size>{}</size>\
+         <encoding style=\"application/x-gzip\"/></data></file></toc></xar>",
+        heap.len(),
+        content.len()
+    );
+    let packed = pack(toc.as_bytes());
+    let long = |number: usize| u64::try_from(number).unwrap().to_be_bytes();
+    let mut out = b"xar!\0\x1c\0\x01".to_vec();
+    out.extend(long(packed.len()));
+    out.extend(long(toc.len()));
+    out.extend([0; 4]);
+    out.extend(packed);
+    out.extend(heap);
+    out
+}
+
 fn lzh(name: &[u8], content: &[u8]) -> Vec<u8> {
     let crc = content.iter().fold(0u16, |crc, byte| {
         (0..8).fold(crc ^ u16::from(*byte), |crc, _| match crc & 1 {

@@ -11,6 +11,7 @@ use crate::bench::{engine, scan};
 use crate::build;
 use crate::build_images::{MacFile, PACKINGS, Packing, hfs_plus, udif};
 use crate::containers::{files, has, holds, ran, written};
+use crate::support::Folder;
 
 fn scanned(name: &str, data: &[u8]) -> Report {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
@@ -245,5 +246,162 @@ fn hybrid_discs_show_the_files_of_every_file_system() {
         bare[32_768..40_960].fill(0);
         let report = scanned("old.img", &bare);
         holds(&report, "disk-file", &ascii, "HFS");
+    }
+}
+
+/// A volume of FAT with these files; none where the tools are not there.
+fn fat_volume() -> Option<(Folder, BTreeMap<String, Vec<u8>>)> {
+    let files = BTreeMap::from([
+        ("見積書.exe".to_owned(), build::program()),
+        ("text.txt".to_owned(), b"words of a text\n".repeat(9000)),
+    ]);
+    let folder = written(&files);
+    std::fs::write(folder.path("volume.img"), vec![0; 8 << 20]).unwrap();
+    if !ran(&folder, "mkfs.vfat", &["-F", "12", "volume.img"]) {
+        return None;
+    }
+    for name in files.keys() {
+        let copy = ["-i", "volume.img", &format!("in/{name}"), "::/"];
+        if !ran(&folder, "mcopy", &copy) {
+            return None;
+        }
+    }
+    Some((folder, files))
+}
+
+#[test]
+fn virtual_disks_of_every_maker_are_read_to_the_files() {
+    let Some((folder, files)) = fat_volume() else {
+        return;
+    };
+    for (disk, kind, options) in [
+        (
+            "two.qcow2",
+            "qcow",
+            &["-O", "qcow2", "-o", "compat=0.10"][..],
+        ),
+        ("three.qcow2", "qcow", &["-O", "qcow2"]),
+        ("packed.qcow2", "qcow", &["-O", "qcow2", "-c"]),
+        (
+            "zstd.qcow2",
+            "qcow",
+            &["-O", "qcow2", "-c", "-o", "compression_type=zstd"],
+        ),
+        ("one.qcow", "qcow", &["-O", "qcow"]),
+        ("a.qed", "qcow", &["-O", "qed"]),
+        ("a.vmdk", "vmdk", &["-O", "vmdk"]),
+        (
+            "stream.vmdk",
+            "vmdk",
+            &["-O", "vmdk", "-o", "subformat=streamOptimized"],
+        ),
+        ("a.vdi", "vdi", &["-O", "vdi"]),
+        ("a.hds", "vdi", &["-O", "parallels"]),
+    ] {
+        let arguments = [&["convert"], options, &["volume.img", disk]].concat();
+        if !ran(&folder, "qemu-img", &arguments) {
+            return;
+        }
+        let whole = std::fs::read(folder.path(disk)).unwrap();
+        let report = scanned(disk, &whole);
+        assert_eq!(report.artifacts[0].kind.as_str(), kind, "{disk}");
+        holds(&report, "disk-file", &files, disk);
+        let report = scanned(disk, &whole[..whole.len() / 2]);
+        assert!(!report.complete, "{disk}: {:?}", report.findings);
+    }
+}
+
+#[test]
+fn disks_of_several_files_are_put_together_where_all_of_them_are_there() {
+    let Some((folder, files)) = fat_volume() else {
+        return;
+    };
+    for (format, extent) in [
+        ("twoGbMaxExtentSparse", "a-s001.vmdk"),
+        ("monolithicFlat", "a-flat.vmdk"),
+    ] {
+        let option = format!("subformat={format}");
+        let arguments = [
+            "convert",
+            "-O",
+            "vmdk",
+            "-o",
+            &option,
+            "volume.img",
+            "a.vmdk",
+        ];
+        if !ran(&folder, "qemu-img", &arguments) {
+            return;
+        }
+        let text = std::fs::read(folder.path("a.vmdk")).unwrap();
+        let disk = std::fs::read(folder.path(extent)).unwrap();
+        let both = build::zip(&[("a.vmdk", &text), (extent, &disk)]);
+        holds(&scanned("a.zip", &both), "disk-file", &files, format);
+        let report = scanned("a.vmdk", &text);
+        assert!(
+            has(&report, "unsupported-container"),
+            "{:?}",
+            report.findings
+        );
+        let report = scanned(extent, &disk);
+        holds(&report, "disk-file", &files, extent);
+    }
+}
+
+#[test]
+fn disks_that_build_on_another_and_locked_ones_are_told() {
+    let Some((folder, _)) = fat_volume() else {
+        return;
+    };
+    for (disk, format) in [("b.qcow2", "qcow2"), ("b.vmdk", "vmdk"), ("b.qed", "qed")] {
+        let arguments = [
+            "create",
+            "-f",
+            format,
+            "-b",
+            "volume.img",
+            "-F",
+            "raw",
+            disk,
+        ];
+        let based: &[&str] = &["convert", "-O", "vmdk", "volume.img", "base.vmdk"];
+        let vmdk = [
+            "create",
+            "-f",
+            "vmdk",
+            "-b",
+            "base.vmdk",
+            "-F",
+            "vmdk",
+            disk,
+        ];
+        let made = match format {
+            "vmdk" => ran(&folder, "qemu-img", based) && ran(&folder, "qemu-img", &vmdk),
+            _ => ran(&folder, "qemu-img", &arguments),
+        };
+        if !made {
+            return;
+        }
+        let report = scanned(disk, &std::fs::read(folder.path(disk)).unwrap());
+        assert!(
+            has(&report, "unsupported-container"),
+            "{disk}: {:?}",
+            report.findings
+        );
+    }
+    let arguments = [
+        "create",
+        "-f",
+        "qcow2",
+        "--object",
+        "secret,id=s,data=secret",
+        "-o",
+        "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10",
+        "l.qcow2",
+        "1M",
+    ];
+    if ran(&folder, "qemu-img", &arguments) {
+        let report = scanned("l.qcow2", &std::fs::read(folder.path("l.qcow2")).unwrap());
+        assert!(has(&report, "encrypted-archive"), "{:?}", report.findings);
     }
 }

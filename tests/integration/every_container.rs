@@ -12,6 +12,8 @@ use crate::bench::{engine, scan};
 use crate::build_archives;
 use crate::build_images::{self, MacFile, Packing};
 use crate::clamav_testfiles;
+use crate::containers::ran;
+use crate::support::Folder;
 
 /// Bytes within which a format may not be known yet.
 const HEAD: usize = 128;
@@ -161,7 +163,61 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
     let footer = disk[..512].to_vec();
     disk.extend(footer);
     all.push(("a.vhd", disk));
+    all.push(("a.cab", build_archives::cab_of_zeros(3072)));
+    all.push(("a.tar", build_archives::tar_of_a_hole(96 << 20)));
+    // Every block of the disk is the same one.
+    let word = |number: u32| number.to_le_bytes();
+    let mut disk = b"WithoutFreeSpace".to_vec();
+    for number in [2, 1, 1, 128, 1536, 1536 * 128, 0] {
+        disk.extend(word(number));
+    }
+    disk.resize(64, 0);
+    disk.extend([16, 0, 0, 0].repeat(1536));
+    disk.resize(8192 + 65536, 7);
+    all.push(("a.hds", disk));
+    let mut disk = b"KDMV".to_vec();
+    for number in [1, 3, 1536 * 128, 0, 128, 0, 0, 0, 0, 0, 2048, 0, 0, 1] {
+        disk.extend(word(number));
+    }
+    disk.resize(512, 0);
+    disk.extend(word(2));
+    disk.resize(1024, 0);
+    disk.extend([32, 0, 0, 0].repeat(2048));
+    disk.resize(16384 + 65536, 7);
+    all.push(("a.vmdk", disk));
+    all.extend(windows_image());
     all
+}
+
+/// A Windows image of zeros, where the tool is there that writes them.
+fn windows_image() -> Option<(&'static str, Vec<u8>)> {
+    let folder = Folder::new();
+    folder.file("in/a", vec![0; 96 << 20]);
+    let arguments = ["capture", "in", "a.wim", "--compress=LZX"];
+    let made = ran(&folder, "wimlib-imagex", &arguments);
+    made.then(|| ("a.wim", std::fs::read(folder.path("a.wim")).unwrap()))
+}
+
+#[test]
+fn a_cabinet_that_goes_on_in_another_is_read_where_both_are_there() {
+    let content = content();
+    let [first, second] = build_archives::cab_set("見積書.txt", &content, 1234);
+    let both = crate::build::zip(&[("any.cab", &first), ("other.cab", &second)]);
+    let report = scanned("a.zip", &both);
+    assert!(holds(&report, &content), "{:?}", report.findings);
+    assert!(report.complete, "{:?}", report.findings);
+    for (name, one) in [("any.cab", &first), ("other.cab", &second)] {
+        let report = scanned(name, one);
+        assert!(!report.complete, "{:?}", report.findings);
+    }
+    // Of another set.
+    let mut stray = second;
+    stray[32] = 8;
+    let report = scanned(
+        "a.zip",
+        &crate::build::zip(&[("a.cab", &first), ("b.cab", &stray)]),
+    );
+    assert!(!report.complete, "{:?}", report.findings);
 }
 
 #[test]

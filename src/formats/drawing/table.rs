@@ -1,5 +1,7 @@
 //! Tables of a web page whose cells are the modules of a code: coloured cells (HTML Standard, 4.9; `bgcolor` and styles).
 
+use std::collections::BTreeMap;
+
 use super::{Drawing, css_dark, property};
 use crate::formats::html::{self, Tag};
 
@@ -19,14 +21,16 @@ const WIDEST: usize = 400;
 pub fn drawings(source: &str) -> Vec<Drawing> {
     let mut found = Vec::new();
     let mut table = Table::default();
+    let classes = classes(source);
+    let ink = |tag: &Tag| ink(tag, &classes);
     for tag in html::tags(source, TAGS) {
         match tag.name.as_str() {
             "table" => {
                 found.extend(std::mem::take(&mut table).drawn());
                 table.dark = ink(&tag);
             }
-            "tr" => table.row(&tag),
-            "td" | "th" => table.cell(&tag),
+            "tr" => table.row(ink(&tag)),
+            "td" | "th" => table.cell(&tag, ink(&tag)),
             _ => {}
         }
         if found.len() >= TABLES {
@@ -37,12 +41,41 @@ pub fn drawings(source: &str) -> Vec<Drawing> {
     found
 }
 
+const BACKGROUND: &[&str] = &["background-color", "background"];
+
+/// Rules of style sheets that are read.
+const RULES: usize = 1024;
+
+/// Which classes have a background, and whether it is dark: rules of one class (CSS Syntax 3, 5.4.3; Selectors 4, 6.6).
+fn classes(source: &str) -> BTreeMap<&str, bool> {
+    let mut found = BTreeMap::new();
+    let rules = source.split('{').zip(source.split('{').skip(1));
+    for (before, behind) in rules.take(RULES) {
+        let selectors = before.rsplit(['}', '>', ';']).next().unwrap_or_default();
+        let body = behind.split('}').next().unwrap_or_default();
+        let Some(dark) = property(body, BACKGROUND).and_then(css_dark) else {
+            continue;
+        };
+        for selector in selectors.split(',') {
+            if let Some((_, class)) = selector.trim().rsplit_once('.') {
+                found.insert(class, dark);
+            }
+        }
+    }
+    found
+}
+
 /// Whether an element's background is dark.
-fn ink(tag: &Tag) -> Option<bool> {
+fn ink(tag: &Tag, classes: &BTreeMap<&str, bool>) -> Option<bool> {
     let style = tag.attribute("style").unwrap_or_default();
-    let colour = property(style, &["background-color", "background"])
-        .or_else(|| tag.attribute("bgcolor"))?;
-    css_dark(colour)
+    let colour = property(style, BACKGROUND).or_else(|| tag.attribute("bgcolor"));
+    if let Some(dark) = colour.and_then(css_dark) {
+        return Some(dark);
+    }
+    let names = tag.attribute("class")?.split_ascii_whitespace();
+    names
+        .filter_map(|name| classes.get(name).copied())
+        .next_back()
 }
 
 #[derive(Default)]
@@ -58,18 +91,18 @@ struct Table {
 }
 
 impl Table {
-    fn row(&mut self, tag: &Tag) {
+    fn row(&mut self, dark: Option<bool>) {
         self.rows = self.rows.saturating_add(1);
         self.column = 0;
-        self.row_dark = ink(tag);
+        self.row_dark = dark;
     }
 
-    fn cell(&mut self, tag: &Tag) {
+    fn cell(&mut self, tag: &Tag, own: Option<bool>) {
         let span = tag
             .attribute("colspan")
             .and_then(|value| value.trim().parse().ok());
         let span: usize = span.unwrap_or(1).clamp(1, WIDEST);
-        if let Some(dark) = ink(tag).or(self.row_dark).or(self.dark) {
+        if let Some(dark) = own.or(self.row_dark).or(self.dark) {
             self.coloured = self.coloured.saturating_add(1);
             for one in self.column..self.column.saturating_add(span) {
                 let corner = (super::middle(one), super::middle(self.rows));
@@ -118,5 +151,16 @@ mod tests {
         };
         assert_eq!(of(attribute), [SAYS]);
         assert!(of(|_| "<td>1</td>".to_owned()).is_empty());
+        let sheet = "<style>td.b, .c { background:#000 } .w{background-color:#fff}</style>";
+        let page = |dark: &str, light: &str| {
+            let row = |row: &str| row.replace('#', dark).replace('.', light);
+            let rows = CODE.lines().map(|line| format!("<tr>{}</tr>", row(line)));
+            let rows: String = rows.collect();
+            format!("{sheet}<table>{rows}</table>")
+        };
+        let read_all = |page: &str| drawings(page).iter().flat_map(read).collect::<Vec<_>>();
+        assert_eq!(read_all(&page("<td class=b>", "<td class=w>")), [SAYS]);
+        assert_eq!(read_all(&page("<td class='x c'>", "<td class=w>")), [SAYS]);
+        assert!(read_all(&page("<td class=x>", "<td class=y>")).is_empty());
     }
 }

@@ -189,3 +189,44 @@ fn two_bytes_among_numbers_make_no_compressed_file() {
     assert_eq!(kinds(&numbers(8, 0xc0)), []);
     assert_eq!(kinds(&numbers(70, 0)), []);
 }
+
+#[test]
+fn programs_under_several_layers_are_decoded_and_ordinary_runs_are_not() {
+    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut packer, &pe()).unwrap();
+    let packed = packer.finish().unwrap();
+    let twice = encode(encode(&pe()).as_bytes());
+    let thrice = encode(twice.as_bytes());
+    for text in [
+        twice.clone(),
+        thrice,
+        encode(&packed),
+        encode(encode(&packed).as_bytes()),
+    ] {
+        let (children, _) = opened("encoded", text.as_bytes());
+        assert_eq!(children.len(), 1);
+        assert_eq!(children[0].data, pe());
+    }
+    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut packer, &b"words and words and numbers ".repeat(40)).unwrap();
+    assert_eq!(kinds(&encode(&packer.finish().unwrap())), []);
+    assert_eq!(kinds(&encode(encode(&[7; 900]).as_bytes())), []);
+}
+
+#[test]
+fn a_program_written_as_a_certificate_ends_where_it_does() {
+    let text = format!(
+        "-----BEGIN CERTIFICATE-----\r\n{}\r\n-----END CERTIFICATE-----\r\n",
+        lines(
+            &encode(&[pe(), vec![0; (4 - pe().len() % 3) % 3]].concat()),
+            64,
+            "\r\n"
+        )
+    );
+    let (children, _) = opened("encoded", text.as_bytes());
+    assert!(
+        children[0].data.len() <= pe().len() + 2,
+        "{}",
+        children[0].data.len()
+    );
+}

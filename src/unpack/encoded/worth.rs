@@ -60,6 +60,10 @@ pub(super) fn promising(head: &[u8]) -> bool {
     if MARKS.iter().any(|mark| head.starts_with(mark)) {
         return true;
     }
+    // The head of a zlib stream with the window that everybody takes.
+    if matches!(head, [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..]) {
+        return true;
+    }
     // Text, of one or two bytes a character: a script or a page.
     let plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
     let pairs = head.as_chunks::<2>().0;
