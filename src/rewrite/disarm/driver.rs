@@ -15,7 +15,7 @@ use super::archive;
 use super::holder::Holder;
 use super::{DISARMERS, Disarmer, FindingId, Job, Refusal, Removed, ooxml};
 use crate::limits::Budget;
-use crate::model::{Artifact, Finding, Id, Kind, Report};
+use crate::model::{Artifact, Fact, Finding, Id, Kind, Report};
 use crate::rewrite::mail;
 
 /// Whether a file that is not disarmed may be replaced by a notice, in a mail or an archive.
@@ -322,13 +322,18 @@ impl<'a, 't> Driver<'a, 't> {
 
     /// Lets the disarmer of an artifact take out what it has to.
     fn disarm_one(&mut self, at: usize, artifact: &Artifact, data: &Bytes) -> Result<(), Refusal> {
+        let controls = |state: &State| state.pending.contains_key("activex-control");
+        let bare = self.states.get(at).is_some_and(controls) && self.has_only_empty_projects(at);
         let Some(state) = self.states.get_mut(at) else {
             return Ok(());
         };
         if state.pending.is_empty() || state.gone {
             return Ok(());
         }
-        let remove: BTreeSet<FindingId> = state.pending.keys().cloned().collect();
+        let mut remove: BTreeSet<FindingId> = state.pending.keys().cloned().collect();
+        if bare {
+            remove.insert(FindingId::Borrowed("vba-macro"));
+        }
         let pending = state.pending.clone();
         state.below.extend(pending);
         let Some(row) = disarmer(artifact.kind) else {
@@ -549,6 +554,33 @@ impl<'a, 't> Driver<'a, 't> {
             Err(mail::Refused::Limit(halt)) => Err(Refusal::Limit(halt)),
             Err(refused) => Err(Refusal::Broken(refused.to_string())),
         }
+    }
+
+    /// Whether an artifact has macro projects, none of them with code: controls bring those along, and nothing needs
+    /// them any longer.
+    fn has_only_empty_projects(&self, at: usize) -> bool {
+        let findings = &self.task.report.findings;
+        if findings
+            .iter()
+            .any(|finding| finding.id.starts_with("vba-"))
+        {
+            return false;
+        }
+        let mut projects = 0usize;
+        let mut waiting = vec![at];
+        // Ends because a tree has no loops.
+        while let Some(at) = waiting.pop() {
+            let facts = self.tree.get(at).map(|artifact| artifact.facts.as_slice());
+            for fact in facts.unwrap_or_default() {
+                match fact {
+                    Fact::VbaStorage { with_code: 0, .. } => projects = projects.saturating_add(1),
+                    Fact::VbaStorage { .. } => return false,
+                    _ => {}
+                }
+            }
+            waiting.extend(self.children.get(at).into_iter().flatten());
+        }
+        projects > 0
     }
 
     /// What was taken out of an artifact and of what is in it.
