@@ -80,6 +80,20 @@ fn key_len(document: &Document<'_>, dict: &Dict) -> usize {
     }
 }
 
+/// Lengths of the key in bytes that a file may mean, the likeliest first: where a crypt filter says RC4, writers differ
+/// about whether its length counts and in which unit (7.6.6.2, table 25), and readers take what fits.
+fn key_lens(document: &Document<'_>, dict: &Dict) -> Vec<usize> {
+    let mut lens = vec![key_len(document, dict)];
+    if number(document, dict, "V") < 4 || ciphers(document, dict).1 != Cipher::Rc4 {
+        return lens;
+    }
+    let bits = number(document, dict, "Length");
+    if let Ok(len @ 5..16) = usize::try_from(bits / 8) {
+        lens.push(len);
+    }
+    lens
+}
+
 /// The ciphers of strings and of streams.
 fn ciphers(document: &Document<'_>, dict: &Dict) -> (Cipher, Cipher) {
     if number(document, dict, "V") < 4 {
@@ -130,13 +144,15 @@ impl Security {
                 let owner = bytes(document, dict, "O");
                 let permissions = number(document, dict, "P");
                 let permissions = permissions.to_le_bytes();
-                let len = key_len(document, dict);
                 let hide = revision >= 4 && !metadata;
                 let owner = owner.get(..32).unwrap_or(&owner);
-                let words = [padded(password), of_owner(password, owner, revision, len)];
-                let keys = words.iter().map(|word| {
+                let words = key_lens(document, dict).into_iter().flat_map(|len| {
+                    let words = [padded(password), of_owner(password, owner, revision, len)];
+                    words.map(|word| (len, word))
+                });
+                let keys = words.map(|(len, word)| {
                     let parts: [&[u8]; 5] = [
-                        word,
+                        &word,
                         owner,
                         permissions.get(..4).unwrap_or_default(),
                         id,

@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use super::asked::{Asked, COMMANDS, Log, MACROS, OBJECTS, OUTSIDE, PACKAGES, PROGRAMS, SHEETS};
+use super::compound::leads_outside;
 use super::members::{self, Packed};
 use super::ooxml::objects;
-use super::outline::{Edits, Outline, Source};
+use super::outline::{Edits, Node, Outline, Source};
 use super::{Disarmed, Disarmer, FindingId, Job, Refusal};
 use crate::formats::base64;
 use crate::formats::ole::is_compound;
@@ -55,6 +56,15 @@ const OBJECT_ELEMENTS: &[&str] = &["object-ole", "applet", "plugin", "floating-f
 /// Elements of conversations with other programs (part 3, 14.6).
 const EXCHANGE: &[&str] = &["dde-links", "dde-connection-decls", "dde-source"];
 
+/// Elements that fetch what they show from elsewhere (part 3, 10.4.6.2, 5.4.2, 9.3.1, 9.3.2): what was fetched last
+/// stands in the document.
+const SOURCES: &[&str] = &[
+    "object",
+    "section-source",
+    "table-source",
+    "cell-range-source",
+];
+
 /// Beginnings of addresses that call a macro.
 const SCRIPT_ADDRESSES: &[&str] = &["vnd.sun.star.script:", "macro:", "script:", "javascript:"];
 
@@ -67,6 +77,7 @@ struct Wanted {
     macros: Option<FindingId>,
     objects: Option<FindingId>,
     exchange: Option<FindingId>,
+    links: Option<FindingId>,
 }
 
 fn once(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
@@ -75,6 +86,7 @@ fn once(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
         macros: asked.first(&[OWN, COMMANDS]),
         objects: asked.first(&[PACKAGES, PROGRAMS, OBJECTS, MACROS, SHEETS, OUTSIDE]),
         exchange: asked.one("dde-link"),
+        links: asked.one("external-object-link"),
     };
     let mut log = Log::default();
     if job.kind == Kind::FlatOdf {
@@ -279,7 +291,7 @@ fn edited(
     let Some(source) = Source::read(content) else {
         return Ok(None);
     };
-    if !names_any(&source.text) {
+    if wanted.links.is_none() && !names_any(&source.text) {
         return Ok(None);
     }
     let outline = Outline::read(&source.text, budget)?;
@@ -293,6 +305,10 @@ fn edited(
             name if CALLS.contains(&name) => &wanted.macros,
             name if OBJECT_ELEMENTS.contains(&name) => &wanted.objects,
             name if EXCHANGE.contains(&name) => &wanted.exchange,
+            name if SOURCES.contains(&name) && fetches(&outline, node, leads_outside) => {
+                &wanted.links
+            }
+            "image" if fetches(&outline, node, is_share) => &wanted.links,
             "binary-data" if holds_file(outline.inside(node), budget) => &wanted.objects,
             _ => &None,
         };
@@ -334,6 +350,22 @@ fn names_any(text: &str) -> bool {
     ]
     .iter()
     .any(|word| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some())
+}
+
+/// Whether an element names an address of this kind.
+fn fetches(outline: &Outline<'_>, node: &Node, kind: impl Fn(&str) -> bool) -> bool {
+    let address = outline.attribute(node, "href");
+    address.is_some_and(|address| kind(&address.value))
+}
+
+/// Whether an address is one of a file server, at which Windows signs in.
+fn is_share(address: &str) -> bool {
+    let address = address.trim_start().to_ascii_lowercase();
+    let server = address.strip_prefix("file:").unwrap_or(&address);
+    let behind = server.trim_start_matches(['/', '\\']);
+    let slashes = server.len().saturating_sub(behind.len());
+    // `file:///c:/a` is a file of this computer, `file:////server/a` is not.
+    slashes == 2 || slashes > 3
 }
 
 fn calls(address: &str) -> bool {
@@ -425,5 +457,24 @@ mod tests {
         let locked = packed(&[("META-INF/manifest.xml", "<m:encryption-data/>")]);
         let refused = run_on(&ROW, Kind::Odt, &locked, &["odf-macro"]);
         assert_eq!(refused.unwrap_err(), Refusal::Locked);
+    }
+
+    #[test]
+    fn what_is_fetched_from_elsewhere_goes_and_what_was_fetched_stays() {
+        let text =
+            |inside: &str| format!("<text:section>{inside}<text:p>a</text:p></text:section>");
+        let inside = "<text:section-source xlink:href=\"http://a.example/x.odt\"/><draw:image xlink:href=\"file:////h/s/a.png\"/>";
+        let stays = "<draw:object xlink:href=\"./Object 1\"/><draw:image xlink:href=\"Pictures/a.png\"/><draw:image xlink:href=\"http://a.example/a.png\"/>";
+        let content = text(&format!("{inside}{stays}"));
+        let data = packed(&[("content.xml", &content)]);
+        let made = run_on(&ROW, Kind::Odt, &data, &["external-object-link"]).unwrap();
+        assert_eq!(made.removed.len(), 2, "{:?}", made.removed);
+        let budget = Budget::new(Limits::default(), None);
+        let mut members = members::read(&made.data, &budget).unwrap();
+        let mut account = members::account(&made.data);
+        let left = members[0].content(&budget, &mut account).unwrap();
+        assert_eq!(String::from_utf8_lossy(&left), text(stays));
+        assert!(is_share("\\\\h\\s") && is_share("//h/s") && is_share("file://h/s"));
+        assert!(!is_share("file:///c:/a.png") && !is_share("http://a.example/"));
     }
 }
