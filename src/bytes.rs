@@ -199,6 +199,21 @@ pub fn u64_at(data: &[u8], at: usize) -> Option<u64> {
     slice(data, at, 8)?.try_into().ok().map(u64::from_le_bytes)
 }
 
+/// The big-endian 16-bit number at `at`.
+pub fn be16_at(data: &[u8], at: usize) -> Option<u16> {
+    slice(data, at, 2)?.try_into().ok().map(u16::from_be_bytes)
+}
+
+/// The big-endian 32-bit number at `at`.
+pub fn be32_at(data: &[u8], at: usize) -> Option<u32> {
+    slice(data, at, 4)?.try_into().ok().map(u32::from_be_bytes)
+}
+
+/// The big-endian 64-bit number at `at`.
+pub fn be64_at(data: &[u8], at: usize) -> Option<u64> {
+    slice(data, at, 8)?.try_into().ok().map(u64::from_be_bytes)
+}
+
 /// A length or offset of a file as an index; more than this machine can address saturates and so reads as "not there".
 pub fn index(number: impl TryInto<usize>) -> usize {
     number.try_into().unwrap_or(usize::MAX)

@@ -5,7 +5,7 @@
 
 use std::io::Read;
 
-use crate::bytes::{index, length, slice};
+use crate::bytes::{be32_at, be64_at, index, length, slice};
 
 use super::{base64, lzfse, xml};
 
@@ -55,14 +55,6 @@ pub struct Chunk {
     len: u64,
 }
 
-fn be32(data: &[u8], at: usize) -> Option<u32> {
-    slice(data, at, 4)?.try_into().ok().map(u32::from_be_bytes)
-}
-
-fn be64(data: &[u8], at: usize) -> Option<u64> {
-    slice(data, at, 8)?.try_into().ok().map(u64::from_be_bytes)
-}
-
 /// Reads the tables; none where there is no trailer.
 pub fn read(data: &[u8]) -> Option<Image> {
     let end = data.len().checked_sub(TRAILER)?;
@@ -71,11 +63,14 @@ pub fn read(data: &[u8]) -> Option<Image> {
         .into_iter()
         .find_map(|at| slice(data, at, TRAILER).filter(|trailer| trailer.starts_with(b"koly")))?;
     let mut image = Image::default();
-    if be32(trailer, 0x3c).is_some_and(|segments| segments > 1) {
+    if be32_at(trailer, 0x3c).is_some_and(|segments| segments > 1) {
         image.unread.push("one of several segments".to_owned());
     }
-    let fork = be64(trailer, 0x18)?;
-    let (at, len) = (index(be64(trailer, 0xd8)?), index(be64(trailer, 0xe0)?));
+    let fork = be64_at(trailer, 0x18)?;
+    let (at, len) = (
+        index(be64_at(trailer, 0xd8)?),
+        index(be64_at(trailer, 0xe0)?),
+    );
     let Some(list) = slice(data, at, len).filter(|list| !list.is_empty()) else {
         image
             .unread
@@ -140,12 +135,12 @@ fn part(table: &[u8], fork: u64) -> Option<Vec<Chunk>> {
     if !table.starts_with(b"mish") {
         return None;
     }
-    let base = be64(table, 24)?.saturating_add(fork);
-    let count = index(be32(table, 200)?);
+    let base = be64_at(table, 24)?.saturating_add(fork);
+    let count = index(be32_at(table, 200)?);
     let entries = table.get(TABLE..)?;
     let mut chunks = Vec::new();
     for entry in entries.chunks_exact(CHUNK).take(count) {
-        let method = be32(entry, 0)?;
+        let method = be32_at(entry, 0)?;
         match method {
             END => return Some(chunks),
             COMMENT => continue,
@@ -153,10 +148,10 @@ fn part(table: &[u8], fork: u64) -> Option<Vec<Chunk>> {
         }
         chunks.push(Chunk {
             method,
-            start: be64(entry, 8)?.saturating_mul(SECTOR),
-            size: be64(entry, 16)?.saturating_mul(SECTOR),
-            at: be64(entry, 24)?.saturating_add(base),
-            len: be64(entry, 32)?,
+            start: be64_at(entry, 8)?.saturating_mul(SECTOR),
+            size: be64_at(entry, 16)?.saturating_mul(SECTOR),
+            at: be64_at(entry, 24)?.saturating_add(base),
+            len: be64_at(entry, 32)?,
         });
     }
     (entries.len() / CHUNK >= count).then_some(chunks)

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::bytes::{index, length, slice};
+use crate::bytes::{be16_at, be32_at, be64_at, index, length, slice};
 use crate::limits::{Budget, Halt};
 
 use super::disk::{ENTRIES, File, Listing, PATH, Path, cut};
@@ -114,27 +114,27 @@ impl Layout {
         let header = slice(data, at, 512)?;
         match header.first_chunk::<2>()? {
             b"H+" | b"HX" => {
-                let block = index(be32(header, 40)?);
-                (matches!(be16(header, 2)?, 4 | 5) && block.is_power_of_two() && block >= 512).then(
-                    || Self {
+                let block = index(be32_at(header, 40)?);
+                (matches!(be16_at(header, 2)?, 4 | 5) && block.is_power_of_two() && block >= 512)
+                    .then(|| Self {
                         is_plus: true,
                         start: base,
                         block,
                         extents: plus_fork(header, 192),
                         catalog: plus_fork(header, 272),
                         attributes: Some(plus_fork(header, 352)),
-                    },
-                )
+                    })
             }
             b"BD" => {
-                let block = index(be32(header, 20)?);
-                let start = base.checked_add(usize::from(be16(header, 28)?).checked_mul(512)?)?;
+                let block = index(be32_at(header, 20)?);
+                let start =
+                    base.checked_add(usize::from(be16_at(header, 28)?).checked_mul(512)?)?;
                 if block == 0 || !block.is_multiple_of(512) {
                     return None;
                 }
                 // A volume of the newer form, wrapped.
                 if slice(header, 124, 2)? == b"H+" {
-                    let first = usize::from(be16(header, 126)?).checked_mul(block)?;
+                    let first = usize::from(be16_at(header, 126)?).checked_mul(block)?;
                     return Self::read(data, start.checked_add(first)?).filter(|one| one.is_plus);
                 }
                 Some(Self {
@@ -151,22 +151,10 @@ impl Layout {
     }
 }
 
-fn be16(data: &[u8], at: usize) -> Option<u16> {
-    slice(data, at, 2)?.try_into().ok().map(u16::from_be_bytes)
-}
-
-fn be32(data: &[u8], at: usize) -> Option<u32> {
-    slice(data, at, 4)?.try_into().ok().map(u32::from_be_bytes)
-}
-
-fn be64(data: &[u8], at: usize) -> Option<u64> {
-    slice(data, at, 8)?.try_into().ok().map(u64::from_be_bytes)
-}
-
 /// HFSPlusForkData.
 fn plus_fork(data: &[u8], at: usize) -> Fork {
     Fork {
-        size: be64(data, at).unwrap_or_default(),
+        size: be64_at(data, at).unwrap_or_default(),
         runs: plus_runs(data, at.saturating_add(16)),
     }
 }
@@ -175,7 +163,7 @@ fn plus_fork(data: &[u8], at: usize) -> Fork {
 fn plus_runs(data: &[u8], at: usize) -> Vec<(u32, u32)> {
     let run = |number: usize| {
         let at = at.saturating_add(number.saturating_mul(8));
-        Some((be32(data, at)?, be32(data, at.saturating_add(4))?))
+        Some((be32_at(data, at)?, be32_at(data, at.saturating_add(4))?))
     };
     (0..8)
         .map_while(run)
@@ -186,7 +174,7 @@ fn plus_runs(data: &[u8], at: usize) -> Vec<(u32, u32)> {
 /// A size in one place, three runs in another.
 fn old_fork(data: &[u8], size: usize, runs: usize) -> Fork {
     Fork {
-        size: be32(data, size).unwrap_or_default().into(),
+        size: be32_at(data, size).unwrap_or_default().into(),
         runs: old_runs(data, runs),
     }
 }
@@ -195,8 +183,8 @@ fn old_runs(data: &[u8], at: usize) -> Vec<(u32, u32)> {
     let run = |number: usize| {
         let at = at.saturating_add(number.saturating_mul(4));
         Some((
-            be16(data, at)?.into(),
-            be16(data, at.saturating_add(2))?.into(),
+            be16_at(data, at)?.into(),
+            be16_at(data, at.saturating_add(2))?.into(),
         ))
     };
     (0..3)
@@ -209,7 +197,7 @@ fn old_runs(data: &[u8], at: usize) -> Vec<(u32, u32)> {
 fn records<'t>(tree: &'t [u8], budget: &Budget) -> Result<Vec<&'t [u8]>, Halt> {
     let mut found = Vec::new();
     // The header record of node 0 says how long a node is.
-    let size = be16(tree, 14 + 18).map_or(0, usize::from);
+    let size = be16_at(tree, 14 + 18).map_or(0, usize::from);
     if !(512..=32_768).contains(&size) || !size.is_power_of_two() {
         return Ok(found);
     }
@@ -219,11 +207,11 @@ fn records<'t>(tree: &'t [u8], budget: &Budget) -> Result<Vec<&'t [u8]>, Halt> {
         if node.get(8..10) != Some(&[0xff, 1]) {
             continue;
         }
-        let count = usize::from(be16(node, 10).unwrap_or_default()).min(size / 4);
+        let count = usize::from(be16_at(node, 10).unwrap_or_default()).min(size / 4);
         for number in 0..count {
             let at = |number: usize| {
                 let place = size.checked_sub(number.checked_add(1)?.checked_mul(2)?)?;
-                be16(node, place).map(usize::from)
+                be16_at(node, place).map(usize::from)
             };
             let (start, end) = (at(number), at(number.saturating_add(1)));
             if let (Some(start), Some(end)) = (start, end)
@@ -257,15 +245,15 @@ impl Catalog {
     /// A record of HFS+: key, then HFSPlusCatalogFolder or HFSPlusCatalogFile.
     fn entry_plus(&mut self, record: &[u8]) {
         let read = || -> Option<(u32, Path, &[u8])> {
-            let len = usize::from(be16(record, 0)?);
-            let characters = usize::from(be16(record, 6)?);
+            let len = usize::from(be16_at(record, 0)?);
+            let characters = usize::from(be16_at(record, 6)?);
             let name = slice(record, 8, characters.checked_mul(2)?)?;
             let units = name.chunks_exact(2);
-            let units: Vec<u16> = units.filter_map(|unit| be16(unit, 0)).collect();
+            let units: Vec<u16> = units.filter_map(|unit| be16_at(unit, 0)).collect();
             // Slashes of the Finder are stored as colons' counterpart.
             let name = String::from_utf16_lossy(&units).replace('/', ":");
             Some((
-                be32(record, 2)?,
+                be32_at(record, 2)?,
                 Path::Text(name),
                 record.get(len.checked_add(2)?..)?,
             ))
@@ -273,8 +261,8 @@ impl Catalog {
         let Some((folder, name, data)) = read() else {
             return;
         };
-        let id = be32(data, 8).unwrap_or_default();
-        match be16(data, 0) {
+        let id = be32_at(data, 8).unwrap_or_default();
+        match be16_at(data, 0) {
             Some(1) => drop(self.folders.insert(id, (folder, name))),
             Some(2) => {
                 let is_link = slice(data, 48, 8) == Some(b"hlnkhfs+");
@@ -284,7 +272,7 @@ impl Catalog {
                     name,
                     data: plus_fork(data, 88),
                     resource: plus_fork(data, 168),
-                    link: is_link.then(|| be32(data, 44)).flatten(),
+                    link: is_link.then(|| be32_at(data, 44)).flatten(),
                 });
             }
             _ => {}
@@ -299,18 +287,18 @@ impl Catalog {
             let name = slice(record, 7, characters)?.to_vec();
             // Data stands at even places.
             let start = len.checked_add(1)?.checked_add(1)? & !1;
-            Some((be32(record, 2)?, Path::Raw(name), record.get(start..)?))
+            Some((be32_at(record, 2)?, Path::Raw(name), record.get(start..)?))
         };
         let Some((folder, name, data)) = read() else {
             return;
         };
         match data.first() {
             Some(1) => {
-                let id = be32(data, 6).unwrap_or_default();
+                let id = be32_at(data, 6).unwrap_or_default();
                 self.folders.insert(id, (folder, name));
             }
             Some(2) => self.files.push(Entry {
-                id: be32(data, 20).unwrap_or_default(),
+                id: be32_at(data, 20).unwrap_or_default(),
                 folder,
                 name,
                 data: old_fork(data, 26, 74),
@@ -396,13 +384,13 @@ impl Reading<'_> {
     fn overflow(&mut self, record: &[u8]) {
         let read = || match self.layout.is_plus {
             true => Some((
-                (*record.get(2)?, be32(record, 4)?),
-                be32(record, 8)?,
+                (*record.get(2)?, be32_at(record, 4)?),
+                be32_at(record, 8)?,
                 plus_runs(record, 12),
             )),
             false => Some((
-                (*record.get(1)?, be32(record, 2)?),
-                u32::from(be16(record, 6)?),
+                (*record.get(1)?, be32_at(record, 2)?),
+                u32::from(be16_at(record, 6)?),
                 old_runs(record, 8),
             )),
         };
@@ -496,14 +484,14 @@ impl Reading<'_> {
 /// File and value of an attribute that says how a file is compressed.
 fn compression(record: &[u8]) -> Option<(u32, &[u8])> {
     const NAME: &[u8] = b"\0c\0o\0m\0.\0a\0p\0p\0l\0e\0.\0d\0e\0c\0m\0p\0f\0s";
-    let len = usize::from(be16(record, 0)?);
-    let characters = usize::from(be16(record, 12)?);
+    let len = usize::from(be16_at(record, 0)?);
+    let characters = usize::from(be16_at(record, 12)?);
     if slice(record, 14, characters.checked_mul(2)?)? != NAME {
         return None;
     }
     let data = record.get(len.checked_add(2)?..)?;
     // Kept in the record itself.
-    let size = index(be32(data, 12)?);
-    (be32(data, 0)? == 0x10).then_some(())?;
-    Some((be32(record, 4)?, slice(data, 16, size)?))
+    let size = index(be32_at(data, 12)?);
+    (be32_at(data, 0)? == 0x10).then_some(())?;
+    Some((be32_at(record, 4)?, slice(data, 16, size)?))
 }

@@ -3,7 +3,7 @@
 //! Left out on purpose: snapshots, bitmaps, reference counts. A backing file, an external data file, clusters in parts and
 //! encryption are told.
 
-use crate::bytes::{Short, index, length, slice, u32_at, u64_at};
+use crate::bytes::{Short, be32_at, be64_at, index, length, u32_at, u64_at};
 
 use super::grains::{Grain, LARGEST, Map, Packing};
 
@@ -30,33 +30,25 @@ fn short(field: &'static str, offset: usize) -> Short {
     }
 }
 
-fn be32(data: &[u8], at: usize) -> Option<u32> {
-    slice(data, at, 4)?.try_into().ok().map(u32::from_be_bytes)
-}
-
-fn be64(data: &[u8], at: usize) -> Option<u64> {
-    slice(data, at, 8)?.try_into().ok().map(u64::from_be_bytes)
-}
-
 /// Reads the map of a disk of any of these forms.
 pub fn read(data: &[u8]) -> Result<Map, Short> {
     if data.starts_with(b"QED\0") {
         return qed(data);
     }
-    match be32(data, 4) {
+    match be32_at(data, 4) {
         Some(1) => first_version(data),
         _ => later_version(data),
     }
 }
 
 fn later_version(data: &[u8]) -> Result<Map, Short> {
-    let bits = be32(data, 20).filter(|bits| BITS.contains(bits));
+    let bits = be32_at(data, 20).filter(|bits| BITS.contains(bits));
     let bits = bits.ok_or(short("cluster bits", 20))?;
-    let disk = be64(data, 24).ok_or(short("size", 24))?;
-    let count = be32(data, 36).ok_or(short("size of the first table", 36))?;
-    let first = be64(data, 40).ok_or(short("first table", 40))?;
-    let is_third = be32(data, 4) >= Some(3);
-    let features = is_third.then(|| be64(data, 72)).flatten().unwrap_or(0);
+    let disk = be64_at(data, 24).ok_or(short("size", 24))?;
+    let count = be32_at(data, 36).ok_or(short("size of the first table", 36))?;
+    let first = be64_at(data, 40).ok_or(short("first table", 40))?;
+    let is_third = be32_at(data, 4) >= Some(3);
+    let features = is_third.then(|| be64_at(data, 72)).flatten().unwrap_or(0);
     let packing = match (features & 8 != 0, data.get(104)) {
         (true, Some(1)) => Packing::Zstd,
         _ => Packing::Deflate,
@@ -93,12 +85,12 @@ fn later_version(data: &[u8]) -> Result<Map, Short> {
         }
     };
     let table_at = |number: u64| index(number & 0x00ff_ffff_ffff_fe00);
-    let mut map = gathered(data, &tables, entry, be64, table_at, cluster_of);
-    let crypt = be32(data, 32).unwrap_or(0);
+    let mut map = gathered(data, &tables, entry, be64_at, table_at, cluster_of);
+    let crypt = be32_at(data, 32).unwrap_or(0);
     map.other = match crypt {
         1.. => Some("encrypted virtual disk".to_owned()),
         0 if features & 4 != 0 => Some("virtual disk whose data is in another file".to_owned()),
-        0 if be64(data, 8).is_some_and(|at| at > 0) => Some(BACKED.to_owned()),
+        0 if be64_at(data, 8).is_some_and(|at| at > 0) => Some(BACKED.to_owned()),
         0 if features & 16 != 0 => Some("virtual disk with clusters in parts".to_owned()),
         0 => None,
     };
@@ -109,13 +101,13 @@ fn later_version(data: &[u8]) -> Result<Map, Short> {
 const BACKED: &str = "differences to another virtual disk";
 
 fn first_version(data: &[u8]) -> Result<Map, Short> {
-    let disk = be64(data, 24).ok_or(short("size", 24))?;
+    let disk = be64_at(data, 24).ok_or(short("size", 24))?;
     let bits = data.get(32).copied().map(u32::from);
     let bits = bits.filter(|bits| BITS.contains(bits));
     let bits = bits.ok_or(short("cluster bits", 32))?;
     let second = data.get(33).copied().filter(|bits| (6..=16).contains(bits));
     let second = second.ok_or(short("bits of the second table", 33))?;
-    let first = be64(data, 40).ok_or(short("first table", 40))?;
+    let first = be64_at(data, 40).ok_or(short("first table", 40))?;
     let cluster = 1usize << bits;
     let entries = 1usize << second;
     let covered = length(cluster).saturating_mul(length(entries));
@@ -142,10 +134,10 @@ fn first_version(data: &[u8]) -> Result<Map, Short> {
             at => Grain::stored(at, cluster),
         }
     };
-    let mut map = gathered(data, &tables, 8, be64, index, cluster_of);
-    if be32(data, 36).is_some_and(|method| method > 0) {
+    let mut map = gathered(data, &tables, 8, be64_at, index, cluster_of);
+    if be32_at(data, 36).is_some_and(|method| method > 0) {
         map.other = Some("encrypted virtual disk".to_owned());
-    } else if be64(data, 8).is_some_and(|at| at > 0) {
+    } else if be64_at(data, 8).is_some_and(|at| at > 0) {
         map.other = Some(BACKED.to_owned());
     }
     Ok(map)

@@ -6,7 +6,7 @@
 use std::io::Read;
 use std::ops::Range;
 
-use crate::bytes::{Deviation, Short, index, length, slice, u32_at, u64_at};
+use crate::bytes::{Deviation, Short, be32_at, be64_at, index, length, slice, u32_at, u64_at};
 
 /// Size of the footer of a VHD, and of a sector.
 const SECTOR: usize = 512;
@@ -55,7 +55,7 @@ pub fn read(data: &[u8]) -> Result<Disk, Short> {
         .filter_map(|at| data.get(at..))
         .find(|footer| footer.starts_with(b"conectix"))
         .ok_or(short("footer", end))?;
-    let kind = be32(footer, 60).ok_or(short("disk type", end))?;
+    let kind = be32_at(footer, 60).ok_or(short("disk type", end))?;
     match kind {
         2 => Ok(Disk {
             content: Content::Plain(0..end),
@@ -78,30 +78,22 @@ fn short(field: &'static str, offset: usize) -> Short {
     }
 }
 
-fn be32(data: &[u8], at: usize) -> Option<u32> {
-    slice(data, at, 4)?.try_into().ok().map(u32::from_be_bytes)
-}
-
-fn be64(data: &[u8], at: usize) -> Option<u64> {
-    slice(data, at, 8)?.try_into().ok().map(u64::from_be_bytes)
-}
-
 /// A dynamic disk: a table of the sectors at which its blocks start, each behind a bitmap.
 fn dynamic(data: &[u8], footer: &[u8]) -> Result<Disk, Short> {
-    let at = index(be64(footer, 16).ok_or(short("data offset", 16))?);
+    let at = index(be64_at(footer, 16).ok_or(short("data offset", 16))?);
     let header = data
         .get(at..)
         .filter(|header| header.starts_with(b"cxsparse"));
     let header = header.ok_or(short("dynamic disk header", at))?;
-    let table = index(be64(header, 16).ok_or(short("table offset", at))?);
-    let count = index(be32(header, 28).ok_or(short("table entries", at))?).min(BLOCKS);
-    let size = index(be32(header, 32).ok_or(short("block size", at))?);
+    let table = index(be64_at(header, 16).ok_or(short("table offset", at))?);
+    let count = index(be32_at(header, 28).ok_or(short("table entries", at))?).min(BLOCKS);
+    let size = index(be32_at(header, 32).ok_or(short("block size", at))?);
     if !(SECTOR..=1 << 30).contains(&size) {
         return Err(short("block size", at.saturating_add(32)));
     }
     let bitmap = (size / SECTOR).div_ceil(8).next_multiple_of(SECTOR);
     let starts = (0..count).map_while(|number| {
-        let entry = be32(data, table.saturating_add(number.saturating_mul(4)))?;
+        let entry = be32_at(data, table.saturating_add(number.saturating_mul(4)))?;
         let start = index(entry).saturating_mul(SECTOR).saturating_add(bitmap);
         Some((entry != u32::MAX).then_some(start))
     });
