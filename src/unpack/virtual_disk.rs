@@ -1,11 +1,13 @@
 //! Virtual disks with a map of their own: VMDK, QCOW and QED, VDI, Parallels. Each is put together to the disk that a
 //! guest sees.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use bytes::Bytes;
 
 use crate::formats::grains::{Grain, Grains, Map};
+use crate::formats::vmdk::Extent;
 use crate::formats::{qcow, vdi, vmdk};
 use crate::model::{Artifact, Family, Name, Trouble};
 use crate::text;
@@ -22,7 +24,7 @@ pub(super) fn run_vmdk(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), T
     if artifact.data.starts_with(DESCRIPTION) {
         return described(artifact, nest);
     }
-    if is_opened_elsewhere(artifact, nest) {
+    if is_opened_elsewhere(artifact, nest)? {
         return Ok(());
     }
     let map = vmdk::read(&artifact.data)?;
@@ -98,9 +100,30 @@ fn is_named(name: &Name, file: &str) -> bool {
     name.files().any(|one| one.eq_ignore_ascii_case(file))
 }
 
+/// What lies beside the artifact under the names of extents, by the name in lower case: one pass over what lies there,
+/// however many names are asked for.
+fn files_of(extents: &[Extent], nest: &Nest<'_>) -> Result<BTreeMap<String, Bytes>, Trouble> {
+    let wanted = extents.iter().map(|one| one.file.to_ascii_lowercase());
+    let wanted: BTreeSet<String> = wanted.filter(|file| !file.is_empty()).collect();
+    let mut found = BTreeMap::new();
+    for (name, data) in nest.beside() {
+        nest.tick()?;
+        for file in name.files().map(str::to_ascii_lowercase) {
+            if wanted.contains(&file) {
+                found.entry(file).or_insert_with(|| data.clone());
+            }
+        }
+        if found.len() == wanted.len() {
+            break;
+        }
+    }
+    Ok(found)
+}
+
 /// Puts a disk together from the files beside its description.
 fn described(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let extents = vmdk::extents(&artifact.data);
+    let files = files_of(&extents, nest)?;
     let mut found: Vec<(Bytes, Map)> = Vec::new();
     for extent in &extents {
         nest.tick()?;
@@ -110,8 +133,7 @@ fn described(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
             found.push((Bytes::new(), map));
             continue;
         }
-        let file = nest.beside().find(|(name, _)| is_named(name, &extent.file));
-        let Some(data) = file.map(|(_, data)| data.clone()) else {
+        let Some(data) = files.get(&extent.file.to_ascii_lowercase()).cloned() else {
             let what = format!("virtual disk that lies in {}", extent.file);
             return Err(Trouble::NoReader(text::excerpt(&what)));
         };
@@ -149,27 +171,27 @@ fn padded(mut map: Map, size: usize) -> Map {
 }
 
 /// Whether a description beside it names the extent and all its fellows.
-fn is_opened_elsewhere(artifact: &Artifact, nest: &Nest<'_>) -> bool {
+fn is_opened_elsewhere(artifact: &Artifact, nest: &Nest<'_>) -> Result<bool, Trouble> {
     let Some(own) = artifact.name.as_ref() else {
-        return false;
+        return Ok(false);
     };
     let descriptions = nest
         .beside()
         .filter(|(_, data)| data.starts_with(DESCRIPTION));
     for (_, data) in descriptions.take(4) {
         let extents = vmdk::extents(data);
+        if !extents.iter().any(|one| is_named(own, &one.file)) {
+            continue;
+        }
+        let files = files_of(&extents, nest)?;
         let is_there = |file: &str| {
-            file.is_empty()
-                || is_named(own, file)
-                || nest.beside().any(|(name, _)| is_named(name, file))
+            file.is_empty() || is_named(own, file) || files.contains_key(&file.to_ascii_lowercase())
         };
-        if extents.iter().any(|one| is_named(own, &one.file))
-            && extents.iter().all(|one| is_there(&one.file))
-        {
-            return true;
+        if extents.iter().all(|one| is_there(&one.file)) {
+            return Ok(true);
         }
     }
-    false
+    Ok(false)
 }
 
 #[cfg(test)]
