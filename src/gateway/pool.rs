@@ -361,8 +361,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn spawn(shared: &Arc<Shared>, role: Role) -> std::io::Result<()> {
     let shared = Arc::clone(shared);
+    let name = match role {
+        Role::Regular => "scan",
+        Role::Spare => "scan-spare",
+    };
     std::thread::Builder::new()
-        .name("scan".to_owned())
+        .name(name.to_owned())
         .stack_size(STACK)
         .spawn(move || work(&shared, role))
         .map(drop)
