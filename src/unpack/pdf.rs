@@ -103,7 +103,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
             return Ok(());
         }
     }
-    document.open_object_streams(nest.budget(), &mut account)?;
+    document.open_object_streams(u64::MAX, nest.budget(), &mut account)?;
     for (at, what) in &document.faults {
         nest.unread(*at, text::excerpt(what));
     }

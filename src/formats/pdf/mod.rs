@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use crate::bytes::length;
 use crate::limits::{Account, Budget, Decoded, Fault, Halt};
 
 pub use crypt::Scheme;
@@ -344,12 +345,13 @@ impl<'a> Document<'a> {
         self.security.is_some()
     }
 
-    /// Adds what object streams hold (7.5.7).
+    /// Adds what object streams hold (7.5.7), of each up to `most` bytes; one that is damaged or longer is a fault.
     ///
     /// # Errors
     /// A limit of the whole scan was met.
     pub fn open_object_streams(
         &mut self,
+        most: u64,
         budget: &Budget,
         account: &mut Account,
     ) -> Result<(), Halt> {
@@ -363,8 +365,11 @@ impl<'a> Document<'a> {
         let mut found = Vec::new();
         for place in places {
             budget.tick()?;
-            let decoded = self.stream(place, u64::MAX, budget, account);
+            let decoded = self.stream(place, most, budget, account);
             let at = self.objects.get(place).map_or(0, |object| object.at);
+            if length(decoded.data.len()) >= most {
+                self.fault(at, &format!("object stream: {most} bytes or more"));
+            }
             match decoded.fault {
                 Some(Fault::Halt(halt)) => return Err(halt),
                 Some(Fault::Broken(what)) => {

@@ -88,7 +88,7 @@ fn predictors_and_broken_ends_are_read() {
 fn object_streams_are_opened() {
     let data = "1 0 obj<</Type/ObjStm/N 2/First 8>>stream\n5 0 6 3 42 /N\nendstream endobj";
     let mut pdf = document(data);
-    pdf.open_object_streams(&budget(), &mut Account::new(100))
+    pdf.open_object_streams(u64::MAX, &budget(), &mut Account::new(100))
         .unwrap();
     assert_eq!(pdf.resolve(&Object::Ref(5)).0, &Object::Number(42));
     assert!(matches!(pdf.resolve(&Object::Ref(6)).0, Object::Name(name) if name.text == b"N"));

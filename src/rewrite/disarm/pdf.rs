@@ -104,10 +104,15 @@ fn checked(data: &[u8], budget: &Budget) -> Result<Document, Refusal> {
     if encrypted && !read.unlock(b"") {
         return Err(Refusal::Locked);
     }
-    bounded(&read, budget)?;
     let mut account = Account::new(length(data.len()));
-    read.open_object_streams(budget, &mut account)
+    bounded(&read, budget, &mut account)?;
+    let known = read.faults.len();
+    read.open_object_streams(STREAM, budget, &mut account)
         .map_err(Refusal::Limit)?;
+    // The crate would leave it out without a word.
+    if let Some((_, what)) = read.faults.get(known) {
+        return Err(Refusal::Broken(what.clone()));
+    }
     let document = load(data)?;
     if document.is_encrypted() {
         return Err(Refusal::Locked);
@@ -115,21 +120,22 @@ fn checked(data: &[u8], budget: &Budget) -> Result<Document, Refusal> {
     if encrypted {
         decrypted_alike(&read, &document, budget)?;
     }
+    let known: BTreeSet<u32> = document.objects.keys().map(|(number, _)| *number).collect();
+    let mut used = None;
     for object in &read.objects {
-        let id = (object.number, object.generation);
+        budget.tick().map_err(Refusal::Limit)?;
         let structural = matches!(&object.object, pdf::Object::Dict(dict)
             if dict.is("Type", "XRef") || dict.is("Type", "ObjStm")
                 || encrypted && dict.is("Filter", "Standard"));
-        if !structural && !document.objects.contains_key(&id) && read.find(object.number).is_some()
+        if structural || known.contains(&object.number) {
+            continue;
+        }
+        if used
+            .get_or_insert_with(|| used_in(&read))
+            .contains(&object.number)
         {
-            let known = document
-                .objects
-                .keys()
-                .any(|(number, _)| *number == object.number);
-            if !known && is_used(&read, object.number) {
-                let what = format!("object {} is read differently", object.number);
-                return Err(Refusal::Broken(what));
-            }
+            let what = format!("object {} is read differently", object.number);
+            return Err(Refusal::Broken(what));
         }
     }
     Ok(document)
@@ -158,15 +164,23 @@ fn decrypted_alike(
     Ok(())
 }
 
-/// Whether anything names an object.
-fn is_used(document: &pdf::Document<'_>, number: u32) -> bool {
-    document.dicts().any(|(_, dict)| {
-        dict.0.iter().any(|(_, value)| match value {
-            pdf::Object::Ref(named) => *named == number,
-            pdf::Object::Array(items) => items.contains(&pdf::Object::Ref(number)),
-            _ => false,
-        })
-    })
+/// The numbers of the objects that dictionaries and lists in them name.
+fn used_in(document: &pdf::Document<'_>) -> BTreeSet<u32> {
+    let values = document
+        .dicts()
+        .flat_map(|(_, dict)| dict.0.iter().map(|(_, value)| value));
+    let mut used = BTreeSet::new();
+    for value in values {
+        let named = match value {
+            pdf::Object::Array(items) => items.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        used.extend(named.iter().filter_map(|one| match one {
+            pdf::Object::Ref(number) => Some(*number),
+            _ => None,
+        }));
+    }
+    used
 }
 
 fn load(data: &[u8]) -> Result<Document, Refusal> {
@@ -178,18 +192,21 @@ fn load(data: &[u8]) -> Result<Document, Refusal> {
         .map_err(|error| Refusal::Broken(error.to_string()))
 }
 
-/// Refuses what inflates beyond measure: the crate would leave it out without a word.
-fn bounded(document: &pdf::Document<'_>, budget: &Budget) -> Result<(), Refusal> {
-    let mut account = Account::new(length(document.data().len()));
+/// Refuses tables of references that inflate beyond measure.
+fn bounded(
+    document: &pdf::Document<'_>,
+    budget: &Budget,
+    account: &mut Account,
+) -> Result<(), Refusal> {
     for (place, object) in document.objects.iter().enumerate() {
         budget.tick().map_err(Refusal::Limit)?;
         let pdf::Object::Dict(dict) = &object.object else {
             continue;
         };
-        if !dict.is("Type", "XRef") && !dict.is("Type", "ObjStm") {
+        if !dict.is("Type", "XRef") {
             continue;
         }
-        let decoded = document.stream(place, STREAM, budget, &mut account);
+        let decoded = document.stream(place, STREAM, budget, account);
         match decoded.fault {
             Some(Fault::Halt(halt)) => return Err(Refusal::Limit(halt)),
             Some(Fault::Broken(what)) => return Err(Refusal::Broken(what)),
