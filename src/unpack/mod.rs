@@ -57,8 +57,10 @@ mod script;
 mod script_encoder;
 mod self_extractor;
 mod sevenz;
+mod sheet_codes;
 mod sis;
 mod smime;
+mod split_codes;
 mod tar;
 mod tnef;
 mod uuencoded;
@@ -482,6 +484,18 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "picture_text",
         kinds: picture_text::KINDS,
         run: picture_text::run,
+    },
+    // On the members that the reader of zips made.
+    Unpacker {
+        name: "sheet_codes",
+        kinds: sheet_codes::KINDS,
+        run: sheet_codes::run,
+    },
+    // On the pictures that the readers of mails and pages made.
+    Unpacker {
+        name: "split_codes",
+        kinds: split_codes::KINDS,
+        run: split_codes::run,
     },
     Unpacker {
         name: "drawn_codes",
