@@ -414,6 +414,13 @@ mod tests {
 
     #[test]
     fn a_masked_program_behind_a_picture_is_a_child() {
+        // Behind a mark by which a loader finds it, and under a key that turns its first byte into padding.
+        for (key, mark) in [(0x5a, b"--begin--".as_slice()), (b'M', b"")] {
+            let masked: Vec<u8> = pe().iter().map(|byte| byte ^ key).collect();
+            let (found, _) = opened("carve", &[&png()[..], mark, &masked].concat());
+            assert_eq!(found.len(), 1, "{key}");
+            assert_eq!(&found[0].data[..], masked, "{key}");
+        }
         let masked: Vec<u8> = pe().iter().map(|byte| byte ^ 0x5a).collect();
         let (found, facts) = opened("carve", &[png(), masked].concat());
         assert_eq!(
