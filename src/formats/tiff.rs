@@ -386,8 +386,7 @@ mod tests {
         let rows: Vec<&[u8]> = CODE.lines().map(str::as_bytes).collect();
         let mut pixels = vec![255; SIDE * SIDE];
         for (y, row) in rows.iter().enumerate() {
-            for (x, module) in row.iter().enumerate().filter(|(_, one)| **one == b'#') {
-                let _ = module;
+            for (x, _) in row.iter().enumerate().filter(|(_, one)| **one == b'#') {
                 for at in 0..16 {
                     pixels[(16 + y * 4 + at / 4) * SIDE + 16 + x * 4 + at % 4] = 0;
                 }

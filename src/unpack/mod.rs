@@ -491,12 +491,6 @@ pub const UNPACKERS: &[Unpacker] = &[
         kinds: sheet_codes::KINDS,
         run: sheet_codes::run,
     },
-    // On the pictures that the readers of mails and pages made.
-    Unpacker {
-        name: "split_codes",
-        kinds: split_codes::KINDS,
-        run: split_codes::run,
-    },
     Unpacker {
         name: "drawn_codes",
         kinds: drawn_codes::KINDS,
@@ -511,6 +505,12 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "html",
         kinds: html::KINDS,
         run: html::run,
+    },
+    // On the pictures that the readers of mails and pages made.
+    Unpacker {
+        name: "split_codes",
+        kinds: split_codes::KINDS,
+        run: split_codes::run,
     },
     Unpacker {
         name: "html_help",
