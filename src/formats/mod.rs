@@ -32,6 +32,7 @@ pub mod drawing;
 pub mod egg;
 pub mod encoded;
 pub mod fat;
+pub mod fax;
 pub mod fields;
 pub mod fsshttpb;
 pub mod grains;

@@ -1,8 +1,9 @@
-//! TIFF pictures as brightness (TIFF 6.0): the first page, in strips or tiles, plain or packed by PackBits, LZW or deflate
-//! (Adobe's supplements), of one or eight bits a sample. Left out: pages of fax machines, JPEG, planes apart.
+//! TIFF pictures as brightness (TIFF 6.0): the first page, in strips or tiles, plain or packed by PackBits, LZW, deflate
+//! (Adobe's supplements) or as fax machines do, of one or eight bits a sample. Left out: JPEG, planes apart.
 
 use std::io::Read;
 
+use super::fax::{self, Coding};
 use super::picture::{LARGEST, LEAST_SIDE, luma};
 use super::qr::Gray;
 use crate::bytes::{index, length, slice};
@@ -24,6 +25,10 @@ struct Page {
     /// 0: white is zero, 1: black is zero, 2: colours, 3: of a palette.
     photometric: usize,
     predictor: usize,
+    /// 2: the lowest bit of each byte comes first.
+    fill_order: usize,
+    /// Of T.4: 1 where rows are written in two dimensions too.
+    fax_options: usize,
     /// Width and height of one part.
     part: (usize, usize),
     offsets: Vec<usize>,
@@ -89,6 +94,8 @@ impl File<'_> {
                 258 => page.bits = first,
                 259 => page.compression = first,
                 262 => page.photometric = first,
+                266 => page.fill_order = first,
+                292 => page.fax_options = first,
                 273 | 324 => page.offsets = values,
                 277 => page.samples = first,
                 278 => rows = first,
@@ -151,7 +158,7 @@ pub fn gray(data: &[u8]) -> Option<Gray> {
         let packed = file.data.get(*at..end).unwrap_or_default();
         // A strip at the end has fewer rows.
         let wanted = size.min(row.saturating_mul(page.height.saturating_sub(top)));
-        let plain = unpacked(packed, page.compression, wanted)?;
+        let plain = page.unpacked(packed, wanted)?;
         for (down, line) in plain.chunks(row).take(page.part.1).enumerate() {
             let from = top
                 .checked_add(down)
@@ -209,6 +216,46 @@ impl Page {
         }
     }
 
+    /// A strip or a tile of `wanted` bytes, as far as it can be read; `None` where nobody here reads its packing.
+    fn unpacked(&self, packed: &[u8], wanted: usize) -> Option<Vec<u8>> {
+        Some(match self.compression {
+            1 => packed.get(..wanted).unwrap_or(packed).to_vec(),
+            2..=4 => self.faxed(packed, wanted)?,
+            5 => lzw(packed, wanted),
+            8 | 32_946 => {
+                let mut plain = Vec::new();
+                let mut reader = flate2::bufread::ZlibDecoder::new(packed).take(length(wanted));
+                let mut turn = [0u8; 8192];
+                // Ends at the end of the data, at what is wanted, or where it is broken.
+                while let Ok(read @ 1..) = reader.read(&mut turn) {
+                    plain.extend_from_slice(turn.get(..read).unwrap_or_default());
+                }
+                plain
+            }
+            32_773 => pack_bits(packed, wanted),
+            _ => return None,
+        })
+    }
+
+    /// Rows of a fax machine.
+    fn faxed(&self, packed: &[u8], wanted: usize) -> Option<Vec<u8>> {
+        if self.bits != 1 || self.samples != 1 {
+            return None;
+        }
+        let rows = wanted.checked_div(self.row_bytes()?)?;
+        let coding = match (self.compression, self.fax_options & 1) {
+            (2, _) => Coding::Runs,
+            (3, 0) => Coding::Group3,
+            (3, _) => Coding::Group3Mixed,
+            _ => Coding::Group4,
+        };
+        if self.fill_order == 2 {
+            let turned: Vec<u8> = packed.iter().map(|byte| byte.reverse_bits()).collect();
+            return Some(fax::decode(&turned, self.part.0, rows, coding));
+        }
+        Some(fax::decode(packed, self.part.0, rows, coding))
+    }
+
     /// The brightness of a sample.
     fn shade(&self, sample: u8) -> u8 {
         match self.photometric {
@@ -229,26 +276,6 @@ impl Page {
             _ => sample,
         }
     }
-}
-
-/// A strip or a tile of `wanted` bytes, as far as it can be read; `None` where nobody here reads its packing.
-fn unpacked(packed: &[u8], compression: usize, wanted: usize) -> Option<Vec<u8>> {
-    Some(match compression {
-        1 => packed.get(..wanted).unwrap_or(packed).to_vec(),
-        5 => lzw(packed, wanted),
-        8 | 32_946 => {
-            let mut plain = Vec::new();
-            let mut reader = flate2::bufread::ZlibDecoder::new(packed).take(length(wanted));
-            let mut turn = [0u8; 8192];
-            // Ends at the end of the data, at what is wanted, or where it is broken.
-            while let Ok(read @ 1..) = reader.read(&mut turn) {
-                plain.extend_from_slice(turn.get(..read).unwrap_or_default());
-            }
-            plain
-        }
-        32_773 => pack_bits(packed, wanted),
-        _ => return None,
-    })
 }
 
 /// PackBits (section 9).
