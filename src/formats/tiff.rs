@@ -437,7 +437,10 @@ mod tests {
         let runs = plain.chunk_by(|one, other| one == other);
         let packed: Vec<u8> = runs
             .flat_map(|run| run.chunks(100))
-            .flat_map(|run| [(1i16 - run.len() as i16) as u8, run[0]])
+            .flat_map(|run| match run.len() {
+                1 => [0, run[0]],
+                len => [u8::try_from(257 - len).unwrap(), run[0]],
+            })
             .collect();
         assert_eq!(read(&picture(32_773, &packed, 1, 8)), [SAYS]);
         let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
