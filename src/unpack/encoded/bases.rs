@@ -91,7 +91,7 @@ fn decode(
     text: &[u8],
     start: usize,
     base: Base,
-    sink: &mut Sink<'_, '_>,
+    sink: &Sink<'_, '_>,
 ) -> Result<(Vec<u8>, usize), Trouble> {
     let mut decoder = Decoder::new(base);
     // Only Ascii85 writes quotes and bars itself, and where it stands in quotes, these end it.
