@@ -32,6 +32,7 @@ pub mod egg;
 pub mod encoded;
 pub mod fat;
 pub mod fields;
+pub mod forms;
 pub mod fsshttpb;
 pub mod grains;
 pub mod header;
