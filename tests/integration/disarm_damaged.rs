@@ -104,7 +104,8 @@ fn damaged_real_documents_never_come_out_worse() {
     }
     let mut worker = Worker::new(&engine);
     let mut active = Vec::new();
-    for path in files {
+    // A scan of every file only to know which are active takes longer than a sample.
+    for path in files.into_iter().step_by(if full { 1 } else { 4 }) {
         let data = std::fs::read(&path).unwrap();
         if disarm(&engine, &mut worker, &named(&path), &data)
             .1
@@ -113,7 +114,8 @@ fn damaged_real_documents_never_come_out_worse() {
             active.push((path, data));
         }
     }
-    assert!(active.len() > 30, "only {} active files", active.len());
+    let least = if full { 60 } else { 10 };
+    assert!(active.len() >= least, "only {} active files", active.len());
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let told: Vec<(Vec<String>, [usize; 3])> = std::thread::scope(|scope| {

@@ -126,3 +126,31 @@ pub(super) fn say(
         ),
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    fn said(frame: &str) -> String {
+        let budget = Budget::new(Limits::default(), None);
+        let outline = Outline::read(frame, &budget).unwrap();
+        let control = outline.named("control").next().unwrap().0;
+        let mut edits = Edits::default();
+        say(&outline, 0, control, "I agree & sign", &mut edits);
+        edits.apply(frame).unwrap()
+    }
+
+    #[test]
+    fn what_a_control_shows_stands_where_its_empty_shape_was() {
+        let empty = "<w:object><v:shape id=\"a\" style=\"width:9pt\"></v:shape><w:control r:id=\"rId2\"/></w:object>";
+        assert_eq!(
+            said(empty),
+            "<w:object><v:rect style=\"width:9pt\" filled=\"f\" stroked=\"f\"><v:textbox inset=\"0,0,0,0\"><w:txbxContent><w:p><w:r><w:t xml:space=\"preserve\">I agree &amp; sign</w:t></w:r></w:p></w:txbxContent></v:textbox></v:rect><w:control r:id=\"rId2\"/></w:object>"
+        );
+        let pictured = "<w:object><v:shape><v:imagedata r:id=\"rId3\"/></v:shape><w:control r:id=\"rId2\"/></w:object>";
+        assert_eq!(said(pictured), pictured);
+        let elsewhere = "<controls><v:shape/><control r:id=\"rId2\"/></controls>";
+        assert_eq!(said(elsewhere), elsewhere);
+    }
+}
