@@ -399,7 +399,7 @@ impl Plan<'_, '_> {
 
     /// Streams of a document to which nothing leads in a damaged directory: programs that search for their names find
     /// them, so they stand in the root of the result.
-    fn stray(&mut self) -> Result<BTreeMap<usize, Vec<(String, Vec<u8>)>>, Refusal> {
+    fn stray(&mut self) -> Result<Vec<(String, Vec<u8>)>, Refusal> {
         let root = self.ole.root();
         let known: Vec<String> = self
             .ole
@@ -419,8 +419,7 @@ impl Plan<'_, '_> {
                 found.push((name, data));
             }
         }
-        let root = root.filter(|_| !found.is_empty());
-        Ok(root.map(|root| (root, found)).into_iter().collect())
+        Ok(found)
     }
 
     /// The result, where anything changed.
@@ -448,11 +447,12 @@ impl Plan<'_, '_> {
             data.resize(data.len().saturating_add(crate::bytes::index(missing)), 0);
             self.new.insert(position, data);
         }
-        let added = self.stray()?;
+        let root = self.ole.root();
+        let stray = self.stray()?;
         let mut changes = Changes {
             left_out: self.gone,
             replaced: self.new,
-            added,
+            added: root.map(|root| (root, stray)).into_iter().collect(),
             ..Changes::default()
         };
         let written = self.ole.changed(&mut changes);
