@@ -15,6 +15,8 @@ mod carve;
 mod chm;
 mod compressed;
 mod cpio;
+#[cfg(test)]
+mod damaged;
 mod disk;
 mod dmg;
 mod doc;
