@@ -34,6 +34,7 @@ pub mod encoded;
 pub mod fat;
 pub mod fax;
 pub mod fields;
+pub mod forms;
 pub mod fsshttpb;
 pub mod grains;
 pub mod header;

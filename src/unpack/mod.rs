@@ -432,6 +432,7 @@ pub const UNPACKERS: &[Unpacker] = &[
             Kind::FlatOpc,
             Kind::Word2003Xml,
             Kind::Excel2003Xml,
+            Kind::FlatOdf,
             Kind::Hwpml,
         ],
         run: office_xml::run,
