@@ -7,6 +7,7 @@ mod ace;
 mod activemime;
 mod alz;
 mod ar;
+mod arc;
 mod arj;
 mod asar;
 mod binhex;
@@ -20,6 +21,8 @@ mod dmg;
 mod doc;
 mod drawn_codes;
 mod encoded;
+#[cfg(test)]
+mod every_container;
 mod gzip;
 mod hfs;
 mod html;
@@ -59,6 +62,7 @@ mod self_extractor;
 mod sevenz;
 mod sis;
 mod smime;
+mod squashfs;
 mod tar;
 mod tnef;
 mod uuencoded;
@@ -239,6 +243,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         run: sis::run,
     },
     Unpacker {
+        name: "arc",
+        kinds: &[Kind::Arc],
+        run: arc::run,
+    },
+    Unpacker {
         name: "arj",
         kinds: &[Kind::Arj],
         run: arj::run,
@@ -348,6 +357,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "ntfs",
         kinds: &[Kind::Ntfs],
         run: ntfs::run,
+    },
+    Unpacker {
+        name: "squashfs",
+        kinds: &[Kind::SquashFs],
+        run: squashfs::run,
     },
     Unpacker {
         name: "wim",
@@ -585,8 +599,8 @@ const fn before_zip(kinds: &[Kind]) -> usize {
 /// Kinds that may hold other files and that no unpacker here opens: never silently clean.
 #[rustfmt::skip]
 pub const UNSUPPORTED: &[Kind] = &[
-    Kind::Arc, Kind::Zoo, Kind::StuffIt, Kind::Crx,
-    Kind::Apfs, Kind::SquashFs, Kind::RareDisk, Kind::RareArchive, Kind::Dbx, Kind::Mdb, Kind::Accdb,
+    Kind::Zoo, Kind::StuffIt, Kind::Crx,
+    Kind::Apfs, Kind::RareDisk, Kind::RareArchive, Kind::Dbx, Kind::Mdb, Kind::Accdb,
 ];
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use crate::build_squashfs;
+
 /// Size of a block and of a node.
 const BLOCK: usize = 4096;
 
@@ -151,6 +153,13 @@ pub(crate) fn all() -> Vec<Vec<u8>> {
     };
     let volume = hfs_plus(&[file]);
     let mut all = vec![volume.clone()];
+    for packing in [
+        build_squashfs::Packing::Zlib,
+        build_squashfs::Packing::Stored,
+    ] {
+        let files = [("a.txt", b"content".as_slice()), ("b.txt", &[7; 200_000])];
+        all.push(build_squashfs::image("a", &files, packing, 200_000));
+    }
     all.extend(PACKINGS.map(|packing| udif(&[("a", &volume)], packing, 8192)));
     all
 }
