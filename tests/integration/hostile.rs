@@ -373,6 +373,9 @@ fn hostile_text_stays_linear() {
     bears("tags.html", 500_000, |n| {
         head("<html>".to_owned() + &"<script>".repeat(n))
     });
+    bears("comments.html", 1_000_000, |n| {
+        head("<html><form>".to_owned() + &"<!--".repeat(n / 4))
+    });
     bears("nested.xml", 500_000, |n| {
         head("<?xml version=\"1.0\"?><?mso-application progid=\"Word.Document\"?><pkg:package xmlns:pkg=\"http://schemas.microsoft.com/office/2006/xmlPackage\">".to_owned() + &"<pkg:part>".repeat(n))
     });
