@@ -524,3 +524,30 @@ fn archives_with_deflate64_are_read() {
     let report = scanned("other.7z", std::fs::read(folder.path("other.7z")).unwrap());
     assert!(has(&report, "encrypted-archive"), "{:?}", report.findings);
 }
+
+#[test]
+fn arc_archives_are_read() {
+    // Names have no folder, and room for twelve bytes.
+    let files = BTreeMap::from([
+        ("TEXT.TXT".to_owned(), b"words of a text\n".repeat(3000)),
+        ("PROGRAM.EXE".to_owned(), build::program()),
+        ("ZEROS.BIN".to_owned(), vec![0; 9000]),
+    ]);
+    let folder = Folder::new();
+    for (name, data) in &files {
+        folder.file(name, data);
+    }
+    // Crunched, stored and squashed.
+    for options in ["a", "as", "aq"] {
+        let name = format!("{options}.arc");
+        let arguments = [options, &name, "TEXT.TXT", "PROGRAM.EXE", "ZEROS.BIN"];
+        if !ran(&folder, "arc", &arguments) {
+            return;
+        }
+        let data = std::fs::read(folder.path(&name)).unwrap();
+        let report = scanned(&name, data.clone());
+        assert_eq!(report.artifacts[0].kind.as_str(), "arc");
+        holds(&report, "arc-member", &files, options);
+        assert!(!scanned(&name, data[..data.len() - 60].to_vec()).complete);
+    }
+}
