@@ -5,30 +5,27 @@
 
 #[path = "sessions.rs"]
 mod sessions;
+#[path = "whole.rs"]
+mod whole;
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use sekisho::analyze::{ANALYZERS, Findings, Index, Look, Sees};
-use sekisho::engine::{Context, Engine, Input, Worker};
 use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
     base64, brotli, command_line, drawing, encoded, header, header_words, html, indicators, ini,
     lnk, lzfse, lznt1, lzx, masked, mbox, mime, monikers, msbuild, msi, mtef, odf_crypt, offcrypto,
-    ole, ole1, opc, ovba, page_leads, password_recipes, password_words, pe, pe_version, ppt,
-    program_traits, pst, qr, quantum, quoted_printable, remote_reference, script, script_encoder,
-    uuencode, vba, volumes, word, xml, xpress, yenc, zip,
+    office_crypt, ole, ole1, opc, ovba, page_leads, password_recipes, password_words, pe,
+    pe_version, ppt, program_traits, pst, qr, quantum, quoted_printable, remote_reference, script,
+    script_encoder, uuencode, vba, word, xml, xpress, yenc, zip,
 };
 use sekisho::gateway::olefy::codec as olefy;
 use sekisho::identify::identify;
 use sekisho::knowledge::Knowledge;
 use sekisho::limits::{Account, Budget, Limits};
-use sekisho::model::{Artifact, Kind, Name};
-use sekisho::rules::{Rules, Strictness, embedded};
-use sekisho::score::Thresholds;
+use sekisho::model::{Artifact, Kind};
 use sekisho::text;
 use sekisho::unpack::{Nest, Seen, UNPACKERS};
 
@@ -126,7 +123,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("ntfs", |data| unpack("ntfs", Kind::Ntfs, data)),
     ("squashfs", |data| unpack("squashfs", Kind::SquashFs, data)),
     ("wim", |data| unpack("wim", Kind::Wim, data)),
-    ("volumes", volumes_of_a_set),
+    ("volumes", whole::volumes_of_a_set),
     ("workbook", |data| {
         unpack("workbook", Kind::Xls, data);
         unpack("workbook", Kind::Sylk, data)
@@ -247,6 +244,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     }),
     ("objects", |data| unpack("objects", Kind::OleNative, data)),
     ("offcrypto", locks),
+    ("office_crypt", opened),
     ("office_links", |data| {
         unpack("office_links", Kind::Xml, data)
     }),
@@ -335,7 +333,11 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("rtf_compressed", |data| {
         drop(sekisho::formats::rtf_compressed::decompress(data))
     }),
-    ("scan", scan),
+    ("scan", whole::scan),
+    ("disarm", whole::disarm),
+    ("disarmers", whole::disarmers),
+    ("report", whole::report),
+    ("sources", whole::sources),
     ("script_decode", decoded_scripts),
     ("script_encoder", |data| {
         drop(script_encoder::blocks(data));
@@ -487,32 +489,6 @@ fn unpack_all(kind: Kind, data: &[u8]) {
     }
 }
 
-/// A file cut into volumes: in order, with the second one missing, and from the last one.
-fn volumes_of_a_set(data: &[u8]) {
-    drop(volumes::of(&String::from_utf8_lossy(data)));
-    let cut =
-        usize::from(data.last().copied().unwrap_or_default()).saturating_mul(data.len()) / 256;
-    let (first, rest) = data.split_at(cut);
-    let (second, third) = rest.split_at(rest.len() / 2);
-    for names in [
-        ["a.part1.rar", "a.part2.rar", "a.part3.rar"],
-        ["a.7z.001", "a.7z.002", "a.7z.003"],
-        ["a.zip", "a.z01", "a.z02"],
-    ] {
-        let parts = [first, second, third];
-        let set: Vec<(Name, Bytes)> = names
-            .into_iter()
-            .zip(parts)
-            .map(|(name, part)| (Name::of(name), Bytes::copy_from_slice(part)))
-            .collect();
-        for at in 0..set.len() {
-            let mut beside = set.clone();
-            let (name, bytes) = beside.remove(at);
-            scan_beside(bytes, Some(name), beside);
-        }
-    }
-}
-
 /// One analyzer of places over bytes that are taken for `kind`.
 fn place(name: &str, kind: Kind, data: &[u8]) {
     let tree = [artifact(kind, data)];
@@ -526,38 +502,6 @@ fn place(name: &str, kind: Kind, data: &[u8]) {
     for row in ANALYZERS.iter().filter(|row| row.name == name) {
         (row.run)(&look, &mut findings);
     }
-}
-
-fn scan(data: &[u8]) {
-    scan_beside(data.to_vec().into(), None, Vec::new());
-}
-
-fn scan_beside(data: Bytes, name: Option<Name>, beside: Vec<(Name, Bytes)>) {
-    static ENGINE: OnceLock<Engine> = OnceLock::new();
-    let engine = ENGINE.get_or_init(|| Engine {
-        rules: Rules::compile(embedded(), Strictness::Strict).unwrap(),
-        knowledge: Knowledge::embedded().unwrap(),
-        limits: limits(),
-        thresholds: Thresholds::default(),
-    });
-    let input = Input {
-        path: "fuzz".to_owned(),
-        name,
-        data,
-        context: Context {
-            beside,
-            ..Context::default()
-        },
-        ..Input::default()
-    };
-    let report = Worker::new(engine).scan(input);
-    // The engine catches what its steps throw: here it must not be lost.
-    let crash = report
-        .findings
-        .iter()
-        .find(|finding| finding.id == "scanner-crashed");
-    assert!(crash.is_none(), "{crash:?}");
-    assert!(report.complete || report.score > 0, "incomplete and silent");
 }
 
 fn header_blocks(data: &[u8]) {
@@ -657,6 +601,17 @@ fn locks(data: &[u8]) {
     drop(offcrypto::workbook(data, &budget()));
     drop(offcrypto::word(data, |_| data));
     drop(offcrypto::presentation(data, data));
+}
+
+/// Locked streams with a password that hardly ever is the right one.
+fn opened(data: &[u8]) {
+    let (first, second) = data.split_at(data.len() / 3);
+    drop(office_crypt::package(first, second, "a"));
+    drop(office_crypt::package(second, first, "a"));
+    drop(office_crypt::workbook(data, "VelvetSweatshop"));
+    drop(office_crypt::word(data, first, second, "a"));
+    drop(office_crypt::word(first, second, data, "a"));
+    drop(office_crypt::presentation(first, second, "a"));
 }
 
 fn compound(data: &[u8]) {

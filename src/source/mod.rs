@@ -28,6 +28,7 @@ use crate::limits::Halt;
 use crate::model::{Fact, Name};
 use crate::text;
 
+pub use archive::Pack;
 pub use beneath::{Folder, Met, NotOpened, Opened, open_beneath};
 pub use hunt::{Found, Hunt, Prey};
 pub use mbox::{Start, Survey, survey};

@@ -195,6 +195,19 @@ fn every_parser_bears_damaged_input() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The built seeds as files for libFuzzer, in the folder that `SEKISHO_FUZZ_SEEDS` names.
+#[test]
+fn seeds_are_written_where_asked_for() {
+    let Some(folder) = std::env::var_os("SEKISHO_FUZZ_SEEDS") else {
+        return;
+    };
+    std::fs::create_dir_all(&folder).unwrap();
+    for (number, seed) in built().into_iter().enumerate() {
+        let file = std::path::Path::new(&folder).join(format!("built-{number:03}"));
+        std::fs::write(file, seed).unwrap();
+    }
+}
+
 #[test]
 fn every_target_has_a_file_for_the_fuzzer() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");

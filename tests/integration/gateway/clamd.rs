@@ -1,7 +1,7 @@
 //! The protocol of clamd, literal bytes in and out.
 
 use std::io::{IoSlice, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
-use super::host::{Gateway, Place, free_port, until};
+use super::host::{Gateway, Place, until};
 use crate::bench::Dice;
 use crate::build;
 use crate::build_archives;
 use crate::fixtures::locked;
-use crate::mutate::{mutate, number};
 
-const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/samples");
+pub(super) const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/samples");
 
 /// A gateway that speaks clamd on a UNIX socket.
 pub(crate) struct Server {
@@ -71,7 +70,7 @@ fn rest(stream: &mut UnixStream) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-fn instream(data: &[u8]) -> Vec<u8> {
+pub(super) fn instream(data: &[u8]) -> Vec<u8> {
     let mut bytes = b"zINSTREAM\0".to_vec();
     for chunk in data.chunks(1000) {
         bytes.extend(u32::try_from(chunk.len()).unwrap().to_be_bytes());
@@ -90,7 +89,7 @@ fn pass(stream: &UnixStream, byte: &[u8], files: &[BorrowedFd<'_>]) {
     rustix::net::sendmsg(stream, &parts, &mut control, SendFlags::empty()).unwrap();
 }
 
-fn sample(name: &str) -> Vec<u8> {
+pub(super) fn sample(name: &str) -> Vec<u8> {
     std::fs::read(format!("{SAMPLES}/{name}")).unwrap()
 }
 
@@ -312,74 +311,6 @@ fn paths_are_scanned_beneath_the_roots_only() {
     std::fs::write(root.join("a: OK\nb"), sample("invoice-with-macro.eml")).unwrap();
     let answer = ask("CONTSCAN", &shown.to_string());
     assert_eq!(answer.lines().count(), 1, "{answer}");
-}
-
-#[test]
-fn damaged_transcripts_never_take_the_server_down() {
-    let port = free_port();
-    let place = Place::new();
-    let olefy = free_port();
-    let more = format!(
-        "[clamd]\nlisten = \"127.0.0.1:{port}\"\nroots = [\"{SAMPLES}\"]\nmax_stream = \"1MiB\"\n\
-         [olefy]\nlisten = \"127.0.0.1:{olefy}\"\n[scan]\ntimeout = 5\n"
-    );
-    let gateway = Gateway::start(&place, &more);
-    let mut session = b"zIDSESSION\0zPING\0zVERSION\0".to_vec();
-    session.extend(instream(&sample("meeting-notes.eml")));
-    session.extend(format!("zALLMATCHSCAN {SAMPLES}\0zSTATS\0zFILDES\0\0zEND\0").bytes());
-    let request = b"OLEFY/1.0\nMethod: oletools\nRspamd-ID: 5f\n\n".to_vec();
-    let document = [request, sample("price-list.xlsx")].concat();
-    let seeds = [
-        (port, session),
-        (port, instream(&sample("locked-contract.eml"))),
-        (port, b"nPING\nnSCAN /etc/passwd\n".to_vec()),
-        (olefy, document),
-        (olefy, b"PING\n\n".to_vec()),
-    ];
-    let full = std::env::var_os("SEKISHO_TEST_FULL").is_some();
-    let rounds = number("SEKISHO_FUZZ_ROUNDS").unwrap_or(if full { 20_000 } else { 400 });
-    let before = resident(&gateway);
-    for round in 0..rounds {
-        let mut dice = Dice::new(u64::try_from(round).unwrap() + 99);
-        let (port, seed) = &seeds[dice.below(seeds.len())];
-        let (_, other) = &seeds[dice.below(seeds.len())];
-        let mut data = seed.clone();
-        for _ in 0..=dice.below(4) {
-            mutate(&mut data, other, &mut dice);
-        }
-        let mut stream = TcpStream::connect(("127.0.0.1", *port)).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(30)))
-            .unwrap();
-        // The server may have closed before all was sent.
-        let _ = stream.write_all(&data);
-        if dice.below(4) > 0 {
-            let _ = stream.shutdown(Shutdown::Write);
-            let mut answer = Vec::new();
-            // An end or a reset, no silence.
-            let ended = stream.read_to_end(&mut answer);
-            let silent = ended.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
-            assert!(!silent, "round {round} hangs");
-        }
-    }
-    let grown = resident(&gateway).saturating_sub(before);
-    assert!(grown < 200 << 10, "grew by {grown} KiB");
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.write_all(b"zPING\0").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert_eq!(answer, "PONG\0");
-    let log = gateway.log();
-    assert!(!log.contains("panicked"), "{log}");
-}
-
-/// Memory of the gateway in KiB.
-pub(crate) fn resident(gateway: &Gateway) -> u64 {
-    let status = format!("/proc/{}/status", gateway.child.id());
-    let status = std::fs::read_to_string(status).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    let words = line.unwrap().split_whitespace().nth(1);
-    words.unwrap().parse().unwrap()
 }
 
 #[test]

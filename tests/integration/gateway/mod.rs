@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `clamd`, `clamdscan` | the protocol of clamd, by hand and by ClamAV's own client |
 //! | `core` | sockets, caps, slow clients, reloads under load |
+//! | `damaged` | damaged transcripts of every protocol: the server stays, and its memory too |
 //! | `disarm` | documents disarmed on their way, allowed macros, releases |
 //! | `host` | a Postfix in a folder of its own, the gateway, a client and a next hop |
 //! | `auth` | DKIM, SPF and ARC |
@@ -26,6 +27,7 @@ mod auth;
 mod clamd;
 mod clamdscan;
 mod core;
+mod damaged;
 mod disarm;
 mod hop;
 mod host;
