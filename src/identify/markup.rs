@@ -141,6 +141,162 @@ fn closes(root: &Root<'_>) -> bool {
 
 /// HTML, or an HTML application where it says so.
 fn page(lower: &str, tail: &str) -> Kind {
+    let application = lower.contains("<hta:application") || tail.contains("<hta:application");
+    let data_source =
+        lower.contains("urn:schemas-microsoft-com:office:odc") && lower.contains("<odc:");
+    match (application, data_source) {
+        (true, _) => Kind::Hta,
+        (_, true) => Kind::Odc,
+        _ => Kind::Html,
+    }
+}
+
+fn html_by_declaration(lower: &str) -> Option<Kind> {
+    lower.starts_with("<!doctype html").then_some(Kind::Html)
+}
+
+/// The first element and whether a document type in front of it says HTML. Passes over declarations, processing
+/// instructions and comments, an open comment to its end.
+fn root(lower: &str) -> Option<(Root<'_>, bool)> {
+    let mut rest = lower;
+    let mut html = false;
+    for _ in 0..PREAMBLES {
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+        if let Some(comment) = rest.strip_prefix("<!--") {
+            rest = comment.split_once("-->")?.1;
+        } else if let Some(doctype) = rest.strip_prefix("<!doctype") {
+            html |= doctype.trim_start().starts_with("html");
+            rest = end_of_doctype(doctype)?;
+        } else if rest.starts_with("<?") || rest.starts_with("<!") {
+            rest = rest.split_once('>')?.1;
+        } else {
+            break;
+        }
+    }
+    let tag = rest.strip_prefix('<')?;
+    let (attributes, after) = tag.split_once('>').unwrap_or((tag, ""));
+    let name = attributes
+        .split(|c: char| c.is_whitespace() || matches!(c, '/' | '<'))
+        .next()?;
+    let (prefix, local) = name.split_once(':').unwrap_or(("", name));
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let named =
+        local.starts_with(|c: char| c.is_alphabetic() || c == '_') && local.chars().all(plain);
+    named.then_some((
+        Root {
+            prefix,
+            local,
+            attributes,
+            rest: after,
+        },
+        html,
+    ))
+}
+
+/// Behind a document type, whose own brackets may hold declarations.
+fn end_of_doctype(doctype: &str) -> Option<&str> {
+    let close = doctype.find('>')?;
+    let open = doctype.find('[').filter(|open| *open < close);
+    match open {
+        None => Some(doctype.split_once('>')?.1),
+        Some(_) => Some(doctype.split_once("]")?.1.split_once('>')?.1),
+    }
+}
+
+/// XML that Windows acts on when it is opened.
+fn windows(root: &Root<'_>, lower: &str, text: &str) -> Option<Kind> {
+    let names = |text: &str| root.attributes.contains(text);
+    let holds = |text: &str| lower.contains(text);
+    let kind = match root.local {
+        "svg" => Kind::Svg,
+        // MSBuild takes no other case; in lower case it is the file of another build tool.
+        "project"
+            if names("schemas.microsoft.com/developer/msbuild")
+                || text.contains("Project") && is_build(lower, root) =>
+        {
+            Kind::MsBuild
+        }
+        "mmc_consolefile" => Kind::Msc,
+        "job" | "package" if holds("<script") => Kind::Wsf,
+        "scriptlet" | "component"
+            if holds("<script") || holds("<registration") || holds("<implements") =>
+        {
+            Kind::Sct
+        }
+        // A style sheet with code of its own, which command line tools of Windows run.
+        "stylesheet" | "transform"
+            if holds("urn:schemas-microsoft-com:xslt") && holds(":script") =>
+        {
+            Kind::Sct
+        }
+        "pcsettings" => Kind::SettingContentMs,
+        "searchconnectordescription" => Kind::SearchConnectorMs,
+        "librarydescription" => Kind::LibraryMs,
+        "persistedquery" => Kind::SearchMs,
+        "assembly"
+            if holds("<deployment") || holds("<entrypoint") || holds("deploymentprovider") =>
+        {
+            Kind::ClickOnce
+        }
+        "appinstaller" => Kind::AppInstaller,
+        "jnlp" => Kind::Jnlp,
+        "officedatabaseconnection" | "odc" => Kind::Odc,
+        "application" if root.prefix == "hta" => Kind::Hta,
+        _ => return None,
+    };
+    Some(kind)
+}
+
+fn is_build(lower: &str, root: &Root<'_>) -> bool {
+    let attribute = [
+        "sdk=",
+        "toolsversion=",
+        "defaulttargets=",
+        "initialtargets=",
+    ];
+    let inner = [
+        "<propertygroup",
+        "<itemgroup",
+        "<target ",
+        "<usingtask",
+        "<import project",
+    ];
+    attribute.iter().any(|name| root.attributes.contains(name))
+        || inner.iter().any(|name| lower.contains(name))
+}
+
+/// At least three different elements of a page, one of them its frame.
+fn looks_like_page(lower: &str) -> bool {
+    const FRAME: &[&str] = &["<html", "<body", "<head>", "<script", "<hta:application"];
+    const PIECES: &[&str] = &[
+        "</html>",
+        "</body>",
+        "</head>",
+        "</script>",
+        "<title",
+        "<meta ",
+        "<div",
+        "<p>",
+        "<a href",
+        "<img ",
+        "<table",
+        "<form",
+        "<iframe",
+        "<br",
+    ];
+    let frame = FRAME.iter().filter(|tag| lower.contains(**tag)).count();
+    let pieces = PIECES.iter().filter(|tag| lower.contains(**tag)).count();
+    frame >= 1 && frame.saturating_add(pieces) >= 3
+}
+
+/// A page behind junk: browsers and the HTML application host render what follows all the same. Prose that quotes
+/// tags is none: there the junk is most of the text, or the page has no frame of its own.
+pub(super) fn behind_junk(words: &Words<'_>) -> Option<Kind> {
+    if !words.head.contains('<') && !words.tail.contains('<') {
+        return None;
+    }
+    let lower = words.head.to_ascii_lowercase();
+    let tail = words.tail.to_ascii_lowercase();
     let has = |text: &str, tag: &str| memmem::find(text.as_bytes(), tag.as_bytes()).is_some();
     let application = has(&lower, "<hta:application") || has(&tail, "<hta:application");
     let script = has(&lower, "<script") || has(&tail, "<script");
