@@ -165,7 +165,7 @@ pub fn read(data: &[u8], budget: &Budget) -> Result<Volume, Closed> {
         folders: &folders,
         block_size,
         files: BTreeMap::new(),
-        entries: 0,
+        met: 0,
         full: false,
     };
     walk.run(root)?;
@@ -300,7 +300,8 @@ struct Walk<'i, 'd> {
     block_size: u32,
     /// By the place of the inode.
     files: BTreeMap<u64, File>,
-    entries: usize,
+    /// Entries that were looked at.
+    met: usize,
     full: bool,
 }
 
@@ -317,8 +318,8 @@ impl Walk<'_, '_> {
             let list = self.list(&folder)?;
             for (name, place, is_folder) in list {
                 self.image.budget.tick()?;
-                self.entries = self.entries.saturating_add(1);
-                if self.entries > ENTRIES {
+                self.met = self.met.saturating_add(1);
+                if self.met > ENTRIES {
                     self.full = true;
                     return Ok(());
                 }
@@ -384,37 +385,39 @@ impl Walk<'_, '_> {
         if folder.len == 0 {
             return Ok(out);
         }
-        let read = |out: &mut Vec<(Vec<u8>, u64, bool)>, budget: &Budget| {
-            let mut reader = self.folders.at(folder.block, folder.offset)?;
-            let len = folder.len.min(reader.remaining());
-            let is_cut = len < folder.len;
-            let mut reader = reader.sub("folder", len).ok()?;
-            while !reader.is_empty() {
-                let count = reader.u32("entries").ok()?;
-                let block = reader.u32("block of inodes").ok()?;
-                reader.skip("number of an inode", 4).ok()?;
-                for _ in 0..=count.min(255) {
-                    budget.tick().ok()?;
-                    let offset = reader.u16("offset").ok()?;
-                    reader.skip("number", 2).ok()?;
-                    let kind = reader.u16("type").ok()?;
-                    let len = usize::from(reader.u16("length of a name").ok()?);
-                    let name = reader.take("name", len.saturating_add(1)).ok()?;
-                    let place = u64::from(block) << 16 | u64::from(offset);
-                    if matches!(kind, 1 | 2) && name.len() < PATH && out.len() <= ENTRIES {
-                        out.push((name.to_vec(), place, kind == 1));
-                    }
-                }
-            }
-            (!is_cut).then_some(())
-        };
-        let whole = read(&mut out, self.image.budget);
+        let whole = self.entries(folder, &mut out);
         self.image.budget.check_time()?;
         if whole.is_none() {
             self.image
                 .miss(index(folder.block), "SquashFS: a folder is cut");
         }
         Ok(out)
+    }
+
+    /// Reads the names in a folder as far as they are there; none where that is not all of it.
+    fn entries(&self, folder: &Folder, out: &mut Vec<(Vec<u8>, u64, bool)>) -> Option<()> {
+        let mut reader = self.folders.at(folder.block, folder.offset)?;
+        let len = folder.len.min(reader.remaining());
+        let is_cut = len < folder.len;
+        let mut reader = reader.sub("folder", len).ok()?;
+        while !reader.is_empty() {
+            let count = reader.u32("entries").ok()?;
+            let block = reader.u32("block of inodes").ok()?;
+            reader.skip("number of an inode", 4).ok()?;
+            for _ in 0..=count.min(255) {
+                self.image.budget.tick().ok()?;
+                let offset = reader.u16("offset").ok()?;
+                reader.skip("number", 2).ok()?;
+                let kind = reader.u16("type").ok()?;
+                let len = usize::from(reader.u16("length of a name").ok()?);
+                let name = reader.take("name", len.saturating_add(1)).ok()?;
+                let place = u64::from(block) << 16 | u64::from(offset);
+                if matches!(kind, 1 | 2) && name.len() < PATH && out.len() <= ENTRIES {
+                    out.push((name.to_vec(), place, kind == 1));
+                }
+            }
+        }
+        (!is_cut).then_some(())
     }
 
     /// Takes the file at an inode, or one more name of it.
