@@ -126,7 +126,7 @@ mod tests {
         let whole = database(&[&container("Attribute VB_Name = \"M\"\r\n")], b"");
         let (_, facts) = opened("access", &whole[..whole.len() - 9]);
         assert!(
-            matches!(facts.as_slice(), [crate::model::Fact::Unread { .. }, ..]),
+            matches!(facts.as_slice(), [Fact::Unread { .. }, ..]),
             "{facts:?}"
         );
     }
