@@ -11,7 +11,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::analyze::{ANALYZERS, Analyzer, Findings, Found, Index, Look, Sees};
-use crate::identify;
+use crate::identify::{self, Told};
 use crate::knowledge::Knowledge;
 use crate::limits::{Budget, Halt, Limits};
 use crate::model::{Artifact, Fact, Kind, Name, Report, Trouble};
@@ -473,6 +473,7 @@ fn unpack(
     let mut seen = Seen::from([(root.sha256, root.id)]);
     let mut tree = vec![root];
     let sets = Sets::default();
+    let told = memory.map(Memory::told);
     let mut at = 0;
     // Ends because the budgets bound the artifacts, and a mailbox its messages.
     while let Some(artifact) = tree.get(at) {
@@ -494,7 +495,7 @@ fn unpack(
                     Some((memory, place)) => {
                         open_or_recall(artifact, keys, budget, &mut seen, next, memory, place)
                     }
-                    None => (open(artifact, keys, budget, &mut seen, next), false),
+                    None => (open(artifact, keys, budget, &mut seen, next, told), false),
                 };
                 here.settled = settled;
                 opened
@@ -544,7 +545,7 @@ fn open_or_recall(
         return (opened, true);
     }
     let before = budget.spent();
-    let opened = open(artifact, keys, budget, seen, next);
+    let opened = open(artifact, keys, budget, seen, next, Some(memory.told()));
     let settled = budget
         .spent_since(before)
         .is_some_and(|spent| memory.keep_opening(place, artifact, &opened, spent));
@@ -569,9 +570,12 @@ fn open(
     budget: &Budget,
     seen: &mut Seen,
     next: usize,
+    told: Option<&Told>,
 ) -> Opened {
     let next = u32::try_from(next).unwrap_or(u32::MAX);
-    let mut nest = Nest::new(budget, seen, artifact, next).with_keys(keys);
+    let mut nest = Nest::new(budget, seen, artifact, next)
+        .with_keys(keys)
+        .with_told(told);
     let fitting = |unpacker: &&Unpacker| unpacker.kinds.iter().any(|kind| artifact.reads_as(*kind));
     let mut halt = None;
     for unpacker in UNPACKERS.iter().filter(fitting) {

@@ -22,12 +22,21 @@ pub(super) const ROW: Analyzer = Analyzer {
         "powershell-command",
         "lolbin-command",
         "renamed-system-binary",
+        "limit-exceeded",
     ],
     run,
 };
 
 /// Lines of one artifact that are looked at, at the most.
 const LINES: usize = 20_000;
+
+/// Lines up to this length are always looked at, in bytes.
+const SHORT: usize = 1 << 10;
+
+/// Bytes of longer lines that are looked at, for each byte of the artifact, and at the least: more than all of its
+/// texts come to, so that only the same ones again and again are too many.
+const ROOM: usize = 32;
+const LEAST: usize = 8 << 20;
 
 /// Functions and methods that copy or rename a file, given both names (lower case).
 const COPYING: &[&str] = &[
@@ -49,12 +58,7 @@ const LONGEST: usize = 64 << 10;
 
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let artifact = look.artifact;
-    let mut judge = Judge {
-        knowledge: &look.knowledge.commands,
-        findings,
-        said: BTreeSet::new(),
-        in_shell: artifact.kind == Kind::Ps1,
-    };
+    let mut judge = Judge::new(look, findings);
     for fact in &artifact.facts {
         match fact {
             Fact::Shortcut {
@@ -98,12 +102,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
 
 /// Judges texts of a macro that calls something, each with its offset.
 pub(super) fn judge(look: &Look<'_>, findings: &mut Findings<'_>, texts: &[(usize, String)]) {
-    let mut judge = Judge {
-        knowledge: &look.knowledge.commands,
-        findings,
-        said: BTreeSet::new(),
-        in_shell: false,
-    };
+    let mut judge = Judge::new(look, findings);
     for (at, text) in texts {
         judge.line(text, Some(*at));
     }
@@ -141,9 +140,22 @@ struct Judge<'j, 'f> {
     said: BTreeSet<(&'static str, String)>,
     /// Whether the artifact is a script for PowerShell itself.
     in_shell: bool,
+    /// Bytes of long lines that are still looked at; `None` once there were more.
+    room: Option<usize>,
 }
 
-impl Judge<'_, '_> {
+impl<'j, 'f> Judge<'j, 'f> {
+    fn new(look: &Look<'j>, findings: &'j mut Findings<'f>) -> Self {
+        let size = look.artifact.data.len();
+        Self {
+            knowledge: &look.knowledge.commands,
+            findings,
+            said: BTreeSet::new(),
+            in_shell: look.artifact.kind == Kind::Ps1,
+            room: Some(size.saturating_mul(ROOM).saturating_add(LEAST)),
+        }
+    }
+
     /// Each line of a script whose lines are commands.
     fn lines(&mut self, artifact: &Artifact) {
         let source = text::to_utf8(&artifact.data);
@@ -217,6 +229,17 @@ impl Judge<'_, '_> {
         let line = line
             .get(..line.floor_char_boundary(LONGEST))
             .unwrap_or(line);
+        if line.len() > SHORT {
+            let Some(room) = self.room else {
+                return;
+            };
+            self.room = room.checked_sub(line.len());
+            if self.room.is_none() {
+                let what = "more command lines than are looked at";
+                self.findings.report(Found::new("limit-exceeded", what));
+                return;
+            }
+        }
         for command in command_line::commands(line) {
             self.command(&command, line, at);
         }

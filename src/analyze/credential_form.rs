@@ -169,14 +169,24 @@ fn scripted(look: &Look<'_>, source: &str) -> Vec<String> {
                 .unwrap_or_default();
             let near = rest.get(..rest.floor_char_boundary(400)).unwrap_or(rest);
             // The first text behind it, or the second where the first is a method.
-            let texts = near.split(['"', '\'', '`']).skip(1).step_by(2).take(2);
-            let address = texts.filter_map(|text| outside(look, text)).next();
+            let address = quoted(near).find_map(|text| outside(look, text));
             if let Some(address) = address.filter(|address| !found.contains(address)) {
                 found.push(address);
             }
         }
     }
     found
+}
+
+/// The first two texts in quotation marks of any kind; the last mark may lie beyond the end.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    let mut marks = memchr::memchr3_iter(b'"', b'\'', b'`', text.as_bytes());
+    std::iter::from_fn(move || {
+        let start = marks.next()?.saturating_add(1);
+        let end = marks.next().unwrap_or(text.len());
+        text.get(start..end)
+    })
+    .take(2)
 }
 
 #[cfg(test)]
@@ -207,6 +217,15 @@ mod tests {
         ] {
             assert_eq!(found(page).0, 0, "{page}");
         }
+    }
+
+    #[test]
+    fn texts_in_quotation_marks_are_the_first_two() {
+        let texts = |text| quoted(text).collect::<Vec<_>>();
+        assert_eq!(texts("('POST', \"https://a\", `b`)"), ["POST", "https://a"]);
+        assert_eq!(texts(" = \"あ'い"), ["あ"]);
+        assert_eq!(texts("'' + 'open"), ["", "open"]);
+        assert!(texts("none").is_empty());
     }
 
     #[test]

@@ -8,7 +8,6 @@
 //!
 //! What is kept is copied, so that a small part of a large buffer does not keep all of it.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,6 +15,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::analyze::Said;
+use crate::identify::Told;
 use crate::limits::{Budget, Spent};
 use crate::model::{Artifact, Fact};
 use crate::rules::RuleMatch;
@@ -29,22 +29,40 @@ const OVERHEAD: usize = 400;
 /// Part of a memory that one entry may take.
 const SHARE: usize = 8;
 
+/// Part of a memory that is for what bytes were told to be.
+const TOLD: usize = 16;
+
 /// What was seen of artifacts before, in bounded memory: what was not asked for in a while is forgotten.
 #[derive(Debug)]
 pub struct Memory {
     most: usize,
     entries: Mutex<Entries>,
+    told: Told,
 }
 
 #[derive(Debug, Default)]
 struct Entries {
-    young: BTreeMap<Key, Entry>,
-    old: BTreeMap<Key, Entry>,
+    young: Table,
+    old: Table,
     /// Bytes of the young ones.
     cost: usize,
 }
 
-type Key = [u8; 32];
+#[expect(
+    clippy::disallowed_types,
+    reason = "asked in constant time; its order is never seen"
+)]
+type Table = std::collections::HashMap<Key, Entry>;
+
+/// A digest, and what is kept under it.
+type Key = ([u8; 32], What);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum What {
+    Opening,
+    Matches,
+    Said,
+}
 
 #[derive(Debug, Clone)]
 enum Entry {
@@ -55,7 +73,7 @@ enum Entry {
 
 /// Bytes, kind and place of an artifact, as a digest.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place(Key);
+pub(super) struct Place([u8; 32]);
 
 impl Place {
     /// The place of an artifact that was not opened yet; none for an input and for a mail of a mailbox.
@@ -92,12 +110,19 @@ impl Place {
         Some(Self(digest.finalize().into()))
     }
 
-    fn key(self, what: &str, more: &str) -> Key {
+    fn key(self, what: What) -> Key {
+        (self.0, what)
+    }
+
+    /// The place with a path, where rules may ask for it.
+    fn under(self, path: &str) -> Self {
+        if path.is_empty() {
+            return self;
+        }
         let mut digest = Sha256::new();
         digest.update(self.0);
-        digest.update(what);
-        digest.update(more);
-        digest.finalize().into()
+        digest.update(path);
+        Self(digest.finalize().into())
     }
 }
 
@@ -237,14 +262,21 @@ fn position(whole: &Bytes, part: &Bytes) -> Option<Range<usize>> {
 impl Memory {
     /// A memory of about `most` bytes.
     pub fn new(most: usize) -> Self {
+        let told = most / TOLD;
         Self {
-            most,
+            most: most.saturating_sub(told),
             entries: Mutex::default(),
+            told: Told::new(told),
         }
     }
 
+    /// What bytes were told to be.
+    pub(super) fn told(&self) -> &Told {
+        &self.told
+    }
+
     pub(super) fn opening(&self, place: Place) -> Option<Arc<Opening>> {
-        match self.find(place.key("opening", ""))? {
+        match self.find(place.key(What::Opening))? {
             Entry::Opening(opening) => Some(opening),
             _ => None,
         }
@@ -265,14 +297,14 @@ impl Memory {
         if cost <= self.most / SHARE {
             opening.detach();
             let entry = Entry::Opening(Arc::new(opening));
-            self.keep(place.key("opening", ""), entry, cost);
+            self.keep(place.key(What::Opening), entry, cost);
         }
         true
     }
 
     /// The rules that matched; `path` is given where rules may ask for it.
     pub(super) fn matches(&self, place: Place, path: &str) -> Option<Arc<Vec<RuleMatch>>> {
-        match self.find(place.key("matches", path))? {
+        match self.find(place.under(path).key(What::Matches))? {
             Entry::Matches(matches) => Some(matches),
             _ => None,
         }
@@ -281,11 +313,11 @@ impl Memory {
     pub(super) fn keep_matches(&self, place: Place, path: &str, matches: Vec<RuleMatch>) {
         let cost = matches.len().saturating_mul(OVERHEAD);
         let entry = Entry::Matches(Arc::new(matches));
-        self.keep(place.key("matches", path), entry, cost);
+        self.keep(place.under(path).key(What::Matches), entry, cost);
     }
 
     pub(super) fn said(&self, place: Place) -> Option<Arc<Said>> {
-        match self.find(place.key("said", ""))? {
+        match self.find(place.key(What::Said))? {
             Entry::Said(said) => Some(said),
             _ => None,
         }
@@ -293,7 +325,7 @@ impl Memory {
 
     pub(super) fn keep_said(&self, place: Place, said: Arc<Said>) {
         let cost = said.cost();
-        self.keep(place.key("said", ""), Entry::Said(said), cost);
+        self.keep(place.key(What::Said), Entry::Said(said), cost);
     }
 
     fn find(&self, key: Key) -> Option<Entry> {
@@ -346,7 +378,7 @@ mod tests {
     use crate::model::Kind;
 
     fn key(number: u32) -> Key {
-        Sha256::digest(number.to_le_bytes()).into()
+        (Sha256::digest(number.to_le_bytes()).into(), What::Opening)
     }
 
     fn opening(len: usize) -> Entry {
@@ -399,7 +431,7 @@ mod tests {
             children: vec![child],
             ..Opened::default()
         };
-        let place = Place(key(0));
+        let place = Place([0; 32]);
         assert!(memory.keep_opening(place, &artifact, &opened, Spent::default()));
         let kept = memory.opening(place).unwrap();
         let Data::Own(bytes) = &kept.data[0] else {

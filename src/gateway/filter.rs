@@ -231,6 +231,7 @@ impl Filter {
         let work = {
             let (store, tries) = (Arc::clone(&self.store), Arc::clone(&self.tries));
             let (id, envelope, message) = (id.to_owned(), Arc::clone(envelope), message.clone());
+            let pool = self.pool.clone();
             move |generation: &Generation, worker: &mut Worker<'_>| {
                 let _running = tries.begin(&digest);
                 let case = Case {
@@ -238,6 +239,7 @@ impl Filter {
                     envelope: &envelope,
                     message: &message,
                     abilities,
+                    pool: Some(&pool),
                 };
                 case.judge(generation, worker, &store, deadline)
             }
@@ -277,6 +279,7 @@ impl Filter {
                 envelope: &envelope,
                 message: &message,
                 abilities,
+                pool: None,
             };
             case.unscannable(&generation, &store, trouble, tries)
         };

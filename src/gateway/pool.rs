@@ -18,6 +18,7 @@ use crate::model::Report;
 use crate::policy::{Policy, Trouble};
 
 use super::auth::Authenticator;
+use super::canary;
 use super::smtp::Certificates;
 
 /// Stack of a scan thread in bytes: parser crates may recurse on input, and an overflow cannot be caught.
@@ -25,6 +26,12 @@ const STACK: usize = 16 << 20;
 
 /// How long past its deadline work may go on before its thread is left behind.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// Threads beside those that scan at once: they take the place of others that wait for the disk.
+const SPARE: usize = 2;
+
+/// How long the threads may take to get ready before work is given to them all the same.
+const WARMING: Duration = Duration::from_secs(10);
 
 /// Bytes of one unit of admission.
 const UNIT: u64 = 1 << 10;
@@ -85,13 +92,18 @@ struct State {
     queue: VecDeque<Job>,
     generation: Arc<Generation>,
     stopping: bool,
-    /// Threads that wait for a notice: without one a notice would only cost.
-    asleep: usize,
+    /// Threads at work, but for those that stepped out.
+    busy: usize,
+    /// Threads of each role that wait for a notice: without one a notice would only cost.
+    asleep: [usize; 2],
+    /// Workers that were made and tried.
+    warm: usize,
 }
 
 struct Shared {
     state: Mutex<State>,
-    wake: Condvar,
+    wake: [Condvar; 2],
+    warmed: Condvar,
     capacity: usize,
     threads: usize,
     running: AtomicUsize,
@@ -105,7 +117,8 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Starts `threads` threads; `capacity` pieces of work may wait.
+    /// Starts `threads` threads; `capacity` pieces of work may wait. All of them have scanned something before the
+    /// first one that is given to them, so that it takes no longer than the next.
     pub(super) fn start(
         generation: Arc<Generation>,
         threads: usize,
@@ -116,17 +129,25 @@ impl Pool {
                 queue: VecDeque::new(),
                 generation,
                 stopping: false,
-                asleep: 0,
+                busy: 0,
+                asleep: [0; 2],
+                warm: 0,
             }),
-            wake: Condvar::new(),
+            wake: [Condvar::new(), Condvar::new()],
+            warmed: Condvar::new(),
             capacity,
             threads: threads.max(1),
             running: AtomicUsize::new(0),
             lost: AtomicU64::new(0),
         });
-        for _ in 0..shared.threads {
-            spawn(&shared)?;
+        for number in 0..shared.all() {
+            let role = match number < shared.threads {
+                true => Role::Regular,
+                false => Role::Spare,
+            };
+            spawn(&shared, role)?;
         }
+        shared.wait_until_warm();
         Ok(Self { shared })
     }
 
@@ -146,16 +167,13 @@ impl Pool {
             }),
             stand: Arc::clone(&stand),
         };
-        let asleep = {
+        {
             let mut state = self.shared.lock();
             if state.stopping || state.queue.len() >= self.shared.capacity {
                 return Err(Trouble::Busy);
             }
             state.queue.push_back(job);
-            state.asleep
-        };
-        if asleep > 0 {
-            self.shared.wake.notify_one();
+            self.shared.wake_one(state);
         }
         let last = deadline.checked_add(GRACE).unwrap_or(deadline);
         match tokio::time::timeout_at(last.into(), result).await {
@@ -164,14 +182,25 @@ impl Pool {
             Err(_) => {
                 let before = std::mem::replace(&mut *lock(&stand), Stand::Abandoned);
                 if before == Stand::Running {
+                    self.shared.leave();
                     self.shared.lost.fetch_add(1, Ordering::Relaxed);
                     // Where no thread can be started the others go on.
-                    let _ = spawn(&self.shared);
+                    let _ = spawn(&self.shared, Role::Regular);
                     return Err(Trouble::OutOfTime);
                 }
                 Err(Trouble::Busy)
             }
         }
+    }
+
+    /// Waits for something other than the processor in a piece of work: another thread goes on meanwhile. Called by the
+    /// work itself.
+    pub(super) fn step_out<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.shared.leave();
+        let back = Back(&self.shared);
+        let done = wait();
+        drop(back);
+        done
     }
 
     /// The generation in force.
@@ -182,13 +211,13 @@ impl Pool {
     /// Puts a new generation in force from the next message on.
     pub(super) fn replace(&self, generation: Arc<Generation>) {
         self.shared.lock().generation = generation;
-        self.shared.wake.notify_all();
+        self.shared.wake_all();
     }
 
     /// Takes no more work; what waits is still done.
     pub(super) fn stop(&self) {
         self.shared.lock().stopping = true;
-        self.shared.wake.notify_all();
+        self.shared.wake_all();
     }
 
     /// Work that waits, and whether there is room for more.
@@ -213,50 +242,139 @@ impl Pool {
     }
 }
 
+/// A thread that stepped out and comes back when this is dropped, however its wait ended.
+struct Back<'a>(&'a Shared);
+
+impl Drop for Back<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.busy = state.busy.saturating_add(1);
+    }
+}
+
 impl Shared {
+    /// Threads in all: some may have stepped out.
+    fn all(&self) -> usize {
+        self.threads.saturating_add(SPARE)
+    }
+
+    /// One thread less is at work: another may begin.
+    fn leave(&self) {
+        let mut state = self.lock();
+        state.busy = state.busy.saturating_sub(1);
+        self.wake_one(state);
+    }
+
+    /// Wakes a thread for what waits, where one may begin that sleeps: who is at work looks for more by itself.
+    fn wake_one(&self, state: MutexGuard<'_, State>) {
+        let may = state.busy < self.threads && !state.queue.is_empty();
+        let sleeps = state.asleep.iter().position(|asleep| *asleep > 0);
+        drop(state);
+        if let Some(wake) = sleeps.filter(|_| may).and_then(|role| self.wake.get(role)) {
+            wake.notify_one();
+        }
+    }
+
+    fn wake_all(&self) {
+        self.wake.iter().for_each(Condvar::notify_all);
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
 
-    /// Waits for work; none when the thread shall look for a new generation or end.
-    fn next(&self, generation: &Arc<Generation>) -> Option<Job> {
+    fn say_warm(&self) {
         let mut state = self.lock();
+        state.warm = state.warm.saturating_add(1);
+        self.warmed.notify_all();
+    }
+
+    fn wait_until_warm(&self) {
+        let cold = |state: &mut State| state.warm < self.all();
+        let waited = self.warmed.wait_timeout_while(self.lock(), WARMING, cold);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Waits for work; none when the thread shall look for a new generation or end. `before` is what the thread did.
+    fn next(&self, role: Role, before: Before, generation: &Arc<Generation>) -> Option<Job> {
+        let mut state = self.lock();
+        if before == Before::Worked {
+            state.busy = state.busy.saturating_sub(1);
+        }
+        let [regular, spare] = &self.wake;
+        let wake = match role {
+            Role::Regular => regular,
+            Role::Spare => spare,
+        };
+        let asleep = |state: &mut State, change: fn(usize) -> usize| {
+            let [regular, spare] = &mut state.asleep;
+            let asleep = match role {
+                Role::Regular => regular,
+                Role::Spare => spare,
+            };
+            *asleep = change(*asleep);
+        };
         // Ends because each wait ends by a notice, and the pool is stopped in the end.
         loop {
             if !Arc::ptr_eq(&state.generation, generation) {
                 return None;
             }
-            if let Some(job) = state.queue.pop_front() {
+            if state.busy < self.threads
+                && let Some(job) = state.queue.pop_front()
+            {
+                state.busy = state.busy.saturating_add(1);
+                if state.stopping {
+                    self.wake_all();
+                }
+                self.wake_one(state);
                 return Some(job);
             }
-            if state.stopping {
+            if state.stopping && state.queue.is_empty() {
                 return None;
             }
-            state.asleep = state.asleep.saturating_add(1);
-            state = self
-                .wake
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-            state.asleep = state.asleep.saturating_sub(1);
+            asleep(&mut state, |number| number.saturating_add(1));
+            state = wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            asleep(&mut state, |number| number.saturating_sub(1));
         }
     }
+}
+
+/// When a thread begins something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Whenever there is something to do: the same few do nearly all.
+    Regular,
+    /// Where no other can.
+    Spare,
+}
+
+/// What a thread did before it looks for work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Nothing,
+    Worked,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn spawn(shared: &Arc<Shared>) -> std::io::Result<()> {
+fn spawn(shared: &Arc<Shared>, role: Role) -> std::io::Result<()> {
     let shared = Arc::clone(shared);
+    let name = match role {
+        Role::Regular => "scan",
+        Role::Spare => "scan-spare",
+    };
     std::thread::Builder::new()
-        .name("scan".to_owned())
+        .name(name.to_owned())
         .stack_size(STACK)
-        .spawn(move || work(&shared))
+        .spawn(move || work(&shared, role))
         .map(drop)
 }
 
 /// A thread's life: one worker for each generation.
-fn work(shared: &Shared) {
+fn work(shared: &Shared, role: Role) {
+    let mut before = Before::Nothing;
     loop {
         let generation = {
             let state = shared.lock();
@@ -266,7 +384,13 @@ fn work(shared: &Shared) {
             Arc::clone(&state.generation)
         };
         let mut worker = generation.worker();
-        while let Some(Job { work, stand }) = shared.next(&generation) {
+        let warmed = catch_unwind(AssertUnwindSafe(|| canary::warm(&mut worker)));
+        if warmed.is_err() {
+            worker = generation.worker();
+        }
+        shared.say_warm();
+        while let Some(Job { work, stand }) = shared.next(role, before, &generation) {
+            before = Before::Worked;
             {
                 let mut stand = lock(&stand);
                 if *stand == Stand::Abandoned {
@@ -285,6 +409,8 @@ fn work(shared: &Shared) {
                 return;
             }
         }
+        // What it did is counted.
+        before = Before::Nothing;
     }
 }
 
@@ -417,6 +543,33 @@ mod tests {
             assert_eq!(pool.run(later, |_, _| 1).await, Ok(1));
         });
         assert_eq!(pool.lost(), 1);
+    }
+
+    #[test]
+    fn who_waits_for_the_disk_keeps_nobody_waiting() {
+        let pool = Pool::start(generation(), 1, 4).unwrap();
+        let later = Instant::now() + Duration::from_secs(60);
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let outside = pool.clone();
+        let waits = pool.run(later, move |_, _| outside.step_out(|| wait.recv().is_ok()));
+        // Waits in the queue until the first has stepped out.
+        let goes = pool.run(later, move |_, _| go.send(()).is_ok());
+        let done = block_on(async { tokio::join!(waits, goes) });
+        assert_eq!(done, (Ok(true), Ok(true)));
+        // Not more at once than there were before.
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let done = block_on(async {
+            let first = pool.run(later, move |_, _| {
+                wait.recv_timeout(Duration::from_millis(200)).is_err()
+            });
+            let second = pool.run(later, move |_, _| go.send(()).is_err());
+            tokio::join!(first, second)
+        });
+        assert_eq!(done, (Ok(true), Ok(true)));
+        // Ends because the thread is about to look for more.
+        while pool.shared.lock().busy > 0 {
+            std::thread::yield_now();
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::config::{Gateway, Protocol};
+use crate::knowledge::scripts;
 use crate::quarantine::{Store, Tries};
 
 use super::filter::Filter;
@@ -73,6 +74,7 @@ impl Server {
         settings: ServerSettings,
         reload: Reload,
     ) -> Result<Self, String> {
+        scripts().prepare();
         canary::try_harmless(&generation.engine)?;
         let pool = Pool::start(Arc::new(generation), settings.threads, settings.max_waiting)
             .map_err(|error| format!("cannot start scan threads: {error}"))?;

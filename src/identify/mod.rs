@@ -19,12 +19,15 @@ mod package;
 mod polyglot;
 mod rare;
 mod script;
+mod told;
 mod weak;
 mod words;
 
 pub use executable::{embedded as embedded_program, pe_length};
 
 pub use mail::{MailStart, mail_start};
+
+pub use told::Told;
 
 use crate::formats::brotli;
 use crate::knowledge::scripts;
@@ -56,7 +59,11 @@ impl Identity {
 /// Tells what bytes are under a name. Content counts first; a text that is told to be nothing else is what its name
 /// makes of it, for an interpreter reads whatever it is handed.
 pub fn identify_named(data: &[u8], name: Option<&Name>, budget: &Budget) -> Identity {
-    let mut identity = identify(data, budget);
+    named(identify(data, budget), data, name)
+}
+
+/// What a name makes of bytes that were told to be something.
+pub fn named(mut identity: Identity, data: &[u8], name: Option<&Name>) -> Identity {
     let Some(name) = name else {
         return identity;
     };

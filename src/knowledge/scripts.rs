@@ -197,6 +197,12 @@ impl Scripts {
         &self.languages
     }
 
+    /// Makes now what pays once much is searched: for a program that is going to.
+    pub fn prepare(&self) {
+        self.searched.fetch_max(WORTH_A_TABLE, Ordering::Relaxed);
+        self.automaton(0);
+    }
+
     /// What to search `len` more bytes with.
     fn automaton(&self, len: usize) -> Option<&AhoCorasick> {
         let before = self.searched.fetch_add(len, Ordering::Relaxed);

@@ -20,6 +20,10 @@ pub const EXCERPT: usize = 300;
 /// Foreign text with everything escaped that could fool a terminal, a log or a reader: control characters,
 /// bidirectional controls, invisible and unassigned-looking format characters.
 pub fn safe(text: &str) -> String {
+    // Nearly all text is.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -35,11 +39,15 @@ pub fn safe(text: &str) -> String {
 
 /// [`safe`] text of at most [`EXCERPT`] characters, with an ellipsis where it was cut.
 pub fn excerpt(text: &str) -> String {
-    let mut cut: String = text.chars().take(EXCERPT).collect();
-    if cut.len() < text.len() {
-        cut.push('…');
+    let end = match text.len() {
+        0..=EXCERPT => None,
+        _ => text.char_indices().nth(EXCERPT).map(|(at, _)| at),
+    };
+    let cut = end.and_then(|end| text.get(..end));
+    match cut {
+        Some(cut) => safe(cut) + "…",
+        None => safe(text),
     }
-    safe(&cut)
 }
 
 /// Whether a character shows as something else than it is, or not at all (Unicode categories Cc and Cf, and the
@@ -79,5 +87,10 @@ mod tests {
         assert_eq!(excerpt(&long).chars().count(), EXCERPT + 1);
         assert!(excerpt(&long).ends_with('…'));
         assert_eq!(excerpt("short"), "short");
+        assert_eq!(excerpt(&"a".repeat(EXCERPT)), "a".repeat(EXCERPT));
+        let longer = "a".repeat(EXCERPT + 1);
+        assert_eq!(excerpt(&longer), "a".repeat(EXCERPT) + "…");
+        let whole = "あ".repeat(EXCERPT);
+        assert_eq!(excerpt(&whole), whole);
     }
 }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::keys::{Candidate, Keys};
 use super::volumes::Sets;
-use crate::identify;
+use crate::identify::{self, Identity, Told};
 use crate::limits::{Account, Budget, Decoded, Fault, Halt, Metered};
 use crate::model::{Artifact, Fact, Id, Kind, MailSummary, Name, Trouble};
 
@@ -154,6 +154,7 @@ pub struct Nest<'a> {
     next: Id,
     account: Account,
     keys: Keys<'a>,
+    told: Option<&'a Told>,
     opened_with: Option<Candidate>,
     /// The candidates, once something was locked.
     candidates: Option<Vec<Candidate>>,
@@ -182,6 +183,7 @@ impl<'a> Nest<'a> {
             next,
             account: Account::new(u64::try_from(parent.data.len()).unwrap_or(u64::MAX)),
             keys: Keys::default(),
+            told: None,
             opened_with: None,
             candidates: None,
             held: Held::new(),
@@ -197,6 +199,13 @@ impl<'a> Nest<'a> {
     #[must_use]
     pub fn with_keys(mut self, keys: Keys<'a>) -> Self {
         self.keys = keys;
+        self
+    }
+
+    /// Says where it is kept what bytes were told to be.
+    #[must_use]
+    pub fn with_told(mut self, told: Option<&'a Told>) -> Self {
+        self.told = told;
         self
     }
 
@@ -352,6 +361,18 @@ impl<'a> Nest<'a> {
         self.held.contains(&digest)
     }
 
+    /// Tells what bytes are that are no child yet.
+    pub fn identify(&self, data: &[u8]) -> Identity {
+        self.tell(data, || Sha256::digest(data).into())
+    }
+
+    fn tell(&self, data: &[u8], digest: impl FnOnce() -> [u8; 32]) -> Identity {
+        match self.told {
+            Some(told) => told.identify(data, &digest(), self.budget),
+            None => identify::identify(data, self.budget),
+        }
+    }
+
     /// Reads a decoder over `source` to its end within the budget; ratios count against this artifact.
     ///
     /// `make` puts the decoder on the metered source; `expected` is a claimed length in bytes, used only as a hint.
@@ -448,8 +469,11 @@ impl<'a> Nest<'a> {
             self.seen.insert(sha256, id);
         }
         let mut identity = match child.kind {
-            Some(kind) => identify::Identity::certain(kind),
-            None => identify::identify_named(&data, child.name.as_ref(), self.budget),
+            Some(kind) => Identity::certain(kind),
+            None => {
+                let identity = self.tell(&data, || sha256);
+                identify::named(identity, &data, child.name.as_ref())
+            }
         };
         if let Some(kind) = child.unknown.filter(|_| identity.kind == Kind::Data) {
             identity.kind = kind;

@@ -35,6 +35,9 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::MsBuild,
 ];
 
+/// How what is put together or decoded was reached.
+const DECODED: &str = "decoded-text";
+
 /// Longest text that is folded, in bytes; longer scripts are looked at as they are.
 const LONGEST: usize = 4 << 20;
 
@@ -79,8 +82,9 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         Kind::Bat => {
             if let Some(plain) = behind_false_mark(&artifact.data) {
                 push(nest, plain.to_vec(), Some(Kind::Bat))?;
-            } else if let Some(text) = batch::expand(&source).text {
-                push(nest, text.into_bytes(), Some(Kind::Bat))?;
+            } else {
+                let batch = batch::expand(&source);
+                put_together(nest, artifact, batch.text, batch.exhausted)?;
             }
         }
         Kind::MsBuild => {
@@ -200,21 +204,35 @@ fn folded(
         exhausted,
         ..
     } = script::fold(source, language);
-    if exhausted {
-        nest.note(Fact::Limit {
-            halt: Halt::Ceiling("work on one script"),
-            what: "texts in it were put together only in part".to_owned(),
-        });
-    }
-    if let Some(text) = text {
-        push(nest, text.into_bytes(), Some(artifact.kind))?;
-    }
+    put_together(nest, artifact, text, exhausted)?;
     for payload in payloads {
         let kind = payload.run.then_some(artifact.kind);
         let data = unwidened(payload.data);
         push(nest, data, kind)?;
     }
     Ok(())
+}
+
+/// Pushes a script with its texts put together, and tells where the work on it ran out.
+fn put_together(
+    nest: &mut Nest<'_>,
+    artifact: &Artifact,
+    text: Option<String>,
+    exhausted: bool,
+) -> Result<(), Trouble> {
+    if exhausted {
+        nest.note(Fact::Limit {
+            halt: Halt::Ceiling("work on one script"),
+            what: "texts in it were put together only in part".to_owned(),
+        });
+    }
+    match text {
+        // What is too much work again and again is not taken up level by level.
+        Some(text) if !exhausted || artifact.via != Some(DECODED) => {
+            push(nest, text.into_bytes(), Some(artifact.kind))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Text of two bytes a character, as PowerShell encodes it, as UTF-8.
@@ -239,7 +257,7 @@ fn push(nest: &mut Nest<'_>, data: Vec<u8>, kind: Option<Kind>) -> Result<(), Tr
         return Ok(());
     }
     let told = identify::identify(&data, nest.budget()).kind;
-    let child = Child::new("decoded-text", data);
+    let child = Child::new(DECODED, data);
     // A script that is told by its content is that, whatever handed it over.
     let child = match kind {
         Some(kind)

@@ -457,6 +457,46 @@ fn hostile_macros_stay_linear() {
 }
 
 #[test]
+fn hostile_scripts_and_streams_stay_linear() {
+    let run = "new ActiveXObject(\"WScript.Shell\").Run(a)";
+    bears("texts.js", 20_000, |n| {
+        let texts: String = (0..n).map(|at| format!("\"s{at}\",")).collect();
+        let uses: String = (0..n).map(|at| format!("x+=a[{at}];")).collect();
+        format!("var a=[{texts}],x='';{uses}{run}").into_bytes()
+    });
+    bears("lists-in-lists.js", 200_000, |n| {
+        format!("a=['x'];{}{run}", "a=[a];".repeat(n)).into_bytes()
+    });
+    bears("doubled-lists.js", 600, |n| {
+        let doubled: String = (1..n)
+            .map(|at| format!("v{at}=[v{0},v{0}];", at - 1))
+            .collect();
+        format!("v0=['abcdefgh'];{doubled}a=v{};{run}", n - 1).into_bytes()
+    });
+    bears("one-long-text.js", 50_000, |n| {
+        let text = "x".repeat(20_000);
+        format!("a=['{text}'];{}{run}", "b=a[0];".repeat(n)).into_bytes()
+    });
+    bears("slices.bat", 100_000, |n| {
+        let value = "x".repeat(8_000);
+        let slices = "%a:~1,1%".repeat(n);
+        format!("@echo off\r\nset a={value}\r\n{slices}\r\n").into_bytes()
+    });
+    bears("blanks.bat", 500_000, |n| {
+        let (blanks, empty) = (" ".repeat(n), "%e%".repeat(n / 2));
+        format!("@echo off\r\nset e=\r\n{blanks}{empty}\r\n").into_bytes()
+    });
+    bears("reversed.vbs", 50_000, |n| {
+        let (text, calls) = ("x".repeat(30_000), "b=StrReverse(a)\r\n".repeat(n));
+        format!("a=\"{text}\"\r\n{calls}CreateObject(\"WScript.Shell\").Run b\r\n").into_bytes()
+    });
+    let stream = "1 0 obj <</Length 99999999>> stream\nx\n";
+    bears("streams.pdf", 20_000, |n| {
+        format!("%PDF-1.4\n{}", stream.repeat(n)).into_bytes()
+    });
+}
+
+#[test]
 fn every_limit_is_said_where_it_is_met() {
     let within = |limits: Limits, data: &[u8]| {
         let (report, _) = scanned(&engine_within(limits), "limit.bin", data);

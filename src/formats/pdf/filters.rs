@@ -108,8 +108,9 @@ pub(super) fn decode(
             break;
         }
     }
+    data.truncate(usize::try_from(most).unwrap_or(usize::MAX));
     Decoded {
-        data: data.to_vec(),
+        data: data.into(),
         fault,
     }
 }

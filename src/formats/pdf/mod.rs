@@ -38,6 +38,9 @@ const DRAWN: &[&str] = &[
     "AP",
 ];
 
+/// Bytes of a stream that are taken at least, however few of what they decode to are asked for.
+const HEAD: u64 = 64 << 10;
+
 /// References followed from one to the next.
 const HOPS: usize = 16;
 
@@ -256,7 +259,10 @@ impl<'a> Document<'a> {
         budget: &Budget,
         account: &mut Account,
     ) -> Decoded {
-        let Some((raw, filters)) = self.filtered(place) else {
+        // Digits and blanks between them may be three for a byte.
+        let taken = most.saturating_mul(3).saturating_add(HEAD);
+        let taken = usize::try_from(taken).unwrap_or(usize::MAX);
+        let Some((raw, filters)) = self.filtered(place, taken) else {
             return Decoded::default();
         };
         filters::decode(raw, &filters, most, budget, account)
@@ -264,12 +270,14 @@ impl<'a> Document<'a> {
 
     /// The bytes of a stream as its filters take them, decrypted.
     pub fn decrypted(&self, place: usize) -> Option<Bytes> {
-        self.filtered(place).map(|(raw, _)| raw)
+        self.filtered(place, usize::MAX).map(|(raw, _)| raw)
     }
 
-    /// The decrypted bytes of a stream, and the filters for them.
-    fn filtered(&self, place: usize) -> Option<(Bytes, Vec<filters::Filter>)> {
+    /// The decrypted bytes of a stream, `most` at the most, and the filters for them. Streams may lie in one another,
+    /// and whoever looks at the head of each does not pay for all of it.
+    fn filtered(&self, place: usize, most: usize) -> Option<(Bytes, Vec<filters::Filter>)> {
         let raw = self.data.get(self.raw(place)).unwrap_or_default();
+        let raw = raw.get(..most).unwrap_or(raw);
         let object = self.objects.get(place)?;
         let Object::Dict(dict) = &object.object else {
             return None;

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 const GROWTH: usize = 8;
 const LEAST: usize = 64 << 10;
 
+/// Bytes of values that are looked at, for each byte of the source: a slice goes over all of its value.
+const WORK: usize = 64;
+
 /// Variables kept at the most.
 const VARIABLES: usize = 4096;
 
@@ -45,6 +48,8 @@ pub struct Batch {
     pub pieces: u32,
     /// Programs that are called or named by a variable.
     pub programs: u32,
+    /// Whether the work ran out: what came after is as it was, or missing.
+    pub exhausted: bool,
 }
 
 /// Resolves a batch file.
@@ -53,6 +58,7 @@ pub fn expand(source: &str) -> Batch {
         batch: Batch::default(),
         variables: BTreeMap::new(),
         room: source.len().saturating_mul(GROWTH).saturating_add(LEAST),
+        work: source.len().saturating_mul(WORK).saturating_add(LEAST),
     };
     let mut out = String::new();
     for line in source.lines() {
@@ -61,6 +67,7 @@ pub fn expand(source: &str) -> Batch {
         walk.remember(&expanded);
         walk.room = walk.room.saturating_sub(expanded.len());
         if walk.room == 0 {
+            walk.batch.exhausted = true;
             break;
         }
         out.push_str(&expanded);
@@ -97,6 +104,8 @@ struct Walk {
     batch: Batch,
     variables: BTreeMap<String, String>,
     room: usize,
+    /// Bytes of values that may still be looked at.
+    work: usize,
 }
 
 impl Walk {
@@ -133,9 +142,12 @@ impl Walk {
     fn line(&mut self, line: &str) -> String {
         let mut out = String::with_capacity(line.len());
         let mut rest = line;
+        // What stands last but blanks, which may be many.
+        let mut last = None;
         while let Some(at) = rest.find(['%', '!']) {
             let (before, from) = rest.split_at_checked(at).unwrap_or((rest, ""));
             out.push_str(before);
+            last = last_sign(before).or(last);
             let mark = if from.starts_with('%') { '%' } else { '!' };
             let inner = from.get(1..).unwrap_or_default();
             let found = inner.split_once(mark).and_then(|(name, behind)| {
@@ -144,7 +156,7 @@ impl Walk {
                 self.variable(name, mark, within)
                     .map(|value| (value, behind))
             });
-            let leads = out.trim_end().is_empty() || out.trim_end().ends_with(['&', '|', '(', '@']);
+            let leads = last.is_none_or(|sign| matches!(sign, '&' | '|' | '(' | '@'));
             match found {
                 Some((value, behind)) if out.len().saturating_add(value.len()) < self.room => {
                     let program = value.trim_end_matches('"').to_lowercase().ends_with(".exe");
@@ -152,16 +164,25 @@ impl Walk {
                         self.batch.programs = self.batch.programs.saturating_add(1);
                     }
                     out.push_str(&value);
+                    last = last_sign(&value).or(last);
                     rest = behind;
                 }
                 _ => {
                     out.push(mark);
+                    last = Some(mark);
                     rest = inner;
                 }
             }
         }
         out.push_str(rest);
         out
+    }
+
+    fn pay(&mut self, size: usize) -> Option<()> {
+        let left = self.work.checked_sub(size);
+        self.batch.exhausted |= left.is_none();
+        self.work = left.unwrap_or(0);
+        left.map(|_| ())
     }
 
     /// What a variable comes to; `None` where it stays as it is written.
@@ -177,7 +198,10 @@ impl Walk {
             None => (expression, None),
         };
         let name = name.to_lowercase();
-        let own = self.variables.get(&name).cloned();
+        let own = self.variables.get(&name);
+        let size = own.map_or(0, String::len);
+        let own = own.filter(|_| size <= self.work).cloned();
+        self.pay(size)?;
         let shared = || {
             ENVIRONMENT
                 .iter()
@@ -188,6 +212,7 @@ impl Walk {
             Some(modifier) => {
                 let value = own.or_else(shared)?;
                 let result = modified(&value, modifier)?;
+                self.pay(result.len())?;
                 self.batch.slices = self.batch.slices.saturating_add(1);
                 Some(result)
             }
@@ -207,6 +232,11 @@ impl Walk {
             },
         }
     }
+}
+
+/// The last character that is no blank.
+fn last_sign(text: &str) -> Option<char> {
+    text.chars().rev().find(|c| !c.is_whitespace())
 }
 
 /// Names that no system sets: parameters and usual words of environments are none of them.
@@ -279,6 +309,26 @@ mod tests {
         );
         assert_eq!(text("%comspec:~-7,3% /c calc\n"), "cmd /c calc\n");
         assert_eq!(text("pow%zqxj%ersh%kk_1%ell\n"), "powershell\n");
+    }
+
+    #[test]
+    fn long_values_do_not_make_the_work_grow_faster_than_the_file() {
+        let took = |times: usize| {
+            let slices = "%a:~1,1%%a:x=yyyyyyyyyyyyyyyy%".repeat(times);
+            let source = format!("set a={}\n{slices}\n", "x".repeat(8000));
+            let blanks = format!(
+                "set e=\n{}{}x%e%y\n",
+                " ".repeat(times * 4),
+                "%e%".repeat(times)
+            );
+            let start = std::time::Instant::now();
+            let (slices, blanks) = (expand(&source), expand(&blanks));
+            assert!(slices.exhausted && !blanks.exhausted);
+            assert!(slices.slices > 0 && blanks.text.is_some_and(|text| text.len() > times * 4));
+            start.elapsed().as_secs_f64()
+        };
+        let small = took(4_000);
+        assert!(took(40_000) < small * 30.0 + 0.5);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::tokens::Language;
-use super::value::{Value, join};
+use super::value::{Value, Work, joined};
 
 /// Longest list that a text is split into.
 const PIECES: usize = 1 << 16;
@@ -72,6 +72,7 @@ pub(super) fn method(
     on: &Value,
     name: &str,
     arguments: &[Value],
+    work: &mut Work,
 ) -> Option<Value> {
     let text = |at: usize| match arguments.get(at) {
         Some(Value::Text(text) | Value::Pattern(text)) => Some(text.clone()),
@@ -90,7 +91,7 @@ pub(super) fn method(
                 let every = language != Language::Js
                     || name == "replaceAll"
                     || matches!(arguments.first(), Some(Value::Pattern(_)));
-                replace(own, &text(0)?, &text(1)?, every)
+                replace(own, &text(0)?, &text(1)?, every, work)
             }
             "substr" | "slice" | "substring" => {
                 let from = number(0)?;
@@ -127,10 +128,10 @@ pub(super) fn method(
                 } else {
                     text(0)?
                 };
-                Some(Value::Text(join(list.clone(), &between)))
+                joined(list, &between, work).map(Value::Text)
             }
             "reverse" => Some(Value::List(list.iter().rev().cloned().collect())),
-            "tostring" => Some(Value::Text(join(list.clone(), ","))),
+            "tostring" => joined(list, ",", work).map(Value::Text),
             _ => None,
         },
         Value::Number(number) => {
@@ -156,7 +157,13 @@ pub(super) fn split(text: &str, at: &str) -> Value {
 }
 
 /// Replaces a text; a pattern only where it is a text with escapes, and none that makes the text grow.
-pub(super) fn replace(text: &str, what: &str, with: &str, every: bool) -> Option<Value> {
+pub(super) fn replace(
+    text: &str,
+    what: &str,
+    with: &str,
+    every: bool,
+    work: &mut Work,
+) -> Option<Value> {
     let plain = what.replace('\\', "");
     let special = what.len() == plain.len()
         && plain.chars().any(|c| "[](){}*+?|^$.".contains(c))
@@ -164,6 +171,13 @@ pub(super) fn replace(text: &str, what: &str, with: &str, every: bool) -> Option
     if plain.is_empty() || special || with.len() > plain.len().saturating_mul(4).max(16) {
         return None;
     }
+    let places = if every {
+        text.matches(&plain).count()
+    } else {
+        1
+    };
+    work.pay(text.len())?;
+    work.pay(places.saturating_mul(with.len()))?;
     Some(Value::Text(if every {
         text.replace(&plain, with)
     } else {
@@ -172,14 +186,16 @@ pub(super) fn replace(text: &str, what: &str, with: &str, every: bool) -> Option
 }
 
 /// The format operator of PowerShell: `"{1}{0}" -f a, b`.
-pub(super) fn format(pattern: &str, arguments: &[Value]) -> Option<String> {
+pub(super) fn format(pattern: &str, arguments: &[Value], work: &mut Work) -> Option<String> {
     let mut out = String::new();
     let mut rest = pattern;
     while let Some((before, behind)) = rest.split_once('{') {
         out.push_str(before);
         let (slot, after) = behind.split_once('}')?;
         let number: usize = slot.trim().parse().ok()?;
-        let argument = arguments.get(number)?.clone().into_text();
+        let argument = arguments.get(number)?;
+        work.pay(argument.size())?;
+        let argument = argument.clone().into_text();
         if out.len().saturating_add(argument.len()) > 1 << 20 {
             return None;
         }

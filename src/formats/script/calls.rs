@@ -2,7 +2,8 @@
 
 use super::builtins;
 use super::fold::{Machine, PAYLOADS, Parsed, Payload};
-use super::value::{Value, join};
+use super::tokens::TokenKind;
+use super::value::{Value, joined};
 use crate::formats::base64;
 
 impl Machine<'_> {
@@ -49,9 +50,12 @@ impl Machine<'_> {
                     .collect();
                 Value::List(chars?)
             }
-            ("char[]", Value::Text(text)) => builtins::split(&text, ""),
+            ("char[]", Value::Text(text)) => {
+                self.pay(text.len())?;
+                builtins::split(&text, "")
+            }
             ("string", value) => Value::Text(match value {
-                Value::List(list) => join(list, " "),
+                Value::List(list) => joined(&list, " ", &mut self.work)?,
                 other => other.into_text(),
             }),
             ("int" | "byte", Value::Text(text)) => Value::Number(text.trim().parse().ok()?),
@@ -81,24 +85,16 @@ impl Machine<'_> {
                 let text = text.clone();
                 self.base64(at, behind, &text)
             }
-            ("string", "join", [between, list]) => {
+            ("string", "join", [between, Value::List(list)]) => {
                 self.rearranged();
-                let Value::List(list) = list.clone() else {
-                    return None;
-                };
-                Some((
-                    Value::Text(join(list, &between.clone().into_text())),
-                    behind,
-                ))
+                let between = between.clone().into_text();
+                let text = joined(list, &between, &mut self.work)?;
+                Some((Value::Text(text), behind))
             }
             ("regex", "replace", [Value::Text(text), what, with]) => {
                 self.rearranged();
-                let value = builtins::replace(
-                    text,
-                    &what.clone().into_text(),
-                    &with.clone().into_text(),
-                    true,
-                )?;
+                let (what, with) = (what.clone().into_text(), with.clone().into_text());
+                let value = builtins::replace(text, &what, &with, true, &mut self.work)?;
                 Some((value, behind))
             }
             _ => None,
@@ -157,9 +153,21 @@ impl Machine<'_> {
         {
             return None;
         }
-        let value = self.names.get(name)?.clone();
-        self.pay(value.size())?;
-        Some((value, next))
+        // One of a list of thousands, as scripts keep their texts: the others are not touched.
+        let place = match self.kind(next.saturating_add(1)) {
+            Some(TokenKind::Number(place))
+                if self.is_sign(next, b'[') && self.is_sign(next.saturating_add(2), b']') =>
+            {
+                usize::try_from(*place).ok()
+            }
+            _ => None,
+        };
+        let (value, next) = match (self.names.get(name)?, place) {
+            (Value::List(list), Some(place)) => (list.get(place)?, next.saturating_add(3)),
+            (value, _) => (value, next),
+        };
+        self.work.pay(value.size())?;
+        Some((value.clone(), next))
     }
 
     pub(super) fn call(&mut self, at: usize, name: &str, open: usize, depth: u32) -> Parsed {

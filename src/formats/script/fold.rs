@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::builtins;
 use super::tokens::{Language, Token, TokenKind, Written, tokens};
-use super::value::{Value, join};
+use super::value::{Value, Work, joined};
 
 /// Expressions within expressions at the most.
 const DEPTH: u32 = 24;
@@ -17,12 +17,11 @@ const DEPTH: u32 = 24;
 /// Names that keep a value at the most.
 const NAMES: usize = 4096;
 
+/// Lists within lists of a value that a name keeps, at the most.
+const NESTED: u32 = 8;
+
 /// Payloads of one script at the most.
 pub(super) const PAYLOADS: usize = 64;
-
-/// Work for each byte of the source, and at the least: pieces of text are copied a few times on their way.
-const WORK_PER_BYTE: usize = 24;
-const WORK: usize = 100_000;
 
 /// How texts were put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,10 +76,7 @@ pub fn fold(source: &str, language: Language) -> Folded {
     let mut machine = Machine {
         tokens: &tokens,
         language,
-        work: source
-            .len()
-            .saturating_mul(WORK_PER_BYTE)
-            .saturating_add(WORK),
+        work: Work::of_source(source.len()),
         names: builtins::names(language),
         built: Built::default(),
         payloads: Vec::new(),
@@ -137,7 +133,7 @@ pub fn fold(source: &str, language: Language) -> Folded {
         out.push_str(source.get(copied..).unwrap_or_default());
         folded.text = Some(out);
     }
-    folded.exhausted = machine.work == 0;
+    folded.exhausted = machine.work.is_spent();
     folded.payloads = machine.payloads;
     folded.built = machine.built;
     folded
@@ -186,7 +182,7 @@ fn quoted(text: &str, language: Language) -> String {
 pub(super) struct Machine<'t> {
     pub(super) tokens: &'t [Token],
     pub(super) language: Language,
-    pub(super) work: usize,
+    pub(super) work: Work,
     pub(super) names: BTreeMap<String, Value>,
     pub(super) built: Built,
     pub(super) payloads: Vec<Payload>,
@@ -256,13 +252,7 @@ impl Machine<'_> {
     }
 
     pub(super) fn pay(&mut self, size: usize) -> Option<()> {
-        let cost = size.saturating_add(1);
-        if self.work < cost {
-            self.work = 0;
-            return None;
-        }
-        self.work = self.work.saturating_sub(cost);
-        Some(())
+        self.work.pay(size)
     }
 
     /// Whether the name at a place is given a value there.
@@ -316,6 +306,7 @@ impl Machine<'_> {
         };
         if let Some(value) = value
             && self.names.len() < NAMES
+            && value.is_within(NESTED)
         {
             self.names.insert(name, value);
         }
@@ -417,13 +408,15 @@ impl Machine<'_> {
             let text = |at: usize| arguments.get(at).cloned().map(Value::into_text);
             let result = match (operator, &value) {
                 ("f", Value::Text(pattern)) => {
-                    builtins::format(pattern, &flat(&arguments)).map(Value::Text)
+                    let text = builtins::format(pattern, &flat(&arguments), &mut self.work);
+                    text.map(Value::Text)
                 }
-                ("join", Value::List(list)) => {
-                    text(0).map(|between| Value::Text(join(list.clone(), &between)))
-                }
+                ("join", Value::List(list)) => text(0)
+                    .and_then(|between| joined(list, &between, &mut self.work))
+                    .map(Value::Text),
                 ("replace", Value::Text(own)) => text(0).and_then(|what| {
-                    builtins::replace(own, &what, &text(1).unwrap_or_default(), true)
+                    let with = text(1).unwrap_or_default();
+                    builtins::replace(own, &what, &with, true, &mut self.work)
                 }),
                 ("split", Value::Text(own)) => text(0).map(|what| builtins::split(own, &what)),
                 _ => None,
@@ -469,7 +462,8 @@ impl Machine<'_> {
                     break;
                 };
                 self.pay(value.size())?;
-                let Some(result) = builtins::method(self.language, &value, &name, &arguments)
+                let Some(result) =
+                    builtins::method(self.language, &value, &name, &arguments, &mut self.work)
                 else {
                     break;
                 };
@@ -529,7 +523,8 @@ impl Machine<'_> {
                     return None;
                 };
                 self.rearranged();
-                Some((Value::Text(join(list, "")), behind))
+                let text = joined(&list, "", &mut self.work)?;
+                Some((Value::Text(text), behind))
             }
             TokenKind::Name(name) => {
                 let name = name.clone();
@@ -542,6 +537,10 @@ impl Machine<'_> {
     /// `[1]` behind a list, and of PowerShell `[1,2]` and `[-1..-9]` behind a text.
     fn element(&mut self, value: &Value, open: usize, depth: u32) -> Parsed {
         let shell = self.language == Language::PowerShell;
+        if !self.is_sign(open, b'[') {
+            return None;
+        }
+        self.pay(value.size())?;
         let list = match value {
             Value::List(list) => list.clone(),
             Value::Text(text) => match builtins::split(text, "") {
@@ -550,10 +549,6 @@ impl Machine<'_> {
             },
             Value::Number(_) | Value::Pattern(_) => return None,
         };
-        if !self.is_sign(open, b'[') {
-            return None;
-        }
-        self.pay(list.len())?;
         let first = open.saturating_add(1);
         let turned = [b'-', b'.', b'.', b'-'];
         let places = [
@@ -704,6 +699,40 @@ mod tests {
         assert_eq!(folded.payloads.len(), 1);
         assert!(folded.payloads[0].run);
         assert_eq!(folded.payloads[0].data, b"WScript.Echo(1)");
+    }
+
+    #[test]
+    fn lists_of_lists_are_paid_for_with_all_that_is_in_them() {
+        let doubled: String = (1..60)
+            .map(|at| format!("v{at}=[v{0},v{0}];", at - 1))
+            .collect();
+        let source = format!("v0=['abcdefgh','ijklmnop'];{doubled}f(v59.join(v59.join('x')))");
+        drop(fold(&source, Language::Js));
+        drop(fold(
+            &format!("a=['x'];{}", "a=[a];".repeat(100_000)),
+            Language::Js,
+        ));
+        let joined = format!(
+            "a='{}';{}",
+            "x".repeat(2_000),
+            "a=a.split('x').join(a);".repeat(30)
+        );
+        assert!(fold(&joined, Language::Js).exhausted);
+        let formatted = format!(
+            "$a='{}';{}",
+            "x".repeat(50_000),
+            "('{0}{0}{0}'-f $a);".repeat(5_000)
+        );
+        assert!(fold(&formatted, Language::PowerShell).exhausted);
+    }
+
+    #[test]
+    fn one_of_a_long_list_costs_what_it_is() {
+        let texts: String = (0..20_000).map(|at| format!("'s{at}',")).collect();
+        let uses: String = (0..20_000).map(|at| format!("x+=l[{at}];")).collect();
+        let folded = fold(&format!("var l=[{texts}];x='';{uses}f(x)"), Language::Js);
+        assert!(!folded.exhausted);
+        assert!(folded.text.unwrap().contains("s0s1s2s3"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::unpack::Passwords;
 use super::super::clean::Cleaner;
 use super::super::log::{self, Record};
 use super::super::plan::{Abilities, Answer, OWN_HEADERS};
-use super::super::pool::Generation;
+use super::super::pool::{Generation, Pool};
 
 /// A judged message.
 pub(super) struct Judged {
@@ -33,6 +33,8 @@ pub(in crate::gateway) struct Case<'a> {
     pub(in crate::gateway) envelope: &'a Envelope,
     pub(in crate::gateway) message: &'a Bytes,
     pub(super) abilities: Abilities,
+    /// The threads of which one does this; none: another thread does.
+    pub(super) pool: Option<&'a Pool>,
 }
 
 impl Judged {

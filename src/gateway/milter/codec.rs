@@ -9,6 +9,9 @@ use std::ops::{BitAnd, BitOr};
 /// Bytes of one frame at the most. Body chunks have 65,535; a header may be somewhat longer where the MTA lets it.
 const LONGEST_FRAME: usize = 2 << 20;
 
+/// Bytes that are read at once, where no frame asks for more.
+const ROOM: usize = 16 << 10;
+
 /// Bytes of body in one replacement frame.
 pub const CHUNK: usize = 65_535;
 
@@ -279,11 +282,26 @@ pub struct Decoder {
 impl Decoder {
     /// Adds what came.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.drop_done();
+        self.waiting.extend_from_slice(bytes);
+    }
+
+    /// What comes next is to be read to the end of this: there is room for the rest of a frame that has begun.
+    pub fn room(&mut self) -> &mut Vec<u8> {
+        self.drop_done();
+        let begun = self.waiting.first_chunk::<4>();
+        let begun = begun.map_or(0, |length| u32::from_be_bytes(*length));
+        let begun = usize::try_from(begun).unwrap_or(usize::MAX);
+        let missing = begun.saturating_add(4).saturating_sub(self.waiting.len());
+        self.waiting.reserve(missing.clamp(ROOM, 2 * CHUNK));
+        &mut self.waiting
+    }
+
+    fn drop_done(&mut self) {
         if self.done > 0 {
             self.waiting.drain(..self.done);
             self.done = 0;
         }
-        self.waiting.extend_from_slice(bytes);
     }
 
     /// Bytes that wait for the rest of their frame.

@@ -34,7 +34,6 @@ pub(in crate::gateway) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let mut decoder = Decoder::default();
     let mut session = Session::default();
     let mut share = Share::default();
-    let mut buffer = vec![0; 16 << 10];
     let mut out = Vec::new();
     loop {
         // Ends when the bytes at hand hold no whole frame any more.
@@ -69,7 +68,7 @@ pub(in crate::gateway) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
             return Ok(());
         }
         let len = tokio::select! {
-            read = timeout(SILENCE, stream.read(&mut buffer)) => match read {
+            read = timeout(SILENCE, stream.read_buf(decoder.room())) => match read {
                 Ok(Ok(len)) => len,
                 Ok(Err(error)) => return Err(error.to_string()),
                 Err(_) => return Err("the MTA was silent for ten minutes".to_owned()),
@@ -79,7 +78,6 @@ pub(in crate::gateway) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         if len == 0 {
             return Ok(());
         }
-        decoder.push(buffer.get(..len).unwrap_or_default());
     }
 }
 
@@ -112,7 +110,6 @@ async fn judge<S: AsyncRead + AsyncWrite + Unpin>(
     // A task of its own: it is brought to its end even when the MTA goes away.
     let mut judged = tokio::spawn(async move { filter.judge(request).await });
     let mut progress = interval_at(Instant::now() + PROGRESS, PROGRESS);
-    let mut buffer = [0; 1024];
     loop {
         tokio::select! {
             answer = &mut judged => {
@@ -123,12 +120,12 @@ async fn judge<S: AsyncRead + AsyncWrite + Unpin>(
                 Reply::Progress.encode(&mut out);
                 write(stream, &mut out).await?;
             }
-            read = stream.read(&mut buffer) => match read {
+            read = stream.read_buf(decoder.room()) => match read {
                 Ok(0) => return Err("the MTA left while its message was looked at".to_owned()),
                 Ok(_) if decoder.waiting() > MOST_AHEAD => {
                     return Err("the MTA does not wait for our answer".to_owned());
                 }
-                Ok(len) => decoder.push(buffer.get(..len).unwrap_or_default()),
+                Ok(_) => {}
                 Err(error) => return Err(error.to_string()),
             },
         }

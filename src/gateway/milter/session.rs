@@ -333,7 +333,12 @@ impl Session {
 
     /// Takes away our own headers, and makes the others those of the new message.
     fn change_headers(&self, clean_own: bool, new: Option<&[Header]>, replies: &mut Vec<Reply>) {
-        let old = by_name(&self.message.headers);
+        if new.is_none() && !clean_own {
+            return;
+        }
+        // Mostly nothing is asked but whether any of our own is there.
+        let concerned = |header: &&Header| new.is_some() || is_own(&header.name);
+        let old = by_name(self.message.headers.iter().filter(concerned));
         let new = new.map(by_name);
         for (key, olds) in &old {
             let none = Vec::new();
@@ -387,20 +392,24 @@ impl Incoming {
         if self.given_up {
             return;
         }
-        self.raw.extend(&name);
+        if self.raw.is_empty() {
+            self.raw.reserve(USUAL_HEADER);
+        }
+        self.raw.extend_from_slice(&name);
         self.raw.push(b':');
         if !agreed.has(steps::LEADING_SPACE) {
             self.raw.push(b' ');
         }
-        let mut before = 0;
-        for byte in &value {
-            if *byte == b'\n' && before != b'\r' {
-                self.raw.push(b'\r');
+        for line in value.split_inclusive(|byte| *byte == b'\n') {
+            match line.strip_suffix(b"\n") {
+                Some(bare) if !bare.ends_with(b"\r") => {
+                    self.raw.extend_from_slice(bare);
+                    self.raw.extend_from_slice(b"\r\n");
+                }
+                _ => self.raw.extend_from_slice(line),
             }
-            self.raw.push(*byte);
-            before = *byte;
         }
-        self.raw.extend(b"\r\n");
+        self.raw.extend_from_slice(b"\r\n");
         let size = name.len().saturating_add(value.len());
         self.beside = self.beside.saturating_add(size).saturating_add(PER_ITEM);
         self.headers.push(Header { name, value });
@@ -421,6 +430,9 @@ impl Incoming {
         self.raw.extend_from_slice(chunk);
     }
 }
+
+/// Bytes of the headers of most messages.
+const USUAL_HEADER: usize = 4 << 10;
 
 /// What a header or recipient costs beside its bytes.
 const PER_ITEM: usize = 100;
@@ -461,8 +473,16 @@ fn without_carriage_returns(value: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Whether a header is one that we add.
+fn is_own(name: &[u8]) -> bool {
+    let start = name.get(..OWN_HEADERS.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(OWN_HEADERS))
+}
+
 /// Headers by lower-case name, in order.
-fn by_name(headers: &[Header]) -> BTreeMap<Vec<u8>, Vec<&Header>> {
+fn by_name<'a>(
+    headers: impl IntoIterator<Item = &'a Header>,
+) -> BTreeMap<Vec<u8>, Vec<&'a Header>> {
     let mut names: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for header in headers {
         let key = header.name.to_ascii_lowercase();

@@ -2,7 +2,7 @@
 //! and XFA forms. What nothing leads to any more, older versions of objects and what stands between them do not come along.
 //!
 //! The crate that writes is trusted with nothing: our own reader has inflated every object stream within the budget
-//! before, each object that it found must be there, and the pages of the result are counted. What is encrypted but opens
+//! before, each object that it found must be there, and it must see each page in the result. What is encrypted but opens
 //! without a password is written without encryption: everybody reads it, and whoever looks at it next can too; each of
 //! its streams must be decrypted to what our own reader makes of it.
 
@@ -42,20 +42,73 @@ const STREAM: u64 = 64 << 20;
 const DEEPEST: usize = 100;
 
 fn run(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
-    super::settled(job, budget, once)
+    let mut document = checked(job.data, budget)?;
+    let pages = document.get_pages().len();
+    let mut cleaner = Cleaner::of(Asked::of(job));
+    for (id, object) in &mut document.objects {
+        budget.tick().map_err(Refusal::Limit)?;
+        cleaner.place = format!("object {}", id.0);
+        cleaner.object(object, DEEPEST)?;
+    }
+    if cleaner.log.removed.is_empty() {
+        return Ok(Disarmed {
+            data: job.data.clone(),
+            removed: Vec::new(),
+        });
+    }
+    for id in &cleaner.files {
+        document.objects.remove(id);
+    }
+    document.prune_objects();
+    let left = document.get_pages().len();
+    if left != pages {
+        let what = format!("{pages} pages became {left}");
+        return Err(Refusal::Broken(what));
+    }
+    let mut out = Vec::with_capacity(job.data.len());
+    document
+        .save_to(&mut out)
+        .map_err(|error| Refusal::Broken(error.to_string()))?;
+    written(&document, &out, budget)?;
+    Ok(Disarmed {
+        data: Bytes::from(out),
+        removed: cleaner.log.removed,
+    })
 }
 
-fn once(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
-    let mut read = pdf::read(job.data, budget).map_err(Refusal::Limit)?;
+/// Refuses a result in which our own reader does not see every page that was written. What else is in it, the scan of
+/// it tells.
+fn written(document: &Document, out: &[u8], budget: &Budget) -> Result<(), Refusal> {
+    let read = pdf::read(out, budget).map_err(Refusal::Limit)?;
+    for (id, object) in &document.objects {
+        budget.tick().map_err(Refusal::Limit)?;
+        if !object.type_name().is_ok_and(|name| name == b"Page") {
+            continue;
+        }
+        let place = read.find(id.0).and_then(|place| read.objects.get(place));
+        let seen = place.is_some_and(
+            |found| matches!(&found.object, pdf::Object::Dict(dict) if dict.is("Type", "Page")),
+        );
+        if !seen {
+            let what = format!("the page in object {} is not in the result", id.0);
+            return Err(Refusal::Broken(what));
+        }
+    }
+    Ok(())
+}
+
+/// A file as the crate reads it, where that is what our own reader sees.
+fn checked(data: &[u8], budget: &Budget) -> Result<Document, Refusal> {
+    let mut read = pdf::read(data, budget).map_err(Refusal::Limit)?;
     let encrypted = read.scheme().is_some();
     if encrypted && !read.unlock(b"") {
         return Err(Refusal::Locked);
     }
     bounded(&read, budget)?;
-    let mut account = Account::new(length(job.data.len()));
+    let mut account = Account::new(length(data.len()));
     read.open_object_streams(budget, &mut account)
         .map_err(Refusal::Limit)?;
-    let mut document = load(job.data)?;
+    let document = load(data)?;
     if document.is_encrypted() {
         return Err(Refusal::Locked);
     }
@@ -79,36 +132,7 @@ fn once(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
             }
         }
     }
-    let pages = document.get_pages().len();
-    let mut cleaner = Cleaner::of(Asked::of(job));
-    for (id, object) in &mut document.objects {
-        budget.tick().map_err(Refusal::Limit)?;
-        cleaner.place = format!("object {}", id.0);
-        cleaner.object(object, DEEPEST)?;
-    }
-    if cleaner.log.removed.is_empty() {
-        return Ok(Disarmed {
-            data: job.data.clone(),
-            removed: Vec::new(),
-        });
-    }
-    for id in &cleaner.files {
-        document.objects.remove(id);
-    }
-    document.prune_objects();
-    let mut out = Vec::with_capacity(job.data.len());
-    document
-        .save_to(&mut out)
-        .map_err(|error| Refusal::Broken(error.to_string()))?;
-    let again = load(&out)?.get_pages().len();
-    if again != pages {
-        let what = format!("{pages} pages became {again}");
-        return Err(Refusal::Broken(what));
-    }
-    Ok(Disarmed {
-        data: Bytes::from(out),
-        removed: cleaner.log.removed,
-    })
+    Ok(document)
 }
 
 /// Refuses what the crate decrypts in another way than our own reader: it goes on after a failure without a word.

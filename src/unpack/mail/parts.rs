@@ -400,7 +400,7 @@ fn message_kind(data: &[u8], nest: &Nest<'_>) -> Option<Kind> {
     let rest = data.get(start..).unwrap_or_default();
     let (end, _) = header::line_end(rest, 0, rest.len(), Breaks::Cr);
     header::field_name(rest.get(..end).unwrap_or_default())?;
-    let kind = identify::identify(data, nest.budget()).kind;
+    let kind = nest.identify(data).kind;
     let plain = matches!(
         kind.family(),
         Family::Text | Family::Web | Family::Script | Family::Data
