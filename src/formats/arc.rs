@@ -288,8 +288,11 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// An archive of files: name, method, packed, content.
-    pub(crate) fn archive(files: &[(&[u8], u8, &[u8], &[u8])]) -> Vec<u8> {
+    /// A file: name, method, packed, content.
+    pub(crate) type Packed<'a> = (&'a [u8], u8, &'a [u8], &'a [u8]);
+
+    /// An archive of files.
+    pub(crate) fn archive(files: &[Packed<'_>]) -> Vec<u8> {
         let mut out = Vec::new();
         for (name, method, packed, content) in files {
             out.extend([0x1a, *method]);

@@ -46,7 +46,8 @@ pub fn list(data: &[u8], budget: &Budget) -> Result<Option<Listing>, Halt> {
         if volume.root.end > len {
             listing.miss(len, "the root folder lies behind the end of the image");
         }
-        vec![volume.root.start.min(len)..volume.root.end.min(len)]
+        let there = volume.root.start.min(len)..volume.root.end.min(len);
+        vec![there]
     } else {
         volume.chain(volume.root_cluster, u64::MAX, &mut listing, budget)?
     };

@@ -327,10 +327,7 @@ impl Walk<'_, '_> {
                 if !is_folder {
                     self.file(place, path);
                 } else if folder.depth < DEEPEST && entered.insert(place) {
-                    let next = self.folder(place, path, folder.depth.saturating_add(1));
-                    if next.is_none() {
-                        self.image.miss(0, "SquashFS: a folder without an inode");
-                    }
+                    let next = self.subfolder(place, path, folder.depth);
                     waiting.extend(next);
                 }
             }
@@ -343,6 +340,15 @@ impl Walk<'_, '_> {
         let kind = reader.u16("type").ok()?;
         reader.skip("rights, owner, time, number", 14).ok()?;
         Some((kind, reader))
+    }
+
+    /// The folder at the inode of an entry, where there is one.
+    fn subfolder(&mut self, place: u64, path: Path, above: usize) -> Option<Folder> {
+        let found = self.folder(place, path, above.saturating_add(1));
+        if found.is_none() {
+            self.image.miss(0, "SquashFS: a folder without an inode");
+        }
+        found
     }
 
     /// The folder at an inode.

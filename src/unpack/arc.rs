@@ -82,7 +82,7 @@ impl Read for Failed {
 
 #[cfg(test)]
 mod tests {
-    use crate::formats::arc::tests::{archive, with_codes, with_runs};
+    use crate::formats::arc::tests::{Packed, archive, with_codes, with_runs};
     use crate::model::Fact;
     use crate::unpack::tests::opened;
 
@@ -91,7 +91,7 @@ mod tests {
         let name = encoding_rs::SHIFT_JIS.encode("見積.EXE").0;
         let content = b"a program, a program";
         let crunched = [&[12], with_codes(&with_runs(content)).as_slice()].concat();
-        let files: [(&[u8], u8, &[u8], &[u8]); 3] = [
+        let files: [Packed<'_>; 3] = [
             (&name, 2, content, content),
             (b"B.TXT", 8, &crunched, content),
             (b"C.TXT", 6, b"?", content),
