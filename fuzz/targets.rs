@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use sekisho::analyze::{ANALYZERS, Findings, Index, Look, Sees};
+use sekisho::formats::fax::{self, Coding};
 use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
@@ -310,9 +311,24 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("pe", |data| drop(pe::read(data))),
     ("pe_version", |data| drop(pe_version::read(data))),
     ("picture", |data| {
-        [Kind::Png, Kind::Jpg, Kind::Gif, Kind::Bmp, Kind::Webp]
-            .iter()
-            .for_each(|kind| unpack("picture", *kind, data));
+        [
+            Kind::Png,
+            Kind::Jpg,
+            Kind::Gif,
+            Kind::Bmp,
+            Kind::Webp,
+            Kind::Tif,
+        ]
+        .iter()
+        .for_each(|kind| unpack("picture", *kind, data));
+        for coding in [
+            Coding::Runs,
+            Coding::Group3,
+            Coding::Group3Mixed,
+            Coding::Group4,
+        ] {
+            drop(fax::decode(data, 200, 200, coding));
+        }
         // The bytes as pixels: codes are found in anything.
         if let Some(gray) = qr::Gray::new(64, data.len() / 64, data.to_vec()) {
             drop(qr::read(&gray, &budget()));

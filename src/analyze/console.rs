@@ -1,11 +1,12 @@
 //! Consoles of the Microsoft Management Console (`.msc`): script in their texts, and tasks that run a command.
 //!
 //! The console shows pages in a program that may start others: a text of the console that is a script, or the address
-//! of a page of Windows that runs a script given to it, is enough.
+//! of a page of Windows that runs a script given to it, is enough. A page from elsewhere may do the same with what the
+//! console hands to it, once it is shown.
 
 use super::place::percent_decoded;
 use super::{Analyzer, Findings, Found, Look, Sees};
-use crate::formats::{command_line, xml};
+use crate::formats::{base64, command_line, xml};
 use crate::model::{IocType, Kind};
 use crate::text;
 
@@ -37,6 +38,17 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
                 findings.report(found.at(element.at));
                 break;
             }
+            if let Some(address) = address(plain.trim()) {
+                let found = Found::new("msc-console", address).variant("address");
+                findings.report(found.at(element.at));
+                break;
+            }
+        }
+        if element.name.eq_ignore_ascii_case("binary")
+            && let Some(address) = stored_address(&element.text)
+        {
+            let found = Found::new("msc-console", &address).variant("address");
+            findings.report(found.at(element.at));
         }
         // A task of a taskpad: its command line stands in two attributes.
         let of = |name: &str| element.attribute(name).unwrap_or_default();
@@ -60,6 +72,33 @@ fn unescaped(value: &str) -> String {
         plain = next;
     }
     plain
+}
+
+/// The text where it is the address of a page and nothing else; names of schemas are told apart by what they name.
+fn address(text: &str) -> Option<&str> {
+    let lower = text
+        .get(..text.floor_char_boundary(40))?
+        .to_ascii_lowercase();
+    let page = ["http://", "https://", "file://", "\\\\"]
+        .iter()
+        .any(|start| lower.len() > start.len() && lower.starts_with(start));
+    let schema = lower.starts_with("http://schemas.") || lower.starts_with("http://www.w3.org/");
+    (page && !schema && !text.contains(char::is_whitespace)).then_some(text)
+}
+
+/// Bytes of what a snap-in keeps that are looked through.
+const STORED: usize = 1 << 20;
+
+/// The address of a page in what a snap-in keeps: base64 of its stream, with texts in UTF-16.
+fn stored_address(text: &str) -> Option<String> {
+    let text = text.as_bytes();
+    let stored = base64::decode(text.get(..STORED).unwrap_or(text)).data;
+    let at = memchr::memmem::find(&stored, b"h\0t\0t\0p\0")?;
+    let (pairs, _) = stored.get(at..)?.as_chunks::<2>();
+    let units = pairs.iter().map(|pair| u16::from_le_bytes(*pair));
+    let units: Vec<u16> = units.take_while(|unit| *unit > 32).take(1024).collect();
+    let found = String::from_utf16_lossy(&units);
+    address(&found).map(str::to_owned)
 }
 
 /// Where a text starts to be script.
@@ -100,6 +139,21 @@ mod tests {
             ),
             1
         );
+        for page in [
+            "<String ID=\"5\" Refs=\"2\"> http&#58;//example.invalid/a.html </String>",
+            "<String ID=\"5\">\\\\example.invalid\\s\\a.html</String>",
+            // A byte, the address in UTF-16, a zero.
+            "<Binary Name=\"a\">AWgAdAB0AHAAOgAvAC8AYQAuAGkAbgB2AGEAbABpAGQALwAAAA==</Binary>",
+        ] {
+            assert_eq!(found(page), 1, "{page}");
+        }
+        for text in [
+            "<String>See http://example.invalid/ for help</String>",
+            "<x xmlns=\"http://schemas.microsoft.com/mmc\"/>",
+            "<Binary>AAEAAgADAAQABQAGAAcACAA=</Binary>",
+        ] {
+            assert_eq!(found(text), 0, "{text}");
+        }
         assert_eq!(
             found(
                 "<String>Favorites</String><String>Event Viewer (Local)</String><Task Command=\"eventvwr.exe\"/>"

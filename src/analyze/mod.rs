@@ -32,6 +32,7 @@ mod office_addin;
 mod onenote;
 mod packages;
 mod packages_of_programs;
+mod page_commands;
 mod pdf;
 mod place;
 mod postscript;
@@ -180,6 +181,7 @@ pub const ANALYZERS: &[Analyzer] = &[
     web_query::ROW,
     clickonce::ROW,
     packages_of_programs::ROW,
+    page_commands::ROW,
     // Last: they judge the facts that the others may still add to.
     encrypted::ROW,
     containers::ROW,

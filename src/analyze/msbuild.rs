@@ -13,6 +13,18 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
+/// The factory that compiles no code but the description of a command line in XAML ("XamlTaskFactory Class", Microsoft
+/// Learn): the build rules of Visual C++ are written so.
+const DESCRIBED: &str = "xamltaskfactory";
+
+/// Whether the text of a task is the path of a file that lies with the project.
+fn is_file_beside(code: &str) -> bool {
+    let code = code.trim();
+    let remote = code.contains("://") || code.starts_with("\\\\") || code.starts_with("//");
+    let plain = !code.contains(['<', '>', '{', ';', '\n']);
+    plain && !remote && code.to_ascii_lowercase().ends_with(".xml")
+}
+
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let knowledge = &look.knowledge.commands;
     for fact in &look.artifact.facts {
@@ -30,7 +42,13 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
                     .to_lowercase();
                 if knowledge.msbuild.factories.contains(&class) {
                     let what = format!("task {name} compiled by {factory}: {code}");
-                    findings.report(Found::new("msbuild-inline-task", &what));
+                    let found = Found::new("msbuild-inline-task", &what);
+                    let described = class == DESCRIBED && is_file_beside(code);
+                    findings.report(if described {
+                        found.variant("description")
+                    } else {
+                        found
+                    });
                 }
             }
             Fact::BuildFunction { expression } => {
@@ -68,6 +86,31 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
 mod tests {
     use super::super::tests::{artifact, findings_of};
     use super::*;
+
+    #[test]
+    fn a_description_beside_is_no_code() {
+        let found = |factory: &str, code: &str| {
+            let mut project = artifact(Kind::MsBuild);
+            project.facts = vec![Fact::InlineTask {
+                name: "a".to_owned(),
+                factory: factory.to_owned(),
+                code: code.to_owned(),
+            }];
+            findings_of("msbuild", &[project])
+        };
+        let is = |severity| vec![("msbuild-inline-task".to_owned(), severity)];
+        let beside = "$(MSBuildThisFileDirectory)$(MSBuildThisFileName).xml";
+        assert_eq!(found("XamlTaskFactory", beside), is("low"));
+        assert_eq!(found("RoslynCodeTaskFactory", beside), is("critical"));
+        for code in [
+            "\\\\192.0.2.1\\a\\b.xml",
+            "http://192.0.2.1/b.xml",
+            "<Rule ToolName=\"cmd.exe\"/>.xml",
+            "",
+        ] {
+            assert_eq!(found("XamlTaskFactory", code), is("critical"), "{code}");
+        }
+    }
 
     #[test]
     fn an_event_that_copies_is_high_and_one_that_calls_an_interpreter_critical() {

@@ -85,13 +85,30 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
 fn action(at: usize, deed: PdfDeed, target: &str, findings: &mut Findings<'_>) {
     match deed {
         PdfDeed::Open => findings.report(Found::new("pdf-open-action", target).at(at)),
-        PdfDeed::Launch => findings.report(Found::new("pdf-launch", target).at(at)),
+        PdfDeed::Launch => {
+            let found = Found::new("pdf-launch", target).at(at);
+            findings.report(if is_document_beside(target) {
+                found.variant("document")
+            } else {
+                found
+            });
+        }
         PdfDeed::Submit | PdfDeed::Uri => {
             if target.contains("://") {
                 findings.ioc(IocType::Url, target);
             }
         }
     }
+}
+
+/// Whether what is opened is a PDF beside this one, as manuals of several files link each other: a name without a
+/// folder above, a drive, an address or parameters.
+fn is_document_beside(target: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
+    let name = target.strip_prefix("./").unwrap_or(target);
+    let lower = name.to_ascii_lowercase();
+    let stem = lower.strip_suffix(".pdf").unwrap_or_default();
+    !stem.is_empty() && !stem.starts_with('/') && !stem.contains("..") && stem.chars().all(plain)
 }
 
 fn script(look: &Look<'_>, child: &Artifact, updates: bool, findings: &mut Findings<'_>) {

@@ -63,7 +63,8 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         .is_some_and(|parent| KINDS.contains(&parent.kind));
     let what = artifact.kind.describe();
     let behaviour = &look.knowledge.behaviour;
-    match deed(artifact, behaviour).or_else(|| at_the_end(artifact, behaviour)) {
+    let found = deed(artifact, behaviour).or_else(|| at_the_end(artifact, behaviour));
+    match found.or_else(|| started_by_help(look)) {
         Some((variant, shown)) => {
             findings.report(Found::new("script", &format!("{what}: {shown}")).variant(variant));
         }
@@ -75,6 +76,19 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         None if artifact.kind == Kind::Js && artifact.via == Some("chm-member") => {}
         None => findings.report(Found::new("script", what)),
     }
+}
+
+/// The command of a page of help that calls an interpreter: help opens folders and editors, and nothing that runs code.
+fn started_by_help(look: &Look<'_>) -> Option<(&'static str, String)> {
+    if look.artifact.via != Some("help-shortcut") {
+        return None;
+    }
+    let line = text::to_utf8(&look.artifact.data);
+    let interpreters = &look.knowledge.commands.interpreters;
+    let calls = command_line::commands(&line)
+        .iter()
+        .any(|command| interpreters.contains(&command.program));
+    calls.then(|| ("starts-process", text::excerpt(line.trim())))
 }
 
 fn is_hangul(kind: Kind) -> bool {

@@ -239,6 +239,20 @@ fn unescape(value: &[u8], mark: u8) -> Vec<u8> {
     out
 }
 
+/// A text with everything but letters, digits, dots and dashes as `%xx` (RFC 2231).
+pub fn percent(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => {
+                out.push(char::from(byte));
+            }
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}
+
 /// Takes a field of parameters apart. `value` is raw; folds are taken out here.
 pub fn parameters(value: &[u8]) -> Parameters {
     let value = super::header::unfold(value);

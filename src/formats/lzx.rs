@@ -87,6 +87,8 @@ pub struct Decoder {
     position: u64,
     /// Chunks of Windows images.
     alone: bool,
+    /// The block at hand is the last one: its matches may go beyond what is wanted of it.
+    last: bool,
     bases: [usize; 51],
     state: State,
 }
@@ -140,6 +142,7 @@ impl Decoder {
             given: Vec::new(),
             position: 0,
             alone,
+            last: false,
             bases: bases(),
             state: State::new(slots(window)?, alone),
         })
@@ -150,6 +153,15 @@ impl Decoder {
         let symbols = self.state.main_lengths.len();
         self.state = State::new(symbols.saturating_sub(LITERALS) / 8, self.alone);
         self.out.clear();
+    }
+
+    /// Decodes the last block of the stream, of which `size` bytes are wanted: some writers fill it up to a whole one.
+    ///
+    /// # Errors
+    /// As those of [`Decoder::block`].
+    pub fn last_block(&mut self, data: &[u8], size: usize) -> Result<&[u8], Broken> {
+        self.last = true;
+        self.block(data, size)
     }
 
     /// Decodes the next block of the stream, of `size` bytes decoded.
@@ -308,8 +320,12 @@ impl Decoder {
                     first = base.saturating_add(low).saturating_sub(2);
                 }
             }
-            if len > end.saturating_sub(self.out.len()) {
-                return Err(Broken::Match);
+            let room = end.saturating_sub(self.out.len());
+            if len > room {
+                if !self.last {
+                    return Err(Broken::Match);
+                }
+                len = room;
             }
             repeat(&mut self.out, first, len).ok_or(Broken::Match)?;
             if words.overrun() {

@@ -1,4 +1,5 @@
-//! Programs under a mask that a script or a loader takes off: every byte combined with a key, turned around, widened.
+//! Programs under a mask that a script or a loader takes off: every byte combined with a key, turned around, widened,
+//! pairs swapped.
 //!
 //! The header of a program for DOS ends in zeros (Microsoft PE and COFF specification, "MS-DOS Stub"), so that a key
 //! shows there as it is. Only whole files are unmasked, from their first byte.
@@ -19,9 +20,26 @@ pub fn program(data: &[u8]) -> Option<(Vec<u8>, String)> {
     if data.len() < 128 {
         return None;
     }
-    turned(data)
+    swapped(data)
+        .map(|program| (program, "pairs of bytes swapped".to_owned()))
+        .or_else(|| turned(data))
         .or_else(|| widened(data))
         .or_else(|| keyed(data))
+}
+
+/// Bytes of a word that may mark the place of a masked program behind a picture, at the most.
+const MARKED: usize = 128;
+
+/// Where in bytes behind a picture a program under a mask starts: at once, or behind a short mark by which a loader finds it.
+pub fn start(data: &[u8]) -> Option<usize> {
+    if program(data).is_some() {
+        return Some(0);
+    }
+    (1..MARKED).find(|at| {
+        let rest = data.get(*at..).unwrap_or_default();
+        let head = rest.get(..HEAD).unwrap_or(rest);
+        head.len() >= 128 && (swapped(head).is_some() || keyed(head).is_some())
+    })
 }
 
 /// Keys of one script that are tried.
@@ -101,6 +119,19 @@ fn turned(data: &[u8]) -> Option<(Vec<u8>, String)> {
         let whole = data.iter().rev().copied().collect();
         (whole, "turned around".to_owned())
     })
+}
+
+/// The program in bytes whose pairs are swapped, as words of the other byte order are.
+pub fn swapped(data: &[u8]) -> Option<Vec<u8>> {
+    if !data.starts_with(b"ZM") {
+        return None;
+    }
+    let swap = |bytes: &[u8]| -> Vec<u8> {
+        let (pairs, last) = bytes.as_chunks::<2>();
+        let swapped = pairs.iter().flat_map(|[first, second]| [*second, *first]);
+        swapped.chain(last.iter().copied()).collect()
+    };
+    is_program(&swap(data.get(..HEAD).unwrap_or(data))).then(|| swap(data))
 }
 
 /// One zero behind or in front of every byte.
@@ -238,6 +269,9 @@ mod tests {
         assert!(unmasked(&sum));
         let turned: Vec<u8> = plain.iter().rev().copied().collect();
         assert!(unmasked(&turned));
+        let pairs = plain.as_chunks::<2>().0.iter();
+        let swapped: Vec<u8> = pairs.flat_map(|[one, two]| [*two, *one]).collect();
+        assert!(unmasked(&swapped));
         let wide: Vec<u8> = plain.iter().flat_map(|byte| [*byte, 0]).collect();
         assert!(unmasked(&wide));
     }

@@ -37,7 +37,7 @@ pub enum Step {
         name: String,
         /// The factory that compiles it.
         factory: String,
-        /// The program text; empty where it lies in another file.
+        /// The program text, or what else the factory is given; empty where it lies in another file.
         code: String,
     },
     /// A command line: an event of the build, an Exec task, a custom build rule.
@@ -216,6 +216,13 @@ impl Walk {
             .unwrap_or_default();
         if local == "code" && self.task.is_some() {
             if let Some((_, _, code)) = &mut self.task {
+                code.push_str(text.trim());
+            }
+        } else if local == "task"
+            && let Some((_, _, code)) = &mut self.task
+        {
+            // What a factory that compiles no code of its own is given: a description, or the path of one.
+            if code.is_empty() {
                 code.push_str(text.trim());
             }
         } else if local == "usingtask" {

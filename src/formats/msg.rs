@@ -29,6 +29,8 @@ pub type Inside = BTreeMap<Option<usize>, Vec<usize>>;
 pub struct Object<'a> {
     /// Its values.
     pub properties: Properties<'a>,
+    /// The storage that it is in.
+    pub storage: Option<usize>,
     /// The storage that holds a value of type PtypObject of PidTagAttachDataObject.
     pub data_object: Option<usize>,
     /// Where the value of PidTagAttachDataBinary lies in the file, where it is in one piece.
@@ -76,7 +78,10 @@ impl<'a> Message<'a> {
         inside: &Inside,
         storage: Option<usize>,
     ) -> Result<Object<'a>, Halt> {
-        let mut object = Object::default();
+        let mut object = Object {
+            storage,
+            ..Object::default()
+        };
         for &position in inside.get(&storage).into_iter().flatten() {
             let Some(entry) = ole.entries().get(position) else {
                 continue;
@@ -148,8 +153,18 @@ fn starts(name: &str, with: &str) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case(with))
 }
 
+/// The name of the stream of a value.
+pub fn value_name(tag: u32) -> String {
+    format!("{VALUE}{tag:08X}")
+}
+
+/// Whether a stream is the list of the properties of what it stands in.
+pub fn is_list(name: &str) -> bool {
+    name.eq_ignore_ascii_case(PROPERTIES)
+}
+
 /// The tag in the name of a value's stream or storage; of a value of several, such as `…-00000000`, none.
-fn value_tag(name: &str) -> Option<u32> {
+pub fn value_tag(name: &str) -> Option<u32> {
     if !starts(name, VALUE) {
         return None;
     }
@@ -159,14 +174,34 @@ fn value_tag(name: &str) -> Option<u32> {
         .flatten()
 }
 
-/// The fixed values of a property stream (2.4). Its header has 8, 24 or 32 bytes: what is left over tells which.
-fn fixed(data: &[u8], properties: &mut Properties<'_>) {
-    let header = match data.len() % ENTRY {
+/// Where the entries of a property stream (2.4) start. Its header has 8, 24 or 32 bytes: what is left over tells which.
+fn entries_at(data: &[u8]) -> usize {
+    match data.len() % ENTRY {
         0 => 32,
         // An attachment's or a message's inside another: entries of the second start at 24, and what lies before
         // reads as an entry of no type.
         _ => 8,
-    };
+    }
+}
+
+/// Changes the entries of a property stream of some tag: `change` gets the 16 bytes of each. Answers whether there
+/// was one.
+pub fn change_entries(data: &mut [u8], tag: u32, mut change: impl FnMut(&mut [u8])) -> bool {
+    let at = entries_at(data);
+    let entries = data.get_mut(at..).unwrap_or_default();
+    let mut found = false;
+    for entry in entries.chunks_exact_mut(ENTRY) {
+        if u32_at(entry, 0) == Some(tag) {
+            change(entry);
+            found = true;
+        }
+    }
+    found
+}
+
+/// The fixed values of a property stream.
+fn fixed(data: &[u8], properties: &mut Properties<'_>) {
+    let header = entries_at(data);
     let mut reader = Reader::at(data, header);
     while let Ok(entry) = reader.take("property entry", ENTRY) {
         let (Some(number), Some(value)) = (u32_at(entry, 0), entry.get(8..)) else {

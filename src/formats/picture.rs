@@ -13,8 +13,14 @@ use crate::bytes::index;
 /// Least pixels of a side: the smallest code has 21 modules.
 const LEAST: u32 = 21;
 
+/// The same, for readers that count in it.
+pub(super) const LEAST_SIDE: usize = 21;
+
 /// Pixels of a picture at the most.
 const PIXELS: u64 = 4 << 20;
+
+/// The same, for other readers of pictures.
+pub(super) const LARGEST: u64 = PIXELS;
 
 /// Pixels from which on a picture that hardly compresses is taken for a photograph.
 const LARGE: u64 = 1 << 20;
@@ -39,6 +45,13 @@ pub fn pixels(data: &[u8], format: ImageFormat) -> Option<u64> {
     };
     let fits = width >= LEAST && height >= LEAST && pixels <= PIXELS;
     (fits && !(noisy && pixels > LARGE)).then_some(pixels)
+}
+
+/// Width and height of a picture by its header.
+pub fn size(data: &[u8], format: ImageFormat) -> Option<(u32, u32)> {
+    let data = data.get(..LONGEST).unwrap_or(data);
+    let reader = ImageReader::with_format(Cursor::new(data), format);
+    reader.into_dimensions().ok()
 }
 
 /// Decodes a picture for which [`pixels`] gave a number; what is transparent is white.
@@ -79,7 +92,7 @@ fn brightness(picture: DynamicImage) -> Vec<u8> {
 }
 
 /// The brightness of a colour (ITU-R BT.709), in parts of 256.
-fn luma([red, green, blue]: [u8; 3]) -> u8 {
+pub(super) fn luma([red, green, blue]: [u8; 3]) -> u8 {
     let part = |sample: u8, weight: u16| u16::from(sample).wrapping_mul(weight);
     // The weights add up to 256, so that nothing wraps.
     let sum = part(red, 54)

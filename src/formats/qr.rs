@@ -45,6 +45,27 @@ impl Gray {
         crate::bytes::length(self.pixels.len())
     }
 
+    /// The picture with another of the same height at its right.
+    pub fn beside(&self, other: &Self) -> Option<Self> {
+        let height = self.height.min(other.height);
+        let width = self.width.checked_add(other.width)?;
+        let rows = self.pixels.chunks_exact(self.width);
+        let others = other.pixels.chunks_exact(other.width);
+        let rows = rows.zip(others).take(height);
+        let pixels = rows.flat_map(|(left, right)| left.iter().chain(right).copied());
+        Self::new(width, height, pixels.collect())
+    }
+
+    /// The picture with another of the same width below it.
+    pub fn above(&self, other: &Self) -> Option<Self> {
+        let width = self.width.min(other.width);
+        let height = self.height.checked_add(other.height)?;
+        let rows = self.pixels.chunks_exact(self.width);
+        let rows = rows.chain(other.pixels.chunks_exact(other.width));
+        let pixels = rows.flat_map(|row| row.iter().take(width).copied());
+        Self::new(width, height, pixels.collect())
+    }
+
     /// The picture at half its size where it is larger than any code has to be.
     fn halved(&self) -> Self {
         let (width, height) = (self.width / 2, self.height / 2);

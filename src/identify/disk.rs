@@ -87,7 +87,10 @@ fn is_fat(data: &[u8]) -> bool {
 
 /// A master boot record whose entries agree, or a GUID partition table behind it.
 fn is_partitioned(data: &[u8]) -> bool {
-    if slice(data, 512, 8) == Some(b"EFI PART") {
+    if [512, 4096]
+        .into_iter()
+        .any(|at| slice(data, at, 8) == Some(b"EFI PART"))
+    {
         return true;
     }
     if data.starts_with(b"ER") && slice(data, 512, 4) == Some(b"PM\0\0") && volume(data).is_none() {
@@ -109,7 +112,8 @@ fn is_partitioned(data: &[u8]) -> bool {
         }
         let start = u32_at(entry, 8).unwrap_or(0);
         let len = u32_at(entry, 12).unwrap_or(0);
-        if *system == 0 {
+        // What only keeps others off (UEFI 5.2.3) is no partition where the table is not behind it.
+        if matches!(*system, 0 | 0xee) {
             continue;
         }
         if start == 0 || len == 0 {

@@ -19,8 +19,8 @@ const DOS_HEADER: usize = 28;
 pub(super) fn identify(data: &[u8]) -> Option<Kind> {
     match data.first_chunk::<4>()? {
         [b'M', b'Z', ..] | [b'Z', b'M', ..] => dos_or_pe(data),
-        [0x7f, b'E', b'L', b'F'] => Some(Kind::Elf),
-        [0xca, 0xfe, 0xba, 0xbe] => Some(class_or_fat(data)),
+        [0x7f, b'E', b'L', b'F'] => is_elf(data).then_some(Kind::Elf),
+        [0xca, 0xfe, 0xba, 0xbe] => class_or_fat(data),
         [0xca, 0xfe, 0xba, 0xbf] => Some(Kind::MachO),
         [0xce | 0xcf, 0xfa, 0xed, 0xfe] | [0xfe, 0xed, 0xfa, 0xce | 0xcf] => Some(Kind::MachO),
         [b'd', b'e', b'x', b'\n'] => Some(Kind::Dex),
@@ -61,12 +61,26 @@ fn pe_header(data: &[u8]) -> Option<usize> {
     (slice(data, at, 4)? == b"PE\0\0").then_some(at)
 }
 
-/// A fat binary counts its architectures where a class file has its version, which starts at 45.
-fn class_or_fat(data: &[u8]) -> Kind {
+/// Systems differ in what of the identification they check; all of them ask for a type of file behind it, in either order
+/// of bytes (System V ABI, chapter 4: relocatable to core, and those of systems and processors).
+fn is_elf(data: &[u8]) -> bool {
+    let Some(kind) = u16_at(data, 16) else {
+        // Too short for a header, and for anything else.
+        return true;
+    };
+    let known = |kind: u16| kind <= 4 || kind >= 0xfe00;
+    let marked = matches!(data.get(4..7), Some([1 | 2, 1 | 2, 1]));
+    marked || known(kind) || known(kind.swap_bytes())
+}
+
+/// A fat binary counts its architectures where a class file has its version, which starts at 45 and has grown by two a
+/// year.
+fn class_or_fat(data: &[u8]) -> Option<Kind> {
     let second = slice(data, 4, 4).and_then(|bytes| bytes.try_into().ok());
     match second.map(u32::from_be_bytes) {
-        Some(0..=44) => Kind::MachO,
-        _ => Kind::Class,
+        Some(0..=44) => Some(Kind::MachO),
+        Some(version) if version & 0xffff > 255 => None,
+        _ => Some(Kind::Class),
     }
 }
 

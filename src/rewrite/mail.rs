@@ -20,6 +20,7 @@ use crate::limits::{Budget, Halt};
 use crate::model::{Artifact, Id, Kind};
 use crate::unpack;
 
+mod renamed;
 mod replace;
 
 pub(super) use replace::base64;
@@ -35,14 +36,25 @@ pub struct Order<'a> {
     pub root: Id,
     /// What has to go.
     pub targets: &'a BTreeSet<Id>,
-    /// Parts that get new content, and what was taken out of them.
-    pub replaced: &'a BTreeMap<Id, (Bytes, Vec<Removed>)>,
+    /// Parts that get new content.
+    pub replaced: &'a BTreeMap<Id, Content>,
     /// Whether parts go that somebody signed: the signature then no longer holds.
     pub break_signatures: bool,
     /// The text put in the place of a part, or in front of one from which something was taken: lines that end in `\n`.
     pub notice: &'a dyn Fn(&Artifact, &[Removed]) -> String,
     /// One line of ASCII put in the place of a block in a text.
     pub line: &'a dyn Fn(&Artifact) -> String,
+}
+
+/// New content of a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// What was taken out of the old ones.
+    pub removed: Vec<Removed>,
+    /// The extension of its name, where it is another one than before.
+    pub extension: Option<&'static str>,
 }
 
 /// A message without what was to go.
@@ -157,9 +169,9 @@ fn plan<'a>(
             }
             if mark == Mark::Changed {
                 let new = order.replaced.get(&child.id);
-                let (content, removed) = new.ok_or(Stop::Closed(mail.id))?;
+                let content = new.ok_or(Stop::Closed(mail.id))?;
                 if done.insert(part) {
-                    let notice = (order.notice)(child, removed);
+                    let notice = (order.notice)(child, &content.removed);
                     let edit = level.fill(data, part, content, &notice, child);
                     plan.edits
                         .push(edit.ok_or(Stop::Refused(Refused::Encoding))?);

@@ -10,5 +10,5 @@ mod marks;
 mod notice;
 mod quoted;
 
-pub use mail::{Order, Refused, Rewritten, rewrite};
+pub use mail::{Content, Order, Refused, Rewritten, rewrite};
 pub use notice::{DISARMED_FILES, FILES, Notice};

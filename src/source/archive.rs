@@ -4,6 +4,7 @@
 //! is one with locked members: the engine opens it with every reading and password it has. What a member holds is told
 //! by its first bytes. Archives within archives are such files too.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -109,7 +110,11 @@ pub(super) fn read(path: &Path, pack: Pack, max_file: u64, sink: &mut Sink<'_>) 
         Err(error) => return sink(trouble(path, &error)),
     };
     let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let archive = Archive { path, max_file };
+    let mut archive = Archive {
+        path,
+        max_file,
+        given: BTreeMap::new(),
+    };
     match pack {
         Pack::Zip => archive.zip(file, sink),
         Pack::Tar => archive.tar(file, sink),
@@ -127,10 +132,12 @@ fn most(packed: u64) -> u64 {
 struct Archive<'a> {
     path: &'a Path,
     max_file: u64,
+    /// References that were given, and how many members have that name.
+    given: BTreeMap<String, usize>,
 }
 
 impl Archive<'_> {
-    fn zip(&self, file: BufReader<File>, sink: &mut Sink<'_>) -> ControlFlow<()> {
+    fn zip(&mut self, file: BufReader<File>, sink: &mut Sink<'_>) -> ControlFlow<()> {
         let mut archive = match zip::ZipArchive::new(file) {
             Ok(archive) => archive,
             Err(error) => return sink(trouble(self.path, &error)),
@@ -155,7 +162,7 @@ impl Archive<'_> {
         ControlFlow::Continue(())
     }
 
-    fn tar(&self, from: impl Read, sink: &mut Sink<'_>) -> ControlFlow<()> {
+    fn tar(&mut self, from: impl Read, sink: &mut Sink<'_>) -> ControlFlow<()> {
         let mut archive = tar::Archive::new(from);
         let entries = match archive.entries() {
             Ok(entries) => entries,
@@ -175,11 +182,30 @@ impl Archive<'_> {
         ControlFlow::Continue(())
     }
 
-    fn member(&self, name: &[u8], from: &mut dyn Read, sink: &mut Sink<'_>) -> ControlFlow<()> {
+    /// A reference that no other member has: those of one name are counted from the second on.
+    fn reference(&mut self, shown: &str) -> String {
+        let plain = format!("{}:/{shown}", text::path_lossless(self.path));
+        let Some(count) = self.given.get(&plain) else {
+            self.given.insert(plain.clone(), 1);
+            return plain;
+        };
+        // Ends because each turn tries another number, and only so many are taken; the next one goes on behind it.
+        let mut number = count.saturating_add(1);
+        let mut reference = format!("{plain}[{number}]");
+        while self.given.contains_key(&reference) {
+            number = number.saturating_add(1);
+            reference = format!("{plain}[{number}]");
+        }
+        self.given.insert(plain, number);
+        self.given.insert(reference.clone(), 1);
+        reference
+    }
+
+    fn member(&mut self, name: &[u8], from: &mut dyn Read, sink: &mut Sink<'_>) -> ControlFlow<()> {
         // As Japanese Windows names them, too.
         let readings = text::name_readings(name);
         let shown = readings.into_iter().next().unwrap_or_default();
-        let reference = format!("{}:/{shown}", text::path_lossless(self.path));
+        let reference = self.reference(&shown);
         let failed = |error: &io::Error| {
             Piece::Trouble(Unreadable {
                 path: text::safe(&reference),

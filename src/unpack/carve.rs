@@ -20,6 +20,9 @@ const PROGRAMS: usize = 64;
 /// Longest tail that is tried for a program under a mask.
 const MASKED: usize = 64 << 20;
 
+/// Bytes of padding that may be the start of a program under a mask.
+const PADDED: usize = 8;
+
 /// Bytes behind an end that are too few to be anything.
 const SHORTEST_TAIL: usize = 16;
 
@@ -121,10 +124,12 @@ fn behind(artifact: &Artifact, end: usize, nest: &mut Nest<'_>) -> Result<usize,
         return Ok(data.len());
     }
     let found = identify::identify(tail, nest.budget());
-    let kind = if is_masked(&found, tail, nest)? {
-        Kind::Pe
-    } else {
-        found.kind
+    // A key may turn the first bytes of a program into what looks like padding.
+    let before = start.saturating_sub(padding.min(PADDED));
+    let masked = masked_start(&found, data.get(before..).unwrap_or_default(), nest)?;
+    let (kind, start) = match masked {
+        Some(at) => (Kind::Pe, before.saturating_add(at)),
+        None => (found.kind, start),
     };
     // The zip developer's reading has it already, with offsets that count from the front.
     if kind == found.kind && !is_something(&found) || followed(artifact, kind) {
@@ -135,13 +140,13 @@ fn behind(artifact: &Artifact, end: usize, nest: &mut Nest<'_>) -> Result<usize,
     Ok(start)
 }
 
-/// Whether a program lies under a mask in bytes that look like nothing; whoever takes the child takes it off.
-fn is_masked(found: &Identity, tail: &[u8], nest: &Nest<'_>) -> Result<bool, Trouble> {
+/// Where a program lies under a mask in bytes that look like nothing; whoever takes the child takes it off.
+fn masked_start(found: &Identity, tail: &[u8], nest: &Nest<'_>) -> Result<Option<usize>, Trouble> {
     if !matches!(found.kind, Kind::Data | Kind::Text) || tail.len() > MASKED {
-        return Ok(false);
+        return Ok(None);
     }
     nest.budget().spend(tail.len())?;
-    Ok(masked::program(tail).is_some())
+    Ok(masked::start(tail))
 }
 
 /// Whether the tail is worth a child: pictures behind pictures and unknown bytes are ordinary.
@@ -409,6 +414,13 @@ mod tests {
 
     #[test]
     fn a_masked_program_behind_a_picture_is_a_child() {
+        // Behind a mark by which a loader finds it, and under a key that turns its first byte into padding.
+        for (key, mark) in [(0x5a, b"--begin--".as_slice()), (b'M', b"")] {
+            let masked: Vec<u8> = pe().iter().map(|byte| byte ^ key).collect();
+            let (found, _) = opened("carve", &[&png()[..], mark, &masked].concat());
+            assert_eq!(found.len(), 1, "{key}");
+            assert_eq!(&found[0].data[..], masked, "{key}");
+        }
         let masked: Vec<u8> = pe().iter().map(|byte| byte ^ 0x5a).collect();
         let (found, facts) = opened("carve", &[png(), masked].concat());
         assert_eq!(

@@ -182,7 +182,10 @@ impl Blocks<'_> {
         let to = self.compressed.blocks.get(self.next).copied();
         let block = self.stream.get(from..to.unwrap_or(self.stream.len()));
         let block = block.filter(|block| !self.skipping && !block.is_empty());
-        let decoded = block.and_then(|block| self.decoder.block(block, size).ok());
+        let decoded = block.and_then(|block| match size {
+            BLOCK => self.decoder.block(block, size).ok(),
+            _ => self.decoder.last_block(block, size).ok(),
+        });
         match decoded {
             Some(decoded) if decoded.len() == size => self.waiting.extend_from_slice(decoded),
             _ => {

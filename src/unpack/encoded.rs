@@ -3,6 +3,7 @@
 //! A run is decoded only where its head is that of something that counts, so certificates, pictures and ordinary data
 //! cost nothing. Mails are left out: their parts are decoded by the reader of mails.
 
+mod bases;
 mod disguised;
 mod layers;
 mod shifted;
@@ -14,6 +15,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::formats::base64;
+use crate::formats::bases::Base;
 use crate::identify;
 use crate::limits::{Budget, Halt};
 use crate::model::{Artifact, Fact, Kind, Trouble};
@@ -36,6 +38,9 @@ const PIECE: usize = 16;
 
 /// Children of one artifact, at most.
 const CHILDREN: usize = 1024;
+
+/// Characters behind a place that the start of a run in base32 goes on for.
+const BASE: usize = 5;
 
 /// Characters between two pieces of a run: a line's end, or the end of one string and the start of the next.
 const GAP: usize = 48;
@@ -118,11 +123,15 @@ struct Marks {
     moved: Option<usize>,
     /// Whether there may be a block of uuencode or yEnc.
     block: bool,
+    /// Where something in base32 or base85 may start.
+    bases: Vec<(usize, Base)>,
 }
 
 impl Marks {
     /// Looks at the bytes from `from` to `until`, and as far behind as a mark goes that starts there.
     fn look(&mut self, text: &[u8], from: usize, until: usize) {
+        let starts = text.get(from..until.saturating_add(BASE).min(text.len()));
+        bases::look(starts.unwrap_or_default(), from, &mut self.bases);
         let until = until.saturating_add(uuencoded::MARK.len()).min(text.len());
         let part = text.get(from..until).unwrap_or_default();
         if self.moved.is_none() {
@@ -150,6 +159,7 @@ fn in_plain(text: &[u8], wide: bool, nest: &mut Nest<'_>) -> Result<Marks, Troub
         base64_runs(text, &mut base64, until, &mut sink)?;
         number_runs(text, &mut numbers, until, &mut sink)?;
     }
+    bases::run(text, &marks.bases, &mut sink)?;
     Ok(marks)
 }
 
@@ -459,6 +469,8 @@ const STARTS_OF_NUMBERS: &[[u8; 2]] = &[
     *b"7z",
     *b"%P",
     *b"{\\",
+    // A program whose pairs of bytes are swapped.
+    *b"ZM",
 ];
 
 /// Runs of numbers from `at` on that start in front of `until`, each at least [`SHORTEST`] characters and 32 bytes. Ends
@@ -560,10 +572,10 @@ fn runs_within(text: &[u8], from: usize, sink: &mut Sink<'_, '_>) -> Result<(), 
 
 /// The next place at which a number may start whose first digits are those of something that counts.
 fn next_number(text: &[u8], from: usize) -> Option<usize> {
-    /// First digits of the first byte in either radix: 4d 7f 50 d0 4c 1f 52 37 25 7b, 77 127 80 208 76 31 82 55 37 123.
+    /// First digits of the first byte in either radix: 4d 7f 50 d0 4c 1f 52 37 25 7b 5a, 77 127 80 208 76 31 82 55 37 123 90.
     const FIRST: &[[u8; 2]] = &[
         *b"4d", *b"7f", *b"50", *b"d0", *b"4c", *b"1f", *b"52", *b"37", *b"25", *b"7b", *b"77",
-        *b"12", *b"80", *b"20", *b"76", *b"31", *b"82", *b"55",
+        *b"12", *b"80", *b"20", *b"76", *b"31", *b"82", *b"55", *b"5a", *b"90",
     ];
     let mut at = from;
     loop {

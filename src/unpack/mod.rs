@@ -16,6 +16,8 @@ mod carve;
 mod chm;
 mod compressed;
 mod cpio;
+#[cfg(test)]
+mod damaged;
 mod disk;
 mod dmg;
 mod doc;
@@ -60,8 +62,10 @@ mod script;
 mod script_encoder;
 mod self_extractor;
 mod sevenz;
+mod sheet_codes;
 mod sis;
 mod smime;
+mod split_codes;
 mod squashfs;
 mod tar;
 mod tnef;
@@ -442,6 +446,7 @@ pub const UNPACKERS: &[Unpacker] = &[
             Kind::FlatOpc,
             Kind::Word2003Xml,
             Kind::Excel2003Xml,
+            Kind::FlatOdf,
             Kind::Hwpml,
         ],
         run: office_xml::run,
@@ -497,6 +502,12 @@ pub const UNPACKERS: &[Unpacker] = &[
         kinds: picture_text::KINDS,
         run: picture_text::run,
     },
+    // On the members that the reader of zips made.
+    Unpacker {
+        name: "sheet_codes",
+        kinds: sheet_codes::KINDS,
+        run: sheet_codes::run,
+    },
     Unpacker {
         name: "drawn_codes",
         kinds: drawn_codes::KINDS,
@@ -511,6 +522,12 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "html",
         kinds: html::KINDS,
         run: html::run,
+    },
+    // On the pictures that the readers of mails and pages made.
+    Unpacker {
+        name: "split_codes",
+        kinds: split_codes::KINDS,
+        run: split_codes::run,
     },
     Unpacker {
         name: "html_help",

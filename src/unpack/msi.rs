@@ -359,4 +359,4 @@ fn read(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

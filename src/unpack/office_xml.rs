@@ -1,8 +1,8 @@
 //! Office documents as one XML file: Flat OPC (ECMA-376 part 2 as Word saves it), WordprocessingML 2003,
-//! SpreadsheetML 2003, HWPML.
+//! SpreadsheetML 2003, OpenDocument as one file (ODF 1.3 part 1, 2.1.2), HWPML.
 //!
-//! Elements are told by their local name, whatever prefix a writer chose. Base64 in `binaryData` and `binData` is a
-//! child; so is the XML of a Flat OPC part, where nothing needs decoding. Entities that a document declares itself
+//! Elements are told by their local name, whatever prefix a writer chose. Base64 in `binaryData`, `binData` and
+//! `binary-data` is a child; so is the XML of a Flat OPC part, where nothing needs decoding. Entities that a document declares itself
 //! are not resolved: Office refuses documents with a DTD.
 
 use std::borrow::Cow;
@@ -142,7 +142,7 @@ impl Parts<'_> {
                     None => (at, 0),
                 });
             }
-            element @ ("binarydata" | "bindata" | "scriptsource") => {
+            element @ ("binarydata" | "bindata" | "binary-data" | "scriptsource") => {
                 self.close_binary(nest)?;
                 let deflated = attribute(start, "Compress").is_some_and(|told| told == "true");
                 self.binary = Some(Binary {
@@ -171,7 +171,9 @@ impl Parts<'_> {
                 Some((from, depth)) => self.xml = Some((from, depth.saturating_sub(1))),
                 None => {}
             },
-            "binarydata" | "bindata" | "scriptsource" => self.close_binary(nest)?,
+            "binarydata" | "bindata" | "binary-data" | "scriptsource" => {
+                self.close_binary(nest)?;
+            }
             _ => {}
         }
         Ok(())

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use crate::bytes::Deviation;
-use crate::formats::ole::{ObjectType, Ole, Reach, Stream, is_compound};
+use crate::formats::ole::{Changes, ObjectType, Ole, Reach, Stream, is_compound};
 use crate::formats::{self, msg, msi, offcrypto, office_crypt};
 use crate::limits::{Fault, Halt};
 use crate::model::{Artifact, Fact, Kind, Name, Trouble};
@@ -218,7 +218,11 @@ fn word(ole: &mut Ole<'_>, scheme: &str, nest: &mut Nest<'_>) -> Result<Option<V
             replaced.insert(position, bytes);
         }
     }
-    Ok(Some(ole.with_streams(&replaced)?))
+    let mut changes = Changes {
+        replaced,
+        ..Changes::default()
+    };
+    Ok(Some(ole.changed(&mut changes)?))
 }
 
 /// A presentation again with its streams in clear, where a password is known.
@@ -249,7 +253,11 @@ fn presentation(
             replaced.insert(position, bytes);
         }
     }
-    Ok(Some(ole.with_streams(&replaced)?))
+    let mut changes = Changes {
+        replaced,
+        ..Changes::default()
+    };
+    Ok(Some(ole.changed(&mut changes)?))
 }
 
 fn settle(scheme: String, opened: Option<Child>, nest: &mut Nest<'_>) -> Result<(), Trouble> {

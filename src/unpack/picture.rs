@@ -2,8 +2,8 @@
 
 use image::ImageFormat;
 
-use crate::formats::picture;
 use crate::formats::qr::{self, Gray};
+use crate::formats::{picture, tiff};
 use crate::model::{Artifact, Kind, Trouble};
 
 use super::{Child, Nest};
@@ -12,19 +12,40 @@ use super::{Child, Nest};
 const VIA: &str = "qr-code";
 
 /// Kinds that are looked into.
-pub(super) const KINDS: &[Kind] = &[Kind::Png, Kind::Jpg, Kind::Gif, Kind::Bmp, Kind::Webp];
+pub(super) const KINDS: &[Kind] = &[
+    Kind::Png,
+    Kind::Jpg,
+    Kind::Gif,
+    Kind::Bmp,
+    Kind::Webp,
+    Kind::Tif,
+];
 
 /// Pushes the texts of codes. A picture that cannot be decoded hides nothing else, so that is no trouble.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    let format = match artifact.kind {
+    if artifact.kind == Kind::Tif {
+        let may = tiff::pixels(&artifact.data).is_some_and(|pixels| nest.budget().may_look(pixels));
+        return match may.then(|| tiff::gray(&artifact.data)).flatten() {
+            Some(gray) => push(&gray, nest),
+            None => Ok(()),
+        };
+    }
+    match format(artifact.kind) {
+        Some(format) => encoded(&artifact.data, format, nest),
+        None => Ok(()),
+    }
+}
+
+/// How a picture of this kind is decoded.
+pub(super) fn format(kind: Kind) -> Option<ImageFormat> {
+    Some(match kind {
         Kind::Png => ImageFormat::Png,
         Kind::Jpg => ImageFormat::Jpeg,
         Kind::Gif => ImageFormat::Gif,
         Kind::Bmp => ImageFormat::Bmp,
         Kind::Webp => ImageFormat::WebP,
-        _ => return Ok(()),
-    };
-    encoded(&artifact.data, format, nest)
+        _ => return None,
+    })
 }
 
 /// Pushes the texts of codes in a picture of this format.

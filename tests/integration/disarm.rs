@@ -168,7 +168,7 @@ const WORD: &str = "Content-Type: application/vnd.ms-word.document.macroEnabled.
 const PLAIN: &str = "Content-Type: application/octet-stream; name=\"plain.docx\"\nContent-Disposition: attachment; filename=\"plain.docx\"\nContent-Transfer-Encoding: base64";
 const ZIP: &str = "Content-Type: application/zip; name=\"a.zip\"\nContent-Disposition: attachment; filename=\"a.zip\"\nContent-Transfer-Encoding: base64";
 
-fn with_macro() -> Vec<u8> {
+pub(crate) fn with_macro() -> Vec<u8> {
     let code = "Sub AutoOpen()\n    CreateObject(\"WScript.Shell\").Run \"cmd.exe /c echo done\", 0\nEnd Sub\n";
     build::docm("Report", &[("Module1", build::module("Module1", code))])
 }

@@ -51,7 +51,11 @@ fn disarm(
 }
 
 /// Disarms a file and says what is wrong with the result.
-fn check(worker: &mut Worker<'_>, path: &str, data: Vec<u8>) -> Result<Option<Pair>, String> {
+pub(crate) fn check(
+    worker: &mut Worker<'_>,
+    path: &str,
+    data: Vec<u8>,
+) -> Result<Option<Pair>, String> {
     let report = scan(worker, path, data.clone());
     let kind = report.artifacts[0].kind;
     let Some(row) = row(kind) else {

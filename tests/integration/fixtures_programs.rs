@@ -287,8 +287,13 @@ fn projects() -> Vec<Fixture> {
     let task = "<Project Sdk=\"Microsoft.NET.Sdk\">\n  <PropertyGroup>\n    <TargetFramework>net8.0</TargetFramework>\n    <Out>$([System.IO.Path]::Combine('a', 'b'))</Out>\n  </PropertyGroup>\n  <UsingTask TaskName=\"Stamp\" AssemblyFile=\"tools\\Stamp.dll\" />\n  <ItemGroup><Compile Include=\"a.cs\" /></ItemGroup>\n</Project>\n";
     let event = "<Project Sdk=\"Microsoft.NET.Sdk\">\n  <PropertyGroup>\n    <PostBuildEvent>xcopy /y &quot;$(TargetPath)&quot; ..\\out</PostBuildEvent>\n  </PropertyGroup>\n</Project>\n";
     let interpreter = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<Project DefaultTargets=\"Build\" xmlns=\"http://schemas.microsoft.com/developer/msbuild/2003\">\n  <ItemDefinitionGroup>\n    <PreBuildEvent>\n      <Command>cmd /c powershell -File setup.ps1</Command>\n    </PreBuildEvent>\n  </ItemDefinitionGroup>\n</Project>\n";
+    let described = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<Project xmlns=\"http://schemas.microsoft.com/developer/msbuild/2003\">\n  <UsingTask TaskName=\"Pack\" TaskFactory=\"XamlTaskFactory\" AssemblyName=\"Microsoft.Build.Tasks.v4.0\">\n    <Task>$(MSBuildThisFileDirectory)$(MSBuildThisFileName).xml</Task>\n  </UsingTask>\n</Project>\n";
     vec![
         ("findings/msbuild-inline-task/hit.csproj", utf16),
+        (
+            "findings/msbuild-inline-task/hit.description.targets",
+            lines(described),
+        ),
         ("findings/msbuild-inline-task/miss.csproj", lines(task)),
         ("findings/msbuild-build-event/hit.csproj", lines(event)),
         (

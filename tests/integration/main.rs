@@ -11,7 +11,10 @@
 //! | `compound` | compound files against an independent reader, macros and locks against labels |
 //! | `corpus` | real files with labels, where they are there |
 //! | `disarm` | what is taken out is gone, the rest stays |
+//! | `disarm_flat` | documents that are one XML file |
+//! | `disarm_mail` | messages of Outlook, and names that change with the content |
 //! | `disarm_formats`, `office_opens` | disarmers of single formats on real files; LibreOffice opens what they make |
+//! | `disarm_damaged` | damaged real documents: never a result that is worse |
 //! | `disarm_cost` | disarming takes no more than three scans |
 //! | `disarm_olevba` | olevba finds no macros in disarmed documents |
 //! | `disk_images` | images of macOS, and discs of several file systems at once |
@@ -68,7 +71,10 @@ mod containers;
 mod corpus;
 mod disarm;
 mod disarm_cost;
+mod disarm_damaged;
+mod disarm_flat;
 mod disarm_formats;
+mod disarm_mail;
 mod disarm_olevba;
 mod disk_images;
 mod every_container;

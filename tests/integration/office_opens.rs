@@ -54,6 +54,9 @@ fn filter(pair: &Pair) -> Option<(&'static str, &'static str)> {
             ("OpenDocument Spreadsheet Flat XML", "fods")
         }
         Kind::FlatOdf => ("OpenDocument Text Flat XML", "fodt"),
+        // LibreOffice does not open it as it is: see `opened`.
+        Kind::FlatOpc if names("/xl/workbook.xml") => ("Calc MS Excel 2007 XML", "xlsx"),
+        Kind::FlatOpc => ("MS Word 2007 XML", "docx"),
         Kind::Word2003Xml => ("MS Word 2003 XML", "xml"),
         Kind::Excel2003Xml => ("MS Excel 2003 XML Orcus", "xml"),
         Kind::Sylk => ("SYLK", "slk"),
@@ -61,6 +64,41 @@ fn filter(pair: &Pair) -> Option<(&'static str, &'static str)> {
         Kind::Html => ("HTML (StarWriter)", "html"),
         _ => return None,
     })
+}
+
+/// What LibreOffice opens of a file: of a Flat OPC, the package that it stands for.
+fn opened(kind: Kind, data: &[u8]) -> Vec<u8> {
+    if kind != Kind::FlatOpc {
+        return data.to_vec();
+    }
+    let text = String::from_utf8_lossy(data);
+    let mut types =
+        "<Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\">".to_owned();
+    let mut members: Vec<(String, Vec<u8>)> = Vec::new();
+    for part in text.split("<pkg:part ").skip(1) {
+        let value = |name: &str| {
+            let found = part.split_once(&format!("pkg:{name}=\"")).unwrap().1;
+            found.split('"').next().unwrap().to_owned()
+        };
+        let inside = |name: &str| {
+            let found = part.split_once(&format!("<pkg:{name}>"))?.1;
+            found.split(&format!("</pkg:{name}>")).next()
+        };
+        let content = match (inside("xmlData"), inside("binaryData")) {
+            (Some(xml), _) => xml.as_bytes().to_vec(),
+            (None, base64) => sekisho::formats::base64::decode(base64.unwrap().as_bytes()).data,
+        };
+        let (name, media_type) = (value("name"), value("contentType"));
+        types += &format!("<Override PartName=\"{name}\" ContentType=\"{media_type}\"/>");
+        members.push((name.trim_start_matches('/').to_owned(), content));
+    }
+    types += "<Default Extension=\"rels\" ContentType=\"application/vnd.openxmlformats-package.relationships+xml\"/></Types>";
+    members.push(("[Content_Types].xml".to_owned(), types.into_bytes()));
+    let members: Vec<(&str, &[u8])> = members
+        .iter()
+        .map(|(name, data)| (name.as_str(), data.as_slice()))
+        .collect();
+    crate::build::zip(&members)
 }
 
 /// Opens all pairs and tells what differs; `None`, with a word, where LibreOffice is not there. A file that LibreOffice
@@ -81,8 +119,14 @@ pub(crate) fn differences(pairs: &[Pair]) -> Option<Vec<String>> {
         let mut files = Vec::new();
         for (number, pair) in pairs.iter().enumerate() {
             if filter(pair).is_some_and(|(own, _)| own == name) {
-                files.push(folder.file(format!("{number}-before.{extension}"), &pair.before));
-                files.push(folder.file(format!("{number}-after.{extension}"), &pair.after));
+                files.push(folder.file(
+                    format!("{number}-before.{extension}"),
+                    opened(pair.kind, &pair.before),
+                ));
+                files.push(folder.file(
+                    format!("{number}-after.{extension}"),
+                    opened(pair.kind, &pair.after),
+                ));
             }
         }
         convert(&folder, name, &files);

@@ -13,6 +13,7 @@ use crate::build;
 use crate::build_archives;
 use crate::build_images;
 use crate::build_pcode;
+use crate::build_pst::{Attached, Crypt, Form, Leaves, Letter, store};
 use crate::mutate::{fixtures, mutate, number};
 
 #[allow(
@@ -105,6 +106,20 @@ fn built() -> Vec<Vec<u8>> {
     all.push(arc(8, b"\x0ca\xc4\x88\x05\x08\0\0\0\0"));
     all.extend(build_archives::all(b"A content, a content, a content."));
     all.extend(build_images::all());
+    let letter = Letter {
+        subject: "見積書".to_owned(),
+        body: "本文\r\n".to_owned(),
+        attached: vec![Attached::File("a.txt", b"a file".to_vec())],
+        ..Letter::default()
+    };
+    let letters = [letter];
+    for (form, crypt, leaves) in [
+        (Form::Ansi, Crypt::Plain, Leaves::Small),
+        (Form::Unicode, Crypt::Permuted, Leaves::Whole),
+        (Form::Large, Crypt::Cyclic, Leaves::Whole),
+    ] {
+        all.push(store(form, crypt, leaves, &[("Inbox", &letters)]));
+    }
     all
 }
 

@@ -121,7 +121,13 @@ const FINDINGS: &[Row] = &[
         ],
     ),
     ("pdf-open-action", "pdf", Info, false, NONE),
-    ("pdf-launch", "pdf", Critical, false, NONE),
+    (
+        "pdf-launch",
+        "pdf",
+        Critical,
+        false,
+        &[("document", Low, false)],
+    ),
     ("pdf-embedded-file", "pdf", Low, false, NONE),
     (
         "pdf-encrypted",
@@ -162,7 +168,13 @@ const FINDINGS: &[Row] = &[
     ("java-archive", "executables", Medium, false, NONE),
     ("clickonce", "executables", Medium, false, NONE),
     ("disk-image", "executables", Medium, false, NONE),
-    ("msc-console", "executables", Critical, false, NONE),
+    (
+        "msc-console",
+        "executables",
+        Critical,
+        false,
+        &[("address", High, false)],
+    ),
     (
         "settingcontent-command",
         "executables",
@@ -195,7 +207,13 @@ const FINDINGS: &[Row] = &[
         ],
     ),
     ("lolbin-command", "scripts", High, false, NONE),
-    ("msbuild-inline-task", "scripts", Critical, false, NONE),
+    (
+        "msbuild-inline-task",
+        "scripts",
+        Critical,
+        false,
+        &[("description", Low, false)],
+    ),
     (
         "msbuild-build-event",
         "scripts",

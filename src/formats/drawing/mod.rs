@@ -83,6 +83,11 @@ impl Drawing {
         self.fill(vec![line], dark);
     }
 
+    /// Paints a square of a grid dark, by its column and row.
+    pub fn cell(&mut self, column: usize, row: usize) {
+        self.rectangle((middle(column), middle(row)), 1.0, 1.0, true);
+    }
+
     /// Paints lines of a width along the axes; slanted ones draw no code.
     pub fn stroke(&mut self, lines: &[Vec<Point>], width: f64, dark: bool) {
         let half = width / 2.0;
@@ -257,6 +262,11 @@ fn pixel(number: f64) -> usize {
 /// Whether a colour of 0 to 1 a part is dark.
 fn is_dark(red: f64, green: f64, blue: f64) -> bool {
     red.mul_add(0.3, green.mul_add(0.59, blue * 0.11)) < 0.5
+}
+
+/// Whether a colour as style sheets write it is dark.
+pub fn is_dark_colour(colour: &str) -> Option<bool> {
+    css_dark(colour)
 }
 
 /// Whether a colour as style sheets write it is dark (CSS Color 4); `None` for what paints nothing or is unknown.

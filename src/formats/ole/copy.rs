@@ -34,6 +34,19 @@ const ENTRY: usize = 128;
 /// UTF-16 units of a name.
 const NAME: usize = 31;
 
+/// What is other in a copy.
+#[derive(Default)]
+pub struct Changes<'g> {
+    /// Entries that are left out, with all below them.
+    pub left_out: BTreeSet<usize>,
+    /// Other bytes of streams.
+    pub replaced: BTreeMap<usize, Vec<u8>>,
+    /// Streams that storages get, with their names.
+    pub added: BTreeMap<usize, Vec<(String, Vec<u8>)>>,
+    /// Files whose roots take the places of storages.
+    pub grafted: BTreeMap<usize, Ole<'g>>,
+}
+
 /// An entry of the copy.
 struct Node {
     name: String,
@@ -66,42 +79,28 @@ impl Ole<'_> {
         storage: usize,
         inside: &BTreeMap<Option<usize>, Vec<usize>>,
     ) -> Result<Vec<u8>, Halt> {
-        self.file_with(storage, inside, &BTreeMap::new())
+        self.file_with(storage, inside, &mut Changes::default())
     }
 
-    /// The whole file again with other bytes in the streams at some positions; what no storage leads to is left out.
+    /// The whole file again with what changes; what no storage leads to is left out.
     ///
     /// Fails as [`Ole::storage_file`] does.
-    pub fn with_streams(&mut self, replaced: &BTreeMap<usize, Vec<u8>>) -> Result<Vec<u8>, Halt> {
-        let inside = self.by_storage();
-        let root = self.directory.root.unwrap_or_default();
-        self.file_with(root, &inside, replaced)
-    }
-
-    /// The whole file again without the entries at some positions and all below them, and with other bytes in others;
-    /// what no storage leads to is left out too.
-    ///
-    /// Fails as [`Ole::storage_file`] does.
-    pub fn changed(
-        &mut self,
-        left_out: &BTreeSet<usize>,
-        replaced: &BTreeMap<usize, Vec<u8>>,
-    ) -> Result<Vec<u8>, Halt> {
+    pub fn changed(&mut self, changes: &mut Changes<'_>) -> Result<Vec<u8>, Halt> {
         let mut inside = self.by_storage();
         for positions in inside.values_mut() {
-            positions.retain(|position| !left_out.contains(position));
+            positions.retain(|position| !changes.left_out.contains(position));
         }
         let root = self.directory.root.unwrap_or_default();
-        self.file_with(root, &inside, replaced)
+        self.file_with(root, &inside, changes)
     }
 
     fn file_with(
         &mut self,
         storage: usize,
         inside: &BTreeMap<Option<usize>, Vec<usize>>,
-        replaced: &BTreeMap<usize, Vec<u8>>,
+        changes: &mut Changes<'_>,
     ) -> Result<Vec<u8>, Halt> {
-        let (mut nodes, streams) = self.nodes(storage, inside, replaced)?;
+        let (mut nodes, streams) = self.nodes(storage, inside, changes)?;
         let mut sheet = Sheet::default();
         let mut mini = Vec::new();
         let mut mini_fat: Vec<u32> = Vec::new();
@@ -149,7 +148,7 @@ impl Ole<'_> {
         &mut self,
         storage: usize,
         inside: &BTreeMap<Option<usize>, Vec<usize>>,
-        replaced: &BTreeMap<usize, Vec<u8>>,
+        changes: &mut Changes<'_>,
     ) -> Result<(Vec<Node>, Vec<(usize, Vec<u8>)>), Halt> {
         let clsid = self.directory.entries.get(storage).map(|entry| entry.clsid);
         let mut nodes = vec![node("Root Entry", 5, clsid.unwrap_or_default())];
@@ -175,14 +174,21 @@ impl Ole<'_> {
                 ));
                 children.push(own);
                 if is_stream {
-                    let data = match replaced.get(&position) {
-                        Some(data) => data.clone(),
+                    let data = match changes.replaced.remove(&position) {
+                        Some(data) => data,
                         None => self.stream(position)?.data.into_owned(),
                     };
                     streams.push((own, data));
+                } else if let Some(mut other) = changes.grafted.remove(&position) {
+                    graft(&mut other, own, &mut nodes, &mut streams)?;
                 } else {
                     waiting.push((position, own));
                 }
+            }
+            for (name, data) in changes.added.remove(&from).into_iter().flatten() {
+                children.push(nodes.len());
+                streams.push((nodes.len(), data));
+                nodes.push(node(&name, 2, [0; 16]));
             }
             let child = tree(&mut nodes, &mut children);
             if let Some(parent) = nodes.get_mut(to) {
@@ -191,6 +197,44 @@ impl Ole<'_> {
         }
         Ok((nodes, streams))
     }
+}
+
+/// Adds all that is below the root of another file to a node of this one.
+fn graft(
+    other: &mut Ole<'_>,
+    to: usize,
+    nodes: &mut Vec<Node>,
+    streams: &mut Vec<(usize, Vec<u8>)>,
+) -> Result<(), Halt> {
+    let inside = other.by_storage();
+    let root = other.directory.root.unwrap_or_default();
+    let (more, own) = other.nodes(root, &inside, &mut Changes::default())?;
+    // Its root is the node itself, so what follows moves up by one.
+    let by = nodes.len().saturating_sub(1);
+    let moved = |link: u32| match link {
+        FREE => FREE,
+        link => link.saturating_add(count(by)),
+    };
+    for (at, one) in more.into_iter().enumerate() {
+        if at == 0 {
+            if let Some(node) = nodes.get_mut(to) {
+                node.clsid = one.clsid;
+                node.child = moved(one.child);
+            }
+            continue;
+        }
+        nodes.push(Node {
+            left: moved(one.left),
+            right: moved(one.right),
+            child: moved(one.child),
+            ..one
+        });
+    }
+    streams.extend(
+        own.into_iter()
+            .map(|(at, data)| (at.saturating_add(by), data)),
+    );
+    Ok(())
 }
 
 fn node(name: &str, object_type: u8, clsid: [u8; 16]) -> Node {

@@ -16,6 +16,7 @@ use std::ops::Range;
 use crate::bytes::Deviation;
 use crate::limits::{Budget, Fault};
 
+pub use copy::Changes;
 pub use directory::{Entry, ObjectType, Reach};
 pub use header::{SIGNATURE, SIGNATURE_BETA, is_compound};
 pub use stream::Stream;

@@ -161,7 +161,12 @@ impl Security {
                     old_key(&parts, revision, len)
                 });
                 let mut keys = keys.filter(|key| fits(key, revision, id, &user));
-                keys.next()?
+                let mut key = keys.next()?;
+                // A short key of a crypt filter is filled up with zeros before objects have keys of it, as Acrobat does.
+                if number(document, dict, "V") >= 4 && key.len() < 16 {
+                    key.resize(16, 0);
+                }
+                key
             }
             5 | 6 => {
                 let password = password.get(..127).unwrap_or(password);

@@ -3,6 +3,7 @@
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
+use crate::formats::header_words::percent;
 use crate::formats::mapi::{Properties, property_id as id, property_type};
 use crate::formats::rtf_compressed;
 
@@ -265,20 +266,6 @@ fn media_type(text: &str) -> &str {
         true => text,
         false => "application/octet-stream",
     }
-}
-
-/// A text with everything but letters, digits, dots and dashes as `%xx` (RFC 2231).
-fn percent(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => {
-                out.push(char::from(byte));
-            }
-            other => out.push_str(&format!("%{other:02X}")),
-        }
-    }
-    out
 }
 
 /// Ends a part's header and writes its body in base64.

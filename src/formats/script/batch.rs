@@ -46,6 +46,8 @@ pub struct Batch {
     pub carets: u32,
     /// Variables without value within words, and pieces of words that come out of variables.
     pub pieces: u32,
+    /// Folders in front of a name that come out of variables: they hide nothing.
+    pub folders: u32,
     /// Programs that are called or named by a variable.
     pub programs: u32,
     /// Whether the work ran out: what came after is as it was, or missing.
@@ -74,7 +76,12 @@ pub fn expand(source: &str) -> Batch {
         out.push('\n');
     }
     let mut batch = walk.batch;
-    if batch.slices > 0 || batch.carets > 0 || batch.pieces > 0 || batch.programs > 0 {
+    if batch.slices > 0
+        || batch.carets > 0
+        || batch.pieces > 0
+        || batch.folders > 0
+        || batch.programs > 0
+    {
         batch.text = Some(out);
     }
     batch
@@ -218,7 +225,9 @@ impl Walk {
             }
             None => match own {
                 Some(value) => {
-                    if within {
+                    if within && value.ends_with(['\\', '/']) {
+                        self.batch.folders = self.batch.folders.saturating_add(1);
+                    } else if within {
                         self.batch.pieces = self.batch.pieces.saturating_add(1);
                     }
                     Some(value)
@@ -309,6 +318,9 @@ mod tests {
         );
         assert_eq!(text("%comspec:~-7,3% /c calc\n"), "cmd /c calc\n");
         assert_eq!(text("pow%zqxj%ersh%kk_1%ell\n"), "powershell\n");
+        let folder = expand("set d=C:\\tools\\\n%d%mshta x\n");
+        assert_eq!((folder.pieces, folder.folders), (0, 1));
+        assert!(folder.text.unwrap().contains("C:\\tools\\mshta x"));
     }
 
     #[test]

@@ -112,8 +112,13 @@ pub(super) fn rebuild(
 }
 
 fn notice(name: &str, text: &str) -> Result<Packed, Refusal> {
+    Packed::new(name, &notice_text(text))
+}
+
+/// A notice as a file.
+pub(super) fn notice_text(text: &str) -> Vec<u8> {
     let lines = text.replace('\n', "\r\n");
-    Packed::new(name, format!("{MARK}{lines}").as_bytes())
+    format!("{MARK}{lines}").into_bytes()
 }
 
 /// The name of a member that leads nowhere but into the folder it is unpacked to.
@@ -131,7 +136,8 @@ fn plain(child: &Artifact) -> String {
     }
 }
 
-fn with_extension(name: &str, extension: &str) -> String {
+/// A name with another extension.
+pub(in crate::rewrite) fn with_extension(name: &str, extension: &str) -> String {
     let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
     let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
     match folder {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::asked::{Asked, COMMANDS, Log, MACROS, PACKAGES, PROGRAMS, SHEETS};
 use super::{Disarmed, FindingId, Job, Refusal};
 use super::{excel_binary, powerpoint_binary, word_binary};
-use crate::formats::ole::{ObjectType, Ole, same_name};
+use crate::formats::ole::{Changes, ObjectType, Ole, same_name};
 use crate::formats::ovba::{self, Tail};
 use crate::formats::{monikers, mtef, ole1};
 use crate::limits::{Account, Budget, Fault, Halt};
@@ -397,6 +397,31 @@ impl Plan<'_, '_> {
         Ok(())
     }
 
+    /// Streams of a document to which nothing leads in a damaged directory: programs that search for their names find
+    /// them, so they stand in the root of the result.
+    fn stray(&mut self) -> Result<Vec<(String, Vec<u8>)>, Refusal> {
+        let root = self.ole.root();
+        let known: Vec<String> = self
+            .ole
+            .children(root)
+            .map(|at| self.name(at).to_lowercase())
+            .collect();
+        let mut known: BTreeSet<String> = known.into_iter().collect();
+        let mut found = Vec::new();
+        for position in self.streams() {
+            let name = self.name(position).to_owned();
+            let stray = self.parent(position).is_none() && !self.is_gone(position);
+            if stray && is_document(&name) && known.insert(name.to_lowercase()) {
+                let data = match self.new.remove(&position) {
+                    Some(data) => data,
+                    None => self.bytes(position)?,
+                };
+                found.push((name, data));
+            }
+        }
+        Ok(found)
+    }
+
     /// The result, where anything changed.
     fn written(mut self) -> Result<Option<Vec<u8>>, Refusal> {
         if self.gone.is_empty() && self.new.is_empty() {
@@ -422,7 +447,15 @@ impl Plan<'_, '_> {
             data.resize(data.len().saturating_add(crate::bytes::index(missing)), 0);
             self.new.insert(position, data);
         }
-        let written = self.ole.changed(&self.gone, &self.new);
+        let root = self.ole.root();
+        let stray = self.stray()?;
+        let mut changes = Changes {
+            left_out: self.gone,
+            replaced: self.new,
+            added: root.map(|root| (root, stray)).into_iter().collect(),
+            ..Changes::default()
+        };
+        let written = self.ole.changed(&mut changes);
         written.map(Some).map_err(Refusal::Limit)
     }
 }

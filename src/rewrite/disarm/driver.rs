@@ -2,9 +2,9 @@
 //!
 //! Every finding goes to the nearest file around it whose disarmer takes it out. Where there is none, or it refuses,
 //! the finding climbs: an archive or a mail puts a notice in the place of the whole file, else the file around has its
-//! turn, and at last the input is refused. Containers that take new content are mails, zip archives, packages of Office
-//! and OpenDocument; other archives become zip archives. What only stands in something else cannot be put back, so
-//! what is found in it is a matter of that.
+//! turn, and at last the input is refused. Containers that take new content are mails, messages of Outlook, zip archives,
+//! packages of Office and OpenDocument; other archives become zip archives. What only stands in something else cannot
+//! be put back, so what is found in it is a matter of that.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use super::archive;
 use super::holder::Holder;
+use super::message;
 use super::{DISARMERS, Disarmer, FindingId, Job, Refusal, Removed, ooxml};
 use crate::limits::Budget;
 use crate::model::{Artifact, Fact, Finding, Id, Kind, Report};
@@ -485,6 +486,17 @@ impl<'a, 't> Driver<'a, 't> {
                 let new = archive::rebuild(artifact, &all, &self.changes(changed), self.budget)?;
                 Ok((new, Some("zip")))
             }
+            Some(Holder::Message) => {
+                let children = self.children.get(place(artifact.id));
+                let files = children.into_iter().flatten();
+                let files = files.filter_map(|child| self.tree.get(*child));
+                let files: Vec<&Artifact> = files
+                    .filter(|child| Holder::of(artifact, child) == Some(Holder::Message))
+                    .collect();
+                let changes = self.changes(changed);
+                let new = message::edit(&artifact.data, &files, &changes, self.budget)?;
+                Ok((new, None))
+            }
             Some(Holder::Block) | None => Err(Refusal::Broken("it cannot be put back".to_owned())),
         }
     }
@@ -525,8 +537,12 @@ impl<'a, 't> Driver<'a, 't> {
                 if state.gone {
                     targets.insert(part.id);
                 } else if let Some(new) = &state.new {
-                    let removed = self.removed_below(child);
-                    replaced.insert(part.id, (new.clone(), removed));
+                    let content = mail::Content {
+                        bytes: new.clone(),
+                        removed: self.removed_below(child),
+                        extension: state.extension,
+                    };
+                    replaced.insert(part.id, content);
                 } else {
                     // Mails as they are, and texts with blocks in them.
                     waiting.push(child);

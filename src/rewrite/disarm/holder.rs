@@ -15,6 +15,8 @@ pub(super) enum Holder {
     Package,
     /// An archive that becomes a zip.
     Archive,
+    /// A message of Outlook, and an attachment of it.
+    Message,
 }
 
 /// Ways by which members of archives are reached, those of zips left out.
@@ -78,6 +80,7 @@ impl Holder {
             "zip-member" if matches!(parent.kind.family(), Family::Ooxml | Family::Odf) => {
                 Some(Self::Package)
             }
+            "msg-attachment" if parent.kind == Kind::Msg => Some(Self::Message),
             via if MEMBERS.contains(&via) && ARCHIVES.contains(&parent.kind) => Some(Self::Archive),
             _ => None,
         }

@@ -12,6 +12,7 @@ mod excel_binary;
 mod holder;
 mod html;
 mod members;
+mod message;
 mod odf;
 mod office_xml;
 mod ooxml;
@@ -36,7 +37,9 @@ use crate::knowledge::Knowledge;
 use crate::limits::{Budget, Halt};
 use crate::model::Kind;
 
+pub(super) use archive::with_extension;
 pub use driver::{Deed, Made, Notices, Retype, Task, disarm, takes_out};
+pub(super) use ooxml::media_type;
 pub use proof::{Proven, proven};
 pub use selection::{Selection, UnknownName};
 

@@ -178,6 +178,13 @@ impl<'t> Outline<'t> {
         local(self.text.get(node.name.clone()).unwrap_or_default())
     }
 
+    /// Prefix of the name with its colon; nothing where there is none.
+    pub(super) fn prefix(&self, node: &Node) -> &'t str {
+        let name = self.text.get(node.name.clone()).unwrap_or_default();
+        let end = name.find(':').map_or(0, |at| at.saturating_add(1));
+        name.get(..end).unwrap_or_default()
+    }
+
     /// What stands between the tags of an element.
     pub(super) fn inside(&self, node: &Node) -> &'t str {
         self.text.get(node.inside()).unwrap_or_default()

@@ -2,7 +2,6 @@
 //! count from the start of the stream (2.3.4), so every record keeps its length: stored objects are disarmed as
 //! compound files of their own and put back where they fit, else an empty one takes their place.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 
 use super::asked::{COMMANDS, Log, MACROS, OBJECTS, OUTSIDE, PACKAGES, PROGRAMS, SHEETS};
@@ -10,7 +9,7 @@ use super::compound::{self, Wanted, put};
 use super::{Disarmer, FindingId, Refusal};
 use crate::bytes::{index, length, u16_at, u32_at};
 use crate::formats::offcrypto;
-use crate::formats::ole::{Ole, is_compound};
+use crate::formats::ole::{Changes, Ole, is_compound};
 use crate::formats::ppt::{self, Storage};
 use crate::limits::{Account, Budget, Fault, Halt, Metered};
 use crate::model::Kind;
@@ -179,8 +178,11 @@ fn fitting(
     let mut body = packed(cleaned, packing).ok_or_else(|| broken("an object is too large"))?;
     if body.len() > room {
         let mut ole = Ole::open(object, budget).map_err(|_| broken("an object is not readable"))?;
-        let all: BTreeSet<usize> = ole.children(ole.root()).collect();
-        let empty = ole.changed(&all, &BTreeMap::new());
+        let mut changes = Changes {
+            left_out: ole.children(ole.root()).collect(),
+            ..Changes::default()
+        };
+        let empty = ole.changed(&mut changes);
         let empty = empty.map_err(Refusal::Limit)?;
         body = packed(&empty, packing).ok_or_else(|| broken("an object is too large"))?;
     }

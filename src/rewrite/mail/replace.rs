@@ -1,6 +1,8 @@
-//! A part with new content: encoded as the old one was (RFC 2045 section 6), its header untouched, a notice in front.
+//! A part with new content: encoded as the old one was (RFC 2045 section 6), a notice in front; its header is
+//! untouched where its name stays.
 
-use super::{Edit, Level, quoted, shift};
+use super::renamed::NewForm;
+use super::{Content, Edit, Level, quoted, shift};
 use crate::formats::header::Breaks;
 use crate::formats::mime::Part;
 use crate::model::Artifact;
@@ -18,32 +20,40 @@ impl Level {
         &self,
         data: &[u8],
         place: usize,
-        content: &[u8],
+        content: &Content,
         notice: &str,
         child: &Artifact,
     ) -> Option<Edit> {
         let eol = self.eol(data);
         let part = self.structure.parts.get(place)?;
         let old = data.get(part.body.clone())?;
-        let body = encoded(data, part, content, old, eol)?;
-        let mut edit = Edit {
-            range: shift(&part.body, self.range.start),
-            bytes: body,
-            inserted: 0,
+        let body = encoded(data, part, &content.bytes, old, eol)?;
+        let renamed = NewForm::of(child, content.extension);
+        let renamed = renamed.map(|form| form.header(data, part, eol));
+        let delimiter = self.delimiter(data, part).filter(|_| !notice.is_empty());
+        // Where nothing changes but the body, nothing else is in the edit.
+        let start = match renamed.is_some() || delimiter.is_some() {
+            true => part.start,
+            false => part.body.start,
         };
-        if let Some(delimiter) = self.delimiter(data, part).filter(|_| !notice.is_empty()) {
-            let mut bytes = Vec::new();
+        let mut bytes = Vec::new();
+        if let Some(delimiter) = delimiter {
             let name = format!("disarmed-{:04}.txt", child.id);
             super::notice_part(notice, &name, eol, &mut bytes);
             bytes.extend_from_slice(delimiter);
             bytes.extend_from_slice(eol);
-            edit.inserted = bytes.len();
-            bytes.extend_from_slice(data.get(part.start..part.body.start)?);
-            bytes.extend_from_slice(&edit.bytes);
-            edit.bytes = bytes;
-            edit.range = shift(&(part.start..part.body.end), self.range.start);
         }
-        Some(edit)
+        let inserted = bytes.len();
+        match &renamed {
+            Some(header) => bytes.extend_from_slice(header),
+            None => bytes.extend_from_slice(data.get(start..part.body.start)?),
+        }
+        bytes.extend_from_slice(&body);
+        Some(Edit {
+            range: shift(&(start..part.body.end), self.range.start),
+            bytes,
+            inserted,
+        })
     }
 
     /// The delimiter line in front of a part, where another part may stand between the two.

@@ -1,6 +1,7 @@
-//! Layers of encoding under one another: base64 written in base64, and a zlib stream under it.
+//! Layers of encoding under one another: base64 written in base64, a zlib stream under it, and a program whose pairs of
+//! bytes are swapped.
 
-use crate::formats::base64;
+use crate::formats::{base64, masked};
 use crate::model::Trouble;
 
 use super::super::Nest;
@@ -12,6 +13,10 @@ const LAYERS: usize = 4;
 /// What lies under further layers: base64 written in base64, and a zlib stream.
 pub(super) fn off(mut decoded: Vec<u8>, nest: &mut Nest<'_>) -> Result<Vec<u8>, Trouble> {
     for _ in 0..LAYERS {
+        if let Some(program) = masked::swapped(&decoded) {
+            nest.budget().spend(program.len())?;
+            return Ok(program);
+        }
         if let [0x78, flags, ..] = decoded.as_slice()
             && (0x7800 | u16::from(*flags)).is_multiple_of(31)
         {

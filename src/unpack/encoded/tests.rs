@@ -230,3 +230,69 @@ fn a_program_written_as_a_certificate_ends_where_it_does() {
         children[0].data.len()
     );
 }
+
+/// Bytes in a notation of whole groups: five bits a character, or five characters for four bytes.
+fn in_base(data: &[u8], base: Base) -> String {
+    let letters: Vec<char> = (0..=u8::MAX)
+        .map(|value| {
+            let values = base.values();
+            let found = (b'!'..=b'~').find(|one| values[usize::from(*one)] == value);
+            found.map_or(' ', char::from)
+        })
+        .collect();
+    if base == Base::Base32 {
+        let bits: String = data.iter().map(|byte| format!("{byte:08b}")).collect();
+        let groups = bits.as_bytes().chunks_exact(5);
+        let value = |group| usize::from_str_radix(std::str::from_utf8(group).unwrap(), 2).unwrap();
+        return groups.map(|group| letters[value(group)]).collect();
+    }
+    let groups = data.chunks_exact(4).map(|four| {
+        let number = u32::from_be_bytes(four.try_into().unwrap());
+        let digits = (0..5u32).rev().map(|power| number / 85u32.pow(power) % 85);
+        digits
+            .map(|digit| letters[digit as usize])
+            .collect::<String>()
+    });
+    groups.collect()
+}
+
+#[test]
+fn base32_and_base85_of_a_program_are_decoded() {
+    let mut program = pe();
+    program.resize(program.len().next_multiple_of(20), 0);
+    for base in crate::formats::bases::BASES {
+        let whole = in_base(&program, base);
+        for text in [
+            whole.clone(),
+            format!("the program follows\n\n{}\n", lines(&whole, 76, "\n")),
+        ] {
+            assert_eq!(kinds(&text), [Kind::Pe], "{base:?} {text:.40}");
+        }
+        let (children, _) = opened("encoded", whole.as_bytes());
+        assert_eq!(children[0].data, program, "{base:?}");
+        // Too short, and of something else.
+        assert!(kinds(whole.get(..40).unwrap()).is_empty(), "{base:?}");
+        let text = b"only words, and nothing of a program in them ".repeat(8);
+        assert!(kinds(&in_base(&text, base)).is_empty(), "{base:?}");
+    }
+    let whole = in_base(&program, Base::Base32);
+    assert_eq!(
+        kinds(&format!(
+            "d = (\"{}\")",
+            lines(&whole.to_ascii_lowercase(), 60, "\"\n     \"")
+        )),
+        [Kind::Pe]
+    );
+}
+
+#[test]
+fn a_program_whose_pairs_are_swapped_is_decoded() {
+    let program = pe();
+    let pairs = program.as_chunks::<2>().0.iter();
+    let swapped: Vec<u8> = pairs.flat_map(|[one, two]| [*two, *one]).collect();
+    let hexadecimal: String = swapped.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(kinds(&hexadecimal), [Kind::Pe]);
+    assert_eq!(kinds(&encode(&swapped)), [Kind::Pe]);
+    let words = [b"ZM".as_slice(), &[0x20; 300]].concat();
+    assert!(kinds(&encode(&words)).is_empty());
+}

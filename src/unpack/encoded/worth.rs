@@ -33,6 +33,8 @@ pub(super) fn is_chance(kind: Kind, decoded: &[u8]) -> bool {
 pub(super) fn promising(head: &[u8]) -> bool {
     const MARKS: &[&[u8]] = &[
         b"MZ",
+        // Pairs of bytes swapped.
+        b"ZM\0",
         b"\x7fELF",
         b"PK\x03\x04",
         b"PK\x05\x06",

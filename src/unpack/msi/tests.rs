@@ -54,7 +54,7 @@ fn stored<const N: usize>(rows: &[[u16; N]]) -> Vec<u8> {
 }
 
 /// A package with a cabinet in it and the tables that name its files.
-pub(super) fn with_cabinet() -> Vec<u8> {
+pub(in crate::unpack) fn with_cabinet() -> Vec<u8> {
     let mut texts = Texts(Vec::new());
     let mut columns: Vec<[u16; 4]> = Vec::new();
     let mut tables = Vec::new();

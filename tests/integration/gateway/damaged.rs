@@ -16,6 +16,9 @@ use crate::mutate::{mutate, number};
 /// not met its largest load yet, not what a session leaves behind.
 const GROWTH: u64 = 24 << 10;
 
+/// Nothing is remembered of attachments: that grows up to a limit of its own.
+const FORGETFUL: &str = "[scan]\nmax_remembered = \"0\"\n";
+
 /// Who is attacked, and with what.
 struct Storm<'a> {
     gateway: &'a Gateway,
@@ -156,8 +159,8 @@ fn milter_transcript(mails: &[Vec<u8>]) -> Vec<u8> {
 fn damaged_sessions_of_the_relay_leave_nothing_behind() {
     let place = Place::new();
     let hop = Hop::start();
-    let more = "xforward_from = [\"127.0.0.1\"]\n";
-    let (gateway, port) = relay(&place, &before(&hop), more);
+    let more = format!("xforward_from = [\"127.0.0.1\"]\n{FORGETFUL}");
+    let (gateway, port) = relay(&place, &before(&hop), &more);
     let head = b"EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n";
     let mail = |mail: Vec<u8>| [head.as_slice(), &mail, b".\r\nQUIT\r\n"].concat();
     let transcripts = vec![
@@ -181,7 +184,7 @@ fn damaged_sessions_of_the_relay_leave_nothing_behind() {
 #[test]
 fn damaged_sessions_of_the_milter_leave_nothing_behind() {
     let place = Place::new();
-    let gateway = Gateway::start(&place, ROUTES);
+    let gateway = Gateway::start(&place, &format!("{FORGETFUL}{ROUTES}"));
     let mails = [clean("clean"), malicious("malicious"), clean("last")];
     let storm = Storm {
         gateway: &gateway,
@@ -210,7 +213,7 @@ fn damaged_sessions_of_scanning_clients_leave_nothing_behind() {
     let place = Place::new();
     let more = format!(
         "[clamd]\nlisten = \"127.0.0.1:{port}\"\nroots = [\"{SAMPLES}\"]\nmax_stream = \"1MiB\"\n\
-         [olefy]\nlisten = \"127.0.0.1:{olefy}\"\n[scan]\ntimeout = 5\n"
+         [olefy]\nlisten = \"127.0.0.1:{olefy}\"\n{FORGETFUL}timeout = 5\n"
     );
     let gateway = Gateway::start(&place, &more);
     let mut session = b"zIDSESSION\0zPING\0zVERSION\0".to_vec();

@@ -5,6 +5,7 @@
 //! that only it led to go too. Parts that do not change keep their packed bytes. A macro sheet becomes an empty
 //! worksheet: indexes of sheets, which formulas, names and views count by, stay what they were.
 
+mod controls;
 mod fields;
 pub(super) mod links;
 mod macros;
@@ -25,6 +26,7 @@ use crate::limits::Budget;
 use crate::text;
 use crate::unpack;
 
+pub(in crate::rewrite) use self::types::media_type;
 pub(super) use self::types::without_macros;
 
 /// Its row in the table.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Work;
+use super::{Work, controls};
 use crate::rewrite::disarm::Refusal;
 use crate::rewrite::disarm::outline::{Edits, Outline, escape};
 
@@ -45,6 +45,7 @@ impl Work<'_> {
         // Relationships parts, and in each the offsets of what goes or gets another type.
         let mut lines: BTreeMap<usize, BTreeMap<usize, Option<&'static str>>> = BTreeMap::new();
         let mut named: BTreeMap<usize, BTreeMap<String, Cut>> = BTreeMap::new();
+        let mut texts: BTreeMap<usize, BTreeMap<String, String>> = BTreeMap::new();
         for (at, relation) in self.package.relations.iter().enumerate() {
             let goes = dropped.contains(&at);
             let new = self.reled.get(&at).copied();
@@ -65,6 +66,11 @@ impl Work<'_> {
                 false => Cut::Element,
             };
             let id = relation.is.id.clone();
+            if kind == "control"
+                && let Some(text) = self.shown(relation)?
+            {
+                texts.entry(source).or_default().insert(id.clone(), text);
+            }
             named.entry(source).or_default().insert(id, cut);
         }
         for (holder, places) in lines {
@@ -77,7 +83,8 @@ impl Work<'_> {
             if self.retyped.contains_key(&source) {
                 continue;
             }
-            let read = self.edit(source, |outline, edits| cut(outline, &ids, edits))?;
+            let texts = texts.remove(&source).unwrap_or_default();
+            let read = self.edit(source, |outline, edits| cut(outline, &ids, &texts, edits))?;
             if !read {
                 let name = self.package.parts.get(source).map(|part| part.name.clone());
                 let what = name.unwrap_or_default();
@@ -132,14 +139,16 @@ fn relate(
     seen
 }
 
-/// Cuts out the elements of a part that name dropped relationships.
+/// Cuts out the elements of a part that name dropped relationships; `texts` are what controls among them show.
 fn cut(
     outline: &Outline<'_>,
     ids: &BTreeMap<String, Cut>,
+    texts: &BTreeMap<String, String>,
     edits: &mut Edits,
 ) -> Result<(), Refusal> {
     let prefixes = prefixes(outline.text);
     let mut gone: BTreeSet<usize> = BTreeSet::new();
+    let mut shown: BTreeMap<usize, (usize, &str)> = BTreeMap::new();
     for (at, node) in outline.nodes.iter().enumerate() {
         for attribute in outline.attributes(node) {
             let Some((prefix, name)) = attribute.name.split_once(':') else {
@@ -151,6 +160,9 @@ fn cut(
             match ids.get(attribute.value.as_ref()) {
                 Some(Cut::Element) => {
                     gone.insert(target(outline, at)?);
+                    let text = texts.get(attribute.value.as_ref());
+                    let frame = node.parent.zip(text);
+                    shown.extend(frame.map(|(frame, text)| (frame, (at, text.as_str()))));
                 }
                 Some(Cut::Attribute) => edits.delete(attribute.range.clone()),
                 None => {}
@@ -173,6 +185,9 @@ fn cut(
         }
     }
     objects(outline, &gone, edits);
+    for (frame, (control, text)) in shown {
+        controls::say(outline, frame, control, text, edits);
+    }
     Ok(())
 }
 
@@ -254,14 +269,7 @@ fn objects(outline: &Outline<'_>, gone: &BTreeSet<usize>, edits: &mut Edits) {
         }
     }
     for node in emptied.iter().filter_map(|at| outline.nodes.get(*at)) {
-        let tag = outline.text.get(node.open.clone()).unwrap_or_default();
-        let name = tag.trim_start_matches('<');
-        let prefix = name.split_once(':').map(|(prefix, _)| prefix);
-        let prefix = prefix.filter(|prefix| prefix.chars().all(char::is_alphanumeric));
-        let name = match prefix {
-            Some(prefix) => format!("{prefix}:pict"),
-            None => "pict".to_owned(),
-        };
+        let name = format!("{}pict", outline.prefix(node));
         let Some(close) = &node.close else { continue };
         edits.replace(node.open.clone(), &format!("<{name}>"));
         edits.replace(close.clone(), &format!("</{name}>"));

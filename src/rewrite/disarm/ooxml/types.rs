@@ -81,6 +81,17 @@ const PLAIN: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// The media type of a file with an extension that goes with new content; that of bytes for others.
+pub(in crate::rewrite) fn media_type(extension: &str) -> String {
+    let plain = PLAIN.iter().find(|(_, _, end)| *end == extension);
+    let media_type = match plain {
+        Some((_, main, _)) => main.strip_suffix(".main+xml"),
+        None if extension == "zip" => Some("application/zip"),
+        None => None,
+    };
+    media_type.unwrap_or("application/octet-stream").to_owned()
+}
+
 /// Main media types of add-ins.
 const ADDIN_SHEET: &str = "application/vnd.ms-excel.addin.macroenabled.main+xml";
 const ADDIN_SLIDES: &str = "application/vnd.ms-powerpoint.addin.macroenabled.main+xml";
