@@ -19,7 +19,7 @@ use sekisho::formats::{
     base64, brotli, command_line, drawing, encoded, header, header_words, html, indicators, ini,
     lnk, lzfse, lznt1, lzx, masked, mbox, mime, monikers, msbuild, msi, mtef, odf_crypt, offcrypto,
     office_crypt, ole, ole1, opc, ovba, page_leads, password_recipes, password_words, pe,
-    pe_version, ppt, program_traits, pst, qr, quoted_printable, remote_reference, script,
+    pe_version, ppt, program_traits, pst, qr, quantum, quoted_printable, remote_reference, script,
     script_encoder, uuencode, vba, word, xml, xpress, yenc, zip,
 };
 use sekisho::gateway::olefy::codec as olefy;
@@ -36,6 +36,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         unpack("activemime", Kind::ActiveMime, data)
     }),
     ("ar", |data| unpack("ar", Kind::Ar, data)),
+    ("arc", |data| unpack("arc", Kind::Arc, data)),
     ("arj", |data| unpack("arj", Kind::Arj, data)),
     ("brotli", |data| {
         let _ = brotli::is_stream(data);
@@ -43,6 +44,14 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     }),
     ("bzip2", |data| unpack("compressed", Kind::Bz2, data)),
     ("cab", |data| unpack("cab", Kind::Cab, data)),
+    ("quantum", |data| {
+        // The first byte chooses the window.
+        let window = data.first().map_or(10, |first| 10 + first % 12);
+        if let Some(mut decoder) = quantum::Decoder::new(window) {
+            let _ = decoder.block(data.get(1..).unwrap_or_default(), 32_768);
+            let _ = decoder.block(data, 999);
+        }
+    }),
     ("sis", |data| unpack("sis", Kind::Sis, data)),
     ("compress", |data| unpack("compressed", Kind::Z, data)),
     ("chm", |data| unpack("chm", Kind::Chm, data)),
@@ -109,6 +118,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         }
     }),
     ("ntfs", |data| unpack("ntfs", Kind::Ntfs, data)),
+    ("squashfs", |data| unpack("squashfs", Kind::SquashFs, data)),
     ("wim", |data| unpack("wim", Kind::Wim, data)),
     ("volumes", whole::volumes_of_a_set),
     ("workbook", |data| {

@@ -42,8 +42,8 @@ pub enum Method {
     Stored,
     /// MSZIP.
     MsZip,
-    /// Quantum.
-    Quantum,
+    /// Quantum with a window of this power of two.
+    Quantum(u8),
     /// LZX with a window of this power of two.
     Lzx(u8),
     /// None of them.
@@ -192,7 +192,7 @@ fn method(number: u16) -> Method {
     match number & 0x0f {
         0 => Method::Stored,
         1 => Method::MsZip,
-        2 => Method::Quantum,
+        2 => Method::Quantum(parameter),
         3 => Method::Lzx(parameter),
         _ => Method::Other(number),
     }

@@ -42,7 +42,7 @@ impl Path {
     }
 
     /// The likeliest text.
-    fn likeliest(&self) -> String {
+    pub(crate) fn likeliest(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
             Self::Raw(raw) => crate::text::name_readings(raw).swap_remove(0),

@@ -42,7 +42,12 @@ pub fn list(data: &[u8], budget: &Budget) -> Result<Option<Listing>, Halt> {
     };
     let mut listing = Listing::default();
     let root = if volume.root_cluster == 0 {
-        vec![volume.root.clone()]
+        let len = data.len();
+        if volume.root.end > len {
+            listing.miss(len, "the root folder lies behind the end of the image");
+        }
+        let there = volume.root.start.min(len)..volume.root.end.min(len);
+        vec![there]
     } else {
         volume.chain(volume.root_cluster, u64::MAX, &mut listing, budget)?
     };
@@ -153,7 +158,11 @@ impl<'a> Volume<'a> {
             let place = length(index(number).saturating_sub(2))
                 .saturating_mul(length(self.cluster))
                 .saturating_add(length(self.first));
-            let (range, _) = cut(place, length(self.cluster).min(left), self.data.len());
+            let (range, missing) = cut(place, length(self.cluster).min(left), self.data.len());
+            // What files lack is told with their names.
+            if missing > 0 && size == u64::MAX {
+                listing.miss(index(place), "a folder lies behind the end of the image");
+            }
             left = left.saturating_sub(length(self.cluster));
             match extents.last_mut() {
                 Some(last) if last.end == range.start => last.end = range.end,

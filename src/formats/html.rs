@@ -61,6 +61,7 @@ pub fn refresh(tag: &Tag) -> Option<String> {
 pub fn tags(text: &str, most: usize) -> Vec<Tag> {
     let mut found = Vec::new();
     let mut at = 0usize;
+    let mut comments_end = true;
     // Ends because each round goes on behind the bracket that it found.
     while let Some(start) = text
         .get(at..)
@@ -71,8 +72,10 @@ pub fn tags(text: &str, most: usize) -> Vec<Tag> {
         let rest = text.get(start.saturating_add(1)..).unwrap_or_default();
         at = start.saturating_add(1);
         if let Some(comment) = rest.strip_prefix("!--") {
-            // An open comment hides nothing from a browser that finds no end.
-            if let Some(len) = comment.find("-->") {
+            // An open comment hides nothing from a browser that finds no end; behind it none has one.
+            let end = comments_end.then(|| comment.find("-->")).flatten();
+            comments_end = end.is_some();
+            if let Some(len) = end {
                 at = at.saturating_add(3).saturating_add(len).saturating_add(3);
             }
         } else if rest.starts_with(|c: char| c.is_ascii_alphabetic()) {

@@ -67,6 +67,11 @@ impl<'a> Database<'a> {
         self.locked
     }
 
+    /// Whether its last page is not whole. Pages that are not there at all cannot be told.
+    pub fn is_cut(&self) -> bool {
+        !self.data.len().is_multiple_of(self.page)
+    }
+
     /// The bytes of a page, decoded.
     fn page(&self, number: usize) -> Option<std::borrow::Cow<'a, [u8]>> {
         let start = number.checked_mul(self.page)?;

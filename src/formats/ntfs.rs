@@ -641,18 +641,30 @@ pub(crate) mod tests {
 
     /// A volume with a folder, in it a file of two streams whose content is in one, two or compressed runs.
     pub(crate) fn volume(name: &str, content: &[u8]) -> Vec<u8> {
+        let clusters = u8::try_from(content.len().div_ceil(CLUSTER)).unwrap();
+        let runs = [0x11, clusters, 1 + TABLE_CLUSTERS, 0];
+        volume_of_runs(name, &spread(&runs, content.len(), 0), content)
+    }
+
+    /// A volume with a file of so many bytes, of which nothing is stored.
+    pub(crate) fn sparse(size: usize) -> Vec<u8> {
+        let [a, b, c, _] = u32::try_from(size / CLUSTER).unwrap().to_le_bytes();
+        volume_of_runs("a", &spread(&[0x03, a, b, c, 0], size, 0), b"")
+    }
+
+    /// Clusters of the table of files.
+    const TABLE_CLUSTERS: u8 = 19;
+
+    fn volume_of_runs(name: &str, data: &[u8], content: &[u8]) -> Vec<u8> {
         let mut boot = vec![0; CLUSTER];
         boot[..11].copy_from_slice(b"\xeb\x52\x90NTFS    ");
         boot[11..14].copy_from_slice(&[0, 2, 2]);
         boot[48] = 1;
         boot[64] = 0xf6;
-        let table_clusters = 19u8;
-        let clusters = u8::try_from(content.len().div_ceil(CLUSTER)).unwrap();
-        let runs = [0x11, clusters, 1 + table_clusters, 0];
         let mut out = boot;
         let table = spread(
-            &[0x11, table_clusters, 1, 0],
-            usize::from(table_clusters) * CLUSTER,
+            &[0x11, TABLE_CLUSTERS, 1, 0],
+            usize::from(TABLE_CLUSTERS) * CLUSTER,
             0,
         );
         out.extend(record(1, &[table]));
@@ -660,9 +672,8 @@ pub(crate) mod tests {
             out.extend(record(1, &[held(DATA, "", b"of the system")]));
         }
         out.extend(record(3, &[name_of(ROOT, "資料")]));
-        let data = spread(&runs, content.len(), 0);
         let stream = held(DATA, "隠し.exe", b"MZ in a stream");
-        out.extend(record(1, &[name_of(16, name), data, stream]));
+        out.extend(record(1, &[name_of(16, name), data.to_vec(), stream]));
         out.extend(record(
             0,
             &[name_of(16, "deleted.txt"), held(DATA, "", b"deleted")],

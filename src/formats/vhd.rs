@@ -1,7 +1,8 @@
 //! Virtual disks of Hyper-V and Virtual PC: VHD ("Virtual Hard Disk Image Format Specification" 1.0), fixed and
 //! dynamic, and VHDX ([MS-VHDX]).
 //!
-//! Left out on purpose: what stands in the log of a VHDX (told), differencing disks (told), checksums.
+//! Of a disk that holds the differences to another one, what it holds is read, and told to be not all. Left out on
+//! purpose: what stands in the log of a VHDX (told), checksums.
 
 use std::io::Read;
 use std::ops::Range;
@@ -21,8 +22,6 @@ pub enum Content {
     Plain(Range<usize>),
     /// It is put together from blocks.
     Blocks(Vec<Block>),
-    /// It is what another disk lacks.
-    Differences,
 }
 
 /// A run of bytes of a disk.
@@ -41,6 +40,8 @@ pub struct Disk {
     pub content: Content,
     /// Blocks that lie beyond the file.
     pub missing: Option<Deviation>,
+    /// Whether it holds only what differs from another disk: what that has is zero here.
+    pub is_child: bool,
 }
 
 /// Reads a virtual disk of either form.
@@ -60,11 +61,12 @@ pub fn read(data: &[u8]) -> Result<Disk, Short> {
         2 => Ok(Disk {
             content: Content::Plain(0..end),
             missing: None,
+            is_child: false,
         }),
         3 => dynamic(data, footer),
-        _ => Ok(Disk {
-            content: Content::Differences,
-            missing: None,
+        _ => dynamic(data, footer).map(|disk| Disk {
+            is_child: true,
+            ..disk
         }),
     }
 }
@@ -118,6 +120,7 @@ fn gathered(data: &[u8], starts: impl Iterator<Item = Option<usize>>, size: usiz
     Disk {
         content: Content::Blocks(blocks),
         missing,
+        is_child: false,
     }
 }
 
@@ -164,12 +167,6 @@ fn vhdx(data: &[u8]) -> Result<Disk, Short> {
     };
     let parameters = item(&FILE_PARAMETERS).ok_or(short("file parameters", at))?;
     let size = index(u32_at(parameters, 0).ok_or(short("block size", at))?);
-    if parameters.get(4).is_some_and(|flags| flags & 2 != 0) {
-        return Ok(Disk {
-            content: Content::Differences,
-            missing: None,
-        });
-    }
     if !(1 << 20..=1 << 28).contains(&size) || !size.is_power_of_two() {
         return Err(short("block size", at));
     }
@@ -189,6 +186,7 @@ fn vhdx(data: &[u8]) -> Result<Disk, Short> {
         Some(there.then(|| index((entry >> 20).saturating_mul(1 << 20))))
     });
     let mut disk = gathered(data, starts, size);
+    disk.is_child = parameters.get(4).is_some_and(|flags| flags & 2 != 0);
     if has_log(data) {
         let what = "changes in the log are not made";
         disk.missing.get_or_insert(Deviation::new(64 << 10, what));

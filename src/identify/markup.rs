@@ -2,6 +2,8 @@
 //!
 //! The first element decides. A browser also renders what stands behind junk: see [`behind_junk`].
 
+use memchr::memmem;
+
 use crate::model::Kind;
 
 use super::office_xml;
@@ -295,22 +297,23 @@ pub(super) fn behind_junk(words: &Words<'_>) -> Option<Kind> {
     }
     let lower = words.head.to_ascii_lowercase();
     let tail = words.tail.to_ascii_lowercase();
-    let application = lower.contains("<hta:application") || tail.contains("<hta:application");
-    let script = lower.contains("<script") || tail.contains("<script");
+    let has = |text: &str, tag: &str| memmem::find(text.as_bytes(), tag.as_bytes()).is_some();
+    let application = has(&lower, "<hta:application") || has(&tail, "<hta:application");
+    let script = has(&lower, "<script") || has(&tail, "<script");
     if application && script {
         return Some(Kind::Hta);
     }
     let opening = ["<!doctype html", "<html", "<script"]
         .iter()
-        .filter_map(|tag| lower.find(tag))
+        .filter_map(|tag| memmem::find(lower.as_bytes(), tag.as_bytes()))
         .min()?;
     let line_start = lower
         .get(..opening)?
         .trim_end_matches([' ', '\t'])
         .ends_with('\n');
     let near = opening <= lower.len() / 2;
-    let closed = lower.contains("</html") || lower.contains("</script") || tail.contains("</html");
-    let fenced = lower.contains("```");
+    let closed = has(&lower, "</html") || has(&lower, "</script") || has(&tail, "</html");
+    let fenced = has(&lower, "```");
     ((line_start || opening < 256) && near && closed && !fenced && looks_like_page(&lower))
         .then(|| page(&lower, &tail))
 }

@@ -85,18 +85,27 @@ pub(super) fn lzh(data: &[u8]) -> bool {
             .is_some_and(|size| *size > 0 || data.get(1) != Some(&0))
 }
 
-/// A method, a name of 13 bytes that ends in a zero, and a size that is there.
+/// A method, a name of 13 bytes that ends in a zero, and a size that is there, behind which the next header or the end
+/// stands.
 pub(super) fn arc(data: &[u8]) -> bool {
     let fits = || {
         let method = *data.get(1)?;
         let name = slice(data, 2, 13)?;
         let len = name.iter().position(|byte| *byte == 0)?;
-        let plain = name
+        let raw = name.get(..len)?;
+        let plain = raw
             .iter()
-            .take(len)
-            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'"' | b'*'));
+            .all(|byte| !byte.is_ascii_control() && !matches!(byte, b'/' | b'"' | b'*'));
         let packed = index(u32_at(data, 15)?);
-        Some(matches!(method, 1..=11) && len > 0 && plain && packed.checked_add(25)? <= data.len())
+        let head = if method == 1 { 25 } else { 29 };
+        let end = packed.checked_add(head)?;
+        let goes_on = data.get(end) == Some(&0x1a);
+        // Names in no ASCII, and what is cut: only where all else fits.
+        let fits = match raw.is_ascii() {
+            true => packed.checked_add(25)? <= data.len(),
+            false => goes_on,
+        };
+        Some(matches!(method, 1..=11) && len > 0 && plain && fits)
     };
     fits() == Some(true)
 }

@@ -21,8 +21,11 @@ const WAYS: usize = 64;
 /// Pushes every source that a long value holds, and notes what the database links to.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let Some(database) = Database::read(&artifact.data) else {
-        return Ok(());
+        return Err(Trouble::Broken("the first page is cut".to_owned()));
     };
+    if database.is_cut() {
+        nest.unread(artifact.data.len(), "the last page is cut");
+    }
     if database.is_locked() {
         nest.note(Fact::Locked {
             scheme: "Access password".to_owned(),
@@ -116,5 +119,15 @@ mod tests {
         }));
         let way = |fact: &Fact| matches!(fact, Fact::External { target, .. } if target.ends_with("a.mdb"));
         assert!(facts.iter().any(way));
+    }
+
+    #[test]
+    fn a_database_that_is_cut_is_told() {
+        let whole = database(&[&container("Attribute VB_Name = \"M\"\r\n")], b"");
+        let (_, facts) = opened("access", &whole[..whole.len() - 9]);
+        assert!(
+            matches!(facts.as_slice(), [Fact::Unread { .. }, ..]),
+            "{facts:?}"
+        );
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::Write;
 
     use super::*;
@@ -89,7 +89,7 @@ mod tests {
     }
 
     /// A wrapper with the stream at `offset`.
-    fn wrapped(offset: usize, data: &[u8]) -> Vec<u8> {
+    pub(crate) fn wrapped(offset: usize, data: &[u8]) -> Vec<u8> {
         let mut out = b"ActiveMime".to_vec();
         out.resize(offset, 0);
         out.extend(packed(data));

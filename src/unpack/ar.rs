@@ -44,11 +44,11 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use crate::model::Fact;
     use crate::unpack::tests::opened;
 
-    fn member(name: &str, data: &[u8]) -> Vec<u8> {
+    pub(crate) fn member(name: &str, data: &[u8]) -> Vec<u8> {
         let mut out = format!(
             "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n",
             0,

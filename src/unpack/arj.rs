@@ -111,12 +111,19 @@ impl Read for Huffman<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::model::Fact;
     use crate::unpack::tests::opened;
 
-    fn header(method: u8, kind: u8, flags: u8, name: &[u8], packed: &[u8], data: &[u8]) -> Vec<u8> {
+    pub(crate) fn header(
+        method: u8,
+        kind: u8,
+        flags: u8,
+        name: &[u8],
+        packed: &[u8],
+        data: &[u8],
+    ) -> Vec<u8> {
         let size = |data: &[u8]| u32::try_from(data.len()).unwrap().to_le_bytes();
         let mut basic = vec![30, 11, 1, 0, flags, method, kind, 0, 0, 0, 0, 0];
         basic.extend(size(packed));

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::bytes::{index, length};
 use crate::formats::cab::{self, Cabinet, File, Folder, Method, Place};
-use crate::formats::{lzx, mszip};
+use crate::formats::{lzx, mszip, quantum};
 use crate::limits::Halt;
 use crate::model::{Artifact, Name, Trouble};
 use crate::text;
@@ -177,10 +177,13 @@ fn open(
                 return Ok(());
             }
         },
-        Method::Quantum => {
-            nest.note(Trouble::NoReader("Quantum".to_owned()).into_fact(&place));
-            return Ok(());
-        }
+        Method::Quantum(window) => match quantum::Decoder::new(window) {
+            Some(decoder) => Decoder::Quantum(Box::new(decoder)),
+            None => {
+                nest.note(Trouble::Broken(format!("Quantum window {window}")).into_fact(&place));
+                return Ok(());
+            }
+        },
         Method::Other(method) => {
             nest.note(Trouble::NoReader(format!("method {method:#06x}")).into_fact(&place));
             return Ok(());
@@ -251,6 +254,7 @@ enum Decoder {
     Stored,
     MsZip(Box<mszip::Decoder>),
     Lzx(Box<lzx::Decoder>),
+    Quantum(Box<quantum::Decoder>),
 }
 
 /// The blocks of a folder as one stream.
@@ -296,6 +300,10 @@ impl Blocks {
             Decoder::Stored => data.to_vec(),
             Decoder::MsZip(decoder) => decoder.block(data)?.to_vec(),
             Decoder::Lzx(decoder) => decoder
+                .block(data, usize::from(block.size))
+                .map_err(|error| broken(error.to_string()))?
+                .to_vec(),
+            Decoder::Quantum(decoder) => decoder
                 .block(data, usize::from(block.size))
                 .map_err(|error| broken(error.to_string()))?
                 .to_vec(),
@@ -381,6 +389,43 @@ pub(crate) mod tests {
         out
     }
 
+    /// A cabinet of one file that is packed with Quantum.
+    pub(crate) fn quantum(name: &[u8], content: &[u8]) -> Vec<u8> {
+        const WINDOW: u8 = 16;
+        let blocks = crate::formats::quantum::tests::packed(content, WINDOW);
+        let mut out = cabinet(&[(name, b"")], false);
+        out.truncate(out.len() - 8);
+        out[40..42].copy_from_slice(&u16::try_from(blocks.len()).unwrap().to_le_bytes());
+        out[42..44].copy_from_slice(&[0x72, WINDOW]);
+        out[44..48].copy_from_slice(&u32::try_from(content.len()).unwrap().to_le_bytes());
+        for (packed, plain) in blocks.iter().zip(content.chunks(32_768)) {
+            out.extend([0; 4]);
+            out.extend(u16::try_from(packed.len()).unwrap().to_le_bytes());
+            out.extend(u16::try_from(plain.len()).unwrap().to_le_bytes());
+            out.extend(packed);
+        }
+        let len = u32::try_from(out.len()).unwrap().to_le_bytes();
+        out[8..12].copy_from_slice(&len);
+        out
+    }
+
+    #[test]
+    fn folders_packed_with_quantum_are_read() {
+        let content = b"words of a text, ".repeat(5000);
+        let whole = quantum(&encoding_rs::SHIFT_JIS.encode("見積書.txt").0, &content);
+        let (children, facts) = opened("cab", &whole);
+        assert_eq!(facts, []);
+        assert_eq!(children[0].label(), "見積書.txt");
+        assert_eq!(children[0].data.as_ref(), content);
+        let mut window = whole.clone();
+        window[43] = 30;
+        let (_, facts) = opened("cab", &window);
+        assert!(
+            matches!(facts.as_slice(), [Fact::Unread { .. }]),
+            "{facts:?}"
+        );
+    }
+
     #[test]
     fn two_files_of_one_name_are_both_read() {
         for packed in [false, true] {
@@ -406,9 +451,9 @@ pub(crate) mod tests {
             facts.iter().any(|fact| matches!(fact, Fact::Unread { .. })),
             "{facts:?}"
         );
-        let mut quantum = data.clone();
-        quantum[42] = 2;
-        let (children, facts) = opened("cab", &quantum);
+        let mut other = data.clone();
+        other[42] = 4;
+        let (children, facts) = opened("cab", &other);
         assert!(children.is_empty());
         assert!(
             matches!(facts.as_slice(), [Fact::NoReader { .. }]),

@@ -57,11 +57,11 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use crate::model::Fact;
     use crate::unpack::tests::opened;
 
-    fn newc(name: &str, mode: u32, data: &[u8]) -> Vec<u8> {
+    pub(crate) fn newc(name: &str, mode: u32, data: &[u8]) -> Vec<u8> {
         let mut out = b"070701".to_vec();
         let numbers = [
             1,
@@ -89,7 +89,7 @@ mod tests {
         out
     }
 
-    fn odc(name: &str, data: &[u8]) -> Vec<u8> {
+    pub(crate) fn odc(name: &str, data: &[u8]) -> Vec<u8> {
         let mut out = b"070707".to_vec();
         for (width, number) in [
             (6, 0),

@@ -125,11 +125,10 @@ pub(super) fn run_vhd(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Tr
             let child = Child::new(IMAGE, Payload::Paid(decoded.data.into()));
             nest.push_decoded(child, decoded.fault, "virtual disk")?;
         }
-        vhd::Content::Differences => {
-            return Err(Trouble::NoReader(
-                "differences to another virtual disk".to_owned(),
-            ));
-        }
+    }
+    if disk.is_child {
+        let what = "differences to another virtual disk".to_owned();
+        return Err(Trouble::NoReader(what));
     }
     let opens = |kind: Kind| kind.family() == crate::model::Family::Disk;
     if let Some(child) = nest.children.last()
@@ -337,6 +336,20 @@ mod tests {
         assert!(matches!(ended, Err(Trouble::NoReader(_))), "{ended:?}");
         let (_, facts, _) = ran(&disk(&[7; 2048]), Kind::Img, run_img);
         assert_eq!(facts, []);
+    }
+
+    #[test]
+    fn of_differences_to_another_disk_what_is_there_is_read_and_the_rest_told() {
+        let mut data = dynamic(b"second block");
+        for footer in [0, data.len() - 512] {
+            data[footer + 63] = 4;
+        }
+        let (children, _, ended) = ran(&data, Kind::Vhd, run_vhd);
+        assert!(children[0].data[4096..].starts_with(b"second block"));
+        assert!(
+            matches!(&ended, Err(Trouble::NoReader(what)) if what.starts_with("differences")),
+            "{ended:?}"
+        );
     }
 
     #[test]

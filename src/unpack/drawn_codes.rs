@@ -24,7 +24,8 @@ const BLOCKS: &[&str] = &[
 
 /// Pushes the texts of codes.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    if artifact.data.len() > LONGEST {
+    let markup = matches!(artifact.kind, Kind::Svg | Kind::Html);
+    if artifact.data.len() > LONGEST || !markup && !may_draw(&artifact.data) {
         return Ok(());
     }
     let source = text::to_utf8(&artifact.data);
@@ -46,6 +47,14 @@ pub(super) fn push(drawing: &Drawing, nest: &mut Nest<'_>) -> Result<(), Trouble
         Some(gray) if nest.budget().may_look(gray.pixels()) => picture::push(&gray, nest),
         _ => Ok(()),
     }
+}
+
+/// Whether a text may hold a code, by its bytes: most texts are ASCII, and cheap to pass over.
+fn may_draw(data: &[u8]) -> bool {
+    /// Behind it ASCII is another charset; zeros are wider characters.
+    const ESCAPE: u8 = 0x1b;
+    let plain = data.is_ascii() && memchr::memchr2(0, ESCAPE, data).is_none();
+    !plain || std::str::from_utf8(data).is_ok_and(characters::may_hold)
 }
 
 fn of_page(source: &str, drawings: &mut Vec<Drawing>) {

@@ -156,20 +156,20 @@ fn ended(fault: Option<&Fault>) -> Result<(), Trouble> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::{Cursor, Write};
 
     use super::*;
     use crate::unpack::tests::opened;
 
-    fn deflated(data: &[u8]) -> Vec<u8> {
+    pub(crate) fn deflated(data: &[u8]) -> Vec<u8> {
         let mut encoder =
             flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
         encoder.write_all(data).unwrap();
         encoder.finish().unwrap()
     }
 
-    fn file(properties: u32, streams: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    pub(crate) fn file(properties: u32, streams: &[(&str, Vec<u8>)]) -> Vec<u8> {
         let mut header = b"HWP Document File".to_vec();
         header.resize(32, 0);
         header.extend(0x0500_0300u32.to_le_bytes());

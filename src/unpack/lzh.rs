@@ -94,7 +94,7 @@ fn raw_name(header: &LhaHeader) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use crate::model::Fact;
     use crate::unpack::tests::opened;
 
@@ -108,7 +108,7 @@ mod tests {
     }
 
     /// A level 0 header and stored data.
-    fn member(name: &[u8], data: &[u8], method: &[u8; 5]) -> Vec<u8> {
+    pub(crate) fn member(name: &[u8], data: &[u8], method: &[u8; 5]) -> Vec<u8> {
         let size = u32::try_from(data.len()).unwrap().to_le_bytes();
         let body = [
             method.as_slice(),

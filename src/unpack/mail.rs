@@ -118,7 +118,12 @@ pub(super) fn run_emlx(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), T
     let start = line.saturating_add(1);
     let mut end = start.saturating_add(claimed);
     if end > data.len() {
-        nest.deviation(0, "the message is shorter than its length line says");
+        let what = "the message is shorter than its length line says";
+        // Line ends that became shorter cut nothing off: the list behind the message is there.
+        match data.trim_ascii_end().ends_with(b"</plist>") {
+            true => nest.deviation(0, what),
+            false => nest.unread(data.len(), what),
+        }
         end = data.len();
     }
     let message = Child::new("mime-part", data.slice(start.min(end)..end))

@@ -7,6 +7,7 @@ mod ace;
 mod activemime;
 mod alz;
 mod ar;
+mod arc;
 mod arj;
 mod asar;
 mod binhex;
@@ -22,6 +23,8 @@ mod dmg;
 mod doc;
 mod drawn_codes;
 mod encoded;
+#[cfg(test)]
+mod every_container;
 mod gzip;
 mod hfs;
 mod html;
@@ -63,6 +66,7 @@ mod sheet_codes;
 mod sis;
 mod smime;
 mod split_codes;
+mod squashfs;
 mod tar;
 mod tnef;
 mod uuencoded;
@@ -243,6 +247,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         run: sis::run,
     },
     Unpacker {
+        name: "arc",
+        kinds: &[Kind::Arc],
+        run: arc::run,
+    },
+    Unpacker {
         name: "arj",
         kinds: &[Kind::Arj],
         run: arj::run,
@@ -352,6 +361,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "ntfs",
         kinds: &[Kind::Ntfs],
         run: ntfs::run,
+    },
+    Unpacker {
+        name: "squashfs",
+        kinds: &[Kind::SquashFs],
+        run: squashfs::run,
     },
     Unpacker {
         name: "wim",
@@ -602,8 +616,8 @@ const fn before_zip(kinds: &[Kind]) -> usize {
 /// Kinds that may hold other files and that no unpacker here opens: never silently clean.
 #[rustfmt::skip]
 pub const UNSUPPORTED: &[Kind] = &[
-    Kind::Arc, Kind::Zoo, Kind::StuffIt, Kind::Crx,
-    Kind::Apfs, Kind::SquashFs, Kind::RareDisk, Kind::RareArchive, Kind::Dbx, Kind::Mdb, Kind::Accdb,
+    Kind::Zoo, Kind::StuffIt, Kind::Crx,
+    Kind::Apfs, Kind::RareDisk, Kind::RareArchive, Kind::Dbx, Kind::Mdb, Kind::Accdb,
 ];
 
 #[cfg(test)]

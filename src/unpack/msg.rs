@@ -129,18 +129,18 @@ fn elsewhere(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::{Cursor, Write as _};
 
     use super::super::tests::opened;
     use super::*;
     use crate::formats::rtf_compressed;
 
-    fn units(text: &str) -> Vec<u8> {
+    pub(crate) fn units(text: &str) -> Vec<u8> {
         text.encode_utf16().flat_map(u16::to_le_bytes).collect()
     }
 
-    fn fixed(header: usize, entries: &[(u32, u32)]) -> Vec<u8> {
+    pub(crate) fn fixed(header: usize, entries: &[(u32, u32)]) -> Vec<u8> {
         let mut out = vec![0; header];
         for (tag, value) in entries {
             out.extend(tag.to_le_bytes());
@@ -152,7 +152,7 @@ mod tests {
     }
 
     /// A compound file of streams under their paths.
-    fn file(streams: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    pub(crate) fn file(streams: &[(&str, Vec<u8>)]) -> Vec<u8> {
         let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new())).unwrap();
         for (path, data) in streams {
             let (storage, _) = path.rsplit_once('/').unwrap();

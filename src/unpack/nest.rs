@@ -407,6 +407,17 @@ impl<'a> Nest<'a> {
             .read(&mut unmetered, &meter, &mut self.account, expected)
     }
 
+    /// [`Nest::inflate`] for a decoder that counts by itself what it took of the artifact.
+    pub fn read_metered(
+        &mut self,
+        decoder: &mut dyn std::io::Read,
+        meter: &Cell<u64>,
+        expected: u64,
+    ) -> Decoded {
+        self.budget
+            .read(decoder, meter, &mut self.account, expected)
+    }
+
     /// Pushes what a decoder gave, with its fault as a fact on this artifact under `place`.
     ///
     /// The partial bytes of a faulty member are looked at as far as they go. Only a limit that holds for the whole

@@ -1,5 +1,7 @@
 //! 7-Zip archives (7zFormat.txt), by the sevenz-rust2 crate over the bytes in memory: each block is decoded once.
 
+pub(super) mod deflate64;
+
 use std::io::Cursor;
 
 use bytes::Bytes;
@@ -14,6 +16,12 @@ use super::{Child, Nest, Payload};
 
 /// Memory of one decoder in KiB.
 const MEMORY: usize = 256 << 10;
+
+/// Bytes decoded to see whether a password fits.
+const CHECKED: u64 = 8 << 20;
+
+/// How a file is reached.
+const VIA: &str = "7z-member";
 
 /// What locks a 7-Zip archive.
 const SCHEME: &str = "7-Zip AES-256";
@@ -79,8 +87,9 @@ fn tell_locked(archive: &Archive, files: &[usize], nest: &mut Nest<'_>) {
 
 /// Whether a password opens the first file of a block, by its checksum where it is not too long.
 fn check(archive: &Archive, block: usize, source: &mut Cursor<Bytes>, password: &Password) -> bool {
-    /// Bytes decoded to see it.
-    const CHECKED: u64 = 8 << 20;
+    if let Some(folder) = deflate64::Folder::of(archive, block) {
+        return folder.check(source.get_ref(), password);
+    }
     let decoder = BlockDecoder::new_with_memory_limit(1, MEMORY, block, archive, password, source);
     let mut good = false;
     let ended = decoder.for_each_entries(
@@ -99,13 +108,16 @@ fn read_block(
     archive: &Archive,
     block: usize,
     source: &mut Cursor<Bytes>,
-    password: &Password,
+    key: &Password,
     nest: &mut Nest<'_>,
 ) -> Result<(), Trouble> {
+    if let Some(folder) = deflate64::Folder::of(archive, block) {
+        return folder.read(source.get_ref(), key, nest);
+    }
     let packed = packed_len(archive, block);
     let mut stopped = None;
     let mut read = 0usize;
-    let decoder = BlockDecoder::new_with_memory_limit(1, MEMORY, block, archive, password, source);
+    let decoder = BlockDecoder::new_with_memory_limit(1, MEMORY, block, archive, key, source);
     let count = decoder.entry_count();
     let ended = decoder.for_each_entries(
         &mut |entry: &ArchiveEntry, reader: &mut dyn std::io::Read| {
@@ -114,8 +126,8 @@ fn read_block(
                 return Ok(true);
             }
             let decoded = nest.read(reader, packed, entry.size());
-            let child = Child::new("7z-member", Payload::Paid(decoded.data.into()))
-                .named(Name::of(entry.name()));
+            let child =
+                Child::new(VIA, Payload::Paid(decoded.data.into())).named(Name::of(entry.name()));
             match nest.push_decoded(child, decoded.fault, &text::excerpt(entry.name())) {
                 Ok(_) => Ok(true),
                 Err(trouble) => {

@@ -88,7 +88,7 @@ fn date([year, month, day, hour, minute, second]: [u16; 6]) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::tests::opened;
     use super::*;
     use crate::formats::rtf_compressed::compressed;
@@ -115,7 +115,7 @@ mod tests {
         text.encode_utf16().flat_map(u16::to_le_bytes).collect()
     }
 
-    fn file(attributes: &[Vec<u8>]) -> Vec<u8> {
+    pub(crate) fn file(attributes: &[Vec<u8>]) -> Vec<u8> {
         let head = [SIGNATURE.to_le_bytes().to_vec(), vec![1, 0]].concat();
         [head, attributes.concat()].concat()
     }

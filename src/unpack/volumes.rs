@@ -4,7 +4,7 @@
 //! A volume that is missing is told at those that are there.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -30,6 +30,8 @@ type ByBase = BTreeMap<(String, Scheme), Rc<Found>>;
 #[derive(Debug, Default)]
 pub struct Sets {
     within: RefCell<Option<(Id, Rc<ByBase>)>>,
+    /// Names of files of virtual disks that a description beside them opens.
+    described: RefCell<Option<(Id, Rc<BTreeSet<String>>)>>,
 }
 
 impl Sets {
@@ -47,6 +49,22 @@ impl Sets {
         let sets = Rc::new(found(named, budget)?);
         self.within.replace(Some((parent, Rc::clone(&sets))));
         Ok(sets)
+    }
+
+    /// The names among the children of one container that `look` finds, which is asked once for all of them.
+    pub(super) fn described<E>(
+        &self,
+        parent: Id,
+        look: impl FnOnce() -> Result<BTreeSet<String>, E>,
+    ) -> Result<Rc<BTreeSet<String>>, E> {
+        if let Some((known, names)) = self.described.borrow().as_ref()
+            && *known == parent
+        {
+            return Ok(Rc::clone(names));
+        }
+        let names = Rc::new(look()?);
+        self.described.replace(Some((parent, Rc::clone(&names))));
+        Ok(names)
     }
 }
 

@@ -377,7 +377,13 @@ fn lzh(name: &[u8], content: &[u8]) -> Vec<u8> {
 
 /// Compiled help of one file in the compressed section: an LZX stream of one block that is not compressed.
 pub(crate) fn chm(name: &str, content: &[u8]) -> Vec<u8> {
+    chm_of_blocks(name, content, 1)
+}
+
+/// The same of many blocks, each of which is the same piece of the stream.
+pub(crate) fn chm_of_blocks(name: &str, content: &[u8], blocks: usize) -> Vec<u8> {
     assert!(content.len() <= 0x8000);
+    let whole = (blocks - 1) * 0x8000 + content.len();
     let size = u16::try_from(content.len()).unwrap();
     // No translation of calls, block type 3, 24 bits of length.
     let mut stream = (0x3000 | size >> 12).to_le_bytes().to_vec();
@@ -391,10 +397,12 @@ pub(crate) fn chm(name: &str, content: &[u8]) -> Vec<u8> {
         control.extend(value.to_le_bytes());
     }
     let mut table = Vec::new();
-    for value in [2u32, 1, 8, 0x28] {
+    for value in [2u32, u32::try_from(blocks).unwrap(), 8, 0x28] {
         table.extend(value.to_le_bytes());
     }
-    for value in [content.len(), stream.len(), 0x8000, 0] {
+    // Every second block is the whole stream.
+    let places = (0..blocks).map(|at| at % 2 * stream.len());
+    for value in [whole, stream.len(), 0x8000].into_iter().chain(places) {
         table.extend(u64::try_from(value).unwrap().to_le_bytes());
     }
     let storage = "::DataSpace/Storage/MSCompressed";
@@ -410,7 +418,7 @@ pub(crate) fn chm(name: &str, content: &[u8]) -> Vec<u8> {
         chm_entry(name, 0, plain.len(), data.len(), &mut entries);
         plain.extend_from_slice(data);
     }
-    chm_entry(&format!("/{name}"), 1, 0, content.len(), &mut entries);
+    chm_entry(&format!("/{name}"), 1, 0, whole, &mut entries);
     const CHUNK: usize = 4096;
     let mut out = b"ITSF\x03\0\0\0\x60\0\0\0\x01\0\0\0".to_vec();
     out.extend([0; 56]);
@@ -432,6 +440,7 @@ pub(crate) fn chm(name: &str, content: &[u8]) -> Vec<u8> {
 
 fn chm_entry(name: &str, section: u8, offset: usize, size: usize, out: &mut Vec<u8>) {
     let number = |number: usize, out: &mut Vec<u8>| {
+        out.push(0x80 | u8::try_from(number >> 21 & 0x7f).unwrap());
         out.push(0x80 | u8::try_from(number >> 14 & 0x7f).unwrap());
         out.push(0x80 | u8::try_from(number >> 7 & 0x7f).unwrap());
         out.push(u8::try_from(number & 0x7f).unwrap());

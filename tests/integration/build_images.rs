@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use crate::build_squashfs;
+
 /// Size of a block and of a node.
 const BLOCK: usize = 4096;
 
@@ -141,6 +143,7 @@ pub(crate) fn hfs_plus(files: &[MacFile]) -> Vec<u8> {
 
 /// A small one of each, for mutations.
 pub(crate) fn all() -> Vec<Vec<u8>> {
+    use build_squashfs::Packing as Blocks;
     let head = b"fpmc\x03\0\0\0\x05\0\0\0\0\0\0\0\xffwords";
     let file = MacFile {
         name: "a.txt",
@@ -151,6 +154,10 @@ pub(crate) fn all() -> Vec<Vec<u8>> {
     };
     let volume = hfs_plus(&[file]);
     let mut all = vec![volume.clone()];
+    for packing in [Blocks::Zlib, Blocks::Stored, Blocks::Lz4] {
+        let files = [("a.txt", b"content".as_slice()), ("b.txt", &[7; 200_000])];
+        all.push(build_squashfs::image("a", &files, packing, 200_000));
+    }
     all.extend(PACKINGS.map(|packing| udif(&[("a", &volume)], packing, 8192)));
     all
 }

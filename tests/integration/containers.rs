@@ -476,3 +476,78 @@ fn files_of_installers_come_under_their_own_names() {
         "a cabinet beside",
     );
 }
+
+#[test]
+fn archives_with_deflate64_are_read() {
+    let mut files = files();
+    // The tool filters what it takes for a program.
+    files.insert("資料/program.exe".to_owned(), build::program());
+    let folder = written(&files);
+    let arguments = ["a", "-m0=Deflate64", "plain.7z", "./in/*"];
+    if !ran(&folder, "7z", &arguments) {
+        return;
+    }
+    let filtered = ["a", "-m0=BCJ", "-m1=Deflate64", "filtered.7z", "./in/*"];
+    let delta = ["a", "-m0=Delta:4", "-m1=Deflate64", "delta.7z", "./in/*"];
+    let locked = ["a", "-pinfected", "-m0=Deflate64", "locked.7z", "./in/*"];
+    let names_too = [
+        "a",
+        "-pinfected",
+        "-mhe=on",
+        "-m0=Deflate64",
+        "names.7z",
+        "./in/*",
+    ];
+    for arguments in [&filtered[..], &delta, &locked, &names_too] {
+        assert!(ran(&folder, "7z", arguments));
+    }
+    for name in [
+        "plain.7z",
+        "filtered.7z",
+        "delta.7z",
+        "locked.7z",
+        "names.7z",
+    ] {
+        let data = std::fs::read(folder.path(name)).unwrap();
+        let report = scanned(name, data.clone());
+        holds(&report, "7z-member", &files, name);
+        assert_eq!(
+            has(&report, "decrypted-with-known-password"),
+            matches!(name, "locked.7z" | "names.7z"),
+        );
+        let mut damaged = data;
+        damaged[40..60].fill(0x55);
+        assert!(!scanned(name, damaged).complete, "{name}");
+    }
+    let other = ["a", "-pQ7vx9Lm2", "-m0=Deflate64", "other.7z", "./in/*"];
+    assert!(ran(&folder, "7z", &other));
+    let report = scanned("other.7z", std::fs::read(folder.path("other.7z")).unwrap());
+    assert!(has(&report, "encrypted-archive"), "{:?}", report.findings);
+}
+
+#[test]
+fn arc_archives_are_read() {
+    // Names have no folder, and room for twelve bytes.
+    let files = BTreeMap::from([
+        ("TEXT.TXT".to_owned(), b"words of a text\n".repeat(3000)),
+        ("PROGRAM.EXE".to_owned(), build::program()),
+        ("ZEROS.BIN".to_owned(), vec![0; 9000]),
+    ]);
+    let folder = Folder::new();
+    for (name, data) in &files {
+        folder.file(name, data);
+    }
+    // Crunched, stored and squashed.
+    for options in ["a", "as", "aq"] {
+        let name = format!("{options}.arc");
+        let arguments = [options, &name, "TEXT.TXT", "PROGRAM.EXE", "ZEROS.BIN"];
+        if !ran(&folder, "arc", &arguments) {
+            return;
+        }
+        let data = std::fs::read(folder.path(&name)).unwrap();
+        let report = scanned(&name, data.clone());
+        assert_eq!(report.artifacts[0].kind.as_str(), "arc");
+        holds(&report, "arc-member", &files, options);
+        assert!(!scanned(&name, data[..data.len() - 60].to_vec()).complete);
+    }
+}

@@ -10,6 +10,7 @@ use sekisho::model::{Kind, Report};
 use crate::bench::{engine, scan};
 use crate::build;
 use crate::build_images::{MacFile, PACKINGS, Packing, hfs_plus, udif};
+use crate::build_squashfs;
 use crate::containers::{files, has, holds, ran, written};
 use crate::support::Folder;
 
@@ -403,5 +404,55 @@ fn disks_that_build_on_another_and_locked_ones_are_told() {
     if ran(&folder, "qemu-img", &arguments) {
         let report = scanned("l.qcow2", &std::fs::read(folder.path("l.qcow2")).unwrap());
         assert!(has(&report, "encrypted-archive"), "{:?}", report.findings);
+    }
+}
+
+#[test]
+fn squashfs_of_every_packing_is_read() {
+    let files = files();
+    let folder = written(&files);
+    for packing in ["gzip", "xz", "lz4", "zstd", "lzma"] {
+        let name = format!("{packing}.sqfs");
+        let arguments = ["in", &name, "-comp", packing, "-noappend", "-quiet"];
+        if !ran(&folder, "mksquashfs", &arguments) {
+            return;
+        }
+        let image = std::fs::read(folder.path(&name)).unwrap();
+        let report = scanned("a.snap", &image);
+        assert_eq!(report.artifacts[0].kind.as_str(), "squashfs");
+        holds(&report, "disk-file", &files, packing);
+        assert!(
+            !scanned("a.snap", &image[..image.len() / 2]).complete,
+            "{packing}: cut"
+        );
+        // An application of Linux: a program with a mark, the image behind it.
+        let mut program = b"\x7fELF\x02\x01\x01\0AI\x02\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0".to_vec();
+        program.resize(4096, 0);
+        let report = scanned("a.AppImage", &[program, image].concat());
+        let inside: Vec<_> = report.artifacts.iter().map(|one| one.label()).collect();
+        for name in files.keys() {
+            assert!(inside.contains(&name.as_str()), "{packing}: {inside:?}");
+        }
+    }
+    let arguments = ["in", "a.lzo", "-comp", "lzo", "-noappend", "-quiet"];
+    if ran(&folder, "mksquashfs", &arguments) {
+        let report = scanned("a.snap", &std::fs::read(folder.path("a.lzo")).unwrap());
+        assert!(
+            has(&report, "unsupported-container"),
+            "{:?}",
+            report.findings
+        );
+    }
+}
+
+#[test]
+fn squashfs_that_fills_the_memory_ends_early() {
+    use build_squashfs::{Packing, image};
+    let zeros = vec![0; 96 << 20];
+    let whole = image("a", &[("見積書.txt", &zeros)], Packing::Zlib, 0);
+    // A megabyte of them in a block each, and nothing at all.
+    for data in [whole, image("a", &[], Packing::Stored, 1 << 27)] {
+        let report = scanned("a.snap", &data);
+        assert!(has(&report, "archive-bomb"), "{:?}", report.findings);
     }
 }

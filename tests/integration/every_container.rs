@@ -164,6 +164,10 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
     disk.extend(footer);
     all.push(("a.vhd", disk));
     all.push(("a.cab", build_archives::cab_of_zeros(3072)));
+    all.push((
+        "a.chm",
+        build_archives::chm_of_blocks("a.txt", &[0; 0x8000], 3072),
+    ));
     all.push(("a.tar", build_archives::tar_of_a_hole(96 << 20)));
     // Every block of the disk is the same one.
     let word = |number: u32| number.to_le_bytes();

@@ -243,6 +243,29 @@ fn huge_counts_in_archives_stay_linear_and_are_said() {
 }
 
 #[test]
+fn virtual_disks_of_many_files_stay_linear() {
+    let mut text = "# Disk DescriptorFile\nversion=1\n".to_owned();
+    for number in 0..255 {
+        writeln!(text, "RW 128 SPARSE \"disk-s{number:05}.vmdk\"").unwrap();
+    }
+    let extent = [b"KDMV\x01\0\0\0\x03\0\0\0".as_slice(), &[0; 500]].concat();
+    for others in [b"a text".as_slice(), &extent] {
+        bears("disks.zip", 8000, |n| {
+            let members: Vec<(String, &[u8])> = (0..4)
+                .map(|at| (format!("a{at}.vmdk"), text.as_bytes()))
+                .chain((0..n).map(|at| (format!("other-{at}"), others)))
+                .chain((0..255).map(|at| (format!("disk-s{at:05}.vmdk"), extent.as_slice())))
+                .collect();
+            let borrowed: Vec<(&str, &[u8])> = members
+                .iter()
+                .map(|(name, data)| (name.as_str(), *data))
+                .collect();
+            build::zip(&borrowed)
+        });
+    }
+}
+
+#[test]
 fn many_findings_and_many_copies_are_judged_in_time() {
     let program = build::program();
     bears("copies.zip", 19_000, |n| {
@@ -349,6 +372,9 @@ fn hostile_text_stays_linear() {
     });
     bears("tags.html", 500_000, |n| {
         head("<html>".to_owned() + &"<script>".repeat(n))
+    });
+    bears("comments.html", 1_000_000, |n| {
+        head("<html><form>".to_owned() + &"<!--".repeat(n / 4))
     });
     bears("nested.xml", 500_000, |n| {
         head("<?xml version=\"1.0\"?><?mso-application progid=\"Word.Document\"?><pkg:package xmlns:pkg=\"http://schemas.microsoft.com/office/2006/xmlPackage\">".to_owned() + &"<pkg:part>".repeat(n))

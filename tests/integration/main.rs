@@ -63,6 +63,7 @@ mod build_mailbox;
 mod build_pcode;
 mod build_pst;
 mod build_slides;
+mod build_squashfs;
 mod clamav_testfiles;
 mod cli;
 mod compound;

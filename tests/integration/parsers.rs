@@ -94,6 +94,16 @@ fn built() -> Vec<Vec<u8>> {
         [b"\x1f\x8b\x08\x08\0\0\0\0\0\xffa.txt\0\x03\0\0\0\0\0\0\0\0\0".as_slice(), &build::program()].concat(),
         [b"PK\x05\x06".as_slice(), &[0; 18], &build::zip(&[("あ.exe", &build::program())])].concat(),
     ];
+    let arc = |method: u8, packed: &[u8]| {
+        let name = b"A.TXT\0\0\0\0\0\0\0\0".as_slice();
+        let len = [u8::try_from(packed.len()).unwrap(), 0, 0, 0];
+        let head = [&[0x1a, method], name, &len, &[0; 6], &len].concat();
+        [head.as_slice(), packed, &[0x1a, 0]].concat()
+    };
+    all.push(arc(2, b"words"));
+    all.push(arc(3, b"a\x90\x05b\x90\0"));
+    all.push(arc(4, b"\x02\0\x9d\xff\x01\0\x9e\xff\xff\xfe\x32"));
+    all.push(arc(8, b"\x0ca\xc4\x88\x05\x08\0\0\0\0"));
     all.extend(build_archives::all(b"A content, a content, a content."));
     all.extend(build_images::all());
     let letter = Letter {

@@ -15,17 +15,17 @@ const CODES: usize = 4;
 /// Whether a text has enough of such characters in a row to be looked at; cheap on texts that have none.
 pub fn may_hold(text: &str) -> bool {
     // The upper edge of a corner is seven modules wide: of half blocks seven characters, else fourteen.
-    [
+    const PLAIN: &str = "##############";
+    const OTHERS: [&str; 6] = [
         "███████",
         "▀▀▀▀▀▀▀",
         "▄▄▄▄▄▄▄",
         "⬛⬛⬛⬛⬛⬛⬛",
         "⬜⬜⬜⬜⬜⬜⬜",
         "■■■■■■■",
-        "##############",
-    ]
-    .iter()
-    .any(|edge| memchr::memmem::find(text.as_bytes(), edge.as_bytes()).is_some())
+    ];
+    let has = |edge: &str| memchr::memmem::find(text.as_bytes(), edge.as_bytes()).is_some();
+    has(PLAIN) || !text.is_ascii() && OTHERS.iter().any(|edge| has(edge))
 }
 
 /// Blocks of lines that may be a code.
