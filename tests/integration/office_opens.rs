@@ -196,6 +196,28 @@ fn alike(before: &[String], after: &[String], text: Text) -> bool {
     }
 }
 
+/// Writes files in another format with LibreOffice, beside each other in a folder.
+pub(crate) fn written_as(folder: &Folder, format: &str, files: &[PathBuf]) {
+    let _ = Command::new("timeout")
+        .args(["300", "soffice"])
+        .arg(format!(
+            "-env:UserInstallation=file://{}",
+            folder.path("profile").display()
+        ))
+        .args([
+            "--headless",
+            "--norestore",
+            "--convert-to",
+            format,
+            "--outdir",
+        ])
+        .arg(folder.path(""))
+        .args(files)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+}
+
 fn convert(folder: &Folder, filter: &str, files: &[PathBuf]) {
     // A profile of its own: two at a time do not share one.
     let profile = folder.path("profile");
