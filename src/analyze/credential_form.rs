@@ -62,7 +62,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let mut password = None;
     let mut target = None;
     for tag in html::tags(&source, TAGS) {
-        match tag.name.as_str() {
+        match tag.name.as_ref() {
             "input" if is_password(&tag) => {
                 password.get_or_insert(tag.at);
             }
@@ -126,7 +126,7 @@ fn in_scripts(look: &Look<'_>) -> Vec<String> {
 }
 
 /// A field for a password, also one that only looks like another.
-fn is_password(tag: &Tag) -> bool {
+fn is_password(tag: &Tag<'_>) -> bool {
     let value = |name| tag.attribute(name).unwrap_or_default().to_ascii_lowercase();
     let kind = value("type");
     if kind == "password" {

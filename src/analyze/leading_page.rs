@@ -125,15 +125,15 @@ fn of_page(source: &str) -> Vec<Lead> {
     for tag in html::tags(source, TAGS) {
         for (name, value) in &tag.attributes {
             if matches!(
-                name.as_str(),
+                name.as_ref(),
                 "onload" | "onerror" | "onpageshow" | "onfocus"
             ) {
                 let words = value.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$');
                 started.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
-                handlers.push(value.clone());
+                handlers.push(value.clone().into_owned());
             }
         }
-        let address = match tag.name.as_str() {
+        let address = match tag.name.as_ref() {
             "meta" => html::refresh(&tag),
             "iframe" | "frame" if covers(&tag) => tag.attribute("src").map(str::to_owned),
             _ => None,
@@ -176,7 +176,7 @@ fn clicked(source: &str, script: &str) -> Option<Lead> {
 }
 
 /// Whether a frame is made to fill the window.
-fn covers(tag: &Tag) -> bool {
+fn covers(tag: &Tag<'_>) -> bool {
     let value = |name| tag.attribute(name).unwrap_or_default().to_ascii_lowercase();
     let style = value("style").replace(' ', "");
     let full = |text: &str| text.contains("100%") || text.contains("100v");

@@ -66,8 +66,8 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
 }
 
 /// What of a tag runs something.
-fn acts(tag: &Tag) -> Option<&'static str> {
-    match tag.name.as_str() {
+fn acts(tag: &Tag<'_>) -> Option<&'static str> {
+    match tag.name.as_ref() {
         // Data of programs that draw: no browser runs it.
         "script"
             if !tag
@@ -96,7 +96,7 @@ fn acts(tag: &Tag) -> Option<&'static str> {
             return Some("handler");
         }
         let address = matches!(
-            name.as_str(),
+            name.as_ref(),
             "href" | "src" | "to" | "from" | "values" | "action" | "data"
         );
         if address && is_script(value) {

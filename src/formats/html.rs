@@ -2,6 +2,8 @@
 //! kind of quote or none, references resolved. Comments are passed over; what stands in scripts is read like the rest,
 //! since a script may write it into the page.
 
+use std::borrow::Cow;
+
 use super::xml::unescape;
 
 pub mod tokens;
@@ -11,30 +13,30 @@ const ATTRIBUTES: usize = 64;
 
 /// One start tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tag {
+pub struct Tag<'t> {
     /// Its name in lower case, without a prefix.
-    pub name: String,
+    pub name: Cow<'t, str>,
     /// Names in lower case, without a prefix, and values with references resolved.
-    pub attributes: Vec<(String, String)>,
+    pub attributes: Vec<(Cow<'t, str>, Cow<'t, str>)>,
     /// Where it starts, in bytes.
     pub at: usize,
     /// Where it ends.
     pub end: usize,
 }
 
-impl Tag {
+impl Tag<'_> {
     /// The value of an attribute by its name in lower case.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         let mut attributes = self.attributes.iter();
         attributes
             .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+            .map(|(_, value)| value.as_ref())
     }
 }
 
 /// The address of `<meta http-equiv="refresh" content="…">` (HTML Standard, 4.2.5.3 "shared declarative refresh steps"):
 /// behind the seconds, with or without `url=`, in quotes or without.
-pub fn refresh(tag: &Tag) -> Option<String> {
+pub fn refresh(tag: &Tag<'_>) -> Option<String> {
     let refreshes = tag
         .attribute("http-equiv")
         .is_some_and(|value| value.trim().eq_ignore_ascii_case("refresh"));
@@ -58,7 +60,7 @@ pub fn refresh(tag: &Tag) -> Option<String> {
 }
 
 /// The start tags of a page, at most `most`. Linear in the length of the text.
-pub fn tags(text: &str, most: usize) -> Vec<Tag> {
+pub fn tags(text: &str, most: usize) -> Vec<Tag<'_>> {
     let mut found = Vec::new();
     let mut at = 0usize;
     let mut comments_end = true;
@@ -88,7 +90,7 @@ pub fn tags(text: &str, most: usize) -> Vec<Tag> {
 }
 
 /// The tag whose name starts here, and its length.
-fn tag(rest: &str, at: usize) -> (Tag, usize) {
+fn tag(rest: &str, at: usize) -> (Tag<'_>, usize) {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '/' | '>' | '<');
     let len = rest.find(is_end).unwrap_or(rest.len());
     let mut tag = Tag {
@@ -117,7 +119,7 @@ fn tag(rest: &str, at: usize) -> (Tag, usize) {
         let behind = trimmed.get(name_len..).unwrap_or_default();
         let Some(value) = behind.trim_start().strip_prefix('=') else {
             if !name.is_empty() {
-                tag.attributes.push((bare(name), String::new()));
+                tag.attributes.push((bare(name), Cow::Borrowed("")));
             }
             pos = pos.saturating_add(name_len);
             continue;
@@ -125,8 +127,7 @@ fn tag(rest: &str, at: usize) -> (Tag, usize) {
         let value = value.trim_start();
         let start = rest.len().saturating_sub(value.len());
         let (inner, taken) = quoted(value);
-        tag.attributes
-            .push((bare(name), unescape(inner).into_owned()));
+        tag.attributes.push((bare(name), unescape(inner)));
         pos = start.saturating_add(taken);
     }
     tag.end = at.saturating_add(1).saturating_add(pos);
@@ -157,9 +158,13 @@ fn quoted(value: &str) -> (&str, usize) {
 }
 
 /// A name in lower case without its prefix.
-fn bare(name: &str) -> String {
+fn bare(name: &str) -> Cow<'_, str> {
     let name = name.rsplit(':').next().unwrap_or(name);
-    name.to_ascii_lowercase()
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 #[cfg(test)]
@@ -170,7 +175,7 @@ mod tests {
     fn tags_are_read_as_browsers_do() {
         let page = "<!-- <form> --><FORM Action='http://a.example/?a&amp;b' method=post><input/type=\"PASSWORD\" required><svg:script xlink:href=\"&#x6a;s\"/>";
         let found = tags(page, 100);
-        let names: Vec<&str> = found.iter().map(|tag| tag.name.as_str()).collect();
+        let names: Vec<&str> = found.iter().map(|tag| tag.name.as_ref()).collect();
         assert_eq!(names, ["form", "input", "script"]);
         assert_eq!(found[0].attribute("action"), Some("http://a.example/?a&b"));
         assert_eq!(found[0].attribute("method"), Some("post"));

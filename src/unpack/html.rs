@@ -175,8 +175,8 @@ fn inner_pages(source: &str, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     for tag in html::tags(source, index(1u32 << 20)) {
         nest.tick()?;
         for (name, value) in &tag.attributes {
-            let page = match name.as_str() {
-                "srcdoc" => Some(value.clone().into_bytes()),
+            let page = match name.as_ref() {
+                "srcdoc" => Some(value.as_bytes().to_vec()),
                 "content" => html::refresh(&tag).and_then(|address| in_address(&address)),
                 _ => in_address(value),
             };

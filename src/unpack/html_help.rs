@@ -40,7 +40,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     let mut starts_program = false;
     for tag in html::tags(&source, index(TAGS)) {
         nest.tick()?;
-        match tag.name.as_str() {
+        match tag.name.as_ref() {
             "object" => {
                 let class = tag.attribute("classid").unwrap_or_default();
                 inside = class.to_ascii_lowercase().contains(CONTROL);

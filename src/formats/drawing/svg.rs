@@ -70,10 +70,10 @@ fn rectangle(x: f64, y: f64, width: f64, height: f64) -> Vec<Vec<Point>> {
 }
 
 /// The closed lines of an element.
-fn lines(tag: &Tag, named: &BTreeMap<String, Vec<Vec<Point>>>) -> Option<Vec<Vec<Point>>> {
+fn lines(tag: &Tag<'_>, named: &BTreeMap<String, Vec<Vec<Point>>>) -> Option<Vec<Vec<Point>>> {
     let number = |name: &str| tag.attribute(name).and_then(length);
     let place = |name: &str| number(name).unwrap_or(0.0);
-    Some(match tag.name.as_str() {
+    Some(match tag.name.as_ref() {
         "rect" => rectangle(place("x"), place("y"), number("width")?, number("height")?),
         "circle" | "ellipse" => {
             let across = number("r").or_else(|| number("rx"))?;
@@ -107,7 +107,7 @@ fn shifted(lines: Vec<Vec<Point>>, to: impl Fn(Point) -> Point) -> Vec<Vec<Point
 }
 
 /// Lines after the element's own `transform`, as far as it moves and scales.
-fn moved(tag: &Tag, lines: Vec<Vec<Point>>) -> Vec<Vec<Point>> {
+fn moved(tag: &Tag<'_>, lines: Vec<Vec<Point>>) -> Vec<Vec<Point>> {
     let Some(transform) = tag.attribute("transform") else {
         return lines;
     };

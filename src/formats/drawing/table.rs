@@ -22,9 +22,9 @@ pub fn drawings(source: &str) -> Vec<Drawing> {
     let mut found = Vec::new();
     let mut table = Table::default();
     let classes = classes(source);
-    let ink = |tag: &Tag| ink(tag, &classes);
+    let ink = |tag: &Tag<'_>| ink(tag, &classes);
     for tag in html::tags(source, TAGS) {
-        match tag.name.as_str() {
+        match tag.name.as_ref() {
             "table" => {
                 found.extend(std::mem::take(&mut table).drawn());
                 table.dark = ink(&tag);
@@ -66,7 +66,7 @@ fn classes(source: &str) -> BTreeMap<&str, bool> {
 }
 
 /// Whether an element's background is dark.
-fn ink(tag: &Tag, classes: &BTreeMap<&str, bool>) -> Option<bool> {
+fn ink(tag: &Tag<'_>, classes: &BTreeMap<&str, bool>) -> Option<bool> {
     let style = tag.attribute("style").unwrap_or_default();
     let colour = property(style, BACKGROUND).or_else(|| tag.attribute("bgcolor"));
     if let Some(dark) = colour.and_then(css_dark) {
@@ -97,7 +97,7 @@ impl Table {
         self.row_dark = dark;
     }
 
-    fn cell(&mut self, tag: &Tag, own: Option<bool>) {
+    fn cell(&mut self, tag: &Tag<'_>, own: Option<bool>) {
         let span = tag
             .attribute("colspan")
             .and_then(|value| value.trim().parse().ok());

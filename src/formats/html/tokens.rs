@@ -457,6 +457,7 @@ fn lower(text: &[u8], range: Range<usize>) -> String {
     bare(&String::from_utf8_lossy(
         text.get(range).unwrap_or_default(),
     ))
+    .into_owned()
 }
 
 #[cfg(test)]
