@@ -20,6 +20,9 @@ const METADATA: usize = 8192;
 /// Bytes of all metadata of one kind that are decoded, at the most.
 const METADATA_IN_ALL: usize = 64 << 20;
 
+/// Fragments, at the most: a thousand times as many as a package has.
+const FRAGMENTS: usize = 1 << 20;
+
 /// The largest block of a file.
 const BLOCK: u32 = 1 << 20;
 
@@ -264,6 +267,10 @@ impl Image<'_> {
                 self.miss(index(place), "SquashFS: the table of fragments is cut");
                 break;
             };
+            self.budget.spend(plain.len())?;
+            if fragments.len() > FRAGMENTS {
+                return Err(Halt::Ceiling("fragments of SquashFS").into());
+            }
             for entry in plain.chunks_exact(16) {
                 let at = u64_at(entry, 0).unwrap_or_default();
                 fragments.push(stored(at, u32_at(entry, 8).unwrap_or_default(), size));
@@ -708,6 +715,21 @@ mod tests {
         data[at] = 1;
         let budget = Budget::new(Limits::default(), None);
         assert_eq!(read(&data, &budget).unwrap().files, []);
+    }
+
+    #[test]
+    fn a_list_that_leads_to_one_block_again_and_again_ends_at_a_ceiling() {
+        let mut data = image("a", &[("b", b"words")], Packing::Stored, 0);
+        let block = length(data.len());
+        data.extend((0x8000u16 | 8192).to_le_bytes());
+        data.extend([0; 8192]);
+        let list = length(data.len());
+        data.extend(block.to_le_bytes().repeat(4_000));
+        data[16..20].copy_from_slice(&u32::MAX.to_le_bytes());
+        data[80..88].copy_from_slice(&list.to_le_bytes());
+        let budget = Budget::new(Limits::default(), None);
+        let closed = read(&data, &budget);
+        assert!(matches!(closed, Err(Closed::Halt(Halt::Ceiling(_)))));
     }
 
     #[test]
