@@ -52,18 +52,20 @@ fn first_script(data: &[u8]) -> Option<usize> {
         data.get(behind..behind.saturating_add(word.len()))
             .is_some_and(|text| text.eq_ignore_ascii_case(word))
     };
-    // Whether a tag is open, and where a comment ends.
-    let (mut in_tag, mut after) = (false, 0usize);
+    // Whether a tag is open, where a comment ends, and whether one may end behind.
+    let (mut in_tag, mut after, mut ends) = (false, 0usize, true);
     for at in memchr::memchr3_iter(b'<', b'=', b'>', data) {
         if at < after {
             continue;
         }
         match data.get(at) {
             Some(b'<') if begins(at, b"!--") => {
-                let rest = data.get(at..).unwrap_or_default();
-                // An open comment hides nothing from a browser that finds no end.
-                if let Some(len) = memmem::find(rest, b"-->").filter(|_| !begins(at, b"!--[if")) {
-                    after = at.saturating_add(len);
+                // An open comment hides nothing from a browser that finds no end; a condition shows what it holds.
+                if ends && !begins(at, b"!--[if") {
+                    let rest = data.get(at..).unwrap_or_default();
+                    let len = memmem::find(rest, b"-->");
+                    ends = len.is_some();
+                    after = len.map_or(after, |len| at.saturating_add(len));
                 }
             }
             Some(b'<') => {

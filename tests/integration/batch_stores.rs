@@ -155,7 +155,8 @@ fn of_readpst(folder: &Folder) -> (usize, BTreeSet<String>) {
     let output = folder.path("read");
     std::fs::create_dir_all(&output).unwrap();
     let run = Command::new("readpst")
-        .args(["-S", "-q", "-o"])
+        // Jobs beside each other lose files.
+        .args(["-j", "0", "-S", "-q", "-o"])
         .args([&output, &folder.path("mail.pst")])
         .output()
         .unwrap();

@@ -122,6 +122,11 @@ pub(crate) fn check(
     }))
 }
 
+fn all_of_pdf() -> BTreeSet<FindingId> {
+    let ids = row(Kind::Pdf).unwrap().ids();
+    ids.map(FindingId::Borrowed).collect()
+}
+
 #[test]
 fn what_is_taken_out_is_gone_and_the_document_opens() {
     if corpus::folder().is_none() {
@@ -136,7 +141,19 @@ fn what_is_taken_out_is_gone_and_the_document_opens() {
         if !name.contains(&only) || name.contains("malformed") || name.contains("encrypted") {
             continue;
         }
-        match check(&mut worker, &name, std::fs::read(&path).unwrap()) {
+        let data = std::fs::read(&path).unwrap();
+        if name.contains("short-key") {
+            // Our own reader decrypts it, the crate that writes does not: refused, and stripped in a mail.
+            let made = disarm(
+                row(Kind::Pdf).unwrap(),
+                &data.into(),
+                Kind::Pdf,
+                &all_of_pdf(),
+            );
+            assert!(matches!(made, Err(Refusal::Locked)), "{name}");
+            continue;
+        }
+        match check(&mut worker, &name, data) {
             Ok(pair) => pairs.extend(pair),
             Err(what) => wrong.push(what),
         }

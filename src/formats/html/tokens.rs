@@ -147,6 +147,8 @@ pub struct Tokens<'t> {
     raw: Option<&'static str>,
     /// Roots of SVG and MathML (true) and elements in which HTML begins again (false) that are open.
     foreign: Vec<(String, bool)>,
+    /// Whether no comment ends any more.
+    endless: bool,
 }
 
 impl<'t> Tokens<'t> {
@@ -158,6 +160,7 @@ impl<'t> Tokens<'t> {
             at: 0,
             raw: None,
             foreign: Vec::new(),
+            endless: false,
         }
     }
 
@@ -177,7 +180,7 @@ impl<'t> Tokens<'t> {
     }
 
     /// Where a comment ends that opens here (13.2.5.43 to 13.2.5.52).
-    fn comment_end(&self, start: usize) -> usize {
+    fn comment_end(&mut self, start: usize) -> usize {
         let inside = start.saturating_add(4);
         let rest = self.rest(inside);
         if self.reading == Reading::Xml {
@@ -189,6 +192,9 @@ impl<'t> Tokens<'t> {
         if rest.starts_with(b"->") {
             return inside.saturating_add(2);
         }
+        if self.endless {
+            return inside;
+        }
         let plain = memchr::memmem::find(rest, b"-->");
         let upto = plain.map_or(rest, |end| rest.get(..end).unwrap_or_default());
         let odd = memchr::memmem::find(upto, b"--!>");
@@ -196,7 +202,10 @@ impl<'t> Tokens<'t> {
             (Some(end), _) => inside.saturating_add(end).saturating_add(4),
             (None, Some(end)) => inside.saturating_add(end).saturating_add(3),
             // Old browsers take a comment without an end for none.
-            (None, None) if self.reading == Reading::Markup => inside,
+            (None, None) if self.reading == Reading::Markup => {
+                self.endless = true;
+                inside
+            }
             (None, None) => self.text.len(),
         }
     }
