@@ -104,9 +104,11 @@ fn of_batch(data: &[u8], limits: &Obfuscation) -> Option<String> {
     let source = text::to_utf8(data);
     let expanded = batch::expand(&source);
     let text = expanded.text.unwrap_or_default();
-    let shown: String = text
-        .lines()
-        .filter(|line| !source.contains(line))
+    // Each line comes to one.
+    let made = text.lines().zip(source.lines());
+    let shown: String = made
+        .filter(|(made, own)| made != own)
+        .map(|(made, _)| made)
         .take(3)
         .collect::<Vec<_>>()
         .join(" ");

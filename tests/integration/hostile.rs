@@ -482,6 +482,11 @@ fn hostile_scripts_and_streams_stay_linear() {
         let slices = "%a:~1,1%".repeat(n);
         format!("@echo off\r\nset a={value}\r\n{slices}\r\n").into_bytes()
     });
+    bears("variables.bat", 50_000, |n| {
+        let set: String = (0..n).map(|at| format!("set v{at}=x{at}\r\n")).collect();
+        let used: String = (0..n).map(|at| format!("%v{at}%")).collect();
+        format!("@echo off\r\n{set}{used}\r\n").into_bytes()
+    });
     bears("blanks.bat", 500_000, |n| {
         let (blanks, empty) = (" ".repeat(n), "%e%".repeat(n / 2));
         format!("@echo off\r\nset e=\r\n{blanks}{empty}\r\n").into_bytes()

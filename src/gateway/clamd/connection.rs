@@ -161,17 +161,17 @@ impl Talk {
                 self.session = Some(0);
                 return Ok(Then::Next);
             }
-            Command::End if session => return Ok(Then::Close),
+            Command::End if session => return Ok(self.parting().await),
             Command::Instream => return self.instream(framing).await,
             Command::Fildes => self.fildes(framing).await?,
             Command::Scan(extent, path) => self.scan(framing, extent, &path).await?,
             Command::Refused => {
                 self.answer(framing, "COMMAND UNAVAILABLE").await?;
-                return Ok(Then::Close);
+                return Ok(self.parting().await);
             }
             Command::Unknown | Command::IdSession | Command::End => {
                 self.answer(framing, "UNKNOWN COMMAND").await?;
-                return Ok(Then::Close);
+                return Ok(self.parting().await);
             }
         }
         Ok(match session {
@@ -231,8 +231,7 @@ impl Talk {
                     };
                     if let Some(refused) = refused {
                         self.answer(framing, refused).await?;
-                        self.linger().await;
-                        return Ok(Then::Close);
+                        return Ok(self.parting().await);
                     }
                     data.extend_from_slice(&piece);
                 }
@@ -259,15 +258,12 @@ impl Talk {
     }
 
     /// Reads on for a moment: closing on a client that still sends would throw the answer away.
-    async fn linger(&mut self) {
+    async fn parting(&mut self) -> Then {
         let _ = self.wire.finish().await;
         let until = Instant::now() + LINGER;
         // Ends with the connection or in time.
-        while let Ok(Ok(len)) = timeout_at(until, self.wire.read(&mut self.buffer)).await {
-            if len == 0 {
-                return;
-            }
-        }
+        while let Ok(Ok(1..)) = timeout_at(until, self.wire.read(&mut self.buffer)).await {}
+        Then::Close
     }
 
     /// FILDES: a byte that carries the descriptor of a file.
