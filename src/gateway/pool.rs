@@ -80,6 +80,7 @@ type Work = Box<dyn FnOnce(&Generation, &mut Worker<'_>) + Send>;
 enum Stand {
     Waiting,
     Running,
+    Done,
     Abandoned,
 }
 
@@ -92,8 +93,8 @@ struct State {
     queue: VecDeque<Job>,
     generation: Arc<Generation>,
     stopping: bool,
-    /// Threads at work, but for those that stepped out.
-    busy: usize,
+    /// Threads at work, but for those that stepped out. Less than none for as long as one that is given up waits outside.
+    busy: i64,
     /// Threads of each role that wait for a notice: without one a notice would only cost.
     asleep: [usize; 2],
     /// Workers that were made and tried.
@@ -180,15 +181,17 @@ impl Pool {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(_)) => Err(Trouble::Lost),
             Err(_) => {
-                let before = std::mem::replace(&mut *lock(&stand), Stand::Abandoned);
-                if before == Stand::Running {
-                    self.shared.leave();
-                    self.shared.lost.fetch_add(1, Ordering::Relaxed);
-                    // Where no thread can be started the others go on.
-                    let _ = spawn(&self.shared, Role::Regular);
-                    return Err(Trouble::OutOfTime);
+                match std::mem::replace(&mut *lock(&stand), Stand::Abandoned) {
+                    Stand::Running => {
+                        self.shared.leave();
+                        self.shared.lost.fetch_add(1, Ordering::Relaxed);
+                        // Where no thread can be started the others go on.
+                        let _ = spawn(&self.shared, Role::Regular);
+                        Err(Trouble::OutOfTime)
+                    }
+                    Stand::Done => Err(Trouble::OutOfTime),
+                    Stand::Waiting | Stand::Abandoned => Err(Trouble::Busy),
                 }
-                Err(Trouble::Busy)
             }
         }
     }
@@ -253,6 +256,11 @@ impl Drop for Back<'_> {
 }
 
 impl Shared {
+    /// Threads that may be at work.
+    fn at_once(&self) -> i64 {
+        i64::try_from(self.threads).unwrap_or(i64::MAX)
+    }
+
     /// Threads in all: some may have stepped out.
     fn all(&self) -> usize {
         self.threads.saturating_add(SPARE)
@@ -267,7 +275,7 @@ impl Shared {
 
     /// Wakes a thread for what waits, where one may begin that sleeps: who is at work looks for more by itself.
     fn wake_one(&self, state: MutexGuard<'_, State>) {
-        let may = state.busy < self.threads && !state.queue.is_empty();
+        let may = state.busy < self.at_once() && !state.queue.is_empty();
         let sleeps = state.asleep.iter().position(|asleep| *asleep > 0);
         drop(state);
         if let Some(wake) = sleeps.filter(|_| may).and_then(|role| self.wake.get(role)) {
@@ -319,7 +327,7 @@ impl Shared {
             if !Arc::ptr_eq(&state.generation, generation) {
                 return None;
             }
-            if state.busy < self.threads
+            if state.busy < self.at_once()
                 && let Some(job) = state.queue.pop_front()
             {
                 state.busy = state.busy.saturating_add(1);
@@ -404,7 +412,8 @@ fn work(shared: &Shared, role: Role) {
             if ended.is_err() {
                 worker = generation.worker();
             }
-            if *lock(&stand) == Stand::Abandoned {
+            let stand = std::mem::replace(&mut *lock(&stand), Stand::Done);
+            if stand == Stand::Abandoned {
                 // Another thread took this one's place.
                 return;
             }
@@ -569,6 +578,27 @@ mod tests {
         // Ends because the thread is about to look for more.
         while pool.shared.lock().busy > 0 {
             std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn who_is_given_up_while_it_waits_for_the_disk_leaves_its_place_to_others() {
+        let pool = Pool::start(generation(), 1, 4).unwrap();
+        for _ in 0..3 {
+            let past = Instant::now().checked_sub(GRACE).unwrap() + Duration::from_millis(300);
+            let (go, wait) = std::sync::mpsc::channel::<()>();
+            let (back, is_back) = std::sync::mpsc::channel::<()>();
+            let outside = pool.clone();
+            let hung = pool.run(past, move |_, _| {
+                let came = outside.step_out(|| wait.recv().is_ok());
+                back.send(()).unwrap();
+                came
+            });
+            assert_eq!(block_on(hung), Err(Trouble::OutOfTime));
+            go.send(()).unwrap();
+            is_back.recv().unwrap();
+            let soon = Instant::now() + Duration::from_secs(5);
+            assert_eq!(block_on(pool.run(soon, |_, _| 1)), Ok(1));
         }
     }
 
