@@ -143,12 +143,17 @@ fn of_page(source: &str) -> Vec<Lead> {
             target: Some(target),
         }));
     }
+    let mut submits = false;
     for (range, dialect) in blocks(source) {
         if dialect == Dialect::Js {
             let body = source.get(range).unwrap_or_default();
             found.extend(leads(body, &started));
             found.extend(clicked(source, body));
+            submits |= body.contains(".submit()");
         }
+    }
+    if submits {
+        found.extend(sent(source));
     }
     for handler in handlers.iter().take(8) {
         found.extend(leads(handler, &started));
@@ -173,6 +178,30 @@ fn clicked(source: &str, script: &str) -> Option<Lead> {
         target: Some(target),
         hidden: false,
     })
+}
+
+/// The form of a page that has nothing in it to fill in: a script that sends it needs nobody.
+fn sent(source: &str) -> Option<Lead> {
+    let mut target = None;
+    for tag in html::tags(source, TAGS) {
+        match tag.name.as_ref() {
+            "form" => target = target.or_else(|| tag.attribute("action").map(str::to_owned)),
+            "input" if !tag.attribute("type").is_some_and(is_unseen) => return None,
+            "textarea" | "select" | "button" => return None,
+            _ => {}
+        }
+    }
+    target.map(|target| Lead {
+        target: Some(target),
+        hidden: false,
+    })
+}
+
+/// Whether an input of this type asks for nothing.
+fn is_unseen(kind: &str) -> bool {
+    ["hidden", "submit", "image"]
+        .iter()
+        .any(|unseen| kind.trim().eq_ignore_ascii_case(unseen))
 }
 
 /// Whether a frame is made to fill the window.
@@ -286,6 +315,9 @@ mod tests {
             format!(
                 "<a id=x href=\"{OUT}\"></a><script>document.getElementById('x').click()</script>"
             ),
+            format!(
+                "<form id=f action=\"{OUT}\" method=post><input type=hidden name=e></form><script>f.submit()</script>"
+            ),
             "<script>location = 'ms-msdt:/id PCWDiagnostic'</script>".to_owned(),
             "<script>location = 'file://192.0.2.1/s/a.html'</script>".to_owned(),
         ] {
@@ -309,6 +341,9 @@ mod tests {
             "<meta http-equiv=refresh content=\"30\">".to_owned(),
             format!("<button onclick=\"location.href='{OUT}'\">Open</button>"),
             format!("<a href=\"{OUT}\">Open</a>"),
+            format!(
+                "<form id=f action=\"{OUT}\"><input name=q></form><script>function go() {{ f.submit() }}</script>"
+            ),
             format!("<iframe src=\"{OUT}\" width=560 height=315></iframe>"),
             "<a href=\"#\" id=x></a><script>document.getElementById('x').click(); history.back()</script>".to_owned(),
         ] {
