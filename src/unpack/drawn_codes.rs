@@ -66,6 +66,13 @@ fn of_page(source: &str, drawings: &mut Vec<Drawing>) {
     if cells.count() == CELLS {
         drawings.extend(table::drawings(source));
     }
+    let boxes = memchr::memmem::find_iter(source.as_bytes(), "<div").take(CELLS);
+    let spans = memchr::memmem::find_iter(source.as_bytes(), "<span").take(CELLS);
+    if boxes.count().max(spans.count()) == CELLS
+        && memchr::memmem::find_iter(source.as_bytes(), "background").count() > 0
+    {
+        drawings.extend(table::boxes(source));
+    }
     if characters::may_hold(source) || BLOCKS.iter().any(|mark| has(mark).is_some()) {
         drawings.extend(characters::drawings(&password_words::plain(source)));
     }

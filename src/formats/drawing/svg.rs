@@ -31,19 +31,20 @@ pub fn drawing(source: &str) -> Drawing {
             property(style, &[name]).or_else(|| tag.attribute(name))
         };
         let lines = moved(&tag, lines);
+        let scale = scale(&tag);
         let stroke = paint("stroke").and_then(css_dark);
         // A path of open lines is drawn by its stroke; its area is black where nothing is said.
         match (paint("fill"), stroke) {
             (None, Some(dark)) if tag.name == "path" => {
                 let width = paint("stroke-width").and_then(length).unwrap_or(1.0);
-                drawing.stroke(&lines, width, dark);
+                drawing.stroke(&lines, width * scale, dark);
             }
             (fill, stroke) => {
                 if let Some(dark) = fill.map_or(Some(true), css_dark) {
                     drawing.fill(lines, dark);
                 } else if let Some(dark) = stroke {
                     let width = paint("stroke-width").and_then(length).unwrap_or(1.0);
-                    drawing.stroke(&lines, width, dark);
+                    drawing.stroke(&lines, width * scale, dark);
                 }
             }
         }
@@ -137,6 +138,15 @@ fn moved(tag: &Tag<'_>, lines: Vec<Vec<Point>>) -> Vec<Vec<Point>> {
         };
     }
     lines
+}
+
+/// How much larger an element's own `transform` makes its lines.
+fn scale(tag: &Tag<'_>) -> f64 {
+    let unit = moved(tag, vec![vec![(0.0, 0.0), (0.0, 1.0)]]);
+    match unit.first().map(Vec::as_slice) {
+        Some([from, to]) => (to.0 - from.0).hypot(to.1 - from.1),
+        _ => 1.0,
+    }
 }
 
 fn numbers(text: &str) -> Vec<f64> {
@@ -289,6 +299,12 @@ mod tests {
         let lines = each(&|x, y| format!("M{x} {y}.5h1"));
         assert_eq!(
             of(&format!("<path stroke=\"#000\" d=\"{lines}\"/>")),
+            [SAYS]
+        );
+        assert_eq!(
+            of(&format!(
+                "<path transform=\"scale(4)\" stroke=\"#000\" d=\"{lines}\"/>"
+            )),
             [SAYS]
         );
         let closed = each(&|x, y| format!("M{x},{y}H{}V{}H{x}z", x + 1, y + 1));
