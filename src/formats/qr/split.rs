@@ -170,18 +170,17 @@ mod tests {
             let middle = gray.split_in_the_middle();
             let around = gray.split_by_surroundings();
             let reach = (width / 8).max(8);
-            for y in 0..height {
-                for x in 0..width {
-                    assert_eq!(middle.pixel(x, y), Some(at(x, y) * 2 < low + high));
-                    let (mut sum, mut count) = (0, 0);
-                    for row in y.saturating_sub(reach)..=(y + reach).min(height - 1) {
-                        for column in x.saturating_sub(reach)..=(x + reach).min(width - 1) {
-                            sum += at(column, row);
-                            count += 1;
-                        }
-                    }
-                    assert_eq!(around.pixel(x, y), Some(at(x, y) * count < sum), "{x} {y}");
-                }
+            let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+            for (x, y) in places {
+                assert_eq!(middle.pixel(x, y), Some(at(x, y) * 2 < low + high));
+                let rows = y.saturating_sub(reach)..=(y + reach).min(height - 1);
+                let columns = x.saturating_sub(reach)..=(x + reach).min(width - 1);
+                let window: Vec<u64> = rows
+                    .flat_map(|row| columns.clone().map(move |column| (column, row)))
+                    .map(|(column, row)| at(column, row))
+                    .collect();
+                let (sum, count) = (window.iter().sum::<u64>(), window.len() as u64);
+                assert_eq!(around.pixel(x, y), Some(at(x, y) * count < sum), "{x} {y}");
             }
             assert_eq!(middle.pixel(width, 0), None);
             assert_eq!(middle.pixel(0, height), None);
