@@ -117,6 +117,9 @@ fn behind(rest: &str, leading: &[String], found: &mut Found) {
     if let Some(word) = first_quoted(rest) {
         found.add(word);
     }
+    if let Some(word) = said(rest) {
+        found.add(word);
+    }
     pieced(rest, found);
     found.late.extend(spaced(rest));
     let mut runs = rest
@@ -138,6 +141,38 @@ fn behind(rest: &str, leading: &[String], found: &mut Found) {
 fn is_of_signs(run: &str) -> bool {
     let distinct: BTreeSet<char> = run.chars().collect();
     run.len() >= 6 && distinct.len() >= 5
+}
+
+/// A word in Japanese behind a colon or a particle, with letters or digits in it or of kana alone: it may begin like what
+/// announces it. What has neither is a word of the sentence.
+fn said(rest: &str) -> Option<&str> {
+    const LONGEST_KANA: usize = 8;
+    const ENDS: [&str; 8] = [
+        "です",
+        "でございます",
+        "となります",
+        "となっております",
+        "になります",
+        "を入力",
+        "で解凍",
+        "で開",
+    ];
+    let rest = rest.trim_start_matches(' ');
+    let behind = ["は", "：", ":", "=", "→", "⇒"]
+        .iter()
+        .find_map(|mark| rest.strip_prefix(mark))?;
+    let behind = behind.trim_start_matches(['、', ',', ' ', ':', '\r', '\n']);
+    let end = |c: char| {
+        c.is_whitespace() || matches!(c, '、' | '。' | '※' | '(' | '「' | '」' | '『' | '』')
+    };
+    let word = behind.split(end).next().unwrap_or_default();
+    let cut = ENDS.iter().filter_map(|end| word.find(end)).min();
+    let word = word.get(..cut.unwrap_or(word.len())).unwrap_or_default();
+    let is_kana = |c: char| matches!(c, '\u{3041}'..='\u{309f}' | '\u{30a0}'..='\u{30ff}');
+    let has_letters = word.contains(|c: char| c.is_ascii_alphanumeric());
+    let of_kana = word.chars().all(is_kana) && word.chars().count() <= LONGEST_KANA;
+    let fits = !word.is_ascii() && word.chars().count() <= 24;
+    (fits && (has_letters || of_kana)).then_some(word)
 }
 
 /// Words with blanks between them that fill the line behind a colon.
@@ -374,6 +409,11 @@ mod tests {
                 "ab3$Kx9q",
             ),
             ("解凍PW：20261102tanaka", "20261102tanaka"),
+            ("パスワード：パスワード1", "パスワード1"),
+            ("解凍パスワードは、パス1234です。", "パス1234"),
+            ("パスワード：さくら2026", "さくら2026"),
+            ("パスワードは password1! です", "password1!"),
+            ("解凍PW：PW2024", "PW2024"),
             ("パスワード：Ｘｙｚ１２３", "Xyz123"),
             ("パスワードは「kanri-2026」です。", "kanri-2026"),
             ("The password is: Invoice2026!", "Invoice2026!"),
