@@ -156,7 +156,8 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("header_words", words),
     ("html", |data| {
         let text = String::from_utf8_lossy(data);
-        drop(html::tags(&text, 10_000));
+        let attributes = html::tags(&text, 10_000).flat_map(|tag| tag.attributes());
+        let _ = attributes.count();
         drop(page_leads::leads(&text, &std::collections::BTreeSet::new()));
         for reading in html::tokens::Reading::ALL {
             html::tokens::Tokens::new(data, reading).for_each(drop);

@@ -74,6 +74,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
                     "formaction"
                 };
                 let action = tag.attribute(name);
+                let action = action.as_deref();
                 if let Some(address) = action.and_then(|value| outside(look, value)) {
                     findings.ioc(IocType::Url, &address);
                     target.get_or_insert(address);
@@ -85,7 +86,8 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
             }
             // Where every address of the page that names no host leads (HTML Standard, 4.2.3).
             "base" => {
-                let address = tag.attribute("href").and_then(|value| outside(look, value));
+                let address = tag.attribute("href");
+                let address = address.and_then(|value| outside(look, &value));
                 base = base.or(address);
             }
             "meta" => {
@@ -94,7 +96,8 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
                 }
             }
             "iframe" | "frame" => {
-                if let Some(address) = tag.attribute("src").and_then(|value| outside(look, value)) {
+                if let Some(address) = tag.attribute("src").and_then(|value| outside(look, &value))
+                {
                     findings.ioc(IocType::Url, &address);
                 }
             }

@@ -2,6 +2,7 @@
 //! letters and digits. The likeliest first.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 /// Bytes of a text that are looked through.
 const LONGEST_TEXT: usize = 256 << 10;
@@ -283,22 +284,56 @@ fn mixed(word: &str) -> bool {
 
 /// The words of a page as lines: without tags, scripts and styles, references resolved.
 pub fn plain(html: &str) -> String {
+    let mut out = String::with_capacity(html.len().min(LONGEST_TEXT));
+    pieces(html, |piece| {
+        out.push_str(piece);
+        ControlFlow::Continue(())
+    });
+    out.replace(BLANK, " ")
+}
+
+/// A blank at which no line breaks, which XML knows no name for.
+const BLANK: &str = "&nbsp;";
+
+/// Letters and digits in the words of a page, counted until there are more than `most`.
+pub fn shown(html: &str, most: usize) -> usize {
+    let mut shown = 0usize;
+    pieces(html, |piece| {
+        for text in piece.split(BLANK) {
+            let letters = text.chars().filter(|c| c.is_alphanumeric()).count();
+            shown = shown.saturating_add(letters);
+        }
+        match shown > most {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
+    shown
+}
+
+/// The words of a page from one tag to the next, and line ends, until `each` has enough.
+fn pieces(html: &str, mut each: impl FnMut(&str) -> ControlFlow<()>) {
+    const BREAKS: [&str; 7] = ["br", "p", "div", "tr", "td", "li", "h"];
     let end = html.floor_char_boundary(LONGEST_TEXT.min(html.len()));
     let mut rest = html.get(..end).unwrap_or_default();
-    let mut out = String::with_capacity(rest.len());
     let (mut scripts, mut styles) = (true, true);
     // Ends because each turn takes at least the angle bracket.
-    while let Some((text, tag)) = rest.split_once('<') {
-        out.push_str(&super::xml::unescape(text));
-        let (name, behind) = tag.split_once('>').unwrap_or((tag, ""));
-        let name = name.trim_start_matches('/').to_ascii_lowercase();
-        let breaks = ["br", "p", "div", "tr", "td", "li", "h"];
-        if breaks.iter().any(|tag| name.starts_with(tag)) {
-            out.push('\n');
+    while let Some((text, tag)) = split_at_byte(rest, b'<') {
+        if each(&super::xml::unescape(text)).is_break() {
+            return;
+        }
+        let (name, behind) = split_at_byte(tag, b'>').unwrap_or((tag, ""));
+        let name = name.trim_start_matches('/').as_bytes();
+        let begins = |word: &str| {
+            name.get(..word.len())
+                .is_some_and(|name| name.eq_ignore_ascii_case(word.as_bytes()))
+        };
+        if BREAKS.iter().any(|tag| begins(tag)) && each("\n").is_break() {
+            return;
         }
         rest = behind;
         for (hidden, closed) in [("script", &mut scripts), ("style", &mut styles)] {
-            if !*closed || !name.starts_with(hidden) || tag.starts_with('/') {
+            if !*closed || !begins(hidden) || tag.starts_with('/') {
                 continue;
             }
             match behind.split_once(&format!("</{hidden}")) {
@@ -308,8 +343,13 @@ pub fn plain(html: &str) -> String {
             }
         }
     }
-    out.push_str(&super::xml::unescape(rest));
-    out.replace("&nbsp;", " ")
+    let _ = each(&super::xml::unescape(rest));
+}
+
+/// What stands in front of the first such byte of ASCII, and behind it.
+fn split_at_byte(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = memchr::memchr(byte, text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at.checked_add(1)?..)?))
 }
 
 /// The texts that a page shows in the place of its pictures.
@@ -348,6 +388,17 @@ mod tests {
             &phrases.map(str::to_owned),
             &leading.map(str::to_owned),
         )
+    }
+
+    #[test]
+    fn letters_are_counted_as_they_are_shown() {
+        let page = "<style>p { x }</style><p>a&nbsp;b&amp;1</p><SCRIPT>y</script> 報告<br/>";
+        assert_eq!(plain(page), ">\na b&1\n> 報告\n");
+        assert_eq!(shown(page, 100), 5);
+        let page = "<p>a&nbsp;b&amp;1</P><TD>報告<div";
+        assert_eq!(plain(page), "\na b&1\n\n報告\n");
+        assert_eq!(shown(page, 100), 5);
+        assert_eq!(shown(page, 2), 3);
     }
 
     #[test]
