@@ -4,7 +4,10 @@
 //! A page of some length that goes on by itself is no such page, nor is one that waits for a click. In an archive, pages
 //! of saved sites lead on too; there an address in plain sight is no more than a link.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+
+use memchr::memmem;
 
 use super::place::{Place, plain};
 use super::{Analyzer, Findings, Found, Look, Sees};
@@ -46,10 +49,11 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let marks = [
         "refresh", "<script", "onload", "onerror", "<iframe", "<frame",
     ];
-    if !marks.iter().any(|mark| lower.contains(mark)) {
+    let has = |mark: &str| memmem::find(lower.as_bytes(), mark.as_bytes()).is_some();
+    if !marks.iter().any(|mark| has(mark)) {
         return;
     }
-    let shown = shown(&source);
+    let shown = password_words::shown(&source, SHOWN_AROUND_HIDDEN);
     if shown > SHOWN_AROUND_HIDDEN {
         return;
     }
@@ -111,31 +115,25 @@ fn is_in_archive(look: &Look<'_>) -> bool {
     })
 }
 
-/// Letters and digits that a page shows.
-fn shown(source: &str) -> usize {
-    let text = password_words::plain(source);
-    text.chars().filter(|c| c.is_alphanumeric()).count()
-}
-
 /// Everything that the page leads to by itself.
 fn of_page(source: &str) -> Vec<Lead> {
     let mut found = Vec::new();
     let mut started = BTreeSet::new();
     let mut handlers: Vec<String> = Vec::new();
     for tag in html::tags(source, TAGS) {
-        for (name, value) in &tag.attributes {
+        for (name, value) in tag.attributes() {
             if matches!(
                 name.as_ref(),
                 "onload" | "onerror" | "onpageshow" | "onfocus"
             ) {
                 let words = value.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$');
                 started.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
-                handlers.push(value.clone().into_owned());
+                handlers.push(value.into_owned());
             }
         }
         let address = match tag.name.as_ref() {
             "meta" => html::refresh(&tag),
-            "iframe" | "frame" if covers(&tag) => tag.attribute("src").map(str::to_owned),
+            "iframe" | "frame" if covers(&tag) => tag.attribute("src").map(Cow::into_owned),
             _ => None,
         };
         found.extend(address.map(|target| Lead {
@@ -162,12 +160,11 @@ fn clicked(source: &str, script: &str) -> Option<Lead> {
         return None;
     }
     let links = html::tags(source, TAGS)
-        .into_iter()
         .filter(|tag| tag.name == "a" && tag.attribute("download").is_none());
     let mut addresses = links.filter_map(|tag| {
-        let id = tag.attribute("id").unwrap_or_default().to_owned();
-        let named = !id.is_empty() && script.contains(&id);
-        tag.attribute("href").filter(|_| named).map(str::to_owned)
+        let id = tag.attribute("id").unwrap_or_default();
+        let named = !id.is_empty() && script.contains(id.as_ref());
+        tag.attribute("href").filter(|_| named).map(Cow::into_owned)
     });
     addresses.next().map(|target| Lead {
         target: Some(target),

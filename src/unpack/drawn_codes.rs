@@ -1,6 +1,8 @@
 //! Codes that a picture, a page or a text draws out of squares instead of showing a picture: their texts become
 //! children, as those of pictures do.
 
+use encoding_rs::WINDOWS_1252;
+
 use crate::formats::drawing::{Drawing, characters, svg, table};
 use crate::formats::password_words;
 use crate::model::{Artifact, Kind, Trouble};
@@ -49,12 +51,21 @@ pub(super) fn push(drawing: &Drawing, nest: &mut Nest<'_>) -> Result<(), Trouble
     }
 }
 
-/// Whether a text may hold a code, by its bytes: most texts are ASCII, and cheap to pass over.
+/// Whether a text may hold a code, by its bytes: most texts are ASCII or nearly so, and cheap to pass over.
 fn may_draw(data: &[u8]) -> bool {
     /// Behind it ASCII is another charset; zeros are wider characters.
     const ESCAPE: u8 = 0x1b;
-    let plain = data.is_ascii() && memchr::memchr2(0, ESCAPE, data).is_none();
-    !plain || std::str::from_utf8(data).is_ok_and(characters::may_hold)
+    if let Ok(text) = std::str::from_utf8(data)
+        && memchr::memchr2(0, ESCAPE, data).is_none()
+    {
+        return characters::may_hold(text);
+    }
+    let encoding = text::sniff(data).map_or(WINDOWS_1252, |charset| charset.encoding);
+    // These have letters where others have squares.
+    let letters = ["windows-", "ISO-8859-"]
+        .iter()
+        .any(|family| encoding.name().starts_with(family));
+    !(letters && encoding.is_single_byte()) || characters::has_number_signs(data)
 }
 
 fn of_page(source: &str, drawings: &mut Vec<Drawing>) {
