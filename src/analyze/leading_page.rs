@@ -49,17 +49,22 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let marks = [
         "refresh", "<script", "onload", "onerror", "<iframe", "<frame",
     ];
-    let has = |mark: &str| memmem::find(lower.as_bytes(), mark.as_bytes()).is_some();
-    if !marks.iter().any(|mark| has(mark)) {
+    let has = |mark: &&str| memmem::find(lower.as_bytes(), mark.as_bytes()).is_some();
+    if !marks.iter().any(has) {
         return;
     }
+    let asked = Asked {
+        handlers: HANDLERS.iter().any(has),
+        // A value may write its letters by their numbers.
+        others: ["refresh", "frame", "&#"].iter().any(has),
+    };
     let shown = password_words::shown(&source, SHOWN_AROUND_HIDDEN);
     if shown > SHOWN_AROUND_HIDDEN {
         return;
     }
     let decoded = page.via == Some("decoded-text");
     let mut found: Option<(Weight, String)> = None;
-    for lead in of_page(&source) {
+    for lead in of_page(&source, asked) {
         let Some(told) = Told::of(look, &lead) else {
             continue;
         };
@@ -115,17 +120,30 @@ fn is_in_archive(look: &Look<'_>) -> bool {
     })
 }
 
+/// Attributes whose script starts by itself.
+const HANDLERS: &[&str] = &["onload", "onerror", "onpageshow", "onfocus"];
+
+/// What the tags of a page are asked for: by the words in it, most have nothing of this.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    handlers: bool,
+    /// Redirects and frames.
+    others: bool,
+}
+
 /// Everything that the page leads to by itself.
-fn of_page(source: &str) -> Vec<Lead> {
+fn of_page(source: &str, asked: Asked) -> Vec<Lead> {
     let mut found = Vec::new();
     let mut started = BTreeSet::new();
     let mut handlers: Vec<String> = Vec::new();
-    for tag in html::tags(source, TAGS) {
-        for (name, value) in tag.attributes() {
-            if matches!(
-                name.as_ref(),
-                "onload" | "onerror" | "onpageshow" | "onfocus"
-            ) {
+    let tags = match asked.handlers || asked.others {
+        true => TAGS,
+        false => 0,
+    };
+    for tag in html::tags(source, tags) {
+        let attributes = asked.handlers.then(|| tag.attributes());
+        for (name, value) in attributes.into_iter().flatten() {
+            if HANDLERS.contains(&name.as_ref()) {
                 let words = value.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$');
                 started.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
                 handlers.push(value.into_owned());
