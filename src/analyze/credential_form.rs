@@ -81,8 +81,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
                 } else if let Some(address) = action.filter(|value| is_mail(value)) {
                     target.get_or_insert(plain(address));
                 }
-                by_base |=
-                    tag.name == "form" && !action.is_some_and(|value| value.starts_with('#'));
+                by_base |= tag.name == "form" && action.is_none_or(|value| !value.starts_with('#'));
             }
             // Where every address of the page that names no host leads (HTML Standard, 4.2.3).
             "base" => {

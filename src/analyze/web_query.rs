@@ -71,9 +71,9 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
 /// Pages that a workbook fetches as soon as it is opened (ECMA-376 part 1, 18.13.1 "connection", 18.13.14 "webPr").
 fn of_workbook(look: &Look<'_>, findings: &mut Findings<'_>, source: &str) {
     let elements = xml::elements(source, 4096);
-    if !elements
+    if elements
         .first()
-        .is_some_and(|root| root.name == "connections")
+        .is_none_or(|root| root.name != "connections")
     {
         return;
     }
