@@ -209,7 +209,21 @@ pub(crate) fn fixtures() -> Vec<Fixture> {
     all.extend(templates());
     all.extend(objects());
     all.extend(tables());
+    all.extend(queries());
     all
+}
+
+fn queries() -> Vec<Fixture> {
+    vec![
+        (
+            "findings/web-query/hit.workbook.xlsx",
+            workbook("<c r=\"A1\"><v>1</v></c>", &[connection("1")]),
+        ),
+        (
+            "findings/web-query/miss.xlsx",
+            workbook("<c r=\"A1\"><v>1</v></c>", &[connection("0")]),
+        ),
+    ]
 }
 
 fn dde() -> Vec<Fixture> {
@@ -300,14 +314,6 @@ fn dde() -> Vec<Fixture> {
                 "<c r=\"A1\"><f>IF(B1=\"a|b\",SUM(C1:C9),HYPERLINK(\"https://www.example.co.jp\"))</f></c>",
                 &[],
             ),
-        ),
-        (
-            "findings/web-query/hit.workbook.xlsx",
-            workbook("<c r=\"A1\"><v>1</v></c>", &[connection("1")]),
-        ),
-        (
-            "findings/web-query/miss.xlsx",
-            workbook("<c r=\"A1\"><v>1</v></c>", &[connection("0")]),
         ),
         (
             "findings/dde-link/miss.xml",
