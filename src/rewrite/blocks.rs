@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn what_is_encoded_decodes_to_itself() {
-        for len in [0usize, 1, 2, 3, 44, 45, 46, 1000] {
+        for len in [1usize, 2, 3, 44, 45, 46, 1000] {
             let new: Vec<u8> = (0..=255u8).rev().cycle().take(len).collect();
             for begin in ["begin 644 old name.docm", "begin-base64 600 old name.docm"] {
                 for eol in ["\n", "\r\n"] {

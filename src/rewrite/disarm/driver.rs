@@ -266,7 +266,9 @@ impl<'a, 't> Driver<'a, 't> {
         let Some(artifact) = self.tree.get(at).filter(inside) else {
             return false;
         };
-        let Some(parent) = artifact.parent.map(place) else {
+        let parent = artifact.parent.map(place);
+        let of_pdf = |at: &usize| self.tree.get(*at).is_some_and(|one| one.kind == Kind::Pdf);
+        let Some(parent) = parent.filter(of_pdf) else {
             return false;
         };
         let taken = self.settle(&FindingId::Borrowed(FILE), score, parent);
