@@ -17,10 +17,10 @@ use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
     base64, brotli, command_line, drawing, encoded, header, header_words, html, indicators, ini,
-    lnk, lzfse, lznt1, lzx, masked, mbox, mime, monikers, msbuild, msi, mtef, odf_crypt, offcrypto,
-    office_crypt, ole, ole1, opc, ovba, page_leads, password_recipes, password_words, pe,
-    pe_version, ppt, program_traits, pst, qr, quantum, quoted_printable, remote_reference, script,
-    script_encoder, uuencode, vba, word, xml, xpress, yenc, zip,
+    lnk, lzfse, lznt1, lzo, lzx, masked, mbox, mime, monikers, msbuild, msi, mtef, odf_crypt,
+    offcrypto, office_crypt, ole, ole1, opc, ovba, page_leads, password_recipes, password_words,
+    pe, pe_version, ppt, program_traits, pst, qr, quantum, quoted_printable, remote_reference,
+    script, script_encoder, uuencode, vba, word, xml, xpress, yenc, zip,
 };
 use sekisho::gateway::olefy::codec as olefy;
 use sekisho::identify::identify;
@@ -65,6 +65,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         drop(lzfse::decode(data, 1 << 20));
         drop(lzfse::lzvn(data, 1 << 20))
     }),
+    ("lzo", |data| drop(lzo::decoded(data, 1 << 20))),
     ("asar", |data| unpack("asar", Kind::Asar, data)),
     ("iscab", |data| unpack("iscab", Kind::IsCab, data)),
     ("lzip", |data| unpack("compressed", Kind::Lzip, data)),
@@ -155,7 +156,8 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("header_words", words),
     ("html", |data| {
         let text = String::from_utf8_lossy(data);
-        drop(html::tags(&text, 10_000));
+        let attributes = html::tags(&text, 10_000).flat_map(|tag| tag.attributes());
+        let _ = attributes.count();
         drop(page_leads::leads(&text, &std::collections::BTreeSet::new()));
         for reading in html::tokens::Reading::ALL {
             html::tokens::Tokens::new(data, reading).for_each(drop);
@@ -276,10 +278,14 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
             phone: true,
             date: true,
             company: true,
+            postal: true,
+            person: true,
+            domain: true,
         };
         let around = password_recipes::Surroundings {
             sent: password_recipes::Day::of(&String::from_utf8_lossy(data)),
             names: vec!["example".to_owned()],
+            ..password_recipes::Surroundings::default()
         };
         let recipes = &sekisho::knowledge::passwords().recipes;
         let spelling = password_recipes::Spelling {
@@ -289,6 +295,10 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
             company: &recipes.company,
             company_marks: &recipes.company_marks,
             company_endings: &recipes.company_endings,
+            phone: &recipes.phone,
+            date: &recipes.date,
+            day_before: &recipes.day_before,
+            day_after: &recipes.day_after,
         };
         drop(password_recipes::words(
             &String::from_utf8_lossy(data),
@@ -307,7 +317,10 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
             drop(password_words::words(&text, &lists.phrases, &lists.leading));
         }
     }),
-    ("pdf", |data| unpack("pdf", Kind::Pdf, data)),
+    ("pdf", |data| {
+        unpack("pdf", Kind::Pdf, data);
+        whole::pdf_outline(data);
+    }),
     ("pe", |data| drop(pe::read(data))),
     ("pe_version", |data| drop(pe_version::read(data))),
     ("picture", |data| {

@@ -72,7 +72,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
                 } else {
                     "formaction"
                 };
-                if let Some(address) = tag.attribute(name).and_then(|value| outside(look, value)) {
+                if let Some(address) = tag.attribute(name).and_then(|value| outside(look, &value)) {
                     findings.ioc(IocType::Url, &address);
                     target.get_or_insert(address);
                 }
@@ -83,7 +83,8 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
                 }
             }
             "iframe" | "frame" => {
-                if let Some(address) = tag.attribute("src").and_then(|value| outside(look, value)) {
+                if let Some(address) = tag.attribute("src").and_then(|value| outside(look, &value))
+                {
                     findings.ioc(IocType::Url, &address);
                 }
             }

@@ -4,7 +4,10 @@
 //! A page of some length that goes on by itself is no such page, nor is one that waits for a click. In an archive, pages
 //! of saved sites lead on too; there an address in plain sight is no more than a link.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+
+use memchr::memmem;
 
 use super::place::{Place, plain};
 use super::{Analyzer, Findings, Found, Look, Sees};
@@ -46,16 +49,22 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let marks = [
         "refresh", "<script", "onload", "onerror", "<iframe", "<frame",
     ];
-    if !marks.iter().any(|mark| lower.contains(mark)) {
+    let has = |mark: &&str| memmem::find(lower.as_bytes(), mark.as_bytes()).is_some();
+    if !marks.iter().any(has) {
         return;
     }
-    let shown = shown(&source);
+    let asked = Asked {
+        handlers: HANDLERS.iter().any(has),
+        // A value may write its letters by their numbers.
+        others: ["refresh", "frame", "&#"].iter().any(has),
+    };
+    let shown = password_words::shown(&source, SHOWN_AROUND_HIDDEN);
     if shown > SHOWN_AROUND_HIDDEN {
         return;
     }
     let decoded = page.via == Some("decoded-text");
     let mut found: Option<(Weight, String)> = None;
-    for lead in of_page(&source) {
+    for lead in of_page(&source, asked) {
         let Some(told) = Told::of(look, &lead) else {
             continue;
         };
@@ -111,31 +120,38 @@ fn is_in_archive(look: &Look<'_>) -> bool {
     })
 }
 
-/// Letters and digits that a page shows.
-fn shown(source: &str) -> usize {
-    let text = password_words::plain(source);
-    text.chars().filter(|c| c.is_alphanumeric()).count()
+/// Attributes whose script starts by itself.
+const HANDLERS: &[&str] = &["onload", "onerror", "onpageshow", "onfocus"];
+
+/// What the tags of a page are asked for: by the words in it, most have nothing of this.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    handlers: bool,
+    /// Redirects and frames.
+    others: bool,
 }
 
 /// Everything that the page leads to by itself.
-fn of_page(source: &str) -> Vec<Lead> {
+fn of_page(source: &str, asked: Asked) -> Vec<Lead> {
     let mut found = Vec::new();
     let mut started = BTreeSet::new();
     let mut handlers: Vec<String> = Vec::new();
-    for tag in html::tags(source, TAGS) {
-        for (name, value) in &tag.attributes {
-            if matches!(
-                name.as_ref(),
-                "onload" | "onerror" | "onpageshow" | "onfocus"
-            ) {
+    let tags = match asked.handlers || asked.others {
+        true => TAGS,
+        false => 0,
+    };
+    for tag in html::tags(source, tags) {
+        let attributes = asked.handlers.then(|| tag.attributes());
+        for (name, value) in attributes.into_iter().flatten() {
+            if HANDLERS.contains(&name.as_ref()) {
                 let words = value.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$');
                 started.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
-                handlers.push(value.clone().into_owned());
+                handlers.push(value.into_owned());
             }
         }
         let address = match tag.name.as_ref() {
             "meta" => html::refresh(&tag),
-            "iframe" | "frame" if covers(&tag) => tag.attribute("src").map(str::to_owned),
+            "iframe" | "frame" if covers(&tag) => tag.attribute("src").map(Cow::into_owned),
             _ => None,
         };
         found.extend(address.map(|target| Lead {
@@ -162,12 +178,11 @@ fn clicked(source: &str, script: &str) -> Option<Lead> {
         return None;
     }
     let links = html::tags(source, TAGS)
-        .into_iter()
         .filter(|tag| tag.name == "a" && tag.attribute("download").is_none());
     let mut addresses = links.filter_map(|tag| {
-        let id = tag.attribute("id").unwrap_or_default().to_owned();
-        let named = !id.is_empty() && script.contains(&id);
-        tag.attribute("href").filter(|_| named).map(str::to_owned)
+        let id = tag.attribute("id").unwrap_or_default();
+        let named = !id.is_empty() && script.contains(id.as_ref());
+        tag.attribute("href").filter(|_| named).map(Cow::into_owned)
     });
     addresses.next().map(|target| Lead {
         target: Some(target),

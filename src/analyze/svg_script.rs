@@ -88,7 +88,7 @@ fn acts(tag: &Tag<'_>) -> Option<&'static str> {
         }
         _ => {}
     }
-    for (name, value) in &tag.attributes {
+    for (name, value) in tag.attributes() {
         let handler = name.strip_prefix("on").is_some_and(|rest| {
             rest.len() > 2 && rest.bytes().all(|byte| byte.is_ascii_lowercase())
         });
@@ -99,7 +99,7 @@ fn acts(tag: &Tag<'_>) -> Option<&'static str> {
             name.as_ref(),
             "href" | "src" | "to" | "from" | "values" | "action" | "data"
         );
-        if address && is_script(value) {
+        if address && is_script(&value) {
             return Some("address of script");
         }
     }

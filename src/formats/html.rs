@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
+
 use super::xml::unescape;
 
 pub mod tokens;
@@ -11,26 +13,31 @@ pub mod tokens;
 /// Attributes of one tag that are read.
 const ATTRIBUTES: usize = 64;
 
-/// One start tag.
+/// One start tag. Its attributes are read when they are asked for: of most tags nobody asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tag<'t> {
     /// Its name in lower case, without a prefix.
     pub name: Cow<'t, str>,
-    /// Names in lower case, without a prefix, and values with references resolved.
-    pub attributes: Vec<(Cow<'t, str>, Cow<'t, str>)>,
     /// Where it starts, in bytes.
     pub at: usize,
     /// Where it ends.
     pub end: usize,
+    /// What stands behind its name.
+    inside: &'t str,
 }
 
-impl Tag<'_> {
-    /// The value of an attribute by its name in lower case.
-    pub fn attribute(&self, name: &str) -> Option<&str> {
-        let mut attributes = self.attributes.iter();
+impl<'t> Tag<'t> {
+    /// The value of an attribute by its name in lower case, references resolved.
+    pub fn attribute(&self, name: &str) -> Option<Cow<'t, str>> {
+        let mut attributes = Attributes::new(self.inside);
         attributes
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_ref())
+            .find(|(known, _)| without_prefix(known).eq_ignore_ascii_case(name))
+            .map(|(_, value)| unescape(value))
+    }
+
+    /// Names in lower case, without a prefix, and values with references resolved.
+    pub fn attributes(&self) -> impl Iterator<Item = (Cow<'t, str>, Cow<'t, str>)> + use<'t> {
+        Attributes::new(self.inside).map(|(name, value)| (bare(name), unescape(value)))
     }
 }
 
@@ -60,78 +67,118 @@ pub fn refresh(tag: &Tag<'_>) -> Option<String> {
 }
 
 /// The start tags of a page, at most `most`. Linear in the length of the text.
-pub fn tags(text: &str, most: usize) -> Vec<Tag<'_>> {
-    let mut found = Vec::new();
-    let mut at = 0usize;
-    let mut comments_end = true;
-    // Ends because each round goes on behind the bracket that it found.
-    while let Some(start) = text
-        .get(at..)
-        .and_then(|rest| rest.find('<'))
-        .and_then(|skip| at.checked_add(skip))
-        && found.len() < most
-    {
-        let rest = text.get(start.saturating_add(1)..).unwrap_or_default();
-        at = start.saturating_add(1);
-        if let Some(comment) = rest.strip_prefix("!--") {
-            // An open comment hides nothing from a browser that finds no end; behind it none has one.
-            let end = comments_end.then(|| comment.find("-->")).flatten();
-            comments_end = end.is_some();
-            if let Some(len) = end {
-                at = at.saturating_add(3).saturating_add(len).saturating_add(3);
+pub fn tags(text: &str, most: usize) -> Tags<'_> {
+    Tags {
+        text,
+        at: 0,
+        comments_end: true,
+        left: most,
+    }
+}
+
+/// The start tags of a page in their order.
+#[derive(Debug, Clone)]
+pub struct Tags<'t> {
+    text: &'t str,
+    at: usize,
+    /// Whether a comment may end behind this.
+    comments_end: bool,
+    left: usize,
+}
+
+impl<'t> Iterator for Tags<'t> {
+    type Item = Tag<'t>;
+
+    fn next(&mut self) -> Option<Tag<'t>> {
+        self.left = self.left.checked_sub(1)?;
+        // Ends because each round goes on behind the bracket that it found.
+        loop {
+            let skip = memchr::memchr(b'<', self.text.as_bytes().get(self.at..)?)?;
+            let start = self.at.checked_add(skip)?;
+            self.at = start.checked_add(1)?;
+            let rest = self.text.get(self.at..)?;
+            if let Some(comment) = rest.strip_prefix("!--") {
+                // An open comment hides nothing from a browser that finds no end; behind it none has one.
+                let ends = self.comments_end;
+                let end = ends.then(|| memmem::find(comment.as_bytes(), b"-->"));
+                let end = end.flatten();
+                self.comments_end = end.is_some();
+                if let Some(len) = end {
+                    self.at = self.at.saturating_add(len).saturating_add(6);
+                }
+            } else if rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
+                let (tag, len) = tag(rest, start);
+                self.at = self.at.saturating_add(len.max(1));
+                return Some(tag);
             }
-        } else if rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
-            let (tag, len) = tag(rest, start);
-            at = at.saturating_add(len.max(1));
-            found.push(tag);
         }
     }
-    found
 }
 
 /// The tag whose name starts here, and its length.
 fn tag(rest: &str, at: usize) -> (Tag<'_>, usize) {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '/' | '>' | '<');
-    let len = rest.find(is_end).unwrap_or(rest.len());
-    let mut tag = Tag {
-        name: bare(rest.get(..len).unwrap_or_default()),
-        attributes: Vec::new(),
+    let (name, behind) = rest.split_at(rest.find(is_end).unwrap_or(rest.len()));
+    let mut attributes = Attributes::new(behind);
+    attributes.by_ref().for_each(drop);
+    let inside = behind.get(..attributes.at).unwrap_or_default();
+    let len = name.len().saturating_add(inside.len());
+    let tag = Tag {
+        name: bare(name),
         at,
-        end: 0,
+        end: at.saturating_add(1).saturating_add(len),
+        inside,
     };
-    let mut pos = len;
-    // Ends because each round takes at least one character.
-    loop {
-        let left = rest.get(pos..).unwrap_or_default();
-        let trimmed = left.trim_start_matches(|c: char| c.is_whitespace() || c == '/');
-        pos = rest.len().saturating_sub(trimmed.len());
-        if trimmed.starts_with('>') {
-            pos = pos.saturating_add(1);
-            break;
+    (tag, len)
+}
+
+/// Attributes of one tag as they stand there, the first [`ATTRIBUTES`] of them.
+struct Attributes<'t> {
+    text: &'t str,
+    /// Behind what was read; in the end behind the tag.
+    at: usize,
+    left: usize,
+}
+
+impl<'t> Attributes<'t> {
+    fn new(text: &'t str) -> Self {
+        Self {
+            text,
+            at: 0,
+            left: ATTRIBUTES,
         }
-        if trimmed.is_empty() || trimmed.starts_with('<') || tag.attributes.len() >= ATTRIBUTES {
-            break;
+    }
+}
+
+impl<'t> Iterator for Attributes<'t> {
+    type Item = (&'t str, &'t str);
+
+    fn next(&mut self) -> Option<(&'t str, &'t str)> {
+        let rest = self.text.get(self.at..)?;
+        let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '/');
+        self.at = self.text.len().saturating_sub(rest.len());
+        if rest.starts_with('>') {
+            self.at = self.at.saturating_add(1);
+            // Nothing of what follows is the tag's.
+            self.text = self.text.get(..self.at)?;
+            return None;
         }
-        let name_len = trimmed
-            .find(|c: char| c.is_whitespace() || matches!(c, '=' | '>' | '<'))
-            .unwrap_or(trimmed.len());
-        let name = trimmed.get(..name_len).unwrap_or_default();
-        let behind = trimmed.get(name_len..).unwrap_or_default();
+        if rest.is_empty() || rest.starts_with('<') {
+            return None;
+        }
+        self.left = self.left.checked_sub(1)?;
+        let is_end = |c: char| c.is_whitespace() || matches!(c, '=' | '>' | '<');
+        let (name, behind) = rest.split_at(rest.find(is_end).unwrap_or(rest.len()));
         let Some(value) = behind.trim_start().strip_prefix('=') else {
-            if !name.is_empty() {
-                tag.attributes.push((bare(name), Cow::Borrowed("")));
-            }
-            pos = pos.saturating_add(name_len);
-            continue;
+            self.at = self.at.saturating_add(name.len());
+            return Some((name, ""));
         };
         let value = value.trim_start();
-        let start = rest.len().saturating_sub(value.len());
+        let start = self.text.len().saturating_sub(value.len());
         let (inner, taken) = quoted(value);
-        tag.attributes.push((bare(name), unescape(inner)));
-        pos = start.saturating_add(taken);
+        self.at = start.saturating_add(taken);
+        Some((name, inner))
     }
-    tag.end = at.saturating_add(1).saturating_add(pos);
-    (tag, pos)
 }
 
 /// A value and the length that it takes, quotes included. In scripts, quotes stand behind a backslash.
@@ -139,9 +186,9 @@ fn quoted(value: &str) -> (&str, usize) {
     let escaped = value.starts_with("\\\"") || value.starts_with("\\'");
     let start = usize::from(escaped);
     let inner = value.get(start..).unwrap_or_default();
-    if let Some(quote @ ('"' | '\'')) = inner.chars().next() {
+    if let Some(&quote @ (b'"' | b'\'')) = inner.as_bytes().first() {
         let body = inner.get(1..).unwrap_or_default();
-        if let Some(len) = body.find(quote) {
+        if let Some(len) = memchr::memchr(quote, body.as_bytes()) {
             let text = body.get(..len).unwrap_or_default();
             let text = if escaped {
                 text.trim_end_matches('\\')
@@ -159,12 +206,16 @@ fn quoted(value: &str) -> (&str, usize) {
 
 /// A name in lower case without its prefix.
 fn bare(name: &str) -> Cow<'_, str> {
-    let name = name.rsplit(':').next().unwrap_or(name);
+    let name = without_prefix(name);
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(name.to_ascii_lowercase())
     } else {
         Cow::Borrowed(name)
     }
+}
+
+fn without_prefix(name: &str) -> &str {
+    name.rsplit_once(':').map_or(name, |(_, name)| name)
 }
 
 #[cfg(test)]
@@ -174,14 +225,17 @@ mod tests {
     #[test]
     fn tags_are_read_as_browsers_do() {
         let page = "<!-- <form> --><FORM Action='http://a.example/?a&amp;b' method=post><input/type=\"PASSWORD\" required><svg:script xlink:href=\"&#x6a;s\"/>";
-        let found = tags(page, 100);
+        let found: Vec<_> = tags(page, 100).collect();
         let names: Vec<&str> = found.iter().map(|tag| tag.name.as_ref()).collect();
         assert_eq!(names, ["form", "input", "script"]);
-        assert_eq!(found[0].attribute("action"), Some("http://a.example/?a&b"));
-        assert_eq!(found[0].attribute("method"), Some("post"));
-        assert_eq!(found[1].attribute("type"), Some("PASSWORD"));
-        assert_eq!(found[1].attribute("required"), Some(""));
-        assert_eq!(found[2].attribute("href"), Some("js"));
+        assert_eq!(
+            found[0].attribute("action").as_deref(),
+            Some("http://a.example/?a&b")
+        );
+        assert_eq!(found[0].attribute("method").as_deref(), Some("post"));
+        assert_eq!(found[1].attribute("type").as_deref(), Some("PASSWORD"));
+        assert_eq!(found[1].attribute("required").as_deref(), Some(""));
+        assert_eq!(found[2].attribute("href").as_deref(), Some("js"));
         assert!(
             page.get(found[0].at..found[0].end)
                 .unwrap()
@@ -199,7 +253,7 @@ mod tests {
         ] {
             let page = format!("<meta content=\"{content}\" http-equiv=Refresh>");
             assert_eq!(
-                refresh(&tags(&page, 1)[0]).as_deref(),
+                refresh(&tags(&page, 1).next().unwrap()).as_deref(),
                 Some("http://a.example/"),
                 "{content}"
             );
@@ -209,14 +263,17 @@ mod tests {
             "<meta name=a content='0;url=b'>",
             "<meta http-equiv=refresh>",
         ] {
-            assert_eq!(refresh(&tags(page, 1)[0]), None, "{page}");
+            assert_eq!(refresh(&tags(page, 1).next().unwrap()), None, "{page}");
         }
     }
 
     #[test]
     fn tags_that_a_script_writes_are_read_too_and_broken_ones_end() {
-        let found = tags("x = \"<input type=\\\"password\\\" name=\\\"p\\\">\";", 10);
-        assert_eq!(found[0].attribute("type"), Some("password"));
+        let mut found = tags("x = \"<input type=\\\"password\\\" name=\\\"p\\\">\";", 10);
+        assert_eq!(
+            found.next().unwrap().attribute("type").as_deref(),
+            Some("password")
+        );
         for text in [
             "<a",
             "<a b",
@@ -227,9 +284,9 @@ mod tests {
             "<a/<b>",
             "<!--<p>",
         ] {
-            let _ = tags(text, 10);
+            let _ = tags(text, 10).flat_map(|tag| tag.attributes()).count();
         }
-        assert_eq!(tags("<!--<p>", 10).len(), 1);
-        assert_eq!(tags("1 < 2 and <b>", 10).len(), 1);
+        assert_eq!(tags("<!--<p>", 10).count(), 1);
+        assert_eq!(tags("1 < 2 and <b>", 10).count(), 1);
     }
 }

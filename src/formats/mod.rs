@@ -53,6 +53,7 @@ pub mod jet;
 pub mod lnk;
 pub mod lzfse;
 pub mod lznt1;
+pub mod lzo;
 pub mod lzss;
 pub mod lzw;
 pub mod lzx;

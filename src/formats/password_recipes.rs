@@ -1,6 +1,8 @@
 //! Passwords that a mail describes instead of writing them: the last digits of a telephone number, a date, the name of a
 //! company with a date behind it. Mails say so next to the word for a password; what they name is put together here.
 
+mod sums;
+
 use std::collections::BTreeSet;
 
 /// Telephone numbers and dates of one text that are used.
@@ -33,6 +35,10 @@ pub struct Surroundings {
     pub sent: Vec<Day>,
     /// Names of the sender's company.
     pub names: Vec<String>,
+    /// The sender's name as it stands in the address, whole and in parts.
+    pub person: Vec<String>,
+    /// The host part of the sender's address.
+    pub domain: Option<String>,
 }
 
 /// How people write dates and names, and ask for them; from `signatures/passwords.toml`.
@@ -51,10 +57,22 @@ pub struct Spelling<'a> {
     pub company_marks: &'a [String],
     /// What ends a company's name in Western letters.
     pub company_endings: &'a [String],
+    /// Words for a telephone number.
+    pub phone: &'a [String],
+    /// Words for a date.
+    pub date: &'a [String],
+    /// Words for the day before.
+    pub day_before: &'a [String],
+    /// Words for the day behind.
+    pub day_after: &'a [String],
 }
 
 /// What a text says that its password is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is said by words of its own"
+)]
 pub struct Told {
     /// A telephone number.
     pub phone: bool,
@@ -62,6 +80,12 @@ pub struct Told {
     pub date: bool,
     /// A company.
     pub company: bool,
+    /// A postal code.
+    pub postal: bool,
+    /// A person.
+    pub person: bool,
+    /// A domain.
+    pub domain: bool,
 }
 
 impl Day {
@@ -117,6 +141,23 @@ impl Day {
                 month: 1,
                 day: 1,
             },
+        }
+    }
+
+    fn before(self) -> Self {
+        let (year, month) = match (self.day, self.month) {
+            (2.., month) => (self.year, month),
+            (_, 1) => (self.year.saturating_sub(1), 12),
+            (_, month) => (self.year, month.saturating_sub(1)),
+        };
+        let on = |day| Self { year, month, day };
+        match self.day {
+            2.. => on(self.day.saturating_sub(1)),
+            // The last of its month: the day behind it is this one.
+            _ => (28..=31)
+                .map(on)
+                .find(|day| day.next() == self)
+                .unwrap_or(self),
         }
     }
 
@@ -176,9 +217,35 @@ pub fn words(
         return Vec::new();
     }
     let text = folded(text);
-    let mut found = Vec::new();
+    let phones = phones(&text);
+    let mut days = dates(&text, &around.sent);
+    days.retain(|day| !around.sent.contains(day));
+    // A date that the text itself names is meant before the day on which it was sent, and that before its neighbours,
+    // unless it is them that the text speaks of.
+    days.extend(&around.sent);
+    let says = |words: &[String]| words.iter().any(|word| text.contains(word.as_str()));
+    if let Some(sent) = around.sent.first() {
+        let shifted = [
+            (spelling.day_before, sent.before()),
+            (spelling.day_after, sent.next()),
+        ];
+        let meant = shifted.into_iter().filter(|(words, _)| says(words));
+        days.splice(0..0, meant.map(|(_, day)| day).collect::<Vec<Day>>());
+    }
+    days.truncate(NAMED);
+    let mut found = sums::words(&text, &phones, &days, spelling);
+    if told.postal {
+        found.extend(sums::postal_codes(&text));
+    }
+    if told.domain {
+        found.extend(around.domain.clone());
+        found.extend(around.names.iter().cloned());
+    }
+    if told.person {
+        found.extend(around.person.iter().cloned());
+    }
     if told.phone {
-        for digits in phones(&text) {
+        for digits in phones {
             let last = digits.len().saturating_sub(4);
             found.extend(digits.get(last..).map(str::to_owned));
             found.push(digits.clone());
@@ -189,11 +256,6 @@ pub fn words(
             );
         }
     }
-    let mut days = dates(&text, &around.sent);
-    days.retain(|day| !around.sent.contains(day));
-    // A date that the text itself names is meant before the day on which it was sent.
-    days.extend(&around.sent);
-    days.truncate(NAMED);
     if told.company {
         found.extend(with_names(&text, told, around, spelling, &days));
     }
@@ -406,6 +468,9 @@ fn companies(text: &str, spelling: &Spelling<'_>) -> Vec<String> {
                 let latin = inner.chars().take_while(char::is_ascii_alphanumeric);
                 found.push(latin.take(24).collect());
             }
+            if !name.is_empty() {
+                found.push(format!("{mark}{name}"));
+            }
             found.push(name);
             let before = text.get(..at).unwrap_or_default();
             let mut name: Vec<char> = before
@@ -459,6 +524,10 @@ mod tests {
         company: Vec<String>,
         company_marks: Vec<String>,
         company_endings: Vec<String>,
+        phone: Vec<String>,
+        date: Vec<String>,
+        day_before: Vec<String>,
+        day_after: Vec<String>,
     }
 
     fn words(text: &str, told: Told, around: &Surroundings) -> Vec<String> {
@@ -471,25 +540,34 @@ mod tests {
             company: &recipes.company,
             company_marks: &recipes.company_marks,
             company_endings: &recipes.company_endings,
+            phone: &recipes.phone,
+            date: &recipes.date,
+            day_before: &recipes.day_before,
+            day_after: &recipes.day_after,
         };
         super::words(text, told, around, &spelling)
     }
 
-    const PHONE: Told = Told {
-        phone: true,
+    const NONE: Told = Told {
+        phone: false,
         date: false,
         company: false,
+        postal: false,
+        person: false,
+        domain: false,
     };
-    const DATE: Told = Told {
-        phone: false,
-        date: true,
-        company: false,
+    const PHONE: Told = Told {
+        phone: true,
+        ..NONE
     };
+    const DATE: Told = Told { date: true, ..NONE };
 
     fn sent() -> Surroundings {
         Surroundings {
             sent: Day::of("2025-11-27T01:00:00Z"),
             names: vec!["sample".to_owned()],
+            person: vec!["yamada".to_owned()],
+            domain: Some("sample.example".to_owned()),
         }
     }
 
@@ -515,6 +593,56 @@ mod tests {
         assert!(place("Phone +81-3-1234-5678", PHONE, "0312345678").is_some());
         assert!(place("注文番号 12345678901234567890", PHONE, "7890").is_none());
         assert!(words("TEL 03-1234-5678", Told::default(), &sent()).is_empty());
+    }
+
+    #[test]
+    fn a_word_and_what_is_described_beside_it_are_put_together() {
+        for (text, told, word) in [
+            (
+                "パスワードは「tanaka」＋本日の日付（西暦８桁）です",
+                DATE,
+                "tanaka20251127",
+            ),
+            ("パスワードはyamada+送信日(MMDD)です", DATE, "yamada1127"),
+            ("本日の日付(6桁)＋kaisha", DATE, "251127kaisha"),
+            (
+                "パスワードは、kaisha＋電話番号下４桁です。\nTEL: 03-1234-5678",
+                PHONE,
+                "kaisha5678",
+            ),
+        ] {
+            assert!(place(text, told, word).is_some_and(|at| at < 4), "{text}");
+        }
+        let near = "見積A+B\n本日の日付";
+        assert!(place(near, DATE, "A20251127").is_none());
+        assert!(words("tanaka+本日の日付", NONE, &sent()).is_empty());
+    }
+
+    #[test]
+    fn the_day_before_and_the_month_are_a_password_where_the_mail_says_so() {
+        let first = |text: &str| words(text, DATE, &sent()).first().cloned();
+        assert_eq!(first("昨日の日付(8桁)").unwrap(), "20251126");
+        assert_eq!(first("翌日の日付(8桁)").unwrap(), "20251128");
+        assert_eq!(first("本日の日付(8桁)").unwrap(), "20251127");
+        assert!(place("今月(6桁)", DATE, "202511").is_some_and(|at| at < 10));
+        let day = |year, month, day| Day::new(year, month, day).unwrap();
+        assert_eq!(day(2024, 3, 1).before(), day(2024, 2, 29));
+        assert_eq!(day(2026, 1, 1).before(), day(2025, 12, 31));
+    }
+
+    #[test]
+    fn postal_codes_people_and_domains_are_a_password_where_the_mail_says_so() {
+        let all = Told {
+            postal: true,
+            person: true,
+            domain: true,
+            ..NONE
+        };
+        let text = "〒100-0001 東京都";
+        for word in ["1000001", "100-0001", "yamada", "sample.example", "sample"] {
+            assert!(place(text, all, word).is_some(), "{word}");
+            assert!(place(text, DATE, word).is_none(), "{word}");
+        }
     }
 
     #[test]
@@ -580,7 +708,7 @@ mod tests {
         let told = Told {
             date: true,
             company: true,
-            phone: false,
+            ..NONE
         };
         for (text, word) in [
             ("会社名+日付", "sample20251127"),
@@ -604,8 +732,20 @@ mod tests {
             phone: true,
             date: true,
             company: true,
+            postal: true,
+            person: true,
+            domain: true,
         };
-        for text in ["株式会社", "1-", "2025年1月", "0", "Co."] {
+        for text in [
+            "株式会社",
+            "+1",
+            "a+日付",
+            "100-0001 ",
+            "1-",
+            "2025年1月",
+            "0",
+            "Co.",
+        ] {
             assert!(words(&text.repeat(100_000), all, &sent()).len() <= WORDS);
         }
     }

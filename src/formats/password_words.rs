@@ -2,6 +2,7 @@
 //! letters and digits. The likeliest first.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 /// Bytes of a text that are looked through.
 const LONGEST_TEXT: usize = 256 << 10;
@@ -116,6 +117,9 @@ fn behind(rest: &str, leading: &[String], found: &mut Found) {
     if let Some(word) = first_quoted(rest) {
         found.add(word);
     }
+    if let Some(word) = said(rest) {
+        found.add(word);
+    }
     pieced(rest, found);
     found.late.extend(spaced(rest));
     let mut runs = rest
@@ -137,6 +141,38 @@ fn behind(rest: &str, leading: &[String], found: &mut Found) {
 fn is_of_signs(run: &str) -> bool {
     let distinct: BTreeSet<char> = run.chars().collect();
     run.len() >= 6 && distinct.len() >= 5
+}
+
+/// A word in Japanese behind a colon or a particle, with letters or digits in it or of kana alone: it may begin like what
+/// announces it. What has neither is a word of the sentence.
+fn said(rest: &str) -> Option<&str> {
+    const LONGEST_KANA: usize = 8;
+    const ENDS: [&str; 8] = [
+        "です",
+        "でございます",
+        "となります",
+        "となっております",
+        "になります",
+        "を入力",
+        "で解凍",
+        "で開",
+    ];
+    let rest = rest.trim_start_matches(' ');
+    let behind = ["は", "：", ":", "=", "→", "⇒"]
+        .iter()
+        .find_map(|mark| rest.strip_prefix(mark))?;
+    let behind = behind.trim_start_matches(['、', ',', ' ', ':', '\r', '\n']);
+    let end = |c: char| {
+        c.is_whitespace() || matches!(c, '、' | '。' | '※' | '(' | '「' | '」' | '『' | '』')
+    };
+    let word = behind.split(end).next().unwrap_or_default();
+    let cut = ENDS.iter().filter_map(|end| word.find(end)).min();
+    let word = word.get(..cut.unwrap_or(word.len())).unwrap_or_default();
+    let is_kana = |c: char| matches!(c, '\u{3041}'..='\u{309f}' | '\u{30a0}'..='\u{30ff}');
+    let has_letters = word.contains(|c: char| c.is_ascii_alphanumeric());
+    let of_kana = word.chars().all(is_kana) && word.chars().count() <= LONGEST_KANA;
+    let fits = !word.is_ascii() && word.chars().count() <= 24;
+    (fits && (has_letters || of_kana)).then_some(word)
 }
 
 /// Words with blanks between them that fill the line behind a colon.
@@ -248,22 +284,56 @@ fn mixed(word: &str) -> bool {
 
 /// The words of a page as lines: without tags, scripts and styles, references resolved.
 pub fn plain(html: &str) -> String {
+    let mut out = String::with_capacity(html.len().min(LONGEST_TEXT));
+    pieces(html, |piece| {
+        out.push_str(piece);
+        ControlFlow::Continue(())
+    });
+    out.replace(BLANK, " ")
+}
+
+/// A blank at which no line breaks, which XML knows no name for.
+const BLANK: &str = "&nbsp;";
+
+/// Letters and digits in the words of a page, counted until there are more than `most`.
+pub fn shown(html: &str, most: usize) -> usize {
+    let mut shown = 0usize;
+    pieces(html, |piece| {
+        for text in piece.split(BLANK) {
+            let letters = text.chars().filter(|c| c.is_alphanumeric()).count();
+            shown = shown.saturating_add(letters);
+        }
+        match shown > most {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
+    shown
+}
+
+/// The words of a page from one tag to the next, and line ends, until `each` has enough.
+fn pieces(html: &str, mut each: impl FnMut(&str) -> ControlFlow<()>) {
+    const BREAKS: [&str; 7] = ["br", "p", "div", "tr", "td", "li", "h"];
     let end = html.floor_char_boundary(LONGEST_TEXT.min(html.len()));
     let mut rest = html.get(..end).unwrap_or_default();
-    let mut out = String::with_capacity(rest.len());
     let (mut scripts, mut styles) = (true, true);
     // Ends because each turn takes at least the angle bracket.
-    while let Some((text, tag)) = rest.split_once('<') {
-        out.push_str(&super::xml::unescape(text));
-        let (name, behind) = tag.split_once('>').unwrap_or((tag, ""));
-        let name = name.trim_start_matches('/').to_ascii_lowercase();
-        let breaks = ["br", "p", "div", "tr", "td", "li", "h"];
-        if breaks.iter().any(|tag| name.starts_with(tag)) {
-            out.push('\n');
+    while let Some((text, tag)) = split_at_byte(rest, b'<') {
+        if each(&super::xml::unescape(text)).is_break() {
+            return;
+        }
+        let (name, behind) = split_at_byte(tag, b'>').unwrap_or((tag, ""));
+        let name = name.trim_start_matches('/').as_bytes();
+        let begins = |word: &str| {
+            name.get(..word.len())
+                .is_some_and(|name| name.eq_ignore_ascii_case(word.as_bytes()))
+        };
+        if BREAKS.iter().any(|tag| begins(tag)) && each("\n").is_break() {
+            return;
         }
         rest = behind;
         for (hidden, closed) in [("script", &mut scripts), ("style", &mut styles)] {
-            if !*closed || !name.starts_with(hidden) || tag.starts_with('/') {
+            if !*closed || !begins(hidden) || tag.starts_with('/') {
                 continue;
             }
             match behind.split_once(&format!("</{hidden}")) {
@@ -273,8 +343,13 @@ pub fn plain(html: &str) -> String {
             }
         }
     }
-    out.push_str(&super::xml::unescape(rest));
-    out.replace("&nbsp;", " ")
+    let _ = each(&super::xml::unescape(rest));
+}
+
+/// What stands in front of the first such byte of ASCII, and behind it.
+fn split_at_byte(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = memchr::memchr(byte, text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at.checked_add(1)?..)?))
 }
 
 /// The texts that a page shows in the place of its pictures.
@@ -316,6 +391,17 @@ mod tests {
     }
 
     #[test]
+    fn letters_are_counted_as_they_are_shown() {
+        let page = "<style>p { x }</style><p>a&nbsp;b&amp;1</p><SCRIPT>y</script> 報告<br/>";
+        assert_eq!(plain(page), ">\na b&1\n> 報告\n");
+        assert_eq!(shown(page, 100), 5);
+        let page = "<p>a&nbsp;b&amp;1</P><TD>報告<div";
+        assert_eq!(plain(page), "\na b&1\n\n報告\n");
+        assert_eq!(shown(page, 100), 5);
+        assert_eq!(shown(page, 2), 3);
+    }
+
+    #[test]
     fn the_word_behind_the_phrase_comes_first() {
         for (text, word) in [
             (
@@ -323,6 +409,11 @@ mod tests {
                 "ab3$Kx9q",
             ),
             ("解凍PW：20261102tanaka", "20261102tanaka"),
+            ("パスワード：パスワード1", "パスワード1"),
+            ("解凍パスワードは、パス1234です。", "パス1234"),
+            ("パスワード：さくら2026", "さくら2026"),
+            ("パスワードは password1! です", "password1!"),
+            ("解凍PW：PW2024", "PW2024"),
             ("パスワード：Ｘｙｚ１２３", "Xyz123"),
             ("パスワードは「kanri-2026」です。", "kanri-2026"),
             ("The password is: Invoice2026!", "Invoice2026!"),

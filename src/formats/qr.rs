@@ -4,10 +4,16 @@
 //! decoder is used, on modules that are sampled here: a fixed amount of work for each pixel, however many patterns
 //! there are. Codes that are turned, inverted or photographed a little from the side are read; Micro QR is left out.
 
+mod gray;
+mod split;
+
 use std::borrow::Cow;
 
 use crate::bytes::index;
 use crate::limits::{Budget, Halt};
+
+pub use gray::Gray;
+use split::Bitmap;
 
 /// Finder patterns of one picture that are kept.
 const PATTERNS: usize = 48;
@@ -20,143 +26,6 @@ const CODES: usize = 16;
 
 /// Modules of 25 that may be otherwise in an alignment pattern.
 const WRONG: usize = 3;
-
-/// A picture's brightness, row by row from the top; 0 is black.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gray {
-    width: usize,
-    height: usize,
-    pixels: Vec<u8>,
-}
-
-impl Gray {
-    /// A picture of these pixels; `None` where they are fewer than its size says.
-    pub fn new(width: usize, height: usize, pixels: Vec<u8>) -> Option<Self> {
-        let size = width.checked_mul(height)?;
-        (size > 0 && pixels.len() >= size).then_some(Self {
-            width,
-            height,
-            pixels,
-        })
-    }
-
-    /// Its pixels.
-    pub fn pixels(&self) -> u64 {
-        crate::bytes::length(self.pixels.len())
-    }
-
-    /// The picture with another of the same height at its right.
-    pub fn beside(&self, other: &Self) -> Option<Self> {
-        let height = self.height.min(other.height);
-        let width = self.width.checked_add(other.width)?;
-        let rows = self.pixels.chunks_exact(self.width);
-        let others = other.pixels.chunks_exact(other.width);
-        let rows = rows.zip(others).take(height);
-        let pixels = rows.flat_map(|(left, right)| left.iter().chain(right).copied());
-        Self::new(width, height, pixels.collect())
-    }
-
-    /// The picture with another of the same width below it.
-    pub fn above(&self, other: &Self) -> Option<Self> {
-        let width = self.width.min(other.width);
-        let height = self.height.checked_add(other.height)?;
-        let rows = self.pixels.chunks_exact(self.width);
-        let rows = rows.chain(other.pixels.chunks_exact(other.width));
-        let pixels = rows.flat_map(|row| row.iter().take(width).copied());
-        Self::new(width, height, pixels.collect())
-    }
-
-    /// The picture at half its size where it is larger than any code has to be.
-    fn halved(&self) -> Self {
-        let (width, height) = (self.width / 2, self.height / 2);
-        let rows = self.pixels.chunks_exact(self.width);
-        let (even, odd) = (rows.clone().step_by(2), rows.skip(1).step_by(2));
-        let mut pixels = Vec::with_capacity(width.saturating_mul(height));
-        for (upper, lower) in even.zip(odd).take(height) {
-            let pairs = upper.chunks_exact(2).zip(lower.chunks_exact(2));
-            pixels.extend(pairs.take(width).map(|(upper, lower)| {
-                let sum: u16 = upper.iter().chain(lower).map(|one| u16::from(*one)).sum();
-                u8::try_from(sum / 4).unwrap_or(u8::MAX)
-            }));
-        }
-        Self {
-            width,
-            height,
-            pixels,
-        }
-    }
-
-    /// Dark where a pixel is darker than the middle between the darkest and the brightest one.
-    fn split_in_the_middle(&self) -> Bitmap {
-        let (low, high) = self.pixels.iter().fold((u8::MAX, 0), |(low, high), one| {
-            (low.min(*one), high.max(*one))
-        });
-        let middle = u16::from(low).saturating_add(u16::from(high));
-        let dark = |one: &u8| u16::from(*one).saturating_mul(2) < middle;
-        Bitmap {
-            width: self.width,
-            dark: self.pixels.iter().map(dark).collect(),
-        }
-    }
-
-    /// Dark where a pixel is darker than its surroundings, a quarter of the picture wide.
-    fn split_by_surroundings(&self) -> Bitmap {
-        let reach = (self.width / 8).max(8);
-        let mut dark = Vec::with_capacity(self.pixels.len());
-        // Sums of columns over the rows of the window, and sums of those in front of each column.
-        let mut columns = vec![0u32; self.width];
-        let mut sums: Vec<u64> = Vec::with_capacity(self.width.saturating_add(1));
-        let row = |number: usize| {
-            let start = number.saturating_mul(self.width);
-            self.pixels
-                .get(start..start.saturating_add(self.width))
-                .unwrap_or_default()
-        };
-        for number in 0..reach.min(self.height) {
-            add(&mut columns, row(number));
-        }
-        for number in 0..self.height {
-            if number.saturating_add(reach) < self.height {
-                add(&mut columns, row(number.saturating_add(reach)));
-            }
-            if let Some(gone) = number.checked_sub(reach.saturating_add(1)) {
-                for (sum, one) in columns.iter_mut().zip(row(gone)) {
-                    *sum = sum.saturating_sub(u32::from(*one));
-                }
-            }
-            let first = number.saturating_sub(reach);
-            let last = number
-                .saturating_add(reach)
-                .min(self.height.saturating_sub(1));
-            let rows = u64::try_from(last.saturating_sub(first)).unwrap_or(0) + 1;
-            sums.clear();
-            sums.push(0);
-            let mut sum = 0u64;
-            sums.extend(columns.iter().map(|column| {
-                sum = sum.wrapping_add(u64::from(*column));
-                sum
-            }));
-            let sum_to = |x: usize| sums.get(x.min(self.width)).copied().unwrap_or(sum);
-            for (x, one) in row(number).iter().enumerate() {
-                let from = x.saturating_sub(reach);
-                let to = x.saturating_add(reach).saturating_add(1).min(self.width);
-                let area = crate::bytes::length(to.wrapping_sub(from)).wrapping_mul(rows);
-                let within = sum_to(to).wrapping_sub(sum_to(from));
-                dark.push(u64::from(*one).wrapping_mul(area) < within);
-            }
-        }
-        Bitmap {
-            width: self.width,
-            dark,
-        }
-    }
-}
-
-fn add(columns: &mut [u32], row: &[u8]) {
-    for (sum, one) in columns.iter_mut().zip(row) {
-        *sum = sum.saturating_add(u32::from(*one));
-    }
-}
 
 /// Texts of the codes in a picture, each once.
 ///
@@ -183,12 +52,6 @@ pub fn read(picture: &Gray, budget: &Budget) -> Result<Vec<String>, Halt> {
         picture = Cow::Owned(picture.halved());
     }
     Ok(found)
-}
-
-/// A picture of two colours.
-struct Bitmap {
-    width: usize,
-    dark: Vec<bool>,
 }
 
 /// A finder pattern: its centre, the width of a module, and whether its ring is dark.
@@ -243,22 +106,33 @@ impl Bitmap {
     /// Runs of one colour in the ratio 1:1:3:1:1 along a row, crossed by the same along the column.
     fn patterns(&self, budget: &Budget) -> Result<Vec<Pattern>, Halt> {
         let mut patterns: Vec<Pattern> = Vec::new();
-        for (y, row) in self.dark.chunks_exact(self.width).enumerate() {
+        for (y, row) in self.words.chunks_exact(self.stride.max(1)).enumerate() {
             budget.tick()?;
             let mut runs = [0usize; 5];
-            let mut x = 0usize;
-            // Ends because a run is at least a pixel long.
-            while let Some((&colour, rest)) = row.get(x..).and_then(|rest| rest.split_first()) {
-                let more = rest.iter().take_while(|one| **one == colour).count();
-                let run = more.saturating_add(1);
-                x = x.saturating_add(run);
-                runs = [runs[1], runs[2], runs[3], runs[4], run];
+            let mut start = 0usize;
+            let mut end_run = |x: usize| {
+                runs = [runs[1], runs[2], runs[3], runs[4], x.saturating_sub(start)];
+                start = x;
                 if in_ratio(runs)
-                    && let Some(pattern) = self.crossed(runs, x, y, colour)
+                    && let Some(dark) = self.pixel(x.saturating_sub(1), y)
+                    && let Some(pattern) = self.crossed(runs, x, y, dark)
                 {
                     keep(&mut patterns, pattern);
                 }
+            };
+            let mut before = row.first().map_or(0, |word| word & 1);
+            for (number, word) in row.iter().enumerate() {
+                // A bit for each pixel of another colour than the one in front.
+                let mut edges = word ^ (word << 1 | before);
+                before = word >> 63;
+                // Ends because each round takes a bit away.
+                while edges != 0 {
+                    let bit = index(edges.trailing_zeros());
+                    edges &= edges.wrapping_sub(1);
+                    end_run(number.saturating_mul(64).saturating_add(bit));
+                }
             }
+            end_run(self.width);
         }
         // What a single row shows is chance, unless a module is a pixel wide.
         patterns.retain(|one| one.seen > 1 || one.module < 2.0);
@@ -316,16 +190,6 @@ impl Bitmap {
             }
         }
         lengths.iter().all(|length| *length > 0).then_some(lengths)
-    }
-
-    fn pixel(&self, x: usize, y: usize) -> Option<bool> {
-        (x < self.width)
-            .then(|| {
-                self.dark
-                    .get(y.checked_mul(self.width)?.checked_add(x)?)
-                    .copied()
-            })
-            .flatten()
     }
 
     /// Samples the modules between three patterns and reads them; sizes go in steps of four modules (5.3.1).
@@ -581,8 +445,13 @@ fn distance(one: &Pattern, other: &Pattern) -> f64 {
 }
 
 /// Exact for every size of a picture that is read.
-fn float(number: usize) -> f64 {
-    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+fn number(size: usize) -> u32 {
+    u32::try_from(size).unwrap_or(u32::MAX)
+}
+
+/// Exact for every size of a picture that is read.
+fn float(size: usize) -> f64 {
+    f64::from(number(size))
 }
 
 /// The whole number at or below `number`; 0 for what is no place in a picture.

@@ -125,19 +125,19 @@ fn gathered(data: &[u8], starts: impl Iterator<Item = Option<usize>>, size: usiz
 }
 
 /// Ids of regions and metadata ([MS-VHDX] 2.2.3, 2.6), in their byte order in the file.
-const REGION_BAT: [u8; 16] = [
+pub(crate) const REGION_BAT: [u8; 16] = [
     0x66, 0x77, 0xc2, 0x2d, 0x23, 0xf6, 0x00, 0x42, 0x9d, 0x64, 0x11, 0x5e, 0x9b, 0xfd, 0x4a, 0x08,
 ];
-const REGION_METADATA: [u8; 16] = [
+pub(crate) const REGION_METADATA: [u8; 16] = [
     0x06, 0xa2, 0x7c, 0x8b, 0x90, 0x47, 0x9a, 0x4b, 0xb8, 0xfe, 0x57, 0x5f, 0x05, 0x0f, 0x88, 0x6e,
 ];
-const FILE_PARAMETERS: [u8; 16] = [
+pub(crate) const FILE_PARAMETERS: [u8; 16] = [
     0x37, 0x67, 0xa1, 0xca, 0x36, 0xfa, 0x43, 0x4d, 0xb3, 0xb6, 0x33, 0xf0, 0xaa, 0x44, 0xe7, 0x6b,
 ];
-const DISK_SIZE: [u8; 16] = [
+pub(crate) const DISK_SIZE: [u8; 16] = [
     0x24, 0x42, 0xa5, 0x2f, 0x1b, 0xcd, 0x76, 0x48, 0xb2, 0x11, 0x5d, 0xbe, 0xd8, 0x3b, 0xf4, 0xb8,
 ];
-const SECTOR_SIZE: [u8; 16] = [
+pub(crate) const SECTOR_SIZE: [u8; 16] = [
     0x1d, 0xbf, 0x41, 0x81, 0x6f, 0xa9, 0x09, 0x47, 0xba, 0x47, 0xf2, 0x33, 0xa8, 0xfa, 0xab, 0x5f,
 ];
 
@@ -186,6 +186,13 @@ fn vhdx(data: &[u8]) -> Result<Disk, Short> {
         Some(there.then(|| index((entry >> 20).saturating_mul(1 << 20))))
     });
     let mut disk = gathered(data, starts, size);
+    let last =
+        index(count.saturating_sub(1)).saturating_add(index(count.saturating_sub(1) / ratio));
+    let end = table.saturating_add(last.saturating_add(1).saturating_mul(8));
+    if end > data.len() {
+        let what = "the table of blocks is cut";
+        disk.missing.get_or_insert(Deviation::new(table, what));
+    }
     disk.is_child = parameters.get(4).is_some_and(|flags| flags & 2 != 0);
     if has_log(data) {
         let what = "changes in the log are not made";

@@ -212,6 +212,11 @@ fn first_reading(data: &[u8], budget: &Budget) -> Identity {
     if let Some(kind) = disk::by_far_mark(data) {
         return Identity::certain(kind);
     }
+    if words.is_none()
+        && let Some(kind) = script::with_binary_tail(data)
+    {
+        return Identity::certain(kind);
+    }
     Identity::certain(if words.is_some() {
         Kind::Text
     } else {

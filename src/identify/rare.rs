@@ -69,6 +69,13 @@ pub(super) const TABLE: &[Row] = &[
     weak(32_768, b"JFS1", Kind::RareDisk, |data| u32_at(data, 32_772).is_some_and(|version| version < 16)),
     weak(0, b"DWARFS", Kind::RareDisk, |data| matches!(data.get(6), Some(1..=9))),
     row(0, b"UBI#\x01\0\0\0", Kind::RareDisk),
+    // UBIFS: the mark of a node, and the superblock's type, which is the first.
+    weak(0, &[0x31, 0x18, 0x10, 0x06], Kind::RareDisk, |data| matches!(data.get(20), Some(0..=11)) && data.get(22..24) == Some(&[0, 0])),
+    // JFFS2: the mark of a node, a type that there is, and a length.
+    weak(0, &[0x85, 0x19], Kind::RareDisk, |data| {
+        matches!(slice(data, 2, 2), Some([0x01 | 0x02 | 0x08 | 0x09, 0xe0] | [0x03 | 0x04 | 0x06, 0x20]))
+            && u32_at(data, 4).is_some_and(|len| (12..=1 << 20).contains(&len))
+    }),
     row(0, b"LUKS\xba\xbe", Kind::RareDisk),
     row(3, b"-FVE-FS-", Kind::RareDisk),
     row(512, b"LABELONE", Kind::RareDisk),
@@ -160,6 +167,16 @@ mod tests {
         assert_eq!(kind(&disk), None);
         disk[1036] = 12;
         assert_eq!(kind(&disk), Some(Kind::RareDisk));
+        let mut disk = vec![0; 128];
+        disk[..8].copy_from_slice(&[0x85, 0x19, 0x03, 0x20, 12, 0, 0, 0]);
+        assert_eq!(kind(&disk), Some(Kind::RareDisk));
+        disk[3] = 0x21;
+        assert_eq!(kind(&disk), None);
+        disk[..4].copy_from_slice(&[0x31, 0x18, 0x10, 0x06]);
+        disk[20] = 6;
+        assert_eq!(kind(&disk), Some(Kind::RareDisk));
+        disk[20] = 12;
+        assert_eq!(kind(&disk), None);
         let image = [&[7; 100], b"NER5".as_slice(), &[0, 0, 0, 0, 0, 0, 0, 50]].concat();
         assert_eq!(kind(&image), Some(Kind::RareDisk));
     }

@@ -36,6 +36,17 @@ pub(super) fn by_first_line(start: &str) -> Option<Kind> {
     batch.then_some(Kind::Bat)
 }
 
+/// A script that is read line by line, with something behind its lines that is no text.
+pub(super) fn with_binary_tail(data: &[u8]) -> Option<Kind> {
+    /// Bytes of a first line.
+    const LINE: usize = 256;
+    let head = data.get(..LINE).unwrap_or(data);
+    let line = head.get(..memchr::memchr(b'\n', head)?)?;
+    let line = std::str::from_utf8(line).ok()?;
+    let kind = by_interpreter(line.strip_prefix("#!")?)?;
+    matches!(kind, Kind::Sh | Kind::Pl | Kind::Php).then_some(kind)
+}
+
 fn by_interpreter(line: &str) -> Option<Kind> {
     let line = line.to_ascii_lowercase();
     let mut words = line
@@ -272,6 +283,18 @@ fn is_brackets_only(start: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_script_with_bytes_behind_its_lines_is_one() {
+        let script = |first: &[u8]| with_binary_tail(&[first, b"\nx\n\x1f\x8b\x08\xff"].concat());
+        assert_eq!(script(b"#!/bin/sh"), Some(Kind::Sh));
+        assert_eq!(script(b"#!/usr/bin/env perl"), Some(Kind::Pl));
+        // An interpreter that reads the whole of it first refuses it.
+        assert_eq!(script(b"#!/usr/bin/env node"), None);
+        assert_eq!(script(b"#!"), None);
+        assert_eq!(script(b"\x17#!/bin/sh"), None);
+        assert_eq!(with_binary_tail(b"#!/bin/sh"), None);
+    }
 
     fn kind(text: &str) -> Option<Kind> {
         let words = Words::new(text.as_bytes()).unwrap();

@@ -51,6 +51,16 @@ pub struct Recipes {
     pub months: Vec<String>,
     /// How many letters of it the words ask for.
     pub asked: Vec<(usize, Vec<String>)>,
+    /// A postal code.
+    pub postal: Vec<String>,
+    /// A person.
+    pub person: Vec<String>,
+    /// A domain.
+    pub domain: Vec<String>,
+    /// The day before.
+    pub day_before: Vec<String>,
+    /// The day behind.
+    pub day_after: Vec<String>,
     /// The word, turned around.
     pub reversed: Vec<String>,
     /// Labels of host names that name nobody.

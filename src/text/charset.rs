@@ -1,6 +1,7 @@
 //! Charsets by label (WHATWG Encoding Standard, plus the labels that Japanese mailers use) and by look.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use encoding_rs::{Encoding, ISO_2022_JP, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
@@ -116,12 +117,50 @@ fn guess(head: &[u8]) -> &'static Encoding {
     if rest.is_empty() || is_cut(rest) {
         return UTF_8;
     }
-    let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Allow);
     // The detector is slow and needs little: it gets what follows the first byte that tells anything.
-    let telling = head.iter().position(|byte| !byte.is_ascii()).unwrap_or(0);
+    let telling = Encoding::ascii_valid_up_to(head);
     let window = head.get(telling..).unwrap_or_default();
-    detector.feed(window.get(..GUESSED).unwrap_or(window), true);
-    detector.guess(Some(b"jp"), chardetng::Utf8Detection::Allow)
+    let window = window.get(..GUESSED).unwrap_or(window);
+    let known = GUESSES.with(|guesses| guesses.try_borrow().ok()?.of(window));
+    known.unwrap_or_else(|| {
+        let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Allow);
+        detector.feed(window, true);
+        let guess = detector.guess(Some(b"jp"), chardetng::Utf8Detection::Allow);
+        GUESSES.with(|guesses| {
+            if let Ok(mut guesses) = guesses.try_borrow_mut() {
+                guesses.keep(window, guess);
+            }
+        });
+        guess
+    })
+}
+
+thread_local! {
+    static GUESSES: RefCell<Guesses> = RefCell::default();
+}
+
+/// What the last few windows were told to be: everyone who looks at a text asks for its charset anew, and so do those
+/// who look at the mail that it stands in.
+#[derive(Debug, Default)]
+struct Guesses {
+    kept: [Option<(Vec<u8>, &'static Encoding)>; 4],
+    next: usize,
+}
+
+impl Guesses {
+    fn of(&self, window: &[u8]) -> Option<&'static Encoding> {
+        let mut kept = self.kept.iter().flatten();
+        kept.find(|(known, _)| known == window)
+            .map(|(_, guess)| *guess)
+    }
+
+    fn keep(&mut self, window: &[u8], guess: &'static Encoding) {
+        let next = self.next;
+        self.next = next.wrapping_add(1) % self.kept.len();
+        if let Some(place) = self.kept.get_mut(next) {
+            *place = Some((window.to_vec(), guess));
+        }
+    }
 }
 
 /// UTF-16 without a mark: nearly all bytes of one parity are zero and hardly any of the other.
@@ -173,5 +212,24 @@ mod tests {
         let (sjis, _, _) = SHIFT_JIS.encode("四半期の売上報告書をお送りします。");
         assert_eq!(to_utf8(&sjis), "四半期の売上報告書をお送りします。");
         assert_eq!(sniff(&[0, 1, 2, 3, 4, 5, 6, 7]), None);
+    }
+
+    #[test]
+    fn guesses_are_repeated_for_equal_bytes_alone() {
+        for _ in 0..2 {
+            for text in ["四半期の売上", "報告書をお送りします", "見積書の件です"]
+            {
+                let (sjis, _, _) = SHIFT_JIS.encode(text);
+                assert_eq!(to_utf8(&sjis), text);
+            }
+            let (unix, _, _) = encoding_rs::EUC_JP.encode("報告書をお送りします");
+            assert_eq!(to_utf8(&unix), "報告書をお送りします");
+        }
+        let mut guesses = Guesses::default();
+        for number in 0..6u8 {
+            guesses.keep(&[number], UTF_8);
+        }
+        let known = (0..6u8).filter(|number| guesses.of(&[*number]).is_some());
+        assert_eq!(known.collect::<Vec<_>>(), [2, 3, 4, 5]);
     }
 }

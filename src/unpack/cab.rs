@@ -389,6 +389,18 @@ pub(crate) mod tests {
         out
     }
 
+    /// A cabinet of one file of zeros in so many blocks.
+    pub(crate) fn cabinet_of_zeros(name: &[u8], blocks: u16) -> Vec<u8> {
+        let mut out = cabinet(&[(name, &[0; 0x8000])], true);
+        let block = out[44 + 17 + name.len()..].to_vec();
+        (1..blocks).for_each(|_| out.extend(&block));
+        out[40..42].copy_from_slice(&blocks.to_le_bytes());
+        out[44..48].copy_from_slice(&(u32::from(blocks) << 15).to_le_bytes());
+        let len = u32::try_from(out.len()).unwrap();
+        out[8..12].copy_from_slice(&len.to_le_bytes());
+        out
+    }
+
     /// A cabinet of one file that is packed with Quantum.
     pub(crate) fn quantum(name: &[u8], content: &[u8]) -> Vec<u8> {
         const WINDOW: u8 = 16;

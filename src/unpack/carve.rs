@@ -110,14 +110,24 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     programs(artifact, from, nest)
 }
 
+/// Where something stands behind the end of a format, padding left out.
+pub(super) fn tail(kind: Kind, data: &[u8]) -> Option<usize> {
+    let end = end(kind, data)?;
+    let tail = data.get(end..)?;
+    Some(end.saturating_add(padding(tail)))
+}
+
+fn padding(tail: &[u8]) -> usize {
+    tail.iter()
+        .take_while(|byte| matches!(byte, 0 | b' ' | b'\r' | b'\n' | b'\t'))
+        .count()
+}
+
 /// Pushes what stands behind byte `end`, where it is something; gives the bytes at the front that are left to look through.
 fn behind(artifact: &Artifact, end: usize, nest: &mut Nest<'_>) -> Result<usize, Trouble> {
     let data = &artifact.data;
     let tail = data.get(end..).unwrap_or_default();
-    let padding = tail
-        .iter()
-        .take_while(|byte| matches!(byte, 0 | b' ' | b'\r' | b'\n' | b'\t'))
-        .count();
+    let padding = padding(tail);
     let start = end.saturating_add(padding);
     let tail = data.get(start..).unwrap_or_default();
     if tail.len() < SHORTEST_TAIL {

@@ -169,7 +169,7 @@ pub(super) fn kwaj(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troub
     let cut = || Trouble::Broken("the header is cut".to_owned());
     let method = u16_at(data, 8).ok_or_else(cut)?;
     let start = usize::from(u16_at(data, 10).ok_or_else(cut)?);
-    let name = kwaj_name(data).ok_or_else(cut)?;
+    let (declared, name) = kwaj_header(data).ok_or_else(cut)?;
     let source = data.get(start..).unwrap_or_default();
     let decoded = match method {
         0 => nest.inflate(source, length(source.len()), |source| source),
@@ -178,20 +178,26 @@ pub(super) fn kwaj(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troub
         4 => nest.inflate(source, 0, mszip::Blocks::new),
         other => return Err(Trouble::NoReader(format!("KWAJ method {other}"))),
     };
+    let is_short = declared.is_some_and(|len| length(decoded.data.len()) < len);
+    let fault = match decoded.fault {
+        None if is_short => Some(Fault::Broken("it breaks off".to_owned())),
+        fault => fault,
+    };
     let mut child = Child::new("kwaj", Payload::Paid(decoded.data.into()));
     if !name.is_empty() {
         child = child.named(Name::from_raw(&name));
     }
-    nest.push_decoded(child, decoded.fault, "compressed data")?;
+    nest.push_decoded(child, fault, "compressed data")?;
     Ok(())
 }
 
-/// The name in the header of a KWAJ file, empty where there is none.
-fn kwaj_name(data: &[u8]) -> Option<Vec<u8>> {
+/// The length and the name in the header of a KWAJ file; the name is empty where there is none.
+fn kwaj_header(data: &[u8]) -> Option<(Option<u64>, Vec<u8>)> {
     let mut reader = Reader::at(data, 12);
     let flags = reader.u16("flags").ok()?;
+    let mut declared = None;
     if flags & 1 != 0 {
-        reader.skip("length", 4).ok()?;
+        declared = Some(u64::from(reader.u32("length").ok()?));
     }
     if flags & 2 != 0 {
         reader.skip("unknown", 2).ok()?;
@@ -213,7 +219,7 @@ fn kwaj_name(data: &[u8]) -> Option<Vec<u8>> {
         name.extend_from_slice(rest.get(..len)?);
         reader.skip("name", len.saturating_add(1)).ok()?;
     }
-    Some(name)
+    Some((declared, name))
 }
 
 /// Decodes one stream after the other as long as `starts` knows the next one, and pushes what they gave as one child.

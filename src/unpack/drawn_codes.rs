@@ -1,6 +1,8 @@
 //! Codes that a picture, a page or a text draws out of squares instead of showing a picture: their texts become
 //! children, as those of pictures do.
 
+use encoding_rs::WINDOWS_1252;
+
 use crate::formats::drawing::{Drawing, characters, svg, table};
 use crate::formats::password_words;
 use crate::model::{Artifact, Kind, Trouble};
@@ -19,8 +21,9 @@ const CELLS: usize = 200;
 
 /// Characters that a page writes by their number.
 const BLOCKS: &[&str] = &[
-    "&#9608", "&#x2588", "&#9600", "&#x2580", "&block;", "&#11035", "&#x2b1b",
+    "&#9608", "&#x2588", "&#9600", "&#x2580", BLOCK, "&#11035", "&#x2b1b",
 ];
+const BLOCK: &str = "&block;";
 
 /// Pushes the texts of codes.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
@@ -49,12 +52,21 @@ pub(super) fn push(drawing: &Drawing, nest: &mut Nest<'_>) -> Result<(), Trouble
     }
 }
 
-/// Whether a text may hold a code, by its bytes: most texts are ASCII, and cheap to pass over.
+/// Whether a text may hold a code, by its bytes: most texts are ASCII or nearly so, and cheap to pass over.
 fn may_draw(data: &[u8]) -> bool {
     /// Behind it ASCII is another charset; zeros are wider characters.
     const ESCAPE: u8 = 0x1b;
-    let plain = data.is_ascii() && memchr::memchr2(0, ESCAPE, data).is_none();
-    !plain || std::str::from_utf8(data).is_ok_and(characters::may_hold)
+    if let Ok(text) = std::str::from_utf8(data)
+        && memchr::memchr2(0, ESCAPE, data).is_none()
+    {
+        return characters::may_hold(text);
+    }
+    let encoding = text::sniff(data).map_or(WINDOWS_1252, |charset| charset.encoding);
+    // These have letters where others have squares.
+    let letters = ["windows-", "ISO-8859-"]
+        .iter()
+        .any(|family| encoding.name().starts_with(family));
+    !(letters && encoding.is_single_byte()) || characters::has_number_signs(data)
 }
 
 fn of_page(source: &str, drawings: &mut Vec<Drawing>) {
@@ -66,7 +78,9 @@ fn of_page(source: &str, drawings: &mut Vec<Drawing>) {
     if cells.count() == CELLS {
         drawings.extend(table::drawings(source));
     }
-    if characters::may_hold(source) || BLOCKS.iter().any(|mark| has(mark).is_some()) {
+    let written = has("&#").or_else(|| has(BLOCK)).is_some();
+    let block = || BLOCKS.iter().any(|mark| has(mark).is_some());
+    if characters::may_hold(source) || written && block() {
         drawings.extend(characters::drawings(&password_words::plain(source)));
     }
 }

@@ -3,6 +3,8 @@
 //! A script that only moves things on the page is left where it is. Base64 and numbers in a page are decoded by the reader
 //! of encoded runs; here stands what that one cannot see: texts in pieces, turned around, escaped.
 
+use memchr::memmem;
+
 use crate::bytes::index;
 use crate::formats::script::{self, Dialect};
 use crate::formats::{base64, html};
@@ -87,8 +89,9 @@ const PICTURE: usize = 8 << 20;
 
 /// Pushes pictures that a page holds itself: there may be a code in them.
 fn pictures(source: &str, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    const MARK: &str = ";base64,";
     let mut pushed = 0usize;
-    for (at, mark) in source.match_indices(";base64,") {
+    for at in memmem::find_iter(source.as_bytes(), MARK) {
         nest.tick()?;
         let before = source.get(..at).unwrap_or_default();
         let head = before.get(before.ceil_char_boundary(at.saturating_sub(24))..);
@@ -101,7 +104,7 @@ fn pictures(source: &str, nest: &mut Nest<'_>) -> Result<(), Trouble> {
             continue;
         }
         let run = source
-            .get(at.saturating_add(mark.len())..)
+            .get(at.saturating_add(MARK.len())..)
             .unwrap_or_default();
         let end = run.bytes().take(PICTURE).position(|byte| {
             !(base64::is_base64(byte) || byte == b'=' || byte.is_ascii_whitespace())
@@ -167,18 +170,18 @@ fn inner_pages(source: &str, nest: &mut Nest<'_>) -> Result<(), Trouble> {
         "DATA:",
     ]
     .iter()
-    .any(|mark| source.contains(mark))
+    .any(|mark| memmem::find(source.as_bytes(), mark.as_bytes()).is_some())
     {
         return Ok(());
     }
     let mut pushed = 0usize;
     for tag in html::tags(source, index(1u32 << 20)) {
         nest.tick()?;
-        for (name, value) in &tag.attributes {
+        for (name, value) in tag.attributes() {
             let page = match name.as_ref() {
                 "srcdoc" => Some(value.as_bytes().to_vec()),
                 "content" => html::refresh(&tag).and_then(|address| in_address(&address)),
-                _ => in_address(value),
+                _ => in_address(&value),
             };
             let Some(page) = page else {
                 continue;

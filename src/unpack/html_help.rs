@@ -53,7 +53,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
                 if name.eq_ignore_ascii_case("command") {
                     starts_program = value.to_ascii_lowercase().contains("shortcut");
                 } else if name.eq_ignore_ascii_case("item1") {
-                    item = Some(command(value));
+                    item = Some(command(&value));
                 }
             }
             _ => {}

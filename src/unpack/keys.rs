@@ -175,6 +175,10 @@ impl<'a> Keys<'a> {
         for (word, origin) in rest {
             all.add(word, origin);
         }
+        if let Some(comment) = zip_comment(&artifact.data) {
+            let words = password_words::words(&comment, &lists.phrases, &lists.leading);
+            all.extend(&words, "the comment of the archive");
+        }
         for one in chain.iter().take(MAILS) {
             let stem = one.label().rsplit(['/', '\\']).next().unwrap_or_default();
             let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
@@ -215,6 +219,9 @@ impl<'a> Keys<'a> {
                     phone: says(&recipes.phone),
                     date: says(&recipes.date),
                     company: says(&recipes.company),
+                    postal: says(&recipes.postal),
+                    person: says(&recipes.person),
+                    domain: says(&recipes.domain),
                 };
                 described.extend(password_recipes::words(&text, told, &around, &spelling()));
                 if says(&recipes.reversed) {
@@ -256,10 +263,13 @@ impl<'a> Keys<'a> {
         let summary = mail.mail.as_deref();
         let date = summary.and_then(|summary| summary.date.as_deref());
         let from = summary.and_then(|summary| summary.from.as_deref());
-        let domain = from
+        let (person, domain) = from
             .and_then(|from| from.rsplit_once('@'))
-            .map(|(_, domain)| domain);
-        let mut labels = domain.unwrap_or_default().trim_end_matches('>').split('.');
+            .unwrap_or_default();
+        let domain = domain.trim_end_matches('>');
+        let person = person.rsplit(['<', ' ', '"']).next().unwrap_or_default();
+        let parts = person.split(['.', '_', '-']).filter(|part| *part != person);
+        let mut labels = domain.split('.');
         let common = &passwords().recipes.common_labels;
         let name = labels.rfind(|label| !common.iter().any(|one| label.eq_ignore_ascii_case(one)));
         // `tanaka-shoji` is also written in one word, or by its first alone.
@@ -269,6 +279,13 @@ impl<'a> Keys<'a> {
         Surroundings {
             sent: date.map(Day::of).unwrap_or_default(),
             names: names.chain(shorter.into_iter().flatten()).collect(),
+            person: [person]
+                .into_iter()
+                .chain(parts)
+                .map(str::to_owned)
+                .take(4)
+                .collect(),
+            domain: Some(domain.to_owned()).filter(|domain| !domain.is_empty()),
         }
     }
 
@@ -317,6 +334,16 @@ impl<'a> Keys<'a> {
     }
 }
 
+/// The comment at the end of a zip, which archivers show.
+fn zip_comment(data: &[u8]) -> Option<String> {
+    const RECORD: usize = 22;
+    let tail = data.len().saturating_sub(RECORD + usize::from(u16::MAX));
+    let tail = data.get(tail..).filter(|_| data.starts_with(b"PK"))?;
+    let at = memchr::memmem::rfind(tail, b"PK\x05\x06")?;
+    let comment = tail.get(at.checked_add(RECORD)?..)?;
+    (!comment.is_empty()).then(|| text::to_utf8(comment).into_owned())
+}
+
 /// How people write what their passwords are made of.
 fn spelling() -> Spelling<'static> {
     let recipes = &passwords().recipes;
@@ -327,6 +354,10 @@ fn spelling() -> Spelling<'static> {
         company: &recipes.company,
         company_marks: &recipes.company_marks,
         company_endings: &recipes.company_endings,
+        phone: &recipes.phone,
+        date: &recipes.date,
+        day_before: &recipes.day_before,
+        day_after: &recipes.day_after,
     }
 }
 
@@ -389,5 +420,31 @@ impl Candidates {
         for word in words {
             self.add(word.clone(), origin);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(comment: &str) -> Vec<String> {
+        let record = [b"PK\x05\x06".as_slice(), &[0; 18]].concat();
+        let data = [b"PK\x03\x04", &record[..], comment.as_bytes()].concat();
+        let tree = [Artifact::alone(Kind::Zip, data.into())];
+        let given = Passwords::default();
+        let all = Keys::new(&tree, &tree[0], &given).candidates();
+        let all = all.into_iter();
+        let all = all.filter(|one| one.origin == "the comment of the archive");
+        all.map(|one| one.word).collect()
+    }
+
+    #[test]
+    fn the_comment_of_a_zip_may_say_its_password() {
+        assert_eq!(
+            words("パスワードは Qq1122zz です").first().unwrap(),
+            "Qq1122zz"
+        );
+        assert!(words("").is_empty());
+        assert!(words("made by an archiver").is_empty());
     }
 }

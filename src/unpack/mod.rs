@@ -474,8 +474,23 @@ pub const UNPACKERS: &[Unpacker] = &[
     },
     Unpacker {
         name: "self_extractor",
-        kinds: &[Kind::Pe],
+        kinds: self_extractor::KINDS,
         run: self_extractor::run,
+    },
+    Unpacker {
+        name: "self_extractor",
+        kinds: &[Kind::SevenZip, Kind::Cab, Kind::Rtf, Kind::Html],
+        run: self_extractor::run_behind,
+    },
+    Unpacker {
+        name: "self_extractor",
+        kinds: ZIP_BASED,
+        run: self_extractor::run_behind,
+    },
+    Unpacker {
+        name: "self_extractor",
+        kinds: ole::KINDS,
+        run: self_extractor::run_behind,
     },
     // Before runs of base64: what a script hands to an interpreter is told by how it is handed over.
     Unpacker {

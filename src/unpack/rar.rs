@@ -4,14 +4,17 @@
 //! member that fails does not end the others. The volumes of a set are read at the first of them, where the others lie
 //! beside it.
 
+mod beside;
+
 use std::cell::RefCell;
 use std::io::{Error as IoError, Write};
 use std::rc::Rc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use rars::{
     Archive, ArchiveMember, ArchiveReadOptions, ArchiveReader, Error, ErrorKind,
-    ExtractionDecision, ExtractionErrorAction,
+    ExtractionDecision, ExtractionErrorAction, rar15_40, rar50,
 };
 
 use crate::bytes::length;
@@ -36,6 +39,8 @@ const SCHEME: &str = "RAR AES";
 struct Sink {
     data: Rc<RefCell<Vec<u8>>>,
     deadline: Option<Instant>,
+    /// So many and no more, for what the crate does not count itself.
+    most: u64,
 }
 
 impl Write for Sink {
@@ -46,7 +51,11 @@ impl Write for Sink {
         {
             return Err(IoError::other("out of time"));
         }
-        self.data.borrow_mut().extend_from_slice(bytes);
+        let mut data = self.data.borrow_mut();
+        if length(data.len()).saturating_add(length(bytes.len())) > self.most {
+            return Err(IoError::other("longer than it says"));
+        }
+        data.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -58,7 +67,11 @@ impl Write for Sink {
 /// A member that is being read, or was.
 struct Taken {
     name: Name,
+    /// The name as the archive has it.
+    stored: Vec<u8>,
     data: Rc<RefCell<Vec<u8>>>,
+    /// The bytes, once it is read.
+    bytes: Bytes,
     size: u64,
     fault: Option<String>,
 }
@@ -99,12 +112,23 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     let solid = archive.members().any(|member| member.is_solid());
     let deadline = deadline(nest);
     let mut taken: Vec<Taken> = Vec::new();
-    let ended = match Place::of(&archive, artifact, options, nest)? {
+    let (volumes, ended) = match Place::of(&archive, artifact, options, nest)? {
         Place::Elsewhere => return Ok(()),
-        Place::Whole(volumes) => joined(&volumes, options, deadline, &mut taken, nest),
-        Place::Alone => extract(&archive, options, deadline, solid, &mut taken, nest),
+        Place::Whole(volumes) => {
+            let ended = joined(&volumes, options, deadline, &mut taken, nest);
+            (volumes, ended)
+        }
+        Place::Alone => {
+            let ended = extract(&archive, options, deadline, solid, &mut taken, nest);
+            (vec![archive], ended)
+        }
     };
-    push_all(taken, nest)?;
+    push_all(&mut taken, nest)?;
+    beside::run(&volumes, known.as_deref(), most, &taken, nest)?;
+    // Of a member that goes on there it is told already.
+    if ended.is_ok() && volumes.last().is_some_and(goes_on) {
+        nest.unread(0, "goes on in another volume");
+    }
     match ended {
         Ok(()) => Ok(()),
         Err(_) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
@@ -125,6 +149,37 @@ fn deadline(nest: &Nest<'_>) -> Option<Instant> {
     Instant::now().checked_add(left)
 }
 
+/// Whether a member of it goes on in another volume, or comes from one.
+fn is_split(archive: &Archive) -> bool {
+    let mut members = archive.members();
+    members.any(|one| one.meta.is_split_before || one.meta.is_split_after)
+}
+
+/// Whether it is a volume of a set; its members may all be whole.
+fn is_volume(archive: &Archive) -> bool {
+    let of_5 = archive.as_rar50();
+    let of_4 = archive.as_rar15_40();
+    let says = of_5.is_some_and(|archive| archive.main.is_volume())
+        || of_4.is_some_and(|archive| archive.main.is_volume());
+    says || is_split(archive)
+}
+
+/// Whether its end says that there is a volume behind it, and its last member does not.
+fn goes_on(archive: &Archive) -> bool {
+    /// The flag of the block at the end in RAR 4.
+    const NEXT_VOLUME: u16 = 1;
+    if archive.members().any(|one| one.meta.is_split_after) {
+        return false;
+    }
+    let of_5 = archive.as_rar50().into_iter();
+    let mut ends_of_5 = of_5.flat_map(|archive| &archive.blocks);
+    let of_4 = archive.as_rar15_40().into_iter();
+    let mut ends_of_4 = of_4.flat_map(|archive| &archive.blocks);
+    ends_of_5.any(|block| matches!(block, rar50::Block::End(end) if end.has_next_volume()))
+        || ends_of_4
+            .any(|block| matches!(block, rar15_40::Block::End(end) if end.flags & NEXT_VOLUME != 0))
+}
+
 /// Where the members of an archive that is a volume are read.
 enum Place {
     /// It is none, or the others are not there.
@@ -143,11 +198,7 @@ impl Place {
         options: ArchiveReadOptions<'_>,
         nest: &mut Nest<'_>,
     ) -> Result<Self, Halt> {
-        let is_split = |archive: &Archive| {
-            let mut members = archive.members();
-            members.any(|one| one.meta.is_split_before || one.meta.is_split_after)
-        };
-        if !is_split(archive) {
+        if !is_volume(archive) {
             return Ok(Self::Alone);
         }
         let Some(set) = Set::of(artifact, nest)?.filter(Set::has_others) else {
@@ -155,7 +206,7 @@ impl Place {
         };
         let read = |data: &[u8]| ArchiveReader::read_with_options(data, options).ok();
         if set.volume.number != 1 {
-            let leads = |first: &[u8]| read(first).is_some_and(|first| is_split(&first));
+            let leads = |first: &[u8]| read(first).is_some_and(|first| is_volume(&first));
             let is_led = set.is_led(|first| leads(first)) && set.gap().is_none();
             if is_led {
                 set.leave_to_opener(nest);
@@ -228,27 +279,33 @@ fn extract_volumes(
         if !meta.is_directory {
             taken.push(Taken {
                 name,
+                stored: meta.name.clone(),
                 data: Rc::clone(&data),
+                bytes: Bytes::new(),
                 size: sizes.get(&meta.name).copied().unwrap_or_default(),
                 fault: None,
             });
         }
-        Ok(Box::new(Sink { data, deadline }) as Box<dyn Write>)
+        Ok(Box::new(Sink {
+            data,
+            deadline,
+            most: u64::MAX,
+        }) as Box<dyn Write>)
     })
 }
 
-fn push_all(taken: Vec<Taken>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+fn push_all(taken: &mut [Taken], nest: &mut Nest<'_>) -> Result<(), Trouble> {
     for member in taken {
         nest.tick()?;
-        let data = std::mem::take(&mut *member.data.borrow_mut());
-        let short = length(data.len()) < member.size;
-        let fault = match member.fault {
+        member.bytes = std::mem::take(&mut *member.data.borrow_mut()).into();
+        let short = length(member.bytes.len()) < member.size;
+        let fault = match member.fault.take() {
             Some(what) => Some(Fault::Broken(what)),
             None if short => Some(Fault::Broken("it breaks off".to_owned())),
             None => None,
         };
         let shown = text::excerpt(&member.name.text);
-        let child = Child::new("rar-member", data).named(member.name);
+        let child = Child::new("rar-member", member.bytes.clone()).named(member.name.clone());
         nest.push_decoded(child, fault, &shown)?;
     }
     Ok(())
@@ -305,8 +362,8 @@ fn extract(
         if meta.is_directory {
             return Ok(ExtractionDecision::Skip);
         }
+        // Told with those of the other volumes.
         if meta.is_redirection {
-            nest.deviation(0, format!("{shown}: a link"));
             return Ok(ExtractionDecision::Skip);
         }
         if meta.is_split_before || meta.is_split_after {
@@ -324,13 +381,16 @@ fn extract(
         let data: Rc<RefCell<Vec<u8>>> = Rc::default();
         taken.push(Taken {
             name,
+            stored: meta.name.clone(),
             data: Rc::clone(&data),
+            bytes: Bytes::new(),
             size: meta.unpacked_size,
             fault: None,
         });
         Ok(ExtractionDecision::Extract(Box::new(Sink {
             data,
             deadline,
+            most: u64::MAX,
         })))
     };
     let on_error = |_: &ArchiveMember, error: &Error| {
@@ -366,22 +426,24 @@ pub(crate) mod tests {
     use crate::model::Fact;
     use crate::unpack::tests::opened;
 
+    pub(super) fn vint(mut number: u64, out: &mut Vec<u8>) {
+        while number >= 0x80 {
+            out.push((number as u8 & 0x7f) | 0x80);
+            number >>= 7;
+        }
+        out.push(number as u8);
+    }
+
+    pub(super) fn block(fields: &[u8], out: &mut Vec<u8>) {
+        let mut sized = Vec::new();
+        vint(fields.len() as u64, &mut sized);
+        sized.extend(fields);
+        out.extend(crc32(&sized).to_le_bytes());
+        out.extend(sized);
+    }
+
     /// A RAR 5 archive (RAR 5.0 archive format) of stored members.
     pub(crate) fn rar(members: &[(&str, &[u8], u64)]) -> Vec<u8> {
-        fn vint(mut number: u64, out: &mut Vec<u8>) {
-            while number >= 0x80 {
-                out.push((number as u8 & 0x7f) | 0x80);
-                number >>= 7;
-            }
-            out.push(number as u8);
-        }
-        fn block(fields: &[u8], out: &mut Vec<u8>) {
-            let mut sized = Vec::new();
-            vint(fields.len() as u64, &mut sized);
-            sized.extend(fields);
-            out.extend(crc32(&sized).to_le_bytes());
-            out.extend(sized);
-        }
         let mut out = b"Rar!\x1a\x07\x01\0".to_vec();
         block(&[1, 0, 0], &mut out);
         for (name, data, flags) in members {

@@ -1,4 +1,5 @@
-//! Archives inside of programs: behind their end, in their resources, wherever a whole head of one stands.
+//! Archives inside of programs, and of what archivers pass over in search of one: behind their end, in their resources,
+//! wherever a whole head of one stands.
 //!
 //! A program that knows archives has their marks in it too; only a mark with a head that holds together counts.
 
@@ -10,10 +11,11 @@ use memchr::memmem;
 
 use crate::bytes::{index, slice, u16_at, u32_at, u64_at};
 use crate::formats::{installshield, pe};
+use crate::identify;
 use crate::limits::Halt;
-use crate::model::{Artifact, Family, Kind, Name, Trouble};
+use crate::model::{Artifact, Fact, Family, Kind, Name, Trouble};
 
-use super::{Child, Nest, Payload};
+use super::{Child, Nest, Payload, carve};
 
 /// Archives of one program at the most.
 const ARCHIVES: usize = 256;
@@ -29,33 +31,199 @@ const MARKS: [&[u8]; 4] = [
     b"PK\x05\x06",
 ];
 
-static FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(MARKS).ok());
+/// The same, in the first pass that decides which comes first.
+static FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let mut builder = AhoCorasick::builder();
+    let builder = builder.match_kind(aho_corasick::MatchKind::LeftmostFirst);
+    builder.build(MARKS).ok()
+});
+
+/// Programs, and what an archiver looks into for an archive: it takes what stands in front for the program that
+/// unpacks it.
+pub(super) const KINDS: &[Kind] = &[
+    Kind::Pe,
+    Kind::Dos,
+    Kind::Elf,
+    Kind::MachO,
+    Kind::Data,
+    Kind::Png,
+    Kind::Jpg,
+    Kind::Gif,
+    Kind::Bmp,
+    Kind::Tif,
+    Kind::Webp,
+    Kind::Ico,
+    Kind::Psd,
+    Kind::Heic,
+    Kind::Jp2,
+    Kind::Mp3,
+    Kind::Mp4,
+    Kind::Wav,
+    Kind::Avi,
+    Kind::Ogg,
+    Kind::Flac,
+    Kind::Mkv,
+    Kind::Wmv,
+    Kind::Swf,
+    Kind::Ttf,
+    Kind::Woff,
+    Kind::Bat,
+    Kind::Sh,
+    Kind::Ps1,
+    Kind::Js,
+    Kind::Vbs,
+    Kind::Hta,
+    Kind::Py,
+    Kind::Pl,
+    Kind::Rb,
+    Kind::Php,
+];
+
+/// What stands behind the end of a program, or of the lines of a script, for it to unpack: kinds that bytes by chance
+/// are not taken for.
+const PAYLOADS: &[Kind] = &[
+    Kind::Lzh,
+    Kind::Arj,
+    Kind::Ace,
+    Kind::Alz,
+    Kind::Egg,
+    Kind::Tar,
+    Kind::Cpio,
+    Kind::Wim,
+    Kind::Gz,
+    Kind::Bz2,
+    Kind::Xz,
+    Kind::Zst,
+    Kind::Msi,
+    Kind::Deb,
+    Kind::Rpm,
+];
+
+/// How those start that a script has behind its last line.
+const BEHIND_LINES: [&[u8]; 5] = [
+    b"\n\x1f\x8b\x08",
+    b"\nBZh",
+    b"\n\xfd7zXZ\0",
+    b"\n\x28\xb5\x2f\xfd",
+    b"\n070701",
+];
+
+/// Bytes of padding between a program and what is behind it.
+const PADDING: usize = 4096;
 
 /// Pushes every archive, and the files behind a program of InstallShield.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let data = &artifact.data;
-    let behind = pe::read(data).map_or(data.len(), |program| program.end);
-    let files = behind..install_shield(artifact, behind, nest)?;
-    if is_inno(data, behind) {
-        let what = "Inno Setup installer".to_owned();
-        nest.note(Trouble::NoReader(what).into_fact(""));
+    let is_program = artifact.kind.family() == Family::Executable;
+    let (behind, files) = match artifact.kind {
+        Kind::Pe => {
+            let behind = pe::read(data).map_or(data.len(), |program| program.end);
+            let files = behind..install_shield(artifact, behind, nest)?;
+            if is_inno(data, behind) {
+                let what = "Inno Setup installer".to_owned();
+                nest.note(Trouble::NoReader(what).into_fact(""));
+            }
+            (behind, files)
+        }
+        _ => {
+            let program = identify::embedded_program(data, 0).filter(|_| is_program);
+            let behind = program.map_or(0, |(_, range)| range.end);
+            (behind, 0..0)
+        }
+    };
+    let found = marked(artifact, is_program, behind, &files, nest)?;
+    let from = match is_program {
+        true => behind.max(files.end),
+        false => lines_end(artifact.kind, data).unwrap_or(data.len()),
+    };
+    match from > 0 && found <= from {
+        true => payload(artifact, from, nest),
+        false => Ok(()),
     }
-    let mut next = 0usize;
-    let Some(finder) = FINDER.as_ref() else {
+}
+
+/// Pushes every archive behind the end of a document or of another archive.
+pub(super) fn run_behind(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let end = own_end(artifact.kind, &artifact.data);
+    let Some(end) = end.filter(|end| *end < artifact.data.len()) else {
         return Ok(());
     };
+    marked(artifact, false, end, &(0..end), nest)?;
+    Ok(())
+}
+
+/// Where a kind ends by its own structure. In text there are no marks at all.
+fn own_end(kind: Kind, data: &[u8]) -> Option<usize> {
+    match kind {
+        Kind::Rtf | Kind::Html => Some(0),
+        Kind::SevenZip => Some(sevenz(data, 0)?.end),
+        Kind::Cab => Some(cabinet(data, 0)?.end),
+        // Its comment too may be an archive.
+        _ if data.starts_with(b"PK") => {
+            memmem::rfind(data, b"PK\x05\x06").map(|at| at.saturating_add(END_RECORD))
+        }
+        _ => compound_end(data),
+    }
+}
+
+/// Behind the last sector of a compound file that its allocation table says is taken ([MS-CFB] 2.3), as far as the
+/// table's places stand in the header.
+fn compound_end(data: &[u8]) -> Option<usize> {
+    const PLACES: usize = 109;
+    const FREE: u32 = u32::MAX;
+    if !data.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
+        return None;
+    }
+    let shift = u16_at(data, 30).filter(|shift| matches!(shift, 9 | 12))?;
+    let size = 1usize << shift;
+    let count = index(u32_at(data, 44)?);
+    if count > PLACES {
+        return None;
+    }
+    let mut taken = 0usize;
+    for place in 0..count {
+        let sector = index(u32_at(data, place.checked_mul(4)?.checked_add(76)?)?);
+        let table = slice(data, sector.checked_add(1)?.checked_mul(size)?, size)?;
+        let mut entries = table.as_chunks::<4>().0.iter();
+        let last = entries.rposition(|entry| u32::from_le_bytes(*entry) != FREE);
+        if let Some(last) = last {
+            taken = place.saturating_mul(size / 4).saturating_add(last);
+        }
+    }
+    taken.checked_add(2)?.checked_mul(size)
+}
+
+/// Pushes every archive whose mark and head are there; gives the end of the last.
+fn marked(
+    artifact: &Artifact,
+    is_program: bool,
+    behind: usize,
+    files: &Range<usize>,
+    nest: &mut Nest<'_>,
+) -> Result<usize, Trouble> {
+    let data = &artifact.data;
+    let mut next = 0usize;
+    let Some(finder) = FINDER.as_ref() else {
+        return Ok(next);
+    };
+    let followed = carve::tail(artifact.kind, data);
     let mut count = 0usize;
+    // What is passed over from the front is not searched.
+    let start = if files.start == 0 { files.end } else { 0 };
     // Each mark costs one look at fields of fixed size; what was found is passed over whole.
-    for found in finder.find_iter(data.as_ref()) {
+    for found in finder.find_iter(data.get(start..).unwrap_or_default()) {
         nest.tick()?;
-        let at = found.start();
-        if at < next || files.contains(&at) {
+        let at = start.saturating_add(found.start());
+        // What stands right behind the end of a picture is told there.
+        if at < next || files.contains(&at) || followed == Some(at) {
             continue;
         }
         let range = match MARKS.get(found.pattern().as_usize()) {
             Some(mark) if mark.starts_with(b"M") => cabinet(data, at),
             Some(mark) if mark.starts_with(b"7") => sevenz(data, at),
             Some(mark) if mark.starts_with(b"R") => rar(data, at),
+            // Behind what is no program a zip is a reading of the whole.
+            _ if !is_program => None,
             _ => zip(data, at, next).filter(|range| !is_followed(artifact, range)),
         };
         let Some(range) = range else {
@@ -65,15 +233,49 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         if count > ARCHIVES {
             let halt = Halt::Ceiling("256 archives in a program");
             nest.note(Trouble::TooMuch(halt).into_fact(&format!("from offset {at}")));
-            return Ok(());
+            return Ok(data.len());
         }
         next = range.end.max(at.saturating_add(1));
-        let via = if range.start >= behind {
+        let via = if behind > 0 && range.start >= behind {
             "appended"
         } else {
             "carved"
         };
-        nest.push(Child::new(via, data.slice(range.clone())).at(range))?;
+        let inside = data.slice(range.clone());
+        if !is_program {
+            let kind = identify::identify(&inside, nest.budget()).kind;
+            nest.note(Fact::Polyglot { kind, at });
+        }
+        nest.push(Child::new(via, inside).at(range))?;
+    }
+    Ok(next)
+}
+
+/// Where the lines of a script end that has an archive behind them.
+fn lines_end(kind: Kind, data: &[u8]) -> Option<usize> {
+    if !matches!(kind, Kind::Sh | Kind::Bat | Kind::Pl | Kind::Php) {
+        return None;
+    }
+    let ends = BEHIND_LINES.iter();
+    let ends = ends.filter_map(|mark| memmem::find(data, mark));
+    ends.min().map(|at| at.saturating_add(1))
+}
+
+/// Pushes what stands at `from`, where it is an archive.
+fn payload(artifact: &Artifact, from: usize, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let data = &artifact.data;
+    let tail = data.get(from..).unwrap_or_default();
+    let zeros = tail.iter().take(PADDING).take_while(|byte| **byte == 0);
+    let start = from.saturating_add(zeros.count());
+    let tail = data.get(start..).unwrap_or_default();
+    if tail.is_empty() {
+        return Ok(());
+    }
+    let kind = identify::identify(tail, nest.budget()).kind;
+    if PAYLOADS.contains(&kind) && !artifact.readings.contains(&kind) {
+        let range = start..data.len();
+        let child = Child::new("appended", data.slice(range.clone()));
+        nest.push(child.at(range))?;
     }
     Ok(())
 }
@@ -260,5 +462,83 @@ mod tests {
             &[pe(), archive[..archive.len() - 3].to_vec()].concat(),
         );
         assert_eq!(children[0].data.len(), archive.len() - 3);
+    }
+
+    #[test]
+    fn an_archive_behind_anything_is_a_child_as_archivers_see_it() {
+        let archive = crate::unpack::rar::tests::rar(&[("見積書.exe", b"MZ", 0)]);
+        for front in [b"junk \x17\xff in front".as_slice(), &pe()] {
+            let data = [front, &archive].concat();
+            let (children, facts) = opened("self_extractor", &data);
+            assert_eq!(children.len(), 1, "{front:?}");
+            assert_eq!(children[0].data, archive);
+            let is_polyglot = |fact: &Fact| {
+                matches!(
+                    fact,
+                    Fact::Polyglot {
+                        kind: Kind::Rar,
+                        ..
+                    }
+                )
+            };
+            assert_eq!(facts.iter().any(is_polyglot), front.starts_with(b"junk"));
+        }
+        let junk = [
+            b"junk \x17\xff".as_slice(),
+            b"Rar!\x1a\x07\x01\0",
+            &[0x80; 90],
+        ]
+        .concat();
+        let (children, facts) = opened("self_extractor", &junk);
+        assert!(children.is_empty() && facts.is_empty());
+    }
+
+    #[test]
+    fn an_archive_of_lha_behind_a_program_is_a_child() {
+        let member = crate::unpack::lzh::tests::member(b"a.txt", b"content", b"-lh0-");
+        let archive = [member, vec![0]].concat();
+        for padding in [0, 512] {
+            let data = [pe(), vec![0; padding], archive.clone()].concat();
+            let (children, _) = opened("self_extractor", &data);
+            assert_eq!((children.len(), children[0].via), (1, Some("appended")));
+            assert_eq!(children[0].data, archive);
+        }
+        let (children, _) = opened("self_extractor", &[pe(), b"no archive".to_vec()].concat());
+        assert!(children.is_empty());
+    }
+
+    #[test]
+    fn what_a_shell_script_has_behind_its_lines_is_a_child() {
+        let gzip = [b"\x1f\x8b\x08\0\0\0\0\0\0\x03".as_slice(), &[0xff; 40]].concat();
+        let script = b"#!/bin/sh\ntail -n +3 \"$0\" | gzip -dc | sh\n";
+        let (children, _) = opened("self_extractor", &[script.as_slice(), &gzip].concat());
+        assert_eq!((children.len(), children[0].kind), (1, Kind::Gz));
+        let (children, _) = opened("self_extractor", script);
+        assert!(children.is_empty());
+    }
+
+    #[test]
+    fn an_archive_behind_a_document_or_another_archive_is_a_child() {
+        let archive = crate::unpack::rar::tests::rar(&[("見積書.exe", b"MZ", 0)]);
+        let mut compound = cfb::CompoundFile::create(std::io::Cursor::new(Vec::new())).unwrap();
+        // One that is a stream is a child of the reader of streams.
+        let mut stream = compound.create_stream("/a").unwrap();
+        std::io::Write::write_all(&mut stream, &[&archive[..], &[7; 5000]].concat()).unwrap();
+        drop(stream);
+        let compound = compound.into_inner().into_inner();
+        let cabinet = cabinet_of(&[(b"a.rar", &archive)], false);
+        for front in [compound, cabinet, b"{\\rtf1 a}".to_vec()] {
+            let budget = crate::unpack::zip::tests::budget();
+            let kind = identify::identify(&front, &budget).kind;
+            for (tail, expected) in [(&archive[..], 1), (b"no archive", 0)] {
+                let data = [&front[..], tail].concat();
+                let artifact = Artifact::alone(kind, data.into());
+                let mut seen = crate::unpack::Seen::new();
+                let mut nest = Nest::new(&budget, &mut seen, &artifact, 1);
+                run_behind(&artifact, &mut nest).unwrap();
+                assert_eq!(nest.children.len(), expected, "{kind}");
+                assert!(nest.children.iter().all(|child| child.data == archive));
+            }
+        }
     }
 }

@@ -50,8 +50,8 @@ pub(super) fn run(_: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
         .filter(|child| named(child).contains("/worksheets/") && child.data.len() <= LONGEST);
     let sheets: Vec<Artifact> = sheets.take(SHEETS).cloned().collect();
     for sheet in &sheets {
-        nest.tick()?;
-        nest.budget().spend(sheet.data.len())?;
+        // The bytes are paid for, as the sheet is a child.
+        nest.budget().check_time()?;
         if let Some(drawing) = drawing(&read(sheet), &dark) {
             drawn_codes::push(&drawing, nest)?;
         }
@@ -166,8 +166,13 @@ fn place(name: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
+    use super::super::{Child, Seen};
     use super::*;
     use crate::formats::drawing::tests::{CODE, SAYS, read as says};
+    use crate::limits::{Budget, Limits};
+    use crate::model::Name;
 
     const STYLES: &str = "<styleSheet><fills count=\"3\"><fill><patternFill patternType=\"none\"/></fill>\
         <fill><patternFill patternType=\"solid\"><fgColor rgb=\"FF000000\"/></patternFill></fill>\
@@ -205,5 +210,28 @@ mod tests {
         assert_eq!(found, Some(vec![SAYS.to_owned()]));
         assert!(drawn(&sheet(2)).is_none());
         assert_eq!(place("AB12"), Some(28));
+    }
+
+    #[test]
+    fn sheets_are_paid_for_once() {
+        let budget = Budget::new(Limits::default(), None);
+        let book = Artifact::alone(Kind::Xlsx, Bytes::from_static(b"PK"));
+        let opened = |dark: usize| {
+            let mut seen = Seen::new();
+            let mut nest = Nest::new(&budget, &mut seen, &book, 1);
+            for (name, part) in [
+                ("xl/styles.xml", STYLES.to_owned()),
+                ("xl/worksheets/sheet1.xml", sheet(dark)),
+            ] {
+                let child = Child::new("zip-member", part.into_bytes()).named(Name::of(name));
+                nest.push(child).unwrap();
+            }
+            let before = budget.unpacked_left();
+            run(&book, &mut nest).unwrap();
+            let spent = before - budget.unpacked_left();
+            (nest.len(), spent)
+        };
+        assert_eq!(opened(1), (3, SAYS.len() as u64));
+        assert_eq!(opened(2), (2, 0));
     }
 }

@@ -4,7 +4,9 @@
 
 use std::io::Cursor;
 
-use crate::bytes::{index, length};
+use bytes::Bytes;
+
+use crate::bytes::{index, length, slice};
 use crate::limits::Halt;
 use crate::model::{Artifact, Name, Trouble};
 use crate::text;
@@ -19,7 +21,9 @@ const FAULTS: usize = 16;
 
 /// Pushes every file.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    let mut archive = tar::Archive::new(Cursor::new(artifact.data.clone()));
+    let start = label(&artifact.data);
+    let data = artifact.data.slice(start..);
+    let mut archive = tar::Archive::new(Cursor::new(data.clone()));
     // Archives glued together have blocks of zeros between them.
     archive.set_ignore_zeros(true);
     let entries = archive
@@ -32,7 +36,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
             return Err(Trouble::TooMuch(Halt::Ceiling("tar members")));
         }
         match entry {
-            Ok(mut entry) => push(&mut entry, artifact, nest)?,
+            Ok(mut entry) => push(&mut entry, &data, start, nest)?,
             Err(error) => {
                 faults = faults.saturating_add(1);
                 let what = text::excerpt(&error.to_string());
@@ -46,14 +50,28 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     Ok(())
 }
 
+/// Bytes of the header that names a volume, at the front of what GNU tar writes: its size may be left out.
+fn label(data: &[u8]) -> usize {
+    const HEADER: usize = 512;
+    let is_label = data.get(156) == Some(&b'V');
+    let size = slice(data, 124, 12).unwrap_or_default();
+    let is_empty = size.iter().all(|byte| matches!(byte, 0 | b' ' | b'0'));
+    match is_label && is_empty && data.len() >= HEADER {
+        true => HEADER,
+        false => 0,
+    }
+}
+
+/// Pushes an entry of `data`, which starts at byte `start` of the artifact.
 fn push(
-    entry: &mut tar::Entry<'_, Cursor<bytes::Bytes>>,
-    artifact: &Artifact,
+    entry: &mut tar::Entry<'_, Cursor<Bytes>>,
+    data: &Bytes,
+    start: usize,
     nest: &mut Nest<'_>,
 ) -> Result<(), Trouble> {
     let name = Name::from_raw(&entry.path_bytes());
     let kind = entry.header().entry_type();
-    let at = index(entry.raw_header_position());
+    let at = index(entry.raw_header_position()).saturating_add(start);
     if kind.is_symlink() || kind.is_hard_link() {
         let target = entry.link_name_bytes().unwrap_or_default().into_owned();
         let target = Name::from_raw(&target).text;
@@ -80,28 +98,21 @@ fn push(
             ),
         );
     }
-    let start = index(entry.raw_file_position());
+    let first = index(entry.raw_file_position());
     let size = entry.size();
-    let stored = index(size).min(
-        artifact
-            .data
-            .len()
-            .saturating_sub(start.min(artifact.data.len())),
-    );
-    let range = start..start.saturating_add(stored);
+    let stored = index(size).min(data.len().saturating_sub(first.min(data.len())));
+    let range = first..first.saturating_add(stored);
     if kind.is_gnu_sparse() {
-        let decoded = nest.read(entry, artifact.data.len(), size);
+        let decoded = nest.read(entry, data.len(), size);
         let child =
             Child::new("tar-member", Payload::Paid(decoded.data.into())).named(name.clone());
         nest.push_decoded(child, decoded.fault, &name.text)?;
         return Ok(());
     }
-    let data = artifact
-        .data
-        .get(range.clone())
-        .map(|_| artifact.data.slice(range.clone()));
-    let data = data.unwrap_or_default();
-    let missing = size.saturating_sub(length(data.len()));
+    let inside = data.get(range.clone()).map(|_| data.slice(range.clone()));
+    let inside = inside.unwrap_or_default();
+    let range = range.start.saturating_add(start)..range.end.saturating_add(start);
+    let missing = size.saturating_sub(length(inside.len()));
     if missing > 0 {
         nest.unread(
             range.end,
@@ -111,7 +122,7 @@ fn push(
             ),
         );
     }
-    nest.push(Child::new("tar-member", data).named(name).at(range))?;
+    nest.push(Child::new("tar-member", inside).named(name).at(range))?;
     Ok(())
 }
 
@@ -160,6 +171,27 @@ mod tests {
         assert!(
             matches!(facts.as_slice(), [Fact::Deviation { what, .. }] if what == "link: link to /etc/passwd"),
             "{facts:?}"
+        );
+    }
+
+    #[test]
+    fn the_name_of_a_volume_hides_no_member() {
+        let mut label = vec![0; 512];
+        label[..4].copy_from_slice(b"name");
+        label[156] = b'V';
+        let sum: u32 = label.iter().map(|byte| u32::from(*byte)).sum::<u32>() + 8 * 32;
+        label[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        label[257..265].copy_from_slice(b"ustar  \0");
+        let (plain, _, _) = open(&sample());
+        let (named, facts, ended) = open(&[label, sample()].concat());
+        assert!(ended.is_ok(), "{facts:?}");
+        let contents = |children: &[Artifact]| -> Vec<_> {
+            children.iter().map(|child| child.data.clone()).collect()
+        };
+        assert_eq!(contents(&named), contents(&plain));
+        assert_eq!(
+            named[0].at.clone().unwrap().start,
+            plain[0].at.clone().unwrap().start + 512
         );
     }
 

@@ -1,5 +1,7 @@
 //! Windows images: every stream once, under each path that leads to it.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use crate::bytes::length;
@@ -32,6 +34,9 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         nest.unread(image.table.at, "the table of resources is cut");
     }
     let names = names(data, &image, &streams, nest)?;
+    if image.part.1 <= 1 {
+        elsewhere(&names, &streams, nest);
+    }
     let mut solid = Solid::default();
     for stream in &streams {
         nest.tick()?;
@@ -55,6 +60,20 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     }
     solid.end(nest);
     Ok(())
+}
+
+/// Tells which files have their content in another image, as in one of differences.
+fn elsewhere(names: &Names, streams: &[Stream], nest: &mut Nest<'_>) {
+    /// Files that are told by name.
+    const TOLD: usize = 16;
+    let there: BTreeSet<&Digest> = streams.iter().map(|stream| &stream.digest).collect();
+    let is_missing = |digest: &Digest| *digest != [0; 20] && !there.contains(digest);
+    let paths = names.paths.iter().filter(|(digest, _)| is_missing(digest));
+    for (_, paths) in paths.take(TOLD) {
+        let path = paths.first().map(String::as_str).unwrap_or_default();
+        let shown = text::excerpt(path);
+        nest.unread(0, format!("{shown}: its content is not in this image"));
+    }
 }
 
 /// The paths of every image.

@@ -163,6 +163,24 @@ fn windows_images_of_every_method_are_read() {
         "{:?}",
         report.findings
     );
+    // Of one of differences the content is in the other image.
+    let delta = [
+        "capture",
+        "in",
+        "delta.wim",
+        "--no-acls",
+        "--delta-from=none.wim",
+    ];
+    ran(&folder, "wimlib-imagex", &delta);
+    let report = scanned(
+        "delta.wim",
+        std::fs::read(folder.path("delta.wim")).unwrap(),
+    );
+    let told = report
+        .findings
+        .iter()
+        .filter(|one| one.id == "malformed-container");
+    assert_eq!(told.count(), files.len(), "{:?}", report.findings);
 }
 
 #[test]

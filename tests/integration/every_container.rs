@@ -109,6 +109,55 @@ fn what_is_whole_comes_out_and_what_is_cut_is_told() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// The forms in which a container may write a length, with a longer one in the same form.
+fn lies(len: usize, longer: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let both = |form: fn(usize) -> Vec<u8>| (form(len), form(longer));
+    vec![
+        both(|len| u32::try_from(len).unwrap().to_le_bytes().to_vec()),
+        both(|len| u32::try_from(len).unwrap().to_be_bytes().to_vec()),
+        both(|len| u16::try_from(len).unwrap().to_le_bytes().to_vec()),
+        both(|len| u16::try_from(len).unwrap().to_be_bytes().to_vec()),
+        both(|len| format!("{len:08x}").into_bytes()),
+        both(|len| format!("{len:011o}").into_bytes()),
+        both(|len| format!("{len:<10}").into_bytes()),
+    ]
+}
+
+#[test]
+fn a_length_that_lies_hides_nothing_in_silence() {
+    let content = content();
+    let wholes = [
+        build_archives::packing(&content),
+        build_archives::storing(&content),
+        images(&content),
+        windows_image(&content, "--compress=none")
+            .into_iter()
+            .collect(),
+    ];
+    let mut wrong = Vec::new();
+    for (name, whole) in wholes.concat() {
+        let kind = scanned(name, &whole).artifacts[0].kind;
+        let longer = [content.len() + 1, 60_000].into_iter();
+        let mut told = 0;
+        for (honest, lie) in longer.flat_map(|longer| lies(content.len(), longer)) {
+            for at in memchr::memmem::find_iter(&whole, &honest) {
+                let mut lying = whole.clone();
+                lying[at..at + lie.len()].copy_from_slice(&lie);
+                let report = scanned(name, &lying);
+                // All of it is there, with what lies behind it perhaps.
+                let mut inside = report.artifacts.iter().skip(1);
+                let held = inside.any(|one| one.data.starts_with(&content));
+                told += usize::from(!report.complete);
+                if report.complete && !held && report.artifacts[0].kind == kind {
+                    wrong.push(format!("{name}: at {at} of {}", whole.len()));
+                }
+            }
+        }
+        eprintln!("{name}: {told} lies told");
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn cut_files_of_other_writers_are_told() {
     /// In these a shorter text is a text all the same, and readers of PDF rebuild what has no end.
@@ -189,15 +238,15 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
     disk.extend([32, 0, 0, 0].repeat(2048));
     disk.resize(16384 + 65536, 7);
     all.push(("a.vmdk", disk));
-    all.extend(windows_image());
+    all.extend(windows_image(&vec![0; 96 << 20], "--compress=LZX"));
     all
 }
 
-/// A Windows image of zeros, where the tool is there that writes them.
-fn windows_image() -> Option<(&'static str, Vec<u8>)> {
+/// A Windows image of one file, where the tool is there that writes them.
+fn windows_image(content: &[u8], method: &str) -> Option<(&'static str, Vec<u8>)> {
     let folder = Folder::new();
-    folder.file("in/a", vec![0; 96 << 20]);
-    let arguments = ["capture", "in", "a.wim", "--compress=LZX"];
+    folder.file("in/a", content);
+    let arguments = ["capture", "in", "a.wim", method];
     let made = ran(&folder, "wimlib-imagex", &arguments);
     made.then(|| ("a.wim", std::fs::read(folder.path("a.wim")).unwrap()))
 }

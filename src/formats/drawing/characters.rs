@@ -1,5 +1,7 @@
 //! Codes written in characters that look like squares: full and half blocks, coloured squares, number signs.
 
+use memchr::memmem;
+
 use super::{Drawing, middle};
 
 /// Lines of the smallest code, in half blocks.
@@ -15,7 +17,6 @@ const CODES: usize = 4;
 /// Whether a text has enough of such characters in a row to be looked at; cheap on texts that have none.
 pub fn may_hold(text: &str) -> bool {
     // The upper edge of a corner is seven modules wide: of half blocks seven characters, else fourteen.
-    const PLAIN: &str = "##############";
     const OTHERS: [&str; 6] = [
         "███████",
         "▀▀▀▀▀▀▀",
@@ -24,8 +25,17 @@ pub fn may_hold(text: &str) -> bool {
         "⬜⬜⬜⬜⬜⬜⬜",
         "■■■■■■■",
     ];
-    let has = |edge: &str| memchr::memmem::find(text.as_bytes(), edge.as_bytes()).is_some();
-    has(PLAIN) || !text.is_ascii() && OTHERS.iter().any(|edge| has(edge))
+    /// What all of these begin with.
+    const FIRST: [&[u8]; 2] = [b"\xe2\x96", b"\xe2\xac"];
+    let text = text.as_bytes();
+    let has = |edge: &[u8]| memmem::find(text, edge).is_some();
+    has_number_signs(text)
+        || FIRST.iter().any(|first| has(first)) && OTHERS.iter().any(|edge| has(edge.as_bytes()))
+}
+
+/// Whether a text in any charset that holds ASCII has number signs enough in a row.
+pub fn has_number_signs(text: &[u8]) -> bool {
+    memmem::find(text, b"##############").is_some()
 }
 
 /// Blocks of lines that may be a code.

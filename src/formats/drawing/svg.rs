@@ -2,6 +2,7 @@
 //!
 //! An element's own moves and scales count, those of what stands around it are left out: a code is moved as a whole.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{Drawing, Point, css_dark, property};
@@ -24,26 +25,27 @@ pub fn drawing(source: &str) -> Drawing {
         if let Some(id) = tag.attribute("id")
             && named.len() < 1000
         {
-            named.insert(id.to_owned(), lines.clone());
+            named.insert(id.into_owned(), lines.clone());
         }
-        let paint = |name: &str| {
-            let style = tag.attribute("style").unwrap_or_default();
-            property(style, &[name]).or_else(|| tag.attribute(name))
+        let style = tag.attribute("style").unwrap_or_default();
+        let paint = |name: &str| match property(&style, &[name]) {
+            Some(value) => Some(Cow::Borrowed(value)),
+            None => tag.attribute(name),
         };
+        let dark = |colour: Cow<'_, str>| css_dark(&colour);
+        let width = || paint("stroke-width").and_then(|value| length(&value));
         let lines = moved(&tag, lines);
-        let stroke = paint("stroke").and_then(css_dark);
+        let stroke = paint("stroke").and_then(dark);
         // A path of open lines is drawn by its stroke; its area is black where nothing is said.
         match (paint("fill"), stroke) {
             (None, Some(dark)) if tag.name == "path" => {
-                let width = paint("stroke-width").and_then(length).unwrap_or(1.0);
-                drawing.stroke(&lines, width, dark);
+                drawing.stroke(&lines, width().unwrap_or(1.0), dark);
             }
             (fill, stroke) => {
-                if let Some(dark) = fill.map_or(Some(true), css_dark) {
+                if let Some(dark) = fill.map_or(Some(true), dark) {
                     drawing.fill(lines, dark);
                 } else if let Some(dark) = stroke {
-                    let width = paint("stroke-width").and_then(length).unwrap_or(1.0);
-                    drawing.stroke(&lines, width, dark);
+                    drawing.stroke(&lines, width().unwrap_or(1.0), dark);
                 }
             }
         }
@@ -71,7 +73,7 @@ fn rectangle(x: f64, y: f64, width: f64, height: f64) -> Vec<Vec<Point>> {
 
 /// The closed lines of an element.
 fn lines(tag: &Tag<'_>, named: &BTreeMap<String, Vec<Vec<Point>>>) -> Option<Vec<Vec<Point>>> {
-    let number = |name: &str| tag.attribute(name).and_then(length);
+    let number = |name: &str| tag.attribute(name).and_then(|value| length(&value));
     let place = |name: &str| number(name).unwrap_or(0.0);
     Some(match tag.name.as_ref() {
         "rect" => rectangle(place("x"), place("y"), number("width")?, number("height")?),
@@ -82,14 +84,14 @@ fn lines(tag: &Tag<'_>, named: &BTreeMap<String, Vec<Vec<Point>>>) -> Option<Vec
             rectangle(x - across, y - down, across * 2.0, down * 2.0)
         }
         "polygon" => {
-            let numbers = numbers(tag.attribute("points")?);
+            let numbers = numbers(&tag.attribute("points")?);
             let pairs = numbers.chunks_exact(2).filter_map(|pair| match pair {
                 [x, y] => Some((*x, *y)),
                 _ => None,
             });
             vec![pairs.collect()]
         }
-        "path" => path(tag.attribute("d")?),
+        "path" => path(&tag.attribute("d")?),
         "use" => {
             let lines = named.get(tag.attribute("href")?.strip_prefix('#')?)?;
             let (x, y) = (place("x"), place("y"));

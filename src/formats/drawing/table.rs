@@ -68,12 +68,18 @@ fn classes(source: &str) -> BTreeMap<&str, bool> {
 /// Whether an element's background is dark.
 fn ink(tag: &Tag<'_>, classes: &BTreeMap<&str, bool>) -> Option<bool> {
     let style = tag.attribute("style").unwrap_or_default();
-    let colour = property(style, BACKGROUND).or_else(|| tag.attribute("bgcolor"));
-    if let Some(dark) = colour.and_then(css_dark) {
-        return Some(dark);
+    let colour = match property(&style, BACKGROUND) {
+        Some(colour) => css_dark(colour),
+        None => tag
+            .attribute("bgcolor")
+            .and_then(|colour| css_dark(&colour)),
+    };
+    if colour.is_some() || classes.is_empty() {
+        return colour;
     }
-    let names = tag.attribute("class")?.split_ascii_whitespace();
+    let names = tag.attribute("class")?;
     names
+        .split_ascii_whitespace()
         .filter_map(|name| classes.get(name).copied())
         .next_back()
 }

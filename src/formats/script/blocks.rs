@@ -2,8 +2,13 @@
 
 use std::ops::Range;
 
+use memchr::memmem;
+
 /// Elements of one file at the most.
 const CEILING: usize = 256;
+
+/// Characters of the longest prefix of a name.
+const PREFIX: usize = 32;
 
 /// The language that an element says its script is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +24,16 @@ pub enum Dialect {
 /// Where the next element for script starts, and its prefix with the colon (`<ms:script …>` of style sheets).
 fn next_element(lower: &str, from: usize) -> Option<(usize, &str)> {
     let rest = lower.get(from..)?;
-    rest.match_indices("script").find_map(|(at, _)| {
+    memmem::find_iter(rest.as_bytes(), "script").find_map(|at| {
         let before = rest.get(..at)?;
-        let open = before.rfind('<')?;
+        // The bracket stands no further in front than the longest prefix with its colon goes.
+        let near = before.len().saturating_sub(PREFIX.saturating_add(2));
+        let open = memchr::memrchr(b'<', before.as_bytes().get(near..)?)?.checked_add(near)?;
         let prefix = before.get(open.checked_add(1)?..)?;
         let named = prefix.strip_suffix(':').is_some_and(|name| {
-            !name.is_empty() && name.len() <= 32 && name.bytes().all(|b| b.is_ascii_alphanumeric())
+            !name.is_empty()
+                && name.len() <= PREFIX
+                && name.bytes().all(|b| b.is_ascii_alphanumeric())
         });
         (prefix.is_empty() || named).then(|| (from.saturating_add(open), prefix))
     })
@@ -47,10 +56,9 @@ pub fn blocks(text: &str) -> Vec<(Range<usize>, Dialect)> {
             continue;
         }
         let body = lower.get(start..).unwrap_or_default();
-        let end = start.saturating_add(
-            body.find(&format!("</{prefix}script"))
-                .unwrap_or(body.len()),
-        );
+        let close = format!("</{prefix}script");
+        let len = memmem::find(body.as_bytes(), close.as_bytes()).unwrap_or(body.len());
+        let end = start.saturating_add(len);
         at = end;
         let dialect = if name.contains("vbs") {
             Dialect::Basic
@@ -98,6 +106,15 @@ fn bare(text: &str, range: Range<usize>) -> Range<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prefixes_have_an_end() {
+        let element = |prefix: &str| format!("<{prefix}:script>a()</{prefix}:script>");
+        assert_eq!(blocks(&element("ms")).len(), 1);
+        assert_eq!(blocks(&element(&"a".repeat(PREFIX))).len(), 1);
+        assert!(blocks(&element(&"a".repeat(PREFIX + 1))).is_empty());
+        assert!(blocks("<p>a script</p>").is_empty());
+    }
 
     #[test]
     fn scripts_are_cut_out_of_markup_with_their_language() {

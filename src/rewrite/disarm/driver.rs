@@ -15,7 +15,7 @@ use super::archive;
 use super::holder::Holder;
 use super::message;
 use super::tnef;
-use super::{DISARMERS, Disarmer, FindingId, Job, Refusal, Removed, ooxml};
+use super::{DISARMERS, Disarmer, FindingId, Job, Refusal, Removed, Turns, ooxml};
 use crate::limits::Budget;
 use crate::model::{Artifact, Fact, Finding, Id, Kind, Report};
 use crate::rewrite::{blocks, mail};
@@ -112,13 +112,19 @@ struct Driver<'a, 't> {
     stripped: Vec<bool>,
     notices: Cell<usize>,
     refused: Option<Refusal>,
+    turns: Turns,
     budget: &'a Budget,
 }
 
 /// Takes out what has to go. What comes of it must be scanned again. `barred` are files that are not to be disarmed,
 /// since that was tried and did not hold.
-pub fn disarm(task: &Task<'_>, barred: &BTreeSet<Id>, budget: &Budget) -> Result<Made, Refusal> {
-    let mut driver = Driver::new(task, barred, budget);
+pub fn disarm(
+    task: &Task<'_>,
+    barred: &BTreeSet<Id>,
+    turns: Turns,
+    budget: &Budget,
+) -> Result<Made, Refusal> {
+    let mut driver = Driver::new(task, barred, turns, budget);
     for number in task.findings {
         if let Some(finding) = task.report.findings.get(*number) {
             driver.assign(finding)?;
@@ -170,7 +176,7 @@ fn place(id: Id) -> usize {
 }
 
 impl<'a, 't> Driver<'a, 't> {
-    fn new(task: &'a Task<'t>, barred: &BTreeSet<Id>, budget: &'a Budget) -> Self {
+    fn new(task: &'a Task<'t>, barred: &BTreeSet<Id>, turns: Turns, budget: &'a Budget) -> Self {
         let tree = task.report.artifacts.as_slice();
         let mut children = vec![Vec::new(); tree.len()];
         let mut copies = vec![Vec::new(); tree.len()];
@@ -207,6 +213,7 @@ impl<'a, 't> Driver<'a, 't> {
             stripped: stripped(tree, task.strip),
             notices: Cell::new(0),
             refused: None,
+            turns,
             budget,
         }
     }
@@ -367,6 +374,7 @@ impl<'a, 't> Driver<'a, 't> {
             data,
             kind: artifact.kind,
             remove: &remove,
+            turns: self.turns,
         };
         match (row.run)(&job, self.budget) {
             Ok(disarmed) => {

@@ -55,6 +55,11 @@ fn stored<const N: usize>(rows: &[[u16; N]]) -> Vec<u8> {
 
 /// A package with a cabinet in it and the tables that name its files.
 pub(in crate::unpack) fn with_cabinet() -> Vec<u8> {
+    with_cabinet_of(&crate::unpack::cab::tests::cabinet(CONTENT, true))
+}
+
+/// The same around a cabinet whose first file is `F1`.
+pub(in crate::unpack) fn with_cabinet_of(cabinet: &[u8]) -> Vec<u8> {
     let mut texts = Texts(Vec::new());
     let mut columns: Vec<[u16; 4]> = Vec::new();
     let mut tables = Vec::new();
@@ -97,11 +102,10 @@ pub(in crate::unpack) fn with_cabinet() -> Vec<u8> {
     }
     tables.push(("_Columns", stored(&columns)));
     tables.extend(texts.tables());
-    let cabinet = crate::unpack::cab::tests::cabinet(CONTENT, true);
     compound(
         MSI,
         &tables,
-        &[(format!("/{}", packed("data.cab")), cabinet)],
+        &[(format!("/{}", packed("data.cab")), cabinet.to_vec())],
     )
 }
 
