@@ -24,6 +24,7 @@ mod proof;
 mod rtf;
 mod selection;
 mod sylk;
+mod tnef;
 mod word_binary;
 
 use std::borrow::Cow;
