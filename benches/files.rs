@@ -7,18 +7,16 @@
     reason = "a bench prints and reports by panicking"
 )]
 
+mod given;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
 use cpu_time::ThreadTime;
 
-use sekisho::engine::{Context, Engine, Input, Worker};
-use sekisho::knowledge::Knowledge;
-use sekisho::limits::Limits;
-use sekisho::model::Name;
-use sekisho::rules::{Rules, Strictness, embedded};
-use sekisho::score::Thresholds;
+use sekisho::engine::Worker;
 
 /// As the program has it.
 #[global_allocator]
@@ -31,19 +29,8 @@ const RUNS: usize = 5;
 const NAMED: usize = 12;
 
 fn main() {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let folders = words.iter().filter(|word| !word.starts_with('-'));
-    let mut files = Vec::new();
-    for folder in folders {
-        walk(Path::new(folder), &mut files);
-    }
-    files.sort();
-    let engine = Engine {
-        rules: Rules::compile(embedded(), Strictness::Strict).unwrap(),
-        knowledge: Knowledge::embedded().unwrap(),
-        limits: Limits::default(),
-        thresholds: Thresholds::default(),
-    };
+    let engine = given::engine();
+    let files = given::files();
     let mut worker = Worker::new(&engine);
     let mut all: Vec<(Duration, &PathBuf)> = Vec::new();
     let mut kinds: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
@@ -69,31 +56,14 @@ fn main() {
     }
 }
 
-fn walk(path: &Path, files: &mut Vec<PathBuf>) {
-    if path.is_dir() {
-        for entry in std::fs::read_dir(path).unwrap() {
-            walk(&entry.unwrap().path(), files);
-        }
-    } else {
-        files.push(path.to_owned());
-    }
-}
-
 fn scan(worker: &mut Worker<'_>, file: &Path) -> (Duration, String) {
-    let data = bytes::Bytes::from(std::fs::read(file).unwrap());
+    let data = Bytes::from(std::fs::read(file).unwrap());
     let name = file.file_name().unwrap().to_string_lossy().into_owned();
     let mut fastest = Duration::MAX;
     let mut kind = String::new();
     for _ in 0..RUNS {
-        let input = Input {
-            path: name.clone(),
-            name: Some(Name::of(&name)),
-            data: data.clone(),
-            facts: Vec::new(),
-            context: Context::default(),
-        };
         let start = ThreadTime::now();
-        let report = worker.scan(input);
+        let report = given::scan(worker, &name, &data);
         fastest = fastest.min(start.elapsed());
         kind = report.artifacts[0].kind.as_str().to_owned();
     }

@@ -326,7 +326,10 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
             drop(password_words::words(&text, &lists.phrases, &lists.leading));
         }
     }),
-    ("pdf", |data| unpack("pdf", Kind::Pdf, data)),
+    ("pdf", |data| {
+        unpack("pdf", Kind::Pdf, data);
+        whole::pdf_outline(data);
+    }),
     ("pe", |data| drop(pe::read(data))),
     ("pe_version", |data| drop(pe_version::read(data))),
     ("picture", |data| {

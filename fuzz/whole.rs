@@ -9,12 +9,14 @@ use bytes::Bytes;
 
 use sekisho::engine::{Context, Engine, Input, Worker};
 use sekisho::formats::mbox::Rest;
+use sekisho::formats::pdf;
 use sekisho::formats::volumes;
 use sekisho::identify::identify;
 use sekisho::knowledge::{Knowledge, Language};
+use sekisho::limits::Account;
 use sekisho::model::{Name, Report, Severity};
 use sekisho::report::{Detail, Format, Renderer};
-use sekisho::rewrite::disarm::{DISARMERS, Job, Notices, Retype, Selection, Task, proven};
+use sekisho::rewrite::disarm::{DISARMERS, Job, Notices, Retype, Selection, Task, Turns, proven};
 use sekisho::rewrite::{DISARMED_FILES, FILES, Notice};
 use sekisho::rules::{Rules, Strictness, embedded};
 use sekisho::score::Thresholds;
@@ -122,6 +124,31 @@ pub(super) fn disarm(data: &[u8]) {
     }
 }
 
+/// The outline of a PDF has the objects that reading it gives.
+pub(super) fn pdf_outline(data: &[u8]) {
+    let Ok(Some(outline)) = pdf::outline(data, &budget()) else {
+        return;
+    };
+    let mut read = pdf::read(data, &budget()).unwrap();
+    let other = |object: &&pdf::Indirect| !matches!(&object.object, pdf::Object::Dict(dict) if dict.is("Type", "XRef") || dict.is("Type", "ObjStm"));
+    let others = read.objects.iter().filter(other);
+    let numbers: Vec<u32> = others.map(|object| object.number).collect();
+    assert_eq!(outline.numbers, numbers);
+    let own = read.objects.len();
+    let account = || Account::new(length(data));
+    let packed = outline.packed(1 << 20, &budget(), &mut account());
+    let opened = read.open_object_streams(1 << 20, &budget(), &mut account());
+    if let (Ok(Some(packed)), Ok(())) = (packed, opened) {
+        assert!(packed.len() >= read.objects.len() - own, "{packed:?}");
+        let known = |object: &pdf::Indirect| {
+            packed.contains(&object.number)
+                || outline.numbers.contains(&object.number)
+                || !other(&object)
+        };
+        assert!(read.objects.iter().all(known));
+    }
+}
+
 /// Every disarmer of what the bytes are; where there is none, each of them.
 pub(super) fn disarmers(data: &[u8]) {
     let bytes = Bytes::copy_from_slice(data);
@@ -137,6 +164,7 @@ pub(super) fn disarmers(data: &[u8]) {
             data: &bytes,
             kind,
             remove: &row.ids().map(Into::into).collect(),
+            turns: Turns::All,
         };
         drop((row.run)(&job, &budget()));
     }

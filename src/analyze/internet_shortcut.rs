@@ -202,6 +202,8 @@ mod tests {
         }
         for setting in [
             "URL=file://fileserver/s/a.exe",
+            "URL=smb://fileserver/s/a.pdf",
+            "URL=smb://203.0.113.5/s",
             "URL=\\\\192.168.0.3\\s\\a.js",
             "URL=file://203.0.113.5/s/a.pdf",
             "URL=file:///C:/Windows/System32/calc.exe",

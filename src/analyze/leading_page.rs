@@ -49,17 +49,22 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let marks = [
         "refresh", "<script", "onload", "onerror", "<iframe", "<frame",
     ];
-    let has = |mark: &str| memmem::find(lower.as_bytes(), mark.as_bytes()).is_some();
-    if !marks.iter().any(|mark| has(mark)) {
+    let has = |mark: &&str| memmem::find(lower.as_bytes(), mark.as_bytes()).is_some();
+    if !marks.iter().any(has) {
         return;
     }
+    let asked = Asked {
+        handlers: HANDLERS.iter().any(has),
+        // A value may write its letters by their numbers.
+        others: ["refresh", "frame", "&#"].iter().any(has),
+    };
     let shown = password_words::shown(&source, SHOWN_AROUND_HIDDEN);
     if shown > SHOWN_AROUND_HIDDEN {
         return;
     }
     let decoded = page.via == Some("decoded-text");
     let mut found: Option<(Weight, String)> = None;
-    for lead in of_page(&source) {
+    for lead in of_page(&source, asked) {
         let Some(told) = Told::of(look, &lead) else {
             continue;
         };
@@ -115,17 +120,30 @@ fn is_in_archive(look: &Look<'_>) -> bool {
     })
 }
 
+/// Attributes whose script starts by itself.
+const HANDLERS: &[&str] = &["onload", "onerror", "onpageshow", "onfocus"];
+
+/// What the tags of a page are asked for: by the words in it, most have nothing of this.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    handlers: bool,
+    /// Redirects and frames.
+    others: bool,
+}
+
 /// Everything that the page leads to by itself.
-fn of_page(source: &str) -> Vec<Lead> {
+fn of_page(source: &str, asked: Asked) -> Vec<Lead> {
     let mut found = Vec::new();
     let mut started = BTreeSet::new();
     let mut handlers: Vec<String> = Vec::new();
-    for tag in html::tags(source, TAGS) {
-        for (name, value) in tag.attributes() {
-            if matches!(
-                name.as_ref(),
-                "onload" | "onerror" | "onpageshow" | "onfocus"
-            ) {
+    let tags = match asked.handlers || asked.others {
+        true => TAGS,
+        false => 0,
+    };
+    for tag in html::tags(source, tags) {
+        let attributes = asked.handlers.then(|| tag.attributes());
+        for (name, value) in attributes.into_iter().flatten() {
+            if HANDLERS.contains(&name.as_ref()) {
                 let words = value.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$');
                 started.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
                 handlers.push(value.into_owned());
@@ -141,12 +159,17 @@ fn of_page(source: &str) -> Vec<Lead> {
             target: Some(target),
         }));
     }
+    let mut submits = false;
     for (range, dialect) in blocks(source) {
         if dialect == Dialect::Js {
             let body = source.get(range).unwrap_or_default();
             found.extend(leads(body, &started));
             found.extend(clicked(source, body));
+            submits |= body.contains(".submit()");
         }
+    }
+    if submits {
+        found.extend(sent(source));
     }
     for handler in handlers.iter().take(8) {
         found.extend(leads(handler, &started));
@@ -170,6 +193,30 @@ fn clicked(source: &str, script: &str) -> Option<Lead> {
         target: Some(target),
         hidden: false,
     })
+}
+
+/// The form of a page that has nothing in it to fill in: a script that sends it needs nobody.
+fn sent(source: &str) -> Option<Lead> {
+    let mut target = None;
+    for tag in html::tags(source, TAGS) {
+        match tag.name.as_ref() {
+            "form" => target = target.or_else(|| tag.attribute("action")),
+            "input" if !tag.attribute("type").is_some_and(|kind| is_unseen(&kind)) => return None,
+            "textarea" | "select" | "button" => return None,
+            _ => {}
+        }
+    }
+    target.map(|target| Lead {
+        target: Some(target.into_owned()),
+        hidden: false,
+    })
+}
+
+/// Whether an input of this type asks for nothing.
+fn is_unseen(kind: &str) -> bool {
+    ["hidden", "submit", "image"]
+        .iter()
+        .any(|unseen| kind.trim().eq_ignore_ascii_case(unseen))
 }
 
 /// Whether a frame is made to fill the window.
@@ -283,6 +330,9 @@ mod tests {
             format!(
                 "<a id=x href=\"{OUT}\"></a><script>document.getElementById('x').click()</script>"
             ),
+            format!(
+                "<form id=f action=\"{OUT}\" method=post><input type=hidden name=e></form><script>f.submit()</script>"
+            ),
             "<script>location = 'ms-msdt:/id PCWDiagnostic'</script>".to_owned(),
             "<script>location = 'file://192.0.2.1/s/a.html'</script>".to_owned(),
         ] {
@@ -306,6 +356,9 @@ mod tests {
             "<meta http-equiv=refresh content=\"30\">".to_owned(),
             format!("<button onclick=\"location.href='{OUT}'\">Open</button>"),
             format!("<a href=\"{OUT}\">Open</a>"),
+            format!(
+                "<form id=f action=\"{OUT}\"><input name=q></form><script>function go() {{ f.submit() }}</script>"
+            ),
             format!("<iframe src=\"{OUT}\" width=560 height=315></iframe>"),
             "<a href=\"#\" id=x></a><script>document.getElementById('x').click(); history.back()</script>".to_owned(),
         ] {

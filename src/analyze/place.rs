@@ -106,6 +106,11 @@ impl Place {
         if lists.harmless_schemes.contains(scheme) {
             return Self::Harmless;
         }
+        // What stands behind is read as the name of a host on a network, whatever the slashes.
+        if lists.share_schemes.contains(scheme) {
+            let path = format!("//{}", behind.trim_start_matches('/'));
+            return share(&path, lists).unwrap_or(Self::Local);
+        }
         if !lists.network_schemes.contains(scheme) {
             let known = lists.monikers.contains(scheme);
             // What no list knows may be a folder with a colon, or a class name in front of an item.

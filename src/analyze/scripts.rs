@@ -2,6 +2,8 @@
 //!
 //! A page's own script, that of a PDF, the script of an app package and what a macro decodes are their host's matter.
 
+use memchr::memmem;
+
 use super::vba_calls::is_hidden_origin;
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::command_line;
@@ -127,7 +129,20 @@ fn is_of_its_host(look: &Look<'_>) -> bool {
         && look
             .ancestors()
             .any(|above| above.via == Some("script-block"));
-    page && js || of_page || package || part || macros
+    // A file that is attached to a PDF is opened by itself, and what names the script host is run by nothing else.
+    let attached = look.artifact.via == Some("pdf-embedded-file");
+    let hosted = || decoded && js && names_the_script_host(look.artifact);
+    let of_page = (page && js || of_page) && !attached && !hosted();
+    of_page || package || part || macros
+}
+
+/// Whether a script calls the Windows Script Host, which no browser gives to a page.
+fn names_the_script_host(script: &Artifact) -> bool {
+    let data = script.data.get(..LONGEST).unwrap_or(&script.data);
+    let lower = data.to_ascii_lowercase();
+    let made = memmem::find(&lower, b"activexobject(").is_some()
+        || memmem::find(&lower, b"createobject(").is_some();
+    made && memmem::find(&lower, b"wscript.").is_some()
 }
 
 /// The same of the end of a script that is longer than what is looked at: padding in front keeps nothing from running.
@@ -484,6 +499,28 @@ mod tests {
             .into_iter()
             .map(|(_, severity)| severity)
             .collect()
+    }
+
+    #[test]
+    fn a_script_that_is_attached_to_a_pdf_is_a_file_by_itself() {
+        let of_pdf = |via: &'static str, source: &str| {
+            let mut child = holding(Kind::Js, source.as_bytes());
+            child.id = 1;
+            child.parent = Some(0);
+            child.via = Some(via);
+            findings_of("scripts", &[holding(Kind::Pdf, b"%PDF-1.7"), child]).len()
+        };
+        let run = "new ActiveXObject('WScript.Shell').Run('calc')";
+        assert_eq!(of_pdf("pdf-embedded-file", run), 1);
+        assert_eq!(of_pdf("pdf-embedded-file", "var a = 1; f(a);"), 1);
+        assert_eq!(of_pdf("pdf-javascript", "app.alert('a')"), 0);
+        assert_eq!(of_pdf("decoded-text", "app.alert('a')"), 0);
+        let mut dropped = holding(Kind::Js, run.as_bytes());
+        dropped.id = 1;
+        dropped.parent = Some(0);
+        dropped.via = Some("decoded-text");
+        let page = holding(Kind::Html, b"<html></html>");
+        assert_eq!(findings_of("scripts", &[page, dropped]).len(), 1);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Query files of Excel (`.iqy`, `.oqy`, `.dqy`, `.rqy`) and data connections (`.odc`): what is fetched when they are opened.
 
+use memchr::memmem;
+
 use super::place::{Place, plain};
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::xml;
@@ -9,7 +11,7 @@ use crate::text;
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
     name: "web_query",
-    kinds: &[Kind::Iqy, Kind::Odc],
+    kinds: &[Kind::Iqy, Kind::Odc, Kind::Xml],
     sees: Sees::Content,
     findings: &["web-query"],
     run,
@@ -21,7 +23,14 @@ const LONGEST: usize = 1 << 20;
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let artifact = look.artifact;
     let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
+    if artifact.kind == Kind::Xml && memmem::find(data, b"efreshOnLoad").is_none() {
+        return;
+    }
     let source = text::to_utf8(data);
+    if artifact.kind == Kind::Xml {
+        of_workbook(look, findings, &source);
+        return;
+    }
     if artifact.kind == Kind::Iqy {
         let lines = source.split(['\r', '\n']).take(32).map(str::trim);
         for line in lines.filter(|line| !line.is_empty()) {
@@ -55,6 +64,37 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         }
         if let Some(address) = element.attribute("href") {
             judge(look, findings, address, address);
+        }
+    }
+}
+
+/// Pages that a workbook fetches as soon as it is opened (ECMA-376 part 1, 18.13.1 "connection", 18.13.14 "webPr").
+fn of_workbook(look: &Look<'_>, findings: &mut Findings<'_>, source: &str) {
+    let elements = xml::elements(source, 4096);
+    if elements
+        .first()
+        .is_none_or(|root| root.name != "connections")
+    {
+        return;
+    }
+    let mut refreshed = false;
+    for element in &elements {
+        match element.name.as_str() {
+            "connection" => {
+                let value = element.attribute("refreshonload");
+                refreshed = value.is_some_and(|value| matches!(value.trim(), "1" | "true"));
+            }
+            "webpr" if refreshed => {
+                let Some(address) = element.attribute("url").map(plain) else {
+                    continue;
+                };
+                let place = Place::of(&address, &look.knowledge.links);
+                if matches!(place, Place::Web | Place::Share(_)) {
+                    findings.ioc(IocType::Url, &address);
+                    findings.report(Found::new("web-query", &address).variant("workbook"));
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -158,5 +198,28 @@ mod tests {
             1
         );
         assert_eq!(odc("Data Source=C:\\Users\\a\\b.xlsx"), 0);
+    }
+
+    #[test]
+    fn a_page_that_a_workbook_fetches_on_opening_is_found() {
+        let part = |connection: &str, page: &str| {
+            let xml = format!(
+                "<connections xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\">\
+                 <connection id=\"1\" type=\"4\" {connection}><webPr xml=\"1\" url=\"{page}\"/></connection></connections>"
+            );
+            found(Kind::Xml, &xml)
+        };
+        let page = "http://example.invalid/a.htm";
+        assert_eq!(part("refreshOnLoad=\"1\"", page), 1);
+        assert_eq!(part("refreshOnLoad=\"0\"", page), 0);
+        assert_eq!(part("name=\"refreshOnLoad\"", page), 0);
+        assert_eq!(part("refreshOnLoad=\"1\"", "C:\\a.htm"), 0);
+        assert_eq!(
+            found(
+                Kind::Xml,
+                "<pivotCacheDefinition refreshOnLoad=\"1\"><webPr url=\"http://example.invalid/\"/></pivotCacheDefinition>"
+            ),
+            0
+        );
     }
 }

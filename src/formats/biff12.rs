@@ -56,6 +56,62 @@ fn records(part: &[u8]) -> Records<'_> {
     }
 }
 
+/// What becomes of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// It stays, byte for byte.
+    Keep,
+    /// It goes.
+    Drop,
+    /// Another one takes its place: its number and its body.
+    Replace(u16, Vec<u8>),
+}
+
+/// A part with some of its records changed.
+pub fn edited(
+    part: &[u8],
+    budget: &Budget,
+    mut edit: impl FnMut(u16, &[u8]) -> Edit,
+) -> Result<Vec<u8>, Halt> {
+    let mut out = Vec::with_capacity(part.len());
+    let mut records = records(part);
+    while let Some((at, id, body)) = records.next() {
+        budget.tick()?;
+        match edit(id, body) {
+            Edit::Keep => {
+                let whole = part.get(at..records.reader.offset());
+                out.extend_from_slice(whole.unwrap_or_default());
+            }
+            Edit::Drop => {}
+            Edit::Replace(id, body) => write_record(&mut out, id, &body),
+        }
+    }
+    Ok(out)
+}
+
+/// Number and size in sevens of bits, then the body (2.1.4).
+fn write_record(out: &mut Vec<u8>, id: u16, body: &[u8]) {
+    let [low, high] = id.to_le_bytes();
+    if id < 0x80 {
+        out.push(low);
+    } else {
+        out.push(low | 0x80);
+        out.push((high << 1 | low >> 7) & 0x7f);
+    }
+    let mut size = body.len() & 0x0fff_ffff;
+    // Ends because every turn takes seven bits away.
+    loop {
+        let byte = u8::try_from(size & 0x7f).unwrap_or_default();
+        size >>= 7;
+        if size == 0 {
+            out.push(byte);
+            break;
+        }
+        out.push(byte | 0x80);
+    }
+    out.extend_from_slice(body);
+}
+
 /// A sheet as the workbook part lists it (2.4.313).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
@@ -203,7 +259,7 @@ fn extern_sheets(reader: &mut Reader<'_>, references: &mut Vec<(u32, u32)>) -> R
 }
 
 /// XLWideString (2.5.168); an absent one has the length -1.
-fn text(reader: &mut Reader<'_>) -> Result<String, Short> {
+pub fn text(reader: &mut Reader<'_>) -> Result<String, Short> {
     let len = reader.u32("text length")?;
     if len == u32::MAX {
         return Ok(String::new());
@@ -498,6 +554,26 @@ mod tests {
             cells.get(1).map(|cell| &cell.content),
             Some(&Content::Text("one".to_owned()))
         );
+    }
+
+    #[test]
+    fn records_stay_as_they_are_or_change() {
+        // A size in more bytes than it needs stays so.
+        let part = [
+            record(9, &[1]),
+            record(355, &wide("rId1")),
+            record(427, &[7; 200]),
+        ]
+        .concat();
+        let same = edited(&part, &budget(), |_, _| Edit::Keep).unwrap();
+        assert_eq!(same, part);
+        let other = edited(&part, &budget(), |id, body| match id {
+            9 => Edit::Drop,
+            355 => Edit::Replace(5, vec![0; 3]),
+            _ => Edit::Replace(id, body.to_vec()),
+        });
+        let shorter = [&[5, 3, 0, 0, 0][..], &record(427, &[7; 200])].concat();
+        assert_eq!(other.unwrap(), shorter);
     }
 
     #[test]

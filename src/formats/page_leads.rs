@@ -174,16 +174,17 @@ fn assignments(pieces: &[Piece], started: &BTreeSet<String>) -> Vec<(usize, usiz
             Piece::Sign(b'}') => {
                 open.pop();
             }
-            Piece::Name(word) if word == "location" => {
-                let runs = open.iter().all(|body| match body {
-                    Body::Plain => true,
-                    Body::Act => false,
-                    Body::Named(name) => started.contains(name) || is_called(pieces, name),
-                });
-                if runs
-                    && pending != Body::Act
-                    && is_windows(pieces, at)
-                    && let Some(value) = given(pieces, at)
+            Piece::Name(word) if matches!(word.as_str(), "location" | "open" | "navigate") => {
+                let runs = || {
+                    open.iter().all(|body| match body {
+                        Body::Plain => true,
+                        Body::Act => false,
+                        Body::Named(name) => started.contains(name) || is_called(pieces, name),
+                    })
+                };
+                if pending != Body::Act
+                    && let Some(value) = taken(pieces, at, word)
+                    && runs()
                 {
                     found.push((at, value));
                 }
@@ -268,6 +269,30 @@ fn is_called(pieces: &[Piece], name: &str) -> bool {
     places.any(|(at, piece)| matches!(piece, Piece::Name(word) if word == name) && !made(at))
 }
 
+/// The place of the address that a name takes the window to, if it does.
+fn taken(pieces: &[Piece], at: usize, word: &str) -> Option<usize> {
+    let sign = |at: usize, sign: u8| pieces.get(at) == Some(&Piece::Sign(sign));
+    let owner = || {
+        let dot = at.checked_sub(1).filter(|dot| sign(*dot, b'.'))?;
+        name_at(pieces, dot.checked_sub(1)?)
+    };
+    let value = at.checked_add(2)?;
+    match word {
+        "location" if is_windows(pieces, at) => given(pieces, at),
+        // The Navigation interface (HTML Standard, 7.2.6).
+        "navigate" if owner() == Some("navigation") && sign(at.checked_add(1)?, b'(') => {
+            Some(value)
+        }
+        // Into the window itself; another one is what browsers let nobody open unasked.
+        "open" if owner() == Some("window") && sign(at.checked_add(1)?, b'(') => {
+            let into = pieces.get(value.checked_add(2)?)?;
+            let itself = matches!(into, Piece::Text(into) if matches!(into.as_str(), "_self" | "_top" | "_parent"));
+            (itself && sign(value.checked_add(1)?, b',')).then_some(value)
+        }
+        _ => None,
+    }
+}
+
 /// Whether the `location` here is the window's: by itself, or behind a name of the window.
 fn is_windows(pieces: &[Piece], at: usize) -> bool {
     let before = |back: usize| at.checked_sub(back).and_then(|at| pieces.get(at));
@@ -325,6 +350,8 @@ mod tests {
             "setTimeout(() => { self.location = 'https://a.example/' }, 10)",
             "document.addEventListener('DOMContentLoaded', function () { location = 'https://a.example/' })",
             "function go() { location = 'https://a.example/' }\ngo();",
+            "window.open('https://a.example/', '_self')",
+            "navigation.navigate('https://a.example/')",
         ] {
             assert_eq!(of(source), [(Some(TARGET.to_owned()), false)], "{source}");
         }
@@ -354,6 +381,9 @@ mod tests {
             "location.reload()",
             "location.hash = 'top'",
             "location = where",
+            "window.open('https://a.example/', '_blank')",
+            "map.open('https://a.example/', '_self')",
+            "router.navigate('https://a.example/')",
         ] {
             assert!(of(source).is_empty(), "{source}: {:?}", of(source));
         }

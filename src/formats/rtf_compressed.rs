@@ -31,6 +31,16 @@ pub struct RichText {
     pub cut: bool,
 }
 
+/// Text as the value of PidTagRtfCompressed, not compressed; none where it is too long for one.
+pub fn stored(text: &[u8]) -> Option<Vec<u8>> {
+    let raw = u32::try_from(text.len()).ok()?;
+    let claimed = raw.checked_add(u32::try_from(HEADER - NOT_COUNTED).ok()?)?;
+    let head = [claimed, raw, UNCOMPRESSED, 0]
+        .map(u32::to_le_bytes)
+        .concat();
+    Some([&head, text].concat())
+}
+
 /// Reads the value of PidTagRtfCompressed. Fails on less than a header and on an unknown COMPTYPE.
 pub fn decompress(data: &[u8]) -> Result<RichText, Short> {
     let mut reader = Reader::new(data);
@@ -179,6 +189,13 @@ mod tests {
         0x65, 0x6c, 0x09, 0x00, 0x20, 0x62, 0x77, 0x05, 0xb0, 0x6c, 0x64, 0x7d, 0x0a, 0x80, 0x0f,
         0xa0,
     ];
+
+    #[test]
+    fn what_is_stored_reads_as_itself() {
+        let rich = decompress(&stored(b"{\\rtf1 x}").unwrap()).unwrap();
+        assert_eq!(rich.data, b"{\\rtf1 x}");
+        assert!(rich.deviations.is_empty() && !rich.cut);
+    }
 
     #[test]
     fn the_example_of_the_specification_expands() {

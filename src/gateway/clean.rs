@@ -12,7 +12,7 @@ use crate::limits::Budget;
 use crate::model::{Action, Id, Report};
 use crate::policy::{self, Decision, Trouble};
 use crate::rewrite::Notice;
-use crate::rewrite::disarm::{self, Made, Notices, Refusal, Retype, Task};
+use crate::rewrite::disarm::{self, Made, Notices, Refusal, Retype, Task, Turns};
 
 use super::filter::{Case, out_of_time};
 use super::pool::Generation;
@@ -183,6 +183,6 @@ impl Clean<'_> {
             line: &|part| notice.line(part),
         };
         let budget = Budget::new(engine.limits.clone(), Some(self.deadline));
-        disarm::disarm(&task, &BTreeSet::new(), &budget)
+        disarm::disarm(&task, &BTreeSet::new(), Turns::All, &budget)
     }
 }

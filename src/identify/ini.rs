@@ -52,8 +52,8 @@ fn by_sections(head: &str) -> Option<Kind> {
     if has("shell") && (key("command") || key("iconfile")) {
         return Some(Kind::Scf);
     }
-    if has("theme") && (has("control panel\\desktop") || has("visualstyles") || has("mastertheme"))
-    {
+    let looks = has("control panel\\desktop") || has("visualstyles") || has("mastertheme");
+    if has("theme") && (looks || key("brandimage")) {
         return Some(Kind::Theme);
     }
     let autorun = (has("autorun") || has("autorun.amd64"))
@@ -161,6 +161,7 @@ mod tests {
                 Kind::Desktop,
             ),
             ("[Shell]\nCommand=2\nIconFile=\\\\192.0.2.1\\a\n", Kind::Scf),
+            ("[Theme]\nBrandImage=\\\\h\\a.png", Kind::Theme),
             (
                 "; a theme\n[Theme]\nDisplayName=x\n[Control Panel\\Desktop]\nWallpaper=\\\\h\\a",
                 Kind::Theme,

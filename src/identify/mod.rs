@@ -360,6 +360,10 @@ pub(crate) mod tests {
             kind(&[vec![b'x'; 2000], b"%PDF-1.4\n".to_vec()].concat()),
             Kind::Text
         );
+        assert_eq!(
+            kind(b"patterns: [[%PDF-[12]\\.\\d]], [[%%EOF]]\n"),
+            Kind::Text
+        );
         let mut help = vec![0x90; 600];
         help[100..112].copy_from_slice(b"ITSF\x03\0\0\0\x60\0\0\0");
         assert_eq!(kind(&help), Kind::Chm);

@@ -25,10 +25,14 @@ pub(super) fn pdf_at(data: &[u8]) -> Option<usize> {
         .unwrap_or(data);
     let at = memchr::memmem::find(head, b"%PDF-")?;
     let follows = |mark: &[u8]| memchr::memmem::find(data.get(at..)?, mark);
+    // A pattern that finds the header has a sign where the version stands.
+    let version = data.get(at.saturating_add(5));
+    let pattern = version.is_some_and(|byte| b"[(\\\"'%$*.".contains(byte));
     let found = at == 0
-        || [&b" obj"[..], b"%%EOF"]
-            .into_iter()
-            .any(|mark| follows(mark).is_some());
+        || !pattern
+            && [&b" obj"[..], b"%%EOF"]
+                .into_iter()
+                .any(|mark| follows(mark).is_some());
     found.then_some(at)
 }
 

@@ -16,6 +16,8 @@ pub struct LinkLists {
     pub runs: BTreeSet<String>,
     /// Schemes with which a file is fetched from a host.
     pub network_schemes: BTreeSet<String>,
+    /// Schemes of shares.
+    pub share_schemes: BTreeSet<String>,
     /// Schemes and names of monikers.
     pub monikers: BTreeSet<String>,
     /// Of those, the ones that act on a click.

@@ -4,6 +4,7 @@
 //! found again by structure, never by name, and the result is read again before it is given to anybody; that nothing
 //! is left in it is for the caller to show, with another scan.
 
+mod blocks;
 pub mod disarm;
 mod mail;
 mod marks;

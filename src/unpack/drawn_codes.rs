@@ -21,8 +21,9 @@ const CELLS: usize = 200;
 
 /// Characters that a page writes by their number.
 const BLOCKS: &[&str] = &[
-    "&#9608", "&#x2588", "&#9600", "&#x2580", "&block;", "&#11035", "&#x2b1b",
+    "&#9608", "&#x2588", "&#9600", "&#x2580", BLOCK, "&#11035", "&#x2b1b",
 ];
+const BLOCK: &str = "&block;";
 
 /// Pushes the texts of codes.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
@@ -73,11 +74,19 @@ fn of_page(source: &str, drawings: &mut Vec<Drawing>) {
     if has("<svg").is_some() {
         drawings.push(svg::drawing(source));
     }
-    let cells = memchr::memmem::find_iter(source.as_bytes(), "<td").take(CELLS);
-    if cells.count() == CELLS {
+    let cells = memchr::memmem::find_iter(source.as_bytes(), "<td");
+    let cells = cells.take(CELLS).count();
+    if cells == CELLS {
         drawings.extend(table::drawings(source));
     }
-    if characters::may_hold(source) || BLOCKS.iter().any(|mark| has(mark).is_some()) {
+    // Boxes that are no cells of a table each say their colour.
+    let colours = memchr::memmem::find_iter(source.as_bytes(), "background").take(CELLS);
+    if cells < CELLS && colours.count() == CELLS {
+        drawings.extend(table::boxes(source));
+    }
+    let written = has("&#").or_else(|| has(BLOCK)).is_some();
+    let block = || BLOCKS.iter().any(|mark| has(mark).is_some());
+    if characters::may_hold(source) || written && block() {
         drawings.extend(characters::drawings(&password_words::plain(source)));
     }
 }

@@ -47,7 +47,16 @@ const TELLING: &[&str] = &[
 const PIECED: &[&str] = &["\"+\"", "'+'", "\" + \"", "' + '", "\\x", "\\u00"];
 
 /// Characters of a text that may be a file.
-const LITERAL: usize = 512;
+const LITERAL: usize = 256;
+
+/// What sends something to a server: beside a field for a password, names in pieces hide where to.
+const SENDING: &[&str] = &[
+    "XMLHttpRequest",
+    "fetch(",
+    ".ajax(",
+    ".post(",
+    "sendBeacon(",
+];
 
 /// Pushes scripts and inner pages.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
@@ -59,6 +68,9 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         return Ok(());
     }
     let source = text::to_utf8(&artifact.data);
+    let asks = ["password", "PASSWORD", "Password"]
+        .iter()
+        .any(|word| source.contains(word));
     for (range, dialect) in script::blocks(&source) {
         nest.tick()?;
         let body = source.get(range).unwrap_or_default();
@@ -67,7 +79,9 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         }
         let literal = longest_literal(body);
         // Names in pieces tell nothing; beside a text of some length they are there to hide what works on it.
-        let pieced = || literal.len() >= LITERAL && PIECED.iter().any(|mark| body.contains(mark));
+        let telling =
+            || literal.len() >= LITERAL || asks && SENDING.iter().any(|mark| body.contains(mark));
+        let pieced = || telling() && PIECED.iter().any(|mark| body.contains(mark));
         if !TELLING.iter().any(|mark| body.contains(mark)) && !pieced() {
             continue;
         }
@@ -79,8 +93,46 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
             nest.push(child.of_kind(Kind::Js))?;
         }
     }
+    handlers(&source, nest)?;
     inner_pages(&source, nest)?;
     pictures(&source, nest)
+}
+
+/// Scripts in attributes whose text is written with character references (HTML, 13.2.5.72): handlers of events, and
+/// addresses that are scripts. As they stand, nobody else reads them.
+fn handlers(source: &str, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    const LONG: usize = 40;
+    if !source.contains("&#") {
+        return Ok(());
+    }
+    let mut pushed = 0usize;
+    for tag in html::tags(source, index(1u32 << 20)) {
+        nest.tick()?;
+        for (name, value) in tag.attributes() {
+            let script = value.trim_start();
+            let address = script
+                .get(..11)
+                .is_some_and(|scheme| scheme.eq_ignore_ascii_case("javascript:"));
+            let runs = name.starts_with("on") || address;
+            let written = matches!(value, std::borrow::Cow::Owned(_));
+            if !runs || !written || value.len() < LONG || pushed >= CHILDREN {
+                continue;
+            }
+            let telling = TELLING.iter().any(|mark| script.contains(mark));
+            let body = if address {
+                script.get(11..)
+            } else {
+                Some(script)
+            };
+            let body = body.unwrap_or_default().as_bytes();
+            if telling && !nest.holds(body) {
+                pushed = pushed.saturating_add(1);
+                let child = Child::new("script-block", body.to_vec()).at(tag.at..tag.end);
+                nest.push(child.of_kind(Kind::Js))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Pictures of one page that are looked into, and the characters of one.
@@ -263,6 +315,40 @@ mod tests {
         let (children, _) = opened("html", page.as_bytes());
         let got: Vec<_> = children.iter().map(|child| child.data.to_vec()).collect();
         assert_eq!(got, [png]);
+    }
+
+    #[test]
+    fn handlers_that_are_written_with_references_are_children() {
+        let script = "var n=Uint8Array.from(atob('TVqQAAMAAAAE'),c=>c.charCodeAt(0))";
+        let coded: String = script
+            .chars()
+            .map(|c| format!("&#{};", u32::from(c)))
+            .collect();
+        let texts = |page: String| -> Vec<String> {
+            let (children, _) = opened("html", page.as_bytes());
+            children
+                .iter()
+                .map(|child| String::from_utf8_lossy(&child.data).into_owned())
+                .collect()
+        };
+        assert_eq!(
+            texts(format!("<html><body onload=\"{coded}\"></body></html>")),
+            [script]
+        );
+        assert_eq!(
+            texts(format!(
+                "<html><a href=\"&#106;avascript:{coded}\">a</a></html>"
+            )),
+            [script]
+        );
+        assert!(texts(format!("<html><p title=\"{coded}\">a &#169; b</p></html>")).is_empty());
+        assert!(
+            texts(
+                "<html><p onclick=\"show(&#39;the second part of the page&#39;)\">a</p></html>"
+                    .to_owned()
+            )
+            .is_empty()
+        );
     }
 
     #[test]

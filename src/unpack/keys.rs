@@ -13,6 +13,9 @@ use crate::text;
 
 use super::volumes::{Set, Sets};
 
+/// Where a word stood that many choose, or that programs try by themselves.
+pub const WELL_KNOWN: &str = "a well-known password";
+
 /// Passwords given by whoever asks for a scan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Passwords {
@@ -142,7 +145,7 @@ impl<'a> Keys<'a> {
     pub(super) fn candidates(&self) -> Vec<Candidate> {
         let lists = passwords();
         let mut all = Candidates::default();
-        all.extend(&lists.well_known, "a well-known password");
+        all.extend(&lists.well_known, WELL_KNOWN);
         let given = self.given.map(|given| given.words.as_slice());
         all.extend(given.unwrap_or_default(), "a given password");
         let Some(artifact) = self.artifact else {

@@ -81,8 +81,9 @@ mod zip;
 
 pub use encoded::places as encoded_places;
 pub use html::in_address as page_in_address;
-pub use keys::{Candidate, Keys, Opener, Passwords};
+pub use keys::{Candidate, Keys, Opener, Passwords, WELL_KNOWN};
 pub use mail::{breaks, first_reading};
+pub use msg::BODY as MSG_BODY;
 pub use nest::{Child, MESSAGE, Nest, Payload, Seen};
 pub use office_links::{facts as link_facts, role as leads_out};
 pub use vba::signers;

@@ -13,7 +13,8 @@ use super::{Child, Nest, mapi, ole};
 
 /// How what a message carries is reached.
 pub(super) const ATTACHMENT: &str = "msg-attachment";
-pub(super) const BODY: &str = "msg-body";
+/// How its body is reached.
+pub const BODY: &str = "msg-body";
 
 /// PidTagAttachMethod ([MS-OXCMSG] 2.2.2.9): the file is elsewhere, by path.
 const BY_REFERENCE: std::ops::RangeInclusive<u32> = 2..=4;

@@ -193,6 +193,7 @@ impl Opened<'_, '_, '_> {
                     if let Some(script) = dict.get("JS") {
                         self.push_script(script, place, true, escaped)?;
                     }
+                    self.tell_sent(&document, dict, place);
                     // A page's own actions, an annotation's, a tree of names: never up to its parent.
                     let down = dict.0.iter().filter(|(key, _)| {
                         !matches!(
@@ -206,6 +207,25 @@ impl Opened<'_, '_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// What an action on opening sends or fetches without a click: a form (12.7.5.2), data for one (12.7.5.4), an
+    /// address. An address of the web that is only shown is no more than a link.
+    fn tell_sent(&mut self, document: &Document<'_>, dict: &Dict, place: usize) {
+        let Some(Object::Name(kind)) = dict.get("S") else {
+            return;
+        };
+        let file = || self.file_name(document, dict.get("F"), place);
+        let (role, target) = match kind.text.as_slice() {
+            b"SubmitForm" => (Role::Subdocument, file()),
+            b"ImportData" => (Role::Media, file()),
+            b"URI" => (Role::Media, self.shown(document, dict.get("URI"), place)),
+            _ => return,
+        };
+        let at = document.objects.get(place).map(|object| object.at);
+        if !target.is_empty() {
+            self.nest.note(Fact::External { at, role, target });
+        }
     }
 
     fn tell_opening(&mut self, document: &Document<'_>, place: usize, action: &Object) {
@@ -662,5 +682,40 @@ fn form_scripts(form: &str) -> Vec<(String, bool)> {
             Ok(Event::Eof) | Err(_) => return scripts,
             Ok(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::opened;
+    use super::*;
+
+    #[test]
+    fn what_is_sent_or_fetched_on_opening_is_noted_and_a_link_is_not() {
+        let noted = |key: &str, action: &str| {
+            let data = format!(
+                "%PDF-1.7\n1 0 obj\n<</Type/Catalog/Pages 2 0 R/{key} 3 0 R>>\nendobj\n\
+                 2 0 obj\n<</Type/Pages/Kids[]/Count 0>>\nendobj\n3 0 obj\n<<{action}>>\nendobj\n\
+                 trailer\n<</Root 1 0 R>>\n%%EOF\n"
+            );
+            let (_, facts) = opened("pdf", data.as_bytes());
+            let roles = facts.into_iter().filter_map(|fact| match fact {
+                Fact::External { role, target, .. } => Some((role, target)),
+                _ => None,
+            });
+            roles.collect::<Vec<_>>()
+        };
+        let form = "/S/SubmitForm/F<</FS/URL/F(http://example.invalid/c)>>";
+        let page = "http://example.invalid/c".to_owned();
+        assert_eq!(noted("OpenAction", form), [(Role::Subdocument, page)]);
+        assert!(noted("Button", form).is_empty());
+        let share = "/S/URI/URI(file://192.0.2.4/s/a)";
+        let place = "file://192.0.2.4/s/a".to_owned();
+        assert_eq!(noted("OpenAction", share), [(Role::Media, place.clone())]);
+        assert_eq!(
+            noted("OpenAction", "/S/ImportData/F(file://192.0.2.4/s/a)"),
+            [(Role::Media, place)]
+        );
+        assert!(noted("Link", share).is_empty());
     }
 }

@@ -41,6 +41,9 @@ const DECODED: &str = "decoded-text";
 /// Longest text that is folded, in bytes; longer scripts are looked at as they are.
 const LONGEST: usize = 4 << 20;
 
+/// Longest script whose texts are put together once more where that was done already.
+const LIBRARY: usize = 1 << 20;
+
 /// Pushes what a script hides.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let source: Cow<'_, str> = text::to_utf8(&artifact.data);
@@ -226,9 +229,10 @@ fn put_together(
             what: "texts in it were put together only in part".to_owned(),
         });
     }
+    // What is too much work again and again is not taken up level by level; nor is a whole library.
+    let again = artifact.via == Some(DECODED);
     match text {
-        // What is too much work again and again is not taken up level by level.
-        Some(text) if !exhausted || artifact.via != Some(DECODED) => {
+        Some(text) if !again || !exhausted && text.len() <= LIBRARY => {
             push(nest, text.into_bytes(), Some(artifact.kind))
         }
         _ => Ok(()),

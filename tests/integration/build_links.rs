@@ -117,6 +117,16 @@ fn field(code: &[&str], result: &str) -> String {
     )
 }
 
+/// A connection of a workbook to a page, fetched on opening or by hand.
+fn connection(on_load: &str) -> (&'static str, Vec<u8>) {
+    let xml = format!(
+        "<connections xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\">\
+         <connection id=\"1\" name=\"Rates\" type=\"4\" refreshedVersion=\"6\" refreshOnLoad=\"{on_load}\">\
+         <webPr sourceData=\"1\" url=\"https://data.example.invalid/rates.htm\"/></connection></connections>"
+    );
+    ("xl/connections.xml", xml.into_bytes())
+}
+
 /// A workbook with one sheet of this content, and further parts.
 fn workbook(cells: &str, parts: &[(&str, Vec<u8>)]) -> Vec<u8> {
     const MAIN: &str = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
@@ -199,7 +209,21 @@ pub(crate) fn fixtures() -> Vec<Fixture> {
     all.extend(templates());
     all.extend(objects());
     all.extend(tables());
+    all.extend(queries());
     all
+}
+
+fn queries() -> Vec<Fixture> {
+    vec![
+        (
+            "findings/web-query/hit.workbook.xlsx",
+            workbook("<c r=\"A1\"><v>1</v></c>", &[connection("1")]),
+        ),
+        (
+            "findings/web-query/miss.xlsx",
+            workbook("<c r=\"A1\"><v>1</v></c>", &[connection("0")]),
+        ),
+    ]
 }
 
 fn dde() -> Vec<Fixture> {

@@ -1,37 +1,27 @@
 //! What disarming costs: scanning a file, disarming it and scanning the result take no more than three scans.
 
-use std::time::{Duration, Instant};
+#[path = "../../benches/given/mod.rs"]
+mod given;
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use sekisho::engine::Worker;
 
-use crate::bench::{engine, scan};
-use crate::disarm::disarm;
 use crate::mutate::fixtures;
-
-/// The shortest of some runs.
-fn shortest<T>(mut run: impl FnMut() -> T) -> Duration {
-    let times = (0..3).map(|_| {
-        let started = Instant::now();
-        run();
-        started.elapsed()
-    });
-    times.min().unwrap_or_default()
-}
 
 #[test]
 fn disarming_costs_no_more_than_three_scans() {
-    let engine = engine();
+    let engine = given::engine();
     let mut worker = Worker::new(&engine);
     let (mut scans, mut whole) = (Duration::ZERO, Duration::ZERO);
     let mut rows = Vec::new();
     for path in fixtures() {
         let name = path.display().to_string();
-        let data = std::fs::read(&path).unwrap();
-        if !matches!(disarm(&engine, &mut worker, &name, &data).1, Some(Ok(_))) {
+        let data = Bytes::from(std::fs::read(&path).unwrap());
+        let Some((scanned, disarmed)) = given::disarming(&mut worker, &engine, &name, &data) else {
             continue;
-        }
-        let scanned = shortest(|| scan(&mut worker, &name, data.clone()));
-        let disarmed = shortest(|| disarm(&engine, &mut worker, &name, &data));
+        };
         scans += scanned;
         whole += disarmed;
         rows.push((

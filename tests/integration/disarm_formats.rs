@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sekisho::engine::Worker;
 use sekisho::limits::Budget;
 use sekisho::model::{Kind, Report};
-use sekisho::rewrite::disarm::{DISARMERS, Disarmed, Disarmer, FindingId, Job, Refusal};
+use sekisho::rewrite::disarm::{DISARMERS, Disarmed, Disarmer, FindingId, Job, Refusal, Turns};
 
 use crate::bench::{Dice, engine, scan};
 use crate::corpus;
@@ -47,7 +47,13 @@ fn disarm(
 ) -> Result<Disarmed, Refusal> {
     let limits = sekisho::limits::Limits::default();
     let budget = Budget::new(limits, None);
-    (row.run)(&Job { data, kind, remove }, &budget)
+    let job = Job {
+        data,
+        kind,
+        remove,
+        turns: Turns::All,
+    };
+    (row.run)(&job, &budget)
 }
 
 /// Disarms a file and says what is wrong with the result.

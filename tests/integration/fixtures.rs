@@ -11,7 +11,7 @@ pub(crate) mod locked;
 mod objects;
 pub(crate) mod onenote;
 mod pages;
-mod pdf;
+pub(crate) mod pdf;
 mod stomped;
 mod xlm;
 

@@ -17,6 +17,7 @@
 //! | `disarm_damaged` | damaged real documents: never a result that is worse |
 //! | `disarm_cost` | disarming takes no more than three scans |
 //! | `disarm_olevba` | olevba finds no macros in disarmed documents |
+//! | `disarm_places` | content put back where it stood in texts, mails, workbooks and PDFs |
 //! | `disk_images` | images of macOS, and discs of several file systems at once |
 //! | `every_container` | every container whole, cut, and as a bomb |
 //! | `findings` | every id an analyzer may find has a hit and a near miss |
@@ -76,6 +77,7 @@ mod disarm_flat;
 mod disarm_formats;
 mod disarm_mail;
 mod disarm_olevba;
+mod disarm_places;
 mod disk_images;
 mod every_container;
 mod findings;

@@ -35,17 +35,18 @@ pub fn drawing(source: &str) -> Drawing {
         let dark = |colour: Cow<'_, str>| css_dark(&colour);
         let width = || paint("stroke-width").and_then(|value| length(&value));
         let lines = moved(&tag, lines);
+        let scale = scale(&tag);
         let stroke = paint("stroke").and_then(dark);
         // A path of open lines is drawn by its stroke; its area is black where nothing is said.
         match (paint("fill"), stroke) {
             (None, Some(dark)) if tag.name == "path" => {
-                drawing.stroke(&lines, width().unwrap_or(1.0), dark);
+                drawing.stroke(&lines, width().unwrap_or(1.0) * scale, dark);
             }
             (fill, stroke) => {
                 if let Some(dark) = fill.map_or(Some(true), dark) {
                     drawing.fill(lines, dark);
                 } else if let Some(dark) = stroke {
-                    drawing.stroke(&lines, width().unwrap_or(1.0), dark);
+                    drawing.stroke(&lines, width().unwrap_or(1.0) * scale, dark);
                 }
             }
         }
@@ -139,6 +140,15 @@ fn moved(tag: &Tag<'_>, lines: Vec<Vec<Point>>) -> Vec<Vec<Point>> {
         };
     }
     lines
+}
+
+/// How much larger an element's own `transform` makes its lines.
+fn scale(tag: &Tag<'_>) -> f64 {
+    let unit = moved(tag, vec![vec![(0.0, 0.0), (0.0, 1.0)]]);
+    match unit.first().map(Vec::as_slice) {
+        Some([from, to]) => (to.0 - from.0).hypot(to.1 - from.1),
+        _ => 1.0,
+    }
 }
 
 fn numbers(text: &str) -> Vec<f64> {
@@ -291,6 +301,12 @@ mod tests {
         let lines = each(&|x, y| format!("M{x} {y}.5h1"));
         assert_eq!(
             of(&format!("<path stroke=\"#000\" d=\"{lines}\"/>")),
+            [SAYS]
+        );
+        assert_eq!(
+            of(&format!(
+                "<path transform=\"scale(4)\" stroke=\"#000\" d=\"{lines}\"/>"
+            )),
             [SAYS]
         );
         let closed = each(&|x, y| format!("M{x},{y}H{}V{}H{x}z", x + 1, y + 1));

@@ -41,6 +41,46 @@ pub fn drawings(source: &str) -> Vec<Drawing> {
     found
 }
 
+/// A code out of other coloured elements: boxes in rows, each row an element of its own, or boxes that say where they lie
+/// (CSS 2, 9.3.2 "Box offsets").
+pub fn boxes(source: &str) -> Option<Drawing> {
+    let classes = classes(source);
+    let mut table = Table::default();
+    let mut placed = Drawing::default();
+    let mut places = 0usize;
+    for tag in html::tags(source, TAGS) {
+        let coloured = ink(&tag, &classes);
+        match (tag.name.as_ref(), coloured) {
+            ("div" | "span" | "i" | "b" | "p" | "li", Some(dark)) => {
+                let style = tag.attribute("style").unwrap_or_default();
+                let of = |name| property(&style, &[name]).and_then(pixels);
+                if let (Some(x), Some(y), Some(width), Some(height)) =
+                    (of("left"), of("top"), of("width"), of("height"))
+                {
+                    placed.rectangle((x, y), width, height, dark);
+                    places = places.saturating_add(1);
+                } else {
+                    table.cell(&tag, Some(dark));
+                }
+            }
+            ("div" | "p" | "li" | "br", None) => table.row(None),
+            _ => {}
+        }
+    }
+    if places >= LEAST.saturating_mul(4) {
+        return Some(placed);
+    }
+    table.drawn()
+}
+
+/// A length in CSS without its unit.
+fn pixels(value: &str) -> Option<f64> {
+    value
+        .trim_end_matches(|c: char| c.is_ascii_alphabetic())
+        .parse()
+        .ok()
+}
+
 const BACKGROUND: &[&str] = &["background-color", "background"];
 
 /// Rules of style sheets that are read.
@@ -128,7 +168,7 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{CODE, SAYS, read};
+    use super::super::tests::{CODE, SAYS, modules, read};
     use super::*;
 
     fn of(cell: impl Fn(bool) -> String) -> Vec<String> {
@@ -168,5 +208,38 @@ mod tests {
         assert_eq!(read_all(&page("<td class=b>", "<td class=w>")), [SAYS]);
         assert_eq!(read_all(&page("<td class='x c'>", "<td class=w>")), [SAYS]);
         assert!(read_all(&page("<td class=x>", "<td class=y>")).is_empty());
+    }
+
+    #[test]
+    fn coloured_boxes_are_modules() {
+        let of = |page: &str| boxes(page).iter().flat_map(read).collect::<Vec<_>>();
+        let rows = |dark: &str, light: &str| -> String {
+            let row = |row: &str| row.replace('#', dark).replace('.', light);
+            let rows = CODE
+                .lines()
+                .map(|line| format!("<div class=row>{}</div>", row(line)));
+            rows.collect()
+        };
+        let cell = |colour: &str| format!("<div style=\"width:4px;background:{colour}\"></div>");
+        assert_eq!(of(&rows(&cell("black"), &cell("white"))), [SAYS]);
+        let placed: String = modules()
+            .iter()
+            .map(|(x, y)| {
+                format!(
+                    "<div style=\"position:absolute;left:{}px;top:{}px;width:4px;height:4px;background:#000\"></div>",
+                    x * 4,
+                    y * 4
+                )
+            })
+            .collect();
+        assert_eq!(of(&placed), [SAYS]);
+        let chart: String = (0..300)
+            .map(|x| {
+                format!(
+                    "<div style=\"left:{x}px;top:0px;width:1px;height:9px;background:#000\"></div>"
+                )
+            })
+            .collect();
+        assert!(of(&chart).is_empty());
     }
 }

@@ -170,6 +170,86 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// Passes over the next object where [`Self::object`] reads it; whether it holds one of these names, or one that is
+    /// written with codes.
+    pub(super) fn pass(&mut self, names: &[&str]) -> bool {
+        let (mut open, mut told) = (0usize, false);
+        // Ends as `object` does.
+        loop {
+            self.at = skip_blank(self.data, self.at).min(self.limit);
+            let Some(byte) = self.peek(0) else {
+                return told;
+            };
+            let mut taken = 1;
+            match (byte, self.peek(1)) {
+                (b'<', Some(b'<')) => {
+                    taken = 2;
+                    open = open.saturating_add(1);
+                }
+                (b'[', _) => open = open.saturating_add(1),
+                (b'>', Some(b'>')) => {
+                    taken = 2;
+                    open = open.saturating_sub(1);
+                }
+                (b']', _) => open = open.saturating_sub(1),
+                (b'/', _) => {
+                    let name = self.run(1);
+                    taken = name.len().saturating_add(1);
+                    told |= name.contains(&b'#') || names.iter().any(|one| one.as_bytes() == name);
+                }
+                (b'(', _) => taken = self.literal_len(),
+                (b'<', _) => {
+                    let rest = self.rest();
+                    taken =
+                        memchr::memchr(b'>', rest).map_or(rest.len(), |end| end.saturating_add(1));
+                }
+                (b'{' | b'}' | b'>' | b')', _) => {}
+                _ => {
+                    let word = self.run(0);
+                    if is_stop(word) {
+                        return told;
+                    }
+                    taken = word.len();
+                }
+            }
+            self.at = self.at.saturating_add(taken);
+            if open == 0 {
+                return told;
+            }
+        }
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.data.get(self.at..self.limit).unwrap_or_default()
+    }
+
+    /// The regular characters from some bytes on.
+    fn run(&self, behind: usize) -> &'a [u8] {
+        let rest = self.rest().get(behind..).unwrap_or_default();
+        let len = rest.iter().take_while(|byte| is_regular(**byte)).count();
+        rest.get(..len).unwrap_or_default()
+    }
+
+    /// Bytes of the string in parentheses at hand.
+    fn literal_len(&self) -> usize {
+        let (mut depth, mut escaped) = (0usize, false);
+        for (at, byte) in self.rest().iter().enumerate() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'(' => depth = depth.saturating_add(1),
+                b')' => {
+                    depth = depth.saturating_sub(1);
+                    if depth == 0 {
+                        return at.saturating_add(1);
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.rest().len()
+    }
+
     /// A number by itself may be the start of a reference.
     fn reference(&mut self, object: Object) -> Object {
         let Object::Number(number) = &object else {
@@ -222,7 +302,7 @@ impl<'a> Parser<'a> {
             b"true" => Token::Object(Object::Bool(true)),
             b"false" => Token::Object(Object::Bool(false)),
             b"null" => Token::Object(Object::Null),
-            b"endobj" | b"stream" | b"endstream" | b"obj" | b"xref" | b"trailer" | b"startxref" => {
+            word if is_stop(word) => {
                 self.at = start;
                 Token::Stop
             }
@@ -326,6 +406,14 @@ impl<'a> Parser<'a> {
         out.extend(high.map(|high| high << 4));
         out
     }
+}
+
+/// Whether a keyword ends whatever object is open.
+fn is_stop(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"endobj" | b"stream" | b"endstream" | b"obj" | b"xref" | b"trailer" | b"startxref"
+    )
 }
 
 /// Closes everything that is open where it breaks off.

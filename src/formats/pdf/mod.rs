@@ -6,6 +6,7 @@
 mod crypt;
 mod filters;
 mod lexer;
+mod outline;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -19,6 +20,7 @@ pub use crypt::Scheme;
 use crypt::Security;
 pub use lexer::{Dict, Name, Object};
 use lexer::{Parser, skip_blank};
+pub use outline::{Outline, outline, pages};
 
 /// How many times the bytes of the file its objects may be parsed: above it they overlap, as only bombs do.
 const OVERLAP: usize = 8;
@@ -89,15 +91,7 @@ pub struct Document<'a> {
 /// # Errors
 /// The time is over.
 pub fn read<'a>(data: &'a [u8], budget: &Budget) -> Result<Document<'a>, Halt> {
-    let mut document = Document {
-        data,
-        objects: Vec::new(),
-        last: BTreeMap::new(),
-        trailers: Vec::new(),
-        stream_ends: memchr::memmem::find_iter(data, b"endstream").collect(),
-        security: None,
-        faults: Vec::new(),
-    };
+    let mut document = Document::new(data);
     let mut work = data.len().saturating_mul(OVERLAP).saturating_add(1 << 16);
     for at in memchr::memmem::find_iter(data, b"obj") {
         budget.tick()?;
@@ -108,37 +102,15 @@ pub fn read<'a>(data: &'a [u8], budget: &Budget) -> Result<Document<'a>, Halt> {
             document.fault(at, "more objects than any document has");
             break;
         }
-        let mut parser = Parser::new(data, at.saturating_add(3), work);
-        let object = parser.object();
-        work = work.saturating_sub(parser.used());
+        let used = document.push(start, number, generation, at.saturating_add(3), work);
+        work = work.saturating_sub(used);
         if work == 0 {
-            document.fault(at, "objects overlap");
-            break;
-        }
-        let stream = matches!(object, Object::Dict(_))
-            .then(|| stream_start(data, parser.at()))
-            .flatten();
-        document.objects.push(Indirect {
-            number,
-            generation,
-            at: start,
-            object,
-            stream,
-            packed: false,
-        });
-    }
-    for at in memchr::memmem::find_iter(data, b"trailer") {
-        budget.tick()?;
-        let mut parser = Parser::new(data, at.saturating_add(7), work);
-        if let Object::Dict(dict) = parser.object() {
-            document.trailers.push(dict);
-        }
-        work = work.saturating_sub(parser.used());
-        if work == 0 {
+            document.objects.pop();
             document.fault(at, "objects overlap");
             break;
         }
     }
+    document.read_trailers(work, budget)?;
     document.number();
     Ok(document)
 }
@@ -182,6 +154,60 @@ fn stream_start(data: &[u8], at: usize) -> Option<usize> {
 }
 
 impl<'a> Document<'a> {
+    fn new(data: &'a [u8]) -> Self {
+        Self {
+            data,
+            objects: Vec::new(),
+            last: BTreeMap::new(),
+            trailers: Vec::new(),
+            stream_ends: memchr::memmem::find_iter(data, b"endstream").collect(),
+            security: None,
+            faults: Vec::new(),
+        }
+    }
+
+    /// Reads the object that is announced at `start` and begins at `from`, and adds it; answers how many bytes it took.
+    fn push(
+        &mut self,
+        start: usize,
+        number: u32,
+        generation: u16,
+        from: usize,
+        most: usize,
+    ) -> usize {
+        let mut parser = Parser::new(self.data, from, most);
+        let object = parser.object();
+        let stream = matches!(object, Object::Dict(_))
+            .then(|| stream_start(self.data, parser.at()))
+            .flatten();
+        self.objects.push(Indirect {
+            number,
+            generation,
+            at: start,
+            object,
+            stream,
+            packed: false,
+        });
+        parser.used()
+    }
+
+    /// Reads the trailers, `work` bytes at the most; answers how many of these are left.
+    fn read_trailers(&mut self, mut work: usize, budget: &Budget) -> Result<usize, Halt> {
+        for at in memchr::memmem::find_iter(self.data, b"trailer") {
+            budget.tick()?;
+            let mut parser = Parser::new(self.data, at.saturating_add(7), work);
+            if let Object::Dict(dict) = parser.object() {
+                self.trailers.push(dict);
+            }
+            work = work.saturating_sub(parser.used());
+            if work == 0 {
+                self.fault(at, "objects overlap");
+                break;
+            }
+        }
+        Ok(work)
+    }
+
     fn fault(&mut self, at: usize, what: &str) {
         self.faults.push((at, what.to_owned()));
     }
@@ -345,6 +371,28 @@ impl<'a> Document<'a> {
         self.security.is_some()
     }
 
+    /// Places of object streams.
+    fn object_streams(&self) -> Vec<usize> {
+        let objects = self.objects.iter().enumerate();
+        let packed = objects.filter(|(_, object)| match &object.object {
+            Object::Dict(dict) => object.is_stream() && dict.is("Type", "ObjStm"),
+            _ => false,
+        });
+        packed.map(|(place, _)| place).collect()
+    }
+
+    /// The number at a key of the dictionary of an object; 0 where there is none.
+    fn count(&self, place: usize, key: &str) -> usize {
+        let object = self.objects.get(place).map(|object| &object.object);
+        let Some(Object::Dict(dict)) = object else {
+            return 0;
+        };
+        match dict.get(key).map(|value| self.resolve(value).0) {
+            Some(Object::Number(number)) => usize::try_from(*number).unwrap_or_default(),
+            _ => 0,
+        }
+    }
+
     /// Adds what object streams hold (7.5.7), of each up to `most` bytes; one that is damaged or longer is a fault.
     ///
     /// # Errors
@@ -355,13 +403,7 @@ impl<'a> Document<'a> {
         budget: &Budget,
         account: &mut Account,
     ) -> Result<(), Halt> {
-        let is_packed = |object: &Indirect| match &object.object {
-            Object::Dict(dict) => object.is_stream() && dict.is("Type", "ObjStm"),
-            _ => false,
-        };
-        let places: Vec<usize> = (0..self.objects.len())
-            .filter(|place| self.objects.get(*place).is_some_and(is_packed))
-            .collect();
+        let places = self.object_streams();
         let mut found = Vec::new();
         for place in places {
             budget.tick()?;
@@ -377,18 +419,10 @@ impl<'a> Document<'a> {
                 }
                 None => {}
             }
-            let Some(Object::Dict(dict)) = self.objects.get(place).map(|object| &object.object)
-            else {
-                continue;
-            };
-            let number = |key: &str| match dict.get(key).map(|value| self.resolve(value).0) {
-                Some(Object::Number(number)) => usize::try_from(*number).unwrap_or_default(),
-                _ => 0,
-            };
             unpack(
                 &decoded.data,
-                number("N"),
-                number("First"),
+                self.count(place, "N"),
+                self.count(place, "First"),
                 at,
                 &mut found,
                 budget,
@@ -450,6 +484,23 @@ fn is_cross_reference(dict: &Dict) -> bool {
     dict.is("Type", "XRef")
 }
 
+/// Numbers and offsets at the head of a decoded object stream.
+fn heads(data: &[u8], count: usize, budget: &Budget) -> Result<Vec<(u32, usize)>, Halt> {
+    let mut found = Vec::new();
+    let mut heads = Parser::new(data, 0, data.len());
+    for _ in 0..count.min(data.len()) {
+        budget.tick()?;
+        let (Object::Number(number), Object::Number(offset)) = (heads.object(), heads.object())
+        else {
+            break;
+        };
+        if let (Ok(number), Ok(offset)) = (u32::try_from(number), usize::try_from(offset)) {
+            found.push((number, offset));
+        }
+    }
+    Ok(found)
+}
+
 /// The objects of a decoded object stream: pairs of number and offset, then the objects.
 fn unpack(
     data: &[u8],
@@ -460,16 +511,8 @@ fn unpack(
     budget: &Budget,
 ) -> Result<(), Halt> {
     let mut work = data.len().saturating_mul(OVERLAP).saturating_add(1 << 12);
-    let mut heads = Parser::new(data, 0, data.len());
-    for _ in 0..count.min(data.len()) {
+    for (number, offset) in heads(data, count, budget)? {
         budget.tick()?;
-        let (Object::Number(number), Object::Number(offset)) = (heads.object(), heads.object())
-        else {
-            break;
-        };
-        let (Ok(number), Ok(offset)) = (u32::try_from(number), usize::try_from(offset)) else {
-            continue;
-        };
         let mut parser = Parser::new(data, first.saturating_add(offset), work);
         let object = parser.object();
         work = work.saturating_sub(parser.used());

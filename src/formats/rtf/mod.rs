@@ -10,7 +10,7 @@ use super::fields::{Field, Fields};
 use crate::limits::{Budget, Halt};
 
 pub use hexdata::{HexData, Noise};
-pub use tokens::{Token, Tokens};
+pub use tokens::{Lower, Token, Tokens};
 
 /// Groups within groups that are told apart; deeper ones belong to the last of them.
 const DEEPEST: usize = 4096;
@@ -268,8 +268,7 @@ impl Reader {
 
     fn word(&mut self, at: usize, name: &[u8], number: Option<i32>) {
         let starred = std::mem::take(&mut self.starred);
-        let lower = name.to_ascii_lowercase();
-        match lower.as_slice() {
+        match Lower::of(name).letters() {
             b"object" => {
                 self.turn(Destination::Object);
                 self.objects.push(Object {

@@ -32,6 +32,31 @@ pub enum Token<'a> {
 /// Longest control word that is read; longer ones end there.
 const LONGEST_WORD: usize = 64;
 
+/// A control word in lower case, as Word reads it.
+#[derive(Debug, Clone, Copy)]
+pub struct Lower {
+    letters: [u8; LONGEST_WORD],
+    len: usize,
+}
+
+impl Lower {
+    /// Of the letters of a [`Token::Word`].
+    pub fn of(name: &[u8]) -> Self {
+        let mut letters = [0; LONGEST_WORD];
+        let mut len = 0usize;
+        for (place, letter) in letters.iter_mut().zip(name) {
+            *place = letter.to_ascii_lowercase();
+            len = len.saturating_add(1);
+        }
+        Self { letters, len }
+    }
+
+    /// The letters.
+    pub fn letters(&self) -> &[u8] {
+        self.letters.get(..self.len).unwrap_or_default()
+    }
+}
+
 /// Reads tokens one after the other. Ends because every token takes at least one byte.
 #[derive(Debug, Clone)]
 pub struct Tokens<'a> {

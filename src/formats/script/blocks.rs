@@ -64,7 +64,9 @@ pub fn blocks(text: &str) -> Vec<(Range<usize>, Dialect)> {
             Dialect::Basic
         } else if name.contains("perl")
             || name.contains("python")
-            || name.contains("application/") && !name.contains("javascript")
+            || name.contains("application/")
+                && !name.contains("javascript")
+                && !name.contains("ecmascript")
         {
             Dialect::Other
         } else {

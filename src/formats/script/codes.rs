@@ -106,18 +106,35 @@ fn shifted(source: &str, lower: &str, masks: &[Mask]) -> Vec<String> {
     let literals = source.split(['"', '\'']);
     let literals = literals.filter(|text| text.len() >= SHIFTED && text.len() < NUMBERS);
     let mut found = Vec::new();
+    let (mut all, mut turned) = (0usize, 0usize);
     for literal in literals.take(LISTS.saturating_mul(8)) {
+        all = all.saturating_add(literal.len());
         let codes: Vec<u32> = literal.chars().map(u32::from).collect();
         let texts = masks.iter().filter(|mask| **mask != Mask::Plain);
         let texts = texts.filter_map(|mask| unmasked(&codes, *mask));
         let likeliest = texts.max_by_key(|text| likeness(text));
-        found.extend(
-            likeliest
-                .filter(|text| text.contains([' ', '(']) && likeness(text) > likeness(literal)),
-        );
+        let likelier = likeliest
+            .filter(|text| text.contains([' ', '(']) && likeness(text) > likeness(literal));
+        if let Some(text) = likelier {
+            turned = turned.saturating_add(literal.len());
+            found.push(text);
+        }
+    }
+    // In a long script some words come out likelier by chance. One that hides itself hides a good part, or says a word
+    // that only a program has.
+    if turned < all / 4 {
+        found.retain(|text| {
+            let lower = text.to_ascii_lowercase();
+            PROGRAM.iter().any(|word| lower.contains(word))
+        });
     }
     found
 }
+
+/// Words of programs that chance does not make out of others.
+const PROGRAM: &[&str] = &[
+    "http", "eval", "shell", "script", "function", "object", "invoke", "return", "document",
+];
 
 /// How many characters of a text are those that programs are mostly made of.
 fn likeness(text: &str) -> usize {
@@ -360,6 +377,11 @@ mod tests {
         );
         assert_eq!(masked_texts(&source), ["iex (irm http://h.example/a)"]);
         for source in [
+            concat!(
+                "k = s.charCodeAt(i) ^ 1; eval(x); a('dgkl`Zhlkl(alccZbpqq`wZjqm`w'); ",
+                "b('the first of many ordinary texts of a library', 'the second one of them, which is longer', ",
+                "'and a third, so that most of what stands here is what it is'); c.push(d.length); e.push(f.length);"
+            ),
             "$s='An ordinary text of a script';foreach($c in $s.ToCharArray()){$o+=[char]([int]$c-3)}",
             "var k = [97,108,101,114,116]; r = k.map(double);",
             "r = String.fromCharCode(97, 108, 101, 114, 116);",

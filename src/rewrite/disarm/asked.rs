@@ -55,6 +55,22 @@ pub(super) const PROGRAMS: &[&str] = &[
 /// Findings about objects of other kinds.
 pub(super) const OBJECTS: &[&str] = &["equation-object", "activex-control"];
 
+/// Findings that only files in a file give rise to, where nothing of its own does.
+pub(super) const CARRIED: &[&str] = &[
+    "sylk-macro",
+    "odf-macro",
+    "rtf-object",
+    "rtf-obfuscated",
+    "csv-formula-injection",
+    "web-query",
+    "office-addin",
+    "msbuild-inline-task",
+    "msbuild-build-event",
+    "pdf-javascript",
+    "pdf-launch",
+    "pdf-embedded-file",
+];
+
 /// Findings about what a document names outside of it.
 pub(super) const OUTSIDE: &[&str] = &["dde-link", "remote-template", "external-object-link"];
 

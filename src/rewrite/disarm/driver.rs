@@ -14,10 +14,11 @@ use bytes::Bytes;
 use super::archive;
 use super::holder::Holder;
 use super::message;
-use super::{DISARMERS, Disarmer, FindingId, Job, Refusal, Removed, ooxml};
+use super::tnef;
+use super::{DISARMERS, Disarmer, FindingId, Job, Refusal, Removed, Turns, ooxml};
 use crate::limits::Budget;
 use crate::model::{Artifact, Fact, Finding, Id, Kind, Report};
-use crate::rewrite::mail;
+use crate::rewrite::{blocks, mail};
 
 /// Whether a file that is not disarmed may be replaced by a notice, in a mail or an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,13 +112,19 @@ struct Driver<'a, 't> {
     stripped: Vec<bool>,
     notices: Cell<usize>,
     refused: Option<Refusal>,
+    turns: Turns,
     budget: &'a Budget,
 }
 
 /// Takes out what has to go. What comes of it must be scanned again. `barred` are files that are not to be disarmed,
 /// since that was tried and did not hold.
-pub fn disarm(task: &Task<'_>, barred: &BTreeSet<Id>, budget: &Budget) -> Result<Made, Refusal> {
-    let mut driver = Driver::new(task, barred, budget);
+pub fn disarm(
+    task: &Task<'_>,
+    barred: &BTreeSet<Id>,
+    turns: Turns,
+    budget: &Budget,
+) -> Result<Made, Refusal> {
+    let mut driver = Driver::new(task, barred, turns, budget);
     for number in task.findings {
         if let Some(finding) = task.report.findings.get(*number) {
             driver.assign(finding)?;
@@ -169,7 +176,7 @@ fn place(id: Id) -> usize {
 }
 
 impl<'a, 't> Driver<'a, 't> {
-    fn new(task: &'a Task<'t>, barred: &BTreeSet<Id>, budget: &'a Budget) -> Self {
+    fn new(task: &'a Task<'t>, barred: &BTreeSet<Id>, turns: Turns, budget: &'a Budget) -> Self {
         let tree = task.report.artifacts.as_slice();
         let mut children = vec![Vec::new(); tree.len()];
         let mut copies = vec![Vec::new(); tree.len()];
@@ -181,8 +188,7 @@ impl<'a, 't> Driver<'a, 't> {
                 .and_then(|parent| tree.get(parent))
                 .and_then(|parent| Holder::of(parent, artifact));
             let above = parent.is_none_or(|parent| editable.get(parent) == Some(&true));
-            let takes = holder.is_some_and(Holder::takes_bytes);
-            editable.push(above && (parent.is_none() || takes));
+            editable.push(above && (parent.is_none() || holder.is_some()));
             if let Some(siblings) = parent.and_then(|parent| children.get_mut(parent)) {
                 Vec::push(siblings, at);
             }
@@ -207,6 +213,7 @@ impl<'a, 't> Driver<'a, 't> {
             stripped: stripped(tree, task.strip),
             notices: Cell::new(0),
             refused: None,
+            turns,
             budget,
         }
     }
@@ -222,7 +229,9 @@ impl<'a, 't> Driver<'a, 't> {
                 continue;
             }
             waiting.extend(self.copies.get(from).into_iter().flatten());
-            if !self.settle(&finding.id, finding.score, from) {
+            if !self.settle(&finding.id, finding.score, from)
+                && !self.attached(&finding.id, finding.score, from)
+            {
                 match self.tree.get(from).and_then(|artifact| artifact.parent) {
                     Some(parent) => waiting.push(place(parent)),
                     None => self.refuse(Refusal::NoWay(finding.id.clone())),
@@ -254,6 +263,26 @@ impl<'a, 't> Driver<'a, 't> {
             state.below.insert(id.clone(), score);
         }
         may_go
+    }
+
+    /// Whether what was found in a file goes with it: the disarmer of a PDF takes files out whole.
+    fn attached(&mut self, id: &FindingId, score: u8, at: usize) -> bool {
+        const FILE: &str = "pdf-embedded-file";
+        // One that is not packed makes an archive of the whole by another reading.
+        let inside = |one: &&Artifact| matches!(one.via, Some(FILE | "zip-member"));
+        let Some(artifact) = self.tree.get(at).filter(inside) else {
+            return false;
+        };
+        let parent = artifact.parent.map(place);
+        let of_pdf = |at: &usize| self.tree.get(*at).is_some_and(|one| one.kind == Kind::Pdf);
+        let Some(parent) = parent.filter(of_pdf) else {
+            return false;
+        };
+        let taken = self.settle(&FindingId::Borrowed(FILE), score, parent);
+        if let Some(state) = self.states.get_mut(parent).filter(|_| taken) {
+            state.below.insert(id.clone(), score);
+        }
+        taken
     }
 
     /// Whether a notice may take the place of an artifact.
@@ -335,6 +364,7 @@ impl<'a, 't> Driver<'a, 't> {
         if bare {
             remove.insert(FindingId::Borrowed("vba-macro"));
         }
+        let addin = remove.contains("office-addin");
         let pending = state.pending.clone();
         state.below.extend(pending);
         let Some(row) = disarmer(artifact.kind) else {
@@ -344,11 +374,17 @@ impl<'a, 't> Driver<'a, 't> {
             data,
             kind: artifact.kind,
             remove: &remove,
+            turns: self.turns,
         };
         match (row.run)(&job, self.budget) {
             Ok(disarmed) => {
                 let mut new = disarmed.data;
-                let mut extension = None;
+                // An add-in that is none any more is opened by the name of a document only.
+                let mut extension = match artifact.kind {
+                    Kind::Xlam if addin => Some("xlsx"),
+                    Kind::Ppam if addin => Some("pptx"),
+                    _ => None,
+                };
                 if self.task.retype == Retype::Plain
                     && let Ok(Some((plain, end))) = ooxml::without_macros(&new, self.budget)
                 {
@@ -436,8 +472,10 @@ impl<'a, 't> Driver<'a, 't> {
         let mut children = self.children.get(at).into_iter().flatten();
         children.all(|child| {
             let (artifact, state) = (self.tree.get(*child), self.states.get(*child));
-            let still = state.is_none_or(|state| !state.gone && state.new.is_none());
-            still || artifact.is_some_and(|one| matches!(one.via, Some("uuencoded" | "yenc")))
+            let gone = state.is_some_and(|state| state.gone);
+            let still = !gone && state.is_none_or(|state| state.new.is_none());
+            let block = artifact.is_some_and(|one| matches!(one.via, Some("uuencoded" | "yenc")));
+            still || gone && block
         })
     }
 
@@ -486,7 +524,15 @@ impl<'a, 't> Driver<'a, 't> {
                 let new = archive::rebuild(artifact, &all, &self.changes(changed), self.budget)?;
                 Ok((new, Some("zip")))
             }
-            Some(Holder::Message) => {
+            Some(Holder::Envelope) => match changed {
+                [only] => self.in_place(*only),
+                _ => Err(Refusal::Broken("it cannot be put back".to_owned())),
+            },
+            Some(Holder::Tnef) => {
+                let changes = self.changes(changed);
+                Ok((tnef::edit(&artifact.data, &changes, self.budget)?, None))
+            }
+            Some(Holder::Message | Holder::Body) => {
                 let children = self.children.get(place(artifact.id));
                 let files = children.into_iter().flatten();
                 let files = files.filter_map(|child| self.tree.get(*child));
@@ -497,8 +543,55 @@ impl<'a, 't> Driver<'a, 't> {
                 let new = message::edit(&artifact.data, &files, &changes, self.budget)?;
                 Ok((new, None))
             }
-            Some(Holder::Block) | None => Err(Refusal::Broken("it cannot be put back".to_owned())),
+            Some(Holder::Block) => Ok((self.put_into_text(artifact, changed)?, None)),
+            None => Err(Refusal::Broken("it cannot be put back".to_owned())),
         }
+    }
+
+    /// A document in the place of what locked it.
+    fn in_place(&self, child: usize) -> Result<(Bytes, Option<&'static str>), Refusal> {
+        let state = self.states.get(child);
+        let new = state.and_then(|state| Some((state.new.clone()?, state.extension)));
+        new.ok_or_else(|| Refusal::Broken("it cannot be put back".to_owned()))
+    }
+
+    /// Writes blocks of a text anew, each where it stands.
+    fn put_into_text(&self, artifact: &Artifact, changed: &[usize]) -> Result<Bytes, Refusal> {
+        let text = &artifact.data;
+        let no_place = || Refusal::Broken("it cannot be put back".to_owned());
+        let mut edits = Vec::new();
+        for child in changed {
+            let (Some(child), Some(state)) = (self.tree.get(*child), self.states.get(*child))
+            else {
+                continue;
+            };
+            let block = Holder::of(artifact, child) == Some(Holder::Block);
+            let range = child.at.clone().filter(|_| block).ok_or_else(no_place)?;
+            let old = text.get(range.clone()).ok_or_else(no_place)?;
+            let bytes = match (&state.new, state.gone) {
+                (Some(new), false) => {
+                    blocks::filled(old, new, state.extension).ok_or_else(no_place)?
+                }
+                _ => {
+                    let eol = if old.ends_with(b"\r\n") { "\r\n" } else { "\n" };
+                    [(self.task.line)(child).as_bytes(), eol.as_bytes()].concat()
+                }
+            };
+            edits.push((range, bytes));
+        }
+        edits.sort_by_key(|(range, _)| range.start);
+        let mut out = Vec::with_capacity(text.len());
+        let mut from = 0;
+        for (range, bytes) in edits {
+            // A block of one kind inside of one of the other.
+            let kept = text.get(from..range.start).ok_or_else(no_place)?;
+            out.extend_from_slice(kept);
+            out.extend_from_slice(&bytes);
+            from = range.end;
+        }
+        out.extend_from_slice(text.get(from..).unwrap_or_default());
+        self.budget.spend(out.len()).map_err(Refusal::Limit)?;
+        Ok(out.into())
     }
 
     fn changes(&self, changed: &[usize]) -> Vec<archive::Change<'a>> {

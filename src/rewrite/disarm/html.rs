@@ -8,7 +8,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::asked::{Asked, COMMANDS, Log, MACROS, OBJECTS, PACKAGES, PROGRAMS, SHEETS};
+use super::asked::{
+    Asked, CARRIED, COMMANDS, Log, MACROS, OBJECTS, OUTSIDE, PACKAGES, PROGRAMS, SHEETS,
+};
 use super::plain::Plain;
 use super::{Disarmed, Disarmer, FindingId, Job, Refusal};
 use crate::analyze;
@@ -23,7 +25,8 @@ pub(super) const ROW: Disarmer = Disarmer {
     name: "html",
     kinds: &[Kind::Html, Kind::Svg],
     findings: &[
-        SCRIPTS, SMUGGLED, FORMS, COMMANDS, PROGRAMS, MACROS, SHEETS, PACKAGES, OBJECTS,
+        SCRIPTS, SMUGGLED, FORMS, COMMANDS, PROGRAMS, MACROS, SHEETS, PACKAGES, OBJECTS, OUTSIDE,
+        CARRIED,
     ],
     run,
 };
@@ -57,7 +60,7 @@ fn once(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
     let asked = Asked::of(job);
     let mut log = Log::default();
     let carried = asked.first(&[
-        SMUGGLED, PROGRAMS, COMMANDS, MACROS, SHEETS, PACKAGES, OBJECTS,
+        SMUGGLED, PROGRAMS, COMMANDS, MACROS, SHEETS, PACKAGES, OBJECTS, OUTSIDE, CARRIED,
     ]);
     let forms = asked.first(&[FORMS]);
     let scripts = asked.first(&[SCRIPTS]);

@@ -1,11 +1,11 @@
 //! Messages of Outlook (`.msg`, [MS-OXMSG]) with other attachments: new bytes in the streams of old ones, nested
-//! messages in their storages, notices under the name of the file that they stand for with `.txt` behind. Bodies,
-//! recipients and every other property stay.
+//! messages in their storages, notices under the name of the file that they stand for with `.txt` behind. A body gets
+//! other content in the property that it stands in; recipients and every other property stay.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use encoding_rs::{Encoding, WINDOWS_1252};
+use encoding_rs::{Encoding, UTF_16LE, WINDOWS_1252};
 
 use super::Refusal;
 use super::archive::{Change, notice_text, with_extension};
@@ -13,6 +13,7 @@ use crate::bytes::u32_at;
 use crate::formats::mapi::{property_id, property_type, tag};
 use crate::formats::msg::{self, Inside, Message, Object};
 use crate::formats::ole::{Changes, ObjectType, Ole};
+use crate::formats::rtf_compressed;
 use crate::limits::{Budget, Fault};
 use crate::model::{Artifact, Id};
 
@@ -43,8 +44,19 @@ pub(super) fn edit(
     let by_id: BTreeMap<Id, &Object<'_>> = ids.zip(files).collect();
     let charset = message.own.properties.charset().unwrap_or(WINDOWS_1252);
     let mut changes = Changes::default();
+    bodies(
+        &mut ole,
+        &inside,
+        message.own.storage,
+        charset,
+        list,
+        &mut changes,
+    )?;
     for change in list {
         budget.tick().map_err(Refusal::Limit)?;
+        if is_body(change) {
+            continue;
+        }
         let storage = by_id.get(&change.artifact.id).and_then(|one| one.storage);
         let Some(mut attachment) = Attachment::read(&mut ole, &inside, storage)? else {
             let what = "an attachment has no list of properties".to_owned();
@@ -66,6 +78,92 @@ pub(super) fn edit(
     let written = ole.changed(&mut changes).map_err(Refusal::Limit)?;
     budget.spend(written.len()).map_err(Refusal::Limit)?;
     Ok(written.into())
+}
+
+fn is_body(change: &Change<'_>) -> bool {
+    change.artifact.via == Some(crate::unpack::MSG_BODY)
+}
+
+/// Puts new bodies into the properties that the old ones stand in.
+fn bodies(
+    ole: &mut Ole<'_>,
+    inside: &Inside,
+    root: Option<usize>,
+    charset: &'static Encoding,
+    list: &[Change<'_>],
+    changes: &mut Changes<'_>,
+) -> Result<(), Refusal> {
+    let wanted: Vec<&Change<'_>> = list.iter().filter(|change| is_body(change)).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let no_place = || Refusal::Broken("a body is in no property of its own".to_owned());
+    let mut own = Attachment::read(ole, inside, root)?.ok_or_else(no_place)?;
+    for change in wanted {
+        let (old, new) = (&change.artifact.data, change.new.as_ref());
+        let new = new.ok_or_else(no_place)?;
+        let mut value = None;
+        for (tag, position) in &own.values {
+            let Some(form) = Form::of(*tag, charset) else {
+                continue;
+            };
+            let stream = ole.stream(*position).map_err(Refusal::Limit)?;
+            if form.read(&stream.data).as_deref() == Some(old.as_ref()) {
+                value = form.written(new).map(|bytes| (*tag, bytes));
+                break;
+            }
+        }
+        let (tag, bytes) = value.ok_or_else(no_place)?;
+        own.value(tag, bytes, changes);
+    }
+    changes.replaced.insert(own.list, own.properties);
+    Ok(())
+}
+
+/// How a property has a body ([MS-OXCMSG] 2.2.1.56).
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Bytes,
+    Packed,
+    Text(Option<&'static Encoding>),
+}
+
+impl Form {
+    fn of(value: u32, charset: &'static Encoding) -> Option<Self> {
+        let of = |id, kind| value == tag(id, kind);
+        let is_text = |kind| of(property_id::BODY, kind) || of(property_id::HTML, kind);
+        match () {
+            () if of(property_id::HTML, property_type::BINARY) => Some(Self::Bytes),
+            () if of(property_id::RTF_COMPRESSED, property_type::BINARY) => Some(Self::Packed),
+            () if is_text(property_type::UNICODE) => Some(Self::Text(None)),
+            () if is_text(property_type::STRING8) => Some(Self::Text(Some(charset))),
+            () => None,
+        }
+    }
+
+    /// The body as a scan shows it.
+    fn read(self, value: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Bytes => Some(value.to_vec()),
+            Self::Packed => rtf_compressed::decompress(value).ok().map(|rich| rich.data),
+            Self::Text(charset) => {
+                let (text, _) = charset
+                    .unwrap_or(UTF_16LE)
+                    .decode_without_bom_handling(value);
+                Some(text.into_owned().into_bytes())
+            }
+        }
+    }
+
+    fn written(self, new: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Bytes => Some(new.to_vec()),
+            Self::Packed => rtf_compressed::stored(new),
+            Self::Text(charset) => std::str::from_utf8(new)
+                .ok()
+                .map(|text| encoded(text, charset)),
+        }
+    }
 }
 
 fn open<'d>(data: &'d [u8], budget: &Budget) -> Result<Ole<'d>, Refusal> {

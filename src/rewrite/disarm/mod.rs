@@ -24,6 +24,7 @@ mod proof;
 mod rtf;
 mod selection;
 mod sylk;
+mod tnef;
 mod word_binary;
 
 use std::borrow::Cow;
@@ -55,6 +56,17 @@ pub struct Job<'a> {
     pub kind: Kind,
     /// What must no longer be found in them.
     pub remove: &'a BTreeSet<FindingId>,
+    /// How often a text is gone over.
+    pub turns: Turns,
+}
+
+/// How often a text is gone over: in damaged files, what was hidden by one thing shows when it is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turns {
+    /// Once, which does for whole files; a scan of the result tells.
+    One,
+    /// Until nothing more has to go.
+    All,
 }
 
 /// A file without what had to go.
@@ -147,7 +159,7 @@ fn settled(
     /// Turns at the most; whole files take two.
     const TURNS: usize = 5;
     let mut made = once(job, budget)?;
-    if made.removed.is_empty() {
+    if made.removed.is_empty() || job.turns == Turns::One {
         return Ok(made);
     }
     for _ in 0..TURNS {
@@ -196,6 +208,7 @@ mod tests {
             data: &Bytes::copy_from_slice(data),
             kind,
             remove: &remove,
+            turns: Turns::All,
         };
         (row.run)(&job, &Budget::new(Limits::default(), None))
     }

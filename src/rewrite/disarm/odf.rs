@@ -303,6 +303,8 @@ fn edited(
         let nothing = empty && matches!(name, "scripts" | "event-listeners");
         let finding = match name {
             name if CALLS.contains(&name) => &wanted.macros,
+            // OpenOffice.org 1.
+            "event" if outline.prefix(node) == "script:" => &wanted.macros,
             name if OBJECT_ELEMENTS.contains(&name) => &wanted.objects,
             name if EXCHANGE.contains(&name) => &wanted.exchange,
             name if SOURCES.contains(&name) && fetches(&outline, node, leads_outside) => {

@@ -159,7 +159,11 @@ impl<'t> Outline<'t> {
                     }
                     opened.close = Some(start..end);
                 }
-                Event::DocType(_) => return Err(broken(start, "a document type declaration")),
+                // With declarations of its own it may make anything of what follows. OpenOffice.org 1 names its own
+                // in every part, which no program fetches.
+                Event::DocType(kind) if kind.contains('[') || !nodes.is_empty() => {
+                    return Err(broken(start, "a document type declaration"));
+                }
                 Event::Eof => break,
                 _ => {}
             }
@@ -371,9 +375,17 @@ mod tests {
 
     #[test]
     fn what_is_not_balanced_has_no_outline() {
-        for text in ["<a><b></a>", "<a>", "</a>", "<a><b/></a><!DOCTYPE x>"] {
+        for text in [
+            "<a><b></a>",
+            "<a>",
+            "</a>",
+            "<a><b/></a><!DOCTYPE x>",
+            "<!DOCTYPE a [<!ENTITY b '<c/>'>]><a>&b;</a>",
+        ] {
             assert!(Outline::read(text, &budget()).is_err(), "{text}");
         }
+        let named = "<!DOCTYPE a PUBLIC \"-//OpenOffice.org//DTD\" \"office.dtd\"><a><b/></a>";
+        assert_eq!(Outline::read(named, &budget()).unwrap().nodes.len(), 2);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! PDF (ISO 32000-2): written anew from its objects without scripts, actions that start or send something, attached files
 //! and XFA forms. What nothing leads to any more, older versions of objects and what stands between them do not come along.
 //!
-//! The crate that writes is trusted with nothing: our own reader has inflated every object stream within the budget
+//! The crate that reads is trusted with nothing: our own reader has inflated every object stream within the budget
 //! before, each object that it found must be there, and it must see each page in the result. What is encrypted but opens
 //! without a password is written without encryption: everybody reads it, and whoever looks at it next can too; each of
 //! its streams must be decrypted to what our own reader makes of it.
+
+mod written;
 
 use std::collections::BTreeSet;
 
@@ -47,7 +49,7 @@ fn run(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
     let mut cleaner = Cleaner::of(Asked::of(job));
     for (id, object) in &mut document.objects {
         budget.tick().map_err(Refusal::Limit)?;
-        cleaner.place = format!("object {}", id.0);
+        cleaner.number = id.0;
         cleaner.object(object, DEEPEST)?;
     }
     if cleaner.log.removed.is_empty() {
@@ -65,11 +67,8 @@ fn run(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
         let what = format!("{pages} pages became {left}");
         return Err(Refusal::Broken(what));
     }
-    let mut out = Vec::with_capacity(job.data.len());
-    document
-        .save_to(&mut out)
-        .map_err(|error| Refusal::Broken(error.to_string()))?;
-    written(&document, &out, budget)?;
+    let out = written::written(&document, job.data.len(), budget)?;
+    whole(&document, &out, budget)?;
     Ok(Disarmed {
         data: Bytes::from(out),
         removed: cleaner.log.removed,
@@ -78,27 +77,56 @@ fn run(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
 
 /// Refuses a result in which our own reader does not see every page that was written. What else is in it, the scan of
 /// it tells.
-fn written(document: &Document, out: &[u8], budget: &Budget) -> Result<(), Refusal> {
-    let read = pdf::read(out, budget).map_err(Refusal::Limit)?;
-    for (id, object) in &document.objects {
-        budget.tick().map_err(Refusal::Limit)?;
-        if !object.type_name().is_ok_and(|name| name == b"Page") {
-            continue;
-        }
-        let place = read.find(id.0).and_then(|place| read.objects.get(place));
-        let seen = place.is_some_and(
-            |found| matches!(&found.object, pdf::Object::Dict(dict) if dict.is("Type", "Page")),
-        );
-        if !seen {
-            let what = format!("the page in object {} is not in the result", id.0);
-            return Err(Refusal::Broken(what));
+fn whole(document: &Document, out: &[u8], budget: &Budget) -> Result<(), Refusal> {
+    let objects = document.objects.iter();
+    let pages = objects.filter(|(_, object)| object.type_name().is_ok_and(|name| name == b"Page"));
+    let pages: BTreeSet<u32> = pages.map(|(id, _)| id.0).collect();
+    let seen = pdf::pages(out, &pages, budget).map_err(Refusal::Limit)?;
+    match pages.difference(&seen).next() {
+        None => Ok(()),
+        Some(number) => {
+            let what = format!("the page in object {number} is not in the result");
+            Err(Refusal::Broken(what))
         }
     }
-    Ok(())
 }
 
 /// A file as the crate reads it, where that is what our own reader sees.
 fn checked(data: &[u8], budget: &Budget) -> Result<Document, Refusal> {
+    match outlined(data, budget)? {
+        Some((document, true)) => Ok(document),
+        Some((document, false)) => compared(data, Some(document), budget),
+        None => compared(data, None, budget),
+    }
+}
+
+/// A file as the crate reads it, and whether every object is there; none where more than its outline is to be looked at.
+fn outlined(data: &[u8], budget: &Budget) -> Result<Option<(Document, bool)>, Refusal> {
+    let Some(outline) = pdf::outline(data, budget).map_err(Refusal::Limit)? else {
+        return Ok(None);
+    };
+    let mut account = Account::new(length(data.len()));
+    if !outline.is_within(STREAM) {
+        bounded(outline.layout(), budget, &mut account)?;
+    }
+    let packed = outline.packed(STREAM, budget, &mut account);
+    let Some(packed) = packed.map_err(Refusal::Limit)? else {
+        return Ok(None);
+    };
+    let document = load(data)?;
+    if document.is_encrypted() || document.was_encrypted() {
+        return Ok(None);
+    }
+    let known = |number: &u32| {
+        let objects = document.objects.range((*number, 0)..=(*number, u16::MAX));
+        objects.count() > 0
+    };
+    let all = outline.numbers.iter().chain(&packed).all(known);
+    Ok(Some((document, all)))
+}
+
+/// A file as the crate reads it, object by object beside what our own reader makes of it.
+fn compared(data: &[u8], loaded: Option<Document>, budget: &Budget) -> Result<Document, Refusal> {
     let mut read = pdf::read(data, budget).map_err(Refusal::Limit)?;
     let encrypted = read.scheme().is_some();
     if encrypted && !read.unlock(b"") {
@@ -113,7 +141,7 @@ fn checked(data: &[u8], budget: &Budget) -> Result<Document, Refusal> {
     if let Some((_, what)) = read.faults.get(known) {
         return Err(Refusal::Broken(what.clone()));
     }
-    let document = load(data)?;
+    let document = loaded.map_or_else(|| load(data), Ok)?;
     if document.is_encrypted() {
         return Err(Refusal::Locked);
     }
@@ -230,7 +258,8 @@ struct Cleaner {
     /// Files that were attached.
     files: BTreeSet<lopdf::ObjectId>,
     log: Log,
-    place: String,
+    /// Of the object at hand.
+    number: u32,
 }
 
 impl Cleaner {
@@ -243,19 +272,19 @@ impl Cleaner {
             links: asked.one("external-object-link"),
             files: BTreeSet::new(),
             log: Log::default(),
-            place: String::new(),
+            number: 0,
         }
     }
 
     fn told(&mut self, finding: &FindingId, what: &str) {
-        let place = format!("{}: {what}", self.place);
+        let place = format!("object {}: {what}", self.number);
         self.log.add(finding, &place);
     }
 
     /// Cleans an object and all in it. Recursion ends with the depth.
     fn object(&mut self, object: &mut Object, depth: usize) -> Result<(), Refusal> {
         let Some(depth) = depth.checked_sub(1) else {
-            let what = format!("{} is nested too deep", self.place);
+            let what = format!("object {} is nested too deep", self.number);
             return Err(Refusal::Broken(what));
         };
         match object {

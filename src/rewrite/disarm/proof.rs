@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use super::driver::{self, Made, Notices, Task};
-use super::{FindingId, Refusal};
+use super::{FindingId, Refusal, Turns};
 use crate::limits::Budget;
 use crate::model::{Id, Report};
 
@@ -18,24 +18,34 @@ pub struct Proven {
     pub report: Report,
 }
 
-/// Takes out what has to go, and scans the result. Where that shows that disarming did not do, files in mails and
-/// archives are replaced by notices instead, once; then there is nothing but to refuse.
+/// Takes out what has to go, and scans the result. Where that shows that going over each file once did not do, it is gone
+/// over until nothing more has to go; where that did not do either, files in mails and archives are replaced by notices
+/// instead, once; then there is nothing but to refuse.
 pub fn proven(
     task: &Task<'_>,
     budget: &Budget,
     scan: &mut dyn FnMut(&Bytes) -> Report,
 ) -> Result<Proven, Refusal> {
-    let made = driver::disarm(task, &BTreeSet::new(), budget)?;
-    let first = match prove(task, made, scan) {
+    let none = BTreeSet::new();
+    let made = driver::disarm(task, &none, Turns::One, budget)?;
+    let quick = made.data.clone();
+    let (mut refusal, mut disarmed) = match prove(task, made, scan) {
         Ok(proven) => return Ok(proven),
-        Err((refusal, disarmed)) => {
-            if task.notices == Notices::Never || disarmed.is_empty() {
-                return Err(refusal);
-            }
-            (refusal, disarmed)
-        }
+        Err(flaw) => flaw,
     };
-    let made = driver::disarm(task, &first.1, budget).map_err(|_| first.0)?;
+    if !disarmed.is_empty() {
+        let made = driver::disarm(task, &none, Turns::All, budget)?;
+        if made.data != quick {
+            (refusal, disarmed) = match prove(task, made, scan) {
+                Ok(proven) => return Ok(proven),
+                Err(flaw) => flaw,
+            };
+        }
+    }
+    if task.notices == Notices::Never || disarmed.is_empty() {
+        return Err(refusal);
+    }
+    let made = driver::disarm(task, &disarmed, Turns::All, budget).map_err(|_| refusal)?;
     prove(task, made, scan).map_err(|(refusal, _)| refusal)
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::asked::{Asked, COMMANDS, Log, MACROS, OBJECTS, OUTSIDE, PACKAGES, PROGRAMS, SHEETS};
 use super::compound::leads_outside;
 use super::{Disarmed, Disarmer, FindingId, Job, Refusal};
-use crate::formats::rtf::{self, Token, Tokens};
+use crate::formats::rtf::{self, Lower, Token, Tokens};
 use crate::limits::{Budget, Halt};
 use crate::model::Kind;
 
@@ -136,7 +136,7 @@ impl Writer<'_> {
             match token {
                 Token::Open => self.open(),
                 Token::Close => self.close(),
-                Token::Word { name, .. } => self.word(at, &name.to_ascii_lowercase(), raw),
+                Token::Word { name, .. } => self.word(at, Lower::of(name).letters(), raw),
                 Token::Code(_) | Token::Symbol(_) | Token::Binary { .. } | Token::Text(_) => {
                     self.keep(raw);
                 }
@@ -204,18 +204,17 @@ impl Writer<'_> {
     }
 
     fn kept_word(&mut self, at: usize, name: &[u8], raw: &[u8]) {
-        match (name, self.objects.clone()) {
+        match (name, &self.objects) {
             (b"object", Some(finding)) => {
-                self.log.add(&finding, &format!("object at {at}"));
+                self.log.add(finding, &format!("object at {at}"));
                 self.turn(Mode::Object);
             }
             (b"datastore", Some(finding)) => {
-                self.log.add(&finding, &format!("stored data at {at}"));
+                self.log.add(finding, &format!("stored data at {at}"));
                 self.turn(Mode::Drop);
             }
             (name, Some(finding)) if PARTS.contains(&name) => {
-                self.log
-                    .add(&finding, &format!("part of an object at {at}"));
+                self.log.add(finding, &format!("part of an object at {at}"));
                 if name == b"objdata" {
                     self.turn(Mode::Drop);
                 }

@@ -5,7 +5,9 @@ use super::renamed::NewForm;
 use super::{Content, Edit, Level, quoted, shift};
 use crate::formats::header::Breaks;
 use crate::formats::mime::Part;
+use crate::formats::uuencode;
 use crate::model::Artifact;
+use crate::rewrite::blocks;
 use crate::unpack;
 
 /// Characters of a line of base64 (RFC 2045 section 6.8).
@@ -27,7 +29,7 @@ impl Level {
         let eol = self.eol(data);
         let part = self.structure.parts.get(place)?;
         let old = data.get(part.body.clone())?;
-        let body = encoded(data, part, &content.bytes, old, eol)?;
+        let body = encoded(data, part, content, old, eol)?;
         let renamed = NewForm::of(child, content.extension);
         let renamed = renamed.map(|form| form.header(data, part, eol));
         let delimiter = self.delimiter(data, part).filter(|_| !notice.is_empty());
@@ -73,7 +75,8 @@ impl Level {
 }
 
 /// Content in the encoding of a part.
-fn encoded(data: &[u8], part: &Part, content: &[u8], old: &[u8], eol: &[u8]) -> Option<Vec<u8>> {
+fn encoded(data: &[u8], part: &Part, new: &Content, old: &[u8], eol: &[u8]) -> Option<Vec<u8>> {
+    let content: &[u8] = &new.bytes;
     let encoding = part.header.values(data, "content-transfer-encoding").next();
     let encoding = encoding
         .unwrap_or_default()
@@ -86,6 +89,13 @@ fn encoded(data: &[u8], part: &Part, content: &[u8], old: &[u8], eol: &[u8]) -> 
             // What was ASCII may pass where nothing else does.
             let fits = content.is_ascii() || !old.is_ascii() || encoding == b"binary";
             return fits.then(|| content.to_vec());
+        }
+        // No specification of mail has it; what stands around the block stays.
+        b"x-uuencode" | b"x-uue" | b"uuencode" | b"uue" => {
+            let block = uuencode::next(old, 0)?;
+            let (before, behind) = (old.get(..block.range.start)?, old.get(block.range.end..)?);
+            let filled = blocks::filled(old.get(block.range)?, content, new.extension)?;
+            return Some([before, &filled, behind].concat());
         }
         _ => return None,
     };

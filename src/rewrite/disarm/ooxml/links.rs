@@ -95,6 +95,9 @@ impl Work<'_> {
             outward.cut(outline, edits);
             Ok(())
         })?;
+        if outward.others {
+            self.calculation();
+        }
         for (id, what) in outward.found {
             self.note(&[id], &format!("{what} in {name}"));
         }

@@ -129,6 +129,9 @@ impl Work<'_> {
             false => SHEET_RELATION,
         };
         let places: BTreeSet<usize> = sheets.iter().map(|(at, ..)| *at).collect();
+        if !sheets.is_empty() {
+            self.calculation();
+        }
         let names: BTreeSet<&str> = sheets.iter().map(|(_, _, name, _)| name.as_str()).collect();
         let mut own = Vec::new();
         for (place, relation) in self.package.relations.iter().enumerate() {

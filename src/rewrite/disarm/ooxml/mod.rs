@@ -5,6 +5,7 @@
 //! that only it led to go too. Parts that do not change keep their packed bytes. A macro sheet becomes an empty
 //! worksheet: indexes of sheets, which formulas, names and views count by, stay what they were.
 
+mod binary;
 mod controls;
 mod fields;
 pub(super) mod links;
@@ -81,6 +82,7 @@ fn run(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
         work.macro_sheets()?;
     }
     work.links(commands)?;
+    work.binary_links(commands)?;
     work.addin(job.kind)?;
     if work.removed.is_empty() {
         let id = job.remove.first().cloned().unwrap_or_default();

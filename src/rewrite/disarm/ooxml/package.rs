@@ -169,6 +169,13 @@ impl Package {
         self.dropped.insert(at)
     }
 
+    /// Whether a relationship of a part was taken out.
+    pub(super) fn has_dropped(&self, source: &str) -> bool {
+        let dropped = self.dropped.iter();
+        let mut dropped = dropped.filter_map(|at| self.relations.get(*at));
+        dropped.any(|relation| relation.source == source)
+    }
+
     /// Gives a part new content.
     pub(super) fn change(&mut self, at: usize, data: Vec<u8>) {
         if let Some(part) = self.parts.get_mut(at) {

@@ -19,6 +19,7 @@ const UNNAMED: &[&str] = &[
     "extensibility",
     "customui",
     "activexcontrolbinary",
+    "calcchain",
 ];
 
 /// Elements that are nothing without what is in them.
@@ -86,12 +87,7 @@ impl Work<'_> {
             let texts = texts.remove(&source).unwrap_or_default();
             let read = self.edit(source, |outline, edits| cut(outline, &ids, &texts, edits))?;
             if !read {
-                let name = self.package.parts.get(source).map(|part| part.name.clone());
-                let what = name.unwrap_or_default();
-                return Err(Refusal::Broken(format!(
-                    "{}: records that name what was taken out",
-                    crate::text::excerpt(&what)
-                )));
+                self.records(source, &ids.keys().map(String::as_str).collect())?;
             }
         }
         Ok(())
