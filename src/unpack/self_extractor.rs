@@ -85,6 +85,7 @@ pub(super) const ENDING: &[Kind] = &[
     Kind::Cab,
     Kind::Rtf,
     Kind::Html,
+    Kind::Pdf,
     Kind::Iso,
     Kind::Udf,
     Kind::Chm,
@@ -200,7 +201,7 @@ fn end_by_head(kind: Kind, data: &[u8]) -> Option<usize> {
         Kind::One | Kind::Onetoc2 => onestore::end(data),
         Kind::Pst => pst_end(data),
         Kind::Mdb | Kind::Accdb => jet_end(data),
-        Kind::Rtf | Kind::Html => Some(0),
+        Kind::Rtf | Kind::Html | Kind::Pdf => Some(0),
         Kind::SevenZip => Some(sevenz(data, 0)?.end),
         Kind::Cab => Some(cabinet(data, 0)?.end),
         // Its comment too may be an archive.
@@ -274,6 +275,7 @@ fn marked(
     };
     let followed = carve::tail(artifact.kind, data);
     let mut count = 0usize;
+    let mut streams = Streams::default();
     // What is passed over from the front is not searched.
     let start = if files.start == 0 { files.end } else { 0 };
     // Each mark costs one look at fields of fixed size; what was found is passed over whole.
@@ -282,6 +284,9 @@ fn marked(
         let at = start.saturating_add(found.start());
         // What stands right behind the end of a picture is told there.
         if at < next || files.contains(&at) || followed == Some(at) {
+            continue;
+        }
+        if artifact.kind == Kind::Pdf && streams.hold(data, at) {
             continue;
         }
         let range = match MARKS.get(found.pattern().as_usize()) {
@@ -310,11 +315,32 @@ fn marked(
         let inside = data.slice(range.clone());
         if !is_program {
             let kind = identify::identify(&inside, nest.budget()).kind;
+            let at = range.start;
             nest.note(Fact::Polyglot { kind, at });
         }
         nest.push(Child::new(via, inside).at(range))?;
     }
     Ok(next)
+}
+
+/// Where the streams of a PDF begin and end (ISO 32000-1, 7.3.8.1), by their words alone.
+#[derive(Default)]
+struct Streams {
+    seen: usize,
+    is_open: bool,
+}
+
+impl Streams {
+    /// Whether a place is in one; places are asked for in order.
+    fn hold(&mut self, data: &[u8], at: usize) -> bool {
+        let part = data.get(self.seen..at).unwrap_or_default();
+        if let Some(word) = memmem::rfind(part, b"stream") {
+            let front = part.get(..word).unwrap_or_default();
+            self.is_open = !front.ends_with(b"end");
+        }
+        self.seen = at;
+        self.is_open
+    }
 }
 
 /// Where the lines of a script end that has an archive behind them.
@@ -690,5 +716,26 @@ mod tests {
                 }]
             );
         }
+    }
+
+    #[test]
+    fn an_archive_between_the_objects_of_a_pdf_is_a_child_and_one_in_a_stream_is_none() {
+        let archive = cabinet_of(&[(b"a.txt", b"content")], false);
+        let stream = [b"<< /Length 9 >>\nstream\n", &archive[..], b"\nendstream\n"].concat();
+        let object =
+            |inside: &[u8]| [b"%PDF-1.4\n1 0 obj\n".as_slice(), inside, b"endobj\n"].concat();
+        let (children, facts) = behind(&object(&stream), b"%%EOF");
+        assert!(children.is_empty() && facts.is_empty());
+        let between = [&object(&stream)[..], b"junk\n", &archive].concat();
+        let at = between.len() - archive.len();
+        let (children, facts) = behind(&between, b"\n%%EOF");
+        assert_eq!((children.len(), &children[0].data[..]), (1, &archive[..]));
+        assert_eq!(
+            facts,
+            [Fact::Polyglot {
+                kind: Kind::Cab,
+                at
+            }]
+        );
     }
 }
