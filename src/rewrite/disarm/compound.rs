@@ -368,10 +368,7 @@ impl Plan<'_, '_> {
             if same_name(&name, "WordDocument") {
                 self.word(position, wanted)?;
             } else if same_name(&name, "Workbook") || same_name(&name, "Book") {
-                let data = self.bytes(position)?;
-                let path = self.ole.path(position);
-                let edited = excel_binary::edit(&data, wanted, &path, self.log, self.budget)?;
-                self.new.extend(edited.map(|edited| (position, edited)));
+                self.workbook(position, wanted)?;
             } else if same_name(&name, "PowerPoint Document") {
                 let data = self.bytes(position)?;
                 let user = self.ole.find(self.parent(position), "Current User");
@@ -383,6 +380,28 @@ impl Plan<'_, '_> {
                     powerpoint_binary::edit(&data, &user, wanted, self.log, depth, self.budget)?;
                 self.new.extend(edited.map(|edited| (position, edited)));
             }
+        }
+        Ok(())
+    }
+
+    /// A workbook, without a lock that everybody opens.
+    fn workbook(&mut self, position: usize, wanted: &Wanted) -> Result<(), Refusal> {
+        let mut data = self.bytes(position)?;
+        let path = self.ole.path(position);
+        let opened = excel_binary::opened(&data, self.budget)?;
+        let is_opened = opened.is_some();
+        if let Some(opened) = opened {
+            let beside: Vec<usize> = self.ole.children(self.parent(position)).collect();
+            let in_clear =
+                |at: &usize| self.gone.contains(at) || is_clear_beside_a_lock(self.name(*at));
+            if !beside.iter().all(in_clear) {
+                return Err(Refusal::Locked);
+            }
+            data = opened;
+        }
+        let edited = excel_binary::edit(&data, wanted, &path, self.log, self.budget)?;
+        if let Some(new) = edited.or(is_opened.then_some(data)) {
+            self.new.insert(position, new);
         }
         Ok(())
     }
@@ -490,6 +509,25 @@ fn is_document(name: &str) -> bool {
         "Data",
     ];
     DOCUMENTS.iter().any(|document| same_name(name, document))
+}
+
+/// Whether an entry beside a locked workbook is known not to be locked with it ([MS-XLS] 2.2.10).
+fn is_clear_beside_a_lock(name: &str) -> bool {
+    const CLEAR: [&str; 8] = [
+        "Workbook",
+        "Book",
+        "\u{1}CompObj",
+        "\u{1}Ole",
+        "\u{5}SummaryInformation",
+        "\u{5}DocumentSummaryInformation",
+        "_VBA_PROJECT_CUR",
+        "_VBA_PROJECT",
+    ];
+    let object = |start: &str| {
+        let end = name.get(start.len()..).filter(|_| name.starts_with(start));
+        end.is_some_and(|end| end.len() == 8 && end.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    CLEAR.iter().any(|clear| same_name(clear, name)) || object("MBD") || object("LNK")
 }
 
 /// Whether a target leads out of the computer: an address, a share or a moniker, no file of a drive or a folder.
