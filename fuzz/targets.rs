@@ -101,7 +101,16 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         unpack("alz", Kind::Egg, data)
     }),
     ("self_extractor", |data| {
-        unpack("self_extractor", Kind::Pe, data)
+        [
+            Kind::Pe,
+            Kind::Iso,
+            Kind::Chm,
+            Kind::One,
+            Kind::Pst,
+            Kind::Mdb,
+        ]
+        .iter()
+        .for_each(|kind| unpack("self_extractor", *kind, data))
     }),
     ("nsis", |data| unpack("nsis", Kind::Pe, data)),
     ("decoders", |data| {
@@ -619,6 +628,7 @@ fn texts(data: &[u8]) {
     ));
     let label = data.get(..8).unwrap_or(data);
     drop(text::decode(label, data));
+    drop(text::decode(b"utf-7", data));
 }
 
 fn locks(data: &[u8]) {

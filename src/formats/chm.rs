@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::bytes::{Deviation, Reader, Short, index};
+use crate::bytes::{Deviation, Reader, Short, index, u64_at};
 use crate::limits::{Budget, Halt};
 
 /// Bytes that every block but the last gives.
@@ -56,6 +56,13 @@ pub struct Compressed {
     pub size: u64,
     /// First byte of each block in the stream.
     pub blocks: Vec<usize>,
+}
+
+/// The length of the file that its first section tells.
+pub fn end(data: &[u8]) -> Option<usize> {
+    let section = index(u64_at(data, 56)?);
+    let end = index(u64_at(data, section.checked_add(8)?)?);
+    (data.starts_with(b"ITSF") && end > 0).then_some(end)
 }
 
 /// Reads the directory: every listing chunk where it stands, whatever the links between them say.

@@ -65,6 +65,39 @@ pub fn items(data: &[u8]) -> (Vec<Item>, Option<usize>) {
     (items, None)
 }
 
+/// Behind the end of the packaging, which holds all other objects.
+pub fn end(data: &[u8]) -> Option<usize> {
+    /// The bit of a head that says that objects of its own follow, up to its end.
+    const HOLDS: u8 = 4;
+    let mut at = START;
+    let mut open = 0usize;
+    // Ends because each turn takes the head or the end of an object.
+    loop {
+        let first = data.get(at)?;
+        at = match first & 3 {
+            1 | 3 => {
+                open = open.checked_sub(1)?;
+                at.checked_add(usize::from(first & 3).div_ceil(2))?
+            }
+            kind => {
+                let head = if kind == 0 {
+                    short(data, at)
+                } else {
+                    long(data, at)
+                };
+                let (_, start, len) = head?;
+                if first & HOLDS != 0 {
+                    open = open.checked_add(1)?;
+                }
+                start.checked_add(len)?
+            }
+        };
+        if open == 0 {
+            return (at <= data.len()).then_some(at);
+        }
+    }
+}
+
 /// The head of 16 bits: type, first byte, length.
 fn short(data: &[u8], at: usize) -> Option<(u32, usize, usize)> {
     let head = u16_at(data, at)?;
@@ -192,10 +225,13 @@ pub(crate) mod tests {
         };
         out.extend(object(OBJECT, &inside(&text)));
         for (at, file) in files.iter().enumerate() {
-            out.extend(match at {
+            let mut object = match at {
                 0 => object(BLOB, &[&compact(file.len()), *file].concat()),
                 _ => object(OBJECT, &inside(file)),
-            });
+            };
+            // With objects of its own, of which there are none.
+            object[0] |= 4;
+            out.extend(object);
             out.push(1);
         }
         out.extend([0xd7, 3]);

@@ -144,6 +144,7 @@ fn decode(charset: &[u8], bytes: &[u8]) -> String {
         .unwrap_or_default();
     let by_look = || text::raw_readings(bytes).into_iter().next();
     if text::encoding(charset).is_none()
+        && !text::utf7::is_label(charset)
         && let Some(text) = by_look()
     {
         return text;

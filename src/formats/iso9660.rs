@@ -1,4 +1,5 @@
-//! ISO 9660 (ECMA-119) with Joliet and Rock Ridge (IEEE P1282): every tree of every volume descriptor.
+//! ISO 9660 (ECMA-119) with Joliet and Rock Ridge (IEEE P1282): every tree of every volume descriptor, and those of
+//! sessions that later ones took the place of.
 //!
 //! Left out on purpose: times, owners, El Torito, interleaved files (told as unread), zisofs (told).
 
@@ -26,9 +27,16 @@ const MORE: u8 = 1 << 7;
 const PLAIN: &str = "ISO 9660";
 const JOLIET: &str = "Joliet";
 
+/// The name of trees that no volume descriptor leads to any more.
+pub const EARLIER: &str = "an earlier session";
+
+/// Trees of earlier sessions at the most: a disc has 99 tracks.
+const SESSIONS: usize = 99;
+
 /// A tree to be walked.
 struct Tree {
     name: &'static str,
+    is_joliet: bool,
     block: usize,
     root: (u32, u32),
 }
@@ -44,14 +52,25 @@ struct Folder {
 /// Lists every file. Fails out of time only.
 pub fn list(data: &[u8], budget: &Budget) -> Result<Listing, Halt> {
     let mut listing = Listing::default();
-    let trees = trees(data);
+    let mut trees = trees(data);
     if trees.is_empty() {
         listing.miss(FIRST, "no volume descriptor with a root directory");
     }
+    earlier(data, &mut trees, budget)?;
     for tree in trees {
         walk(data, &tree, &mut listing, budget)?;
     }
     Ok(listing)
+}
+
+/// Behind the last sector that the first volume descriptor counts (8.4.8).
+pub fn volume_end(data: &[u8]) -> Option<usize> {
+    let descriptor = slice(data, FIRST, SECTOR)?;
+    if slice(descriptor, 0, 6)? != b"\x01CD001" {
+        return None;
+    }
+    let block = usize::from(u16_at(descriptor, 128)?);
+    index(u32_at(descriptor, 80)?).checked_mul(block)
 }
 
 fn trees(data: &[u8]) -> Vec<Tree> {
@@ -84,7 +103,12 @@ fn trees(data: &[u8]) -> Vec<Tree> {
                     SECTOR
                 };
                 let root = (extent, size);
-                trees.push(Tree { name, block, root });
+                trees.push(Tree {
+                    name,
+                    is_joliet: name == JOLIET,
+                    block,
+                    root,
+                });
             }
         }
     }
@@ -93,10 +117,65 @@ fn trees(data: &[u8]) -> Vec<Tree> {
     trees
 }
 
+/// Adds the trees whose root no descriptor leads to: a root is a folder whose first two records, for itself and for what
+/// is above it, both lead to the sector that they stand in (9.1, 6.8.2.2).
+fn earlier(data: &[u8], trees: &mut Vec<Tree>, budget: &Budget) -> Result<(), Halt> {
+    let described = trees.len();
+    for (number, sector) in data.chunks_exact(SECTOR).enumerate().skip(FIRST / SECTOR) {
+        // Read in any case: what is looked at of a sector are its first bytes.
+        if number.is_multiple_of(1024) {
+            budget.tick()?;
+        }
+        let Some(root) = root_here(number, sector) else {
+            continue;
+        };
+        let known = |tree: &Tree| {
+            let scale = tree.block.max(1);
+            index(tree.root.0).saturating_mul(scale) == number.saturating_mul(SECTOR)
+        };
+        if trees.iter().any(known) {
+            continue;
+        }
+        if trees.len().saturating_sub(described) >= SESSIONS {
+            return Ok(());
+        }
+        trees.push(root);
+    }
+    Ok(())
+}
+
+fn root_here(number: usize, sector: &[u8]) -> Option<Tree> {
+    // One byte tells nearly all apart.
+    if *sector.get(32)? != 1 {
+        return None;
+    }
+    let mut at = 0usize;
+    for name in [0, 1] {
+        let record = sector.get(at..)?;
+        let fits = *record.first()? >= 34
+            && index(u32_at(record, 2)?) == number
+            && u32_at(record, 6)?.swap_bytes() == u32_at(record, 2)?
+            && record.get(25)? & FOLDER != 0
+            && slice(record, 32, 2)? == [1, name];
+        if !fits {
+            return None;
+        }
+        at = at.checked_add(usize::from(*record.first()?))?;
+    }
+    let first = sector.get(at..).and_then(Record::read);
+    Some(Tree {
+        name: EARLIER,
+        // Names of one byte a character have no zero in them.
+        is_joliet: first.is_some_and(|record| record.name.contains(&0)),
+        block: SECTOR,
+        root: (u32_at(sector, 2)?, u32_at(sector, 10)?),
+    })
+}
+
 fn walk(data: &[u8], tree: &Tree, listing: &mut Listing, budget: &Budget) -> Result<(), Halt> {
-    let empty = || match tree.name {
-        JOLIET => Path::Text(String::new()),
-        _ => Path::Raw(Vec::new()),
+    let empty = || match tree.is_joliet {
+        true => Path::Text(String::new()),
+        false => Path::Raw(Vec::new()),
     };
     let mut waiting = vec![Folder {
         block: tree.root.0,
@@ -266,7 +345,7 @@ fn folder_size(data: &[u8], block: u32, size: usize) -> u32 {
 }
 
 fn plain_name(raw: &[u8], tree: &Tree) -> Path {
-    if tree.name == JOLIET {
+    if tree.is_joliet {
         let text = UTF_16BE.decode_without_bom_handling(raw).0;
         return Path::Text(without_version(&text).to_owned());
     }
@@ -468,5 +547,28 @@ pub(crate) mod tests {
         let plain = from_raw_sectors(&sector).unwrap();
         assert_eq!((plain.len(), plain[0]), (SECTOR, b'x'));
         assert_eq!(from_raw_sectors(&[0; 3000]), None);
+    }
+
+    #[test]
+    fn what_a_later_session_left_out_is_listed_as_such() {
+        let mut data = image(("見積書.txt", b"kept"), None);
+        let session = |own: u32, name: &[u8]| {
+            let dots = [0, 1].map(|dot| record(own, SECTOR, FOLDER, &[dot], &[]));
+            [dots.concat(), record(50, 4, 0, name, &[])].concat()
+        };
+        put(&mut data, 50, b"gone");
+        put(&mut data, 60, &session(60, b"GONE.EXE;1"));
+        put(&mut data, 61, &session(61, b"\x89\x8b\0.\0e\0x\0e"));
+        // One that counts from elsewhere, as in an image in the image.
+        put(&mut data, 62, &session(30, b"OTHER.EXE;1"));
+        let budget = Budget::new(Limits::default(), None);
+        let found = list(&data, &budget).unwrap();
+        let earlier = found.files.iter().filter(|file| file.tree == EARLIER);
+        let paths: Vec<Path> = earlier.map(|file| file.paths[0].clone()).collect();
+        let expected = [
+            Path::Raw(b"GONE.EXE".to_vec()),
+            Path::Text("見.exe".to_owned()),
+        ];
+        assert_eq!(paths, expected);
     }
 }

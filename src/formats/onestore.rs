@@ -37,6 +37,15 @@ pub struct File {
     pub cut: bool,
 }
 
+/// The length that the header tells (2.3.1); one packed for transfer ends with its packaging.
+pub fn end(data: &[u8]) -> Option<usize> {
+    if is_packed(data) {
+        return super::fsshttpb::end(data);
+    }
+    let end = index(crate::bytes::u64_at(data, 196)?);
+    (end > 0).then_some(end)
+}
+
 /// The embedded files in order of their places.
 pub fn files(data: &[u8]) -> Vec<File> {
     let mut files = Vec::new();

@@ -32,6 +32,8 @@ pub fn words(text: &str, phrases: &[String], leading: &[String]) -> Vec<String> 
     for word in std::mem::take(&mut found.late).iter().take(4) {
         found.add(word);
     }
+    typed_wide(text, &folded, &mut found);
+    in_case(&folded, &mut found);
     quoted(&folded, &mut found);
     for line in folded.lines() {
         let word = line.trim();
@@ -85,7 +87,36 @@ pub(super) fn fold(c: char) -> char {
     match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c).saturating_sub(0xfee0)).unwrap_or(c),
         '\u{3000}' | '\u{a0}' => ' ',
+        // JIS X 0201 has them in the place of these.
+        '\u{a5}' => '\\',
+        '\u{203e}' => '~',
         other => other,
+    }
+}
+
+/// The first words as they were typed, where that is not in half-width letters: some archivers take them so.
+fn typed_wide(text: &str, folded: &str, found: &mut Found) {
+    let first: Vec<String> = found.words.iter().take(4).cloned().collect();
+    for word in first {
+        let Some((before, _)) = folded.split_once(&word) else {
+            continue;
+        };
+        let before = before.chars().count();
+        let typed = text.chars().skip(before).take(word.chars().count());
+        found.add(&typed.collect::<String>());
+    }
+}
+
+/// The first words in the case that the text asks for.
+fn in_case(text: &str, found: &mut Found) {
+    let first: Vec<String> = found.words.iter().take(4).cloned().collect();
+    for word in first {
+        if text.contains("大文字") {
+            found.add(&word.to_uppercase());
+        }
+        if text.contains("小文字") {
+            found.add(&word.to_lowercase());
+        }
     }
 }
 
@@ -431,6 +462,18 @@ mod tests {
             let place = found.iter().position(|found| found == word);
             assert!(place.is_some_and(|place| place < 4), "{text}: {found:?}");
         }
+    }
+
+    #[test]
+    fn a_word_is_tried_as_it_was_typed_and_in_the_case_that_is_asked_for() {
+        let tried = |text: &str, word: &str| of(text).contains(&word.to_owned());
+        assert!(tried("パスワードは ＡＢＣ１２３ です。", "ABC123"));
+        assert!(tried("パスワードは ＡＢＣ１２３ です。", "ＡＢＣ１２３"));
+        assert!(!tried("パスワードは ABC123 です。", "ＡＢＣ１２３"));
+        let upper = "パスワード（英字は大文字）：ｓａｋｕｒａ０１";
+        assert!(tried(upper, "SAKURA01"), "{:?}", of(upper));
+        assert!(!tried("パスワード：sakura01", "SAKURA01"));
+        assert!(tried("パスワード：ab\u{a5}12\u{203e}x", "ab\\12~x"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! uuencoded blocks in text (POSIX `uuencode`, historical algorithm): found anywhere, read leniently.
 //!
-//! The base64 variant (`begin-base64`) is read too. Checksums behind the data of a line are passed over.
+//! The base64 variant (`begin-base64`) and XXencode, whose lines have another alphabet, are read too. Checksums behind the data of a line are passed over.
 
 use std::ops::Range;
 
@@ -59,7 +59,11 @@ fn block(text: &[u8], start: usize) -> Option<Block> {
     let lines = if base64 {
         base64_lines(text, body)
     } else {
-        uu_lines(text, body)
+        match uu_lines(text, body) {
+            Some(block @ (.., false)) => Some(block),
+            // Its lines are read as those of the other alphabet hardly ever, and then not to the end.
+            cut => xx_lines(text, body).or(cut),
+        }
     };
     let (end, data, cut) = lines?;
     Some(Block {
@@ -137,6 +141,67 @@ fn uu_line(line: &[u8], data: &mut Vec<u8>) -> bool {
     true
 }
 
+/// The same of XXencode: every line is as long as its first character says, or has one more for a checksum.
+fn xx_lines(text: &[u8], mut at: usize) -> Option<(usize, Vec<u8>, bool)> {
+    let mut data = Vec::new();
+    let mut is_full = false;
+    while let Some((line, next)) = line(text, at) {
+        let line = line.trim_ascii_end();
+        if line == b"end" && !data.is_empty() {
+            return Some((next, data, false));
+        }
+        if !line.is_empty() && line != b"+" && !xx_line(line, &mut data) {
+            break;
+        }
+        is_full |= line.len() >= 61;
+        at = next;
+    }
+    // One short line without an end may be a word.
+    is_full.then_some((at, data, true))
+}
+
+/// Whether it is a line of XXencode that holds something.
+pub fn is_xx_line(line: &[u8]) -> bool {
+    xx_line(line, &mut Vec::new())
+}
+
+fn xx_line(line: &[u8], data: &mut Vec<u8>) -> bool {
+    let Some((count, body)) = line.split_first() else {
+        return false;
+    };
+    let count = usize::from(xx_six(*count).unwrap_or(0));
+    let wanted = count.div_ceil(3).saturating_mul(4);
+    if count == 0 || !(wanted..=wanted.saturating_add(1)).contains(&body.len()) {
+        return false;
+    }
+    let start = data.len();
+    for group in body.as_chunks::<4>().0.iter().take(wanted / 4) {
+        let mut bits = 0u32;
+        for character in group {
+            let Some(six) = xx_six(*character) else {
+                data.truncate(start);
+                return false;
+            };
+            bits = bits << 6 | u32::from(six);
+        }
+        data.extend_from_slice(bits.to_be_bytes().get(1..).unwrap_or_default());
+    }
+    data.truncate(start.saturating_add(count));
+    true
+}
+
+/// `+-0123456789A…Za…z` count from 0.
+fn xx_six(character: u8) -> Option<u8> {
+    Some(match character {
+        b'+' => 0,
+        b'-' => 1,
+        b'0'..=b'9' => character.wrapping_sub(b'0').wrapping_add(2),
+        b'A'..=b'Z' => character.wrapping_sub(b'A').wrapping_add(12),
+        b'a'..=b'z' => character.wrapping_sub(b'a').wrapping_add(38),
+        _ => return None,
+    })
+}
+
 fn six(character: u8) -> u8 {
     character.wrapping_sub(b' ') & 63
 }
@@ -186,6 +251,20 @@ mod tests {
     fn the_base64_variant_is_read() {
         let block = next(b"begin-base64 644 x\nQ2F0\n====\n", 0).unwrap();
         assert_eq!(block.data, b"Cat");
+    }
+
+    #[test]
+    fn lines_of_the_other_alphabet_are_read() {
+        // "Cat" and what a line holds at the most.
+        let block = next(b"x\nbegin 644 cat.txt\n1Eq3o\n+\nend\n", 0).unwrap();
+        assert_eq!((block.data.as_slice(), block.cut), (&b"Cat"[..], false));
+        let line = format!("h{}", "Eq3o".repeat(15));
+        let cut = format!("begin 644 cats\r\n{line}\r\n{line}\r\nno line");
+        let block = next(cut.as_bytes(), 0).unwrap();
+        assert_eq!((block.data, block.cut), (b"Cat".repeat(30), true));
+        assert!(is_xx_line(line.as_bytes()) && !is_xx_line(b"hello"));
+        assert_eq!(next(b"begin 644 x\n1Eq3\nend\n", 0), None);
+        assert_eq!(next(b"begin 644 x\n1Eq3o\nno end", 0), None);
     }
 
     #[test]

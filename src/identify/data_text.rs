@@ -114,6 +114,9 @@ fn is_uuencoded(start: &str) -> bool {
         return line.bytes().all(crate::formats::base64::is_base64);
     }
     let line = line.trim_end_matches('\r');
+    if crate::formats::uuencode::is_xx_line(line.as_bytes()) {
+        return begin == Some("begin");
+    }
     let Some((length, body)) = line.as_bytes().split_first() else {
         return false;
     };

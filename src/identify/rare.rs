@@ -18,6 +18,8 @@ pub(super) const TABLE: &[Row] = &[
     weak(0, b"zPQ", Kind::RareArchive, |data| matches!(data.get(3), Some(1 | 2))),
     row(0, b"7kSt\xa0\x31\x83\xd3\x8c\xb2\x28\xb0\xd3zPQ", Kind::RareArchive),
     row(0, b"ArC\x01", Kind::RareArchive),
+    // dar: the label of ten bytes, whether it is the last slice, how its header goes on.
+    weak(0, b"\0\0\0\x7b", Kind::RareArchive, |data| matches!(slice(data, 14, 2), Some([b'T' | b'N' | b'E', b'T' | b'N' | b'S']))),
     row(0, b"ANDROID BACKUP\n", Kind::RareArchive),
     // PeaZip's own: version, revision, error control, and an operating system below 16.
     weak(0, &[0xea], Kind::RareArchive, |data| matches!(slice(data, 1, 2), Some([1, 0..=9])) && slice(data, 10, 4) == Some(b"POD\0")),
@@ -156,6 +158,7 @@ mod tests {
             b"PACK\x0c\0\0\0\x40\0\0\0",
             b"flatpak\0\x01\0\x89\xe5",
             b"idska32\x1a",
+            b"\0\0\0\x7b0123456789TT\x80",
         ] {
             assert_eq!(kind(&padded(head, 96)), Some(Kind::RareArchive), "{head:?}");
         }

@@ -42,6 +42,7 @@ pub fn encoding(label: &[u8]) -> Option<&'static Encoding> {
 /// The text of bytes under a label; an unknown label is guessed around.
 pub fn decode(label: &[u8], bytes: &[u8]) -> String {
     match encoding(label) {
+        None if super::utf7::is_label(label) => super::utf7::decode(bytes),
         Some(encoding) => encoding.decode_with_bom_removal(bytes).0.into_owned(),
         None => to_utf8(bytes).into_owned(),
     }

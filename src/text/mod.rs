@@ -7,6 +7,7 @@ mod cp437;
 mod lookalike;
 mod name;
 mod path;
+pub mod utf7;
 
 pub use charset::{Charset, decode, encoding, sniff, to_utf8};
 pub use cp437::cp437;

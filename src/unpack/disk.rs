@@ -164,7 +164,8 @@ pub(super) fn push_all(
     let mut places: BTreeMap<Vec<(usize, usize)>, usize> = BTreeMap::new();
     for file in listing.files {
         nest.tick()?;
-        if !trees.contains(&file.tree) {
+        // What a later session left out is told; what it added is ordinary.
+        if !trees.contains(&file.tree) && file.tree != iso9660::EARLIER {
             trees.push(file.tree);
         }
         let key = |range: &Range<usize>| (range.start, range.end);
@@ -278,6 +279,42 @@ mod tests {
         assert_eq!(names, ["見積書.exe", "HIDDEN.EXE"]);
         let told = |fact: &Fact| matches!(fact, Fact::Deviation { what, .. } if what.contains("HIDDEN.EXE: only in the tree of ISO 9660"));
         assert!(facts.iter().any(told), "{facts:?}");
+    }
+
+    #[test]
+    fn a_file_that_a_later_session_left_out_is_a_child_and_told() {
+        let mut data = image(("見積書.exe", b"MZ content"), None);
+        let sector = |number: usize| number * 2048..(number + 1) * 2048;
+        // The plain tree as an earlier session had it, and a root of its own for the later one, without the file.
+        let at = data.len() / 2048;
+        data.extend_from_within(sector(20));
+        let number = u8::try_from(at).unwrap();
+        let records = &mut data[at * 2048..];
+        let folder = records.windows(4).position(|name| name == b"LOOP");
+        records[folder.unwrap() - 33] = 0;
+        for record in [0, 34] {
+            records[record + 2] = number;
+            records[record + 9] = number;
+        }
+        let (_, facts) = opened("disk", &data);
+        let is_told = |facts: &[Fact]| {
+            facts.iter().any(|fact| matches!(fact, Fact::Deviation { what, .. } if what.contains("見積書.exe: only in the tree of an earlier session")))
+        };
+        assert!(!is_told(&facts), "a session that shows no more: {facts:?}");
+        let place = data[at * 2048..]
+            .windows(2)
+            .position(|pair| pair == [23, 0]);
+        let place = at * 2048 + place.unwrap();
+        data[place] = 22;
+        data[place + 7] = 22;
+        data[22 * 2048..][..10].copy_from_slice(b"MZ earlier");
+        let (children, facts) = opened("disk", &data);
+        assert!(
+            children
+                .iter()
+                .any(|child| child.data.starts_with(b"MZ earlier"))
+        );
+        assert!(is_told(&facts), "{facts:?}");
     }
 
     #[test]

@@ -647,6 +647,23 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
             super::cab::tests::cabinet_of_zeros(b"a.one", 3072),
         ),
         ("odt with a password", built::locked_odt("a", &zeros)),
+        ("compress", built::compress_bomb(SIZE)),
+        ("iso of one extent", {
+            let file = vec![7; 24 << 20];
+            let mut disc = iso9660::tests::image(("a", &file), None);
+            // Files of the same bytes are one: each is a sector shorter than the last.
+            let folder = &mut disc[20 * 2048..21 * 2048];
+            let first = usize::from(folder[0]) + usize::from(folder[34]);
+            let record = folder[first..first + usize::from(folder[first])].to_vec();
+            let mut at = first;
+            for less in 0..12u32 {
+                let len = (24u32 << 20) - less * 2048;
+                folder[at..at + record.len()].copy_from_slice(&record);
+                folder[at + 10..at + 14].copy_from_slice(&len.to_le_bytes());
+                at += record.len();
+            }
+            disc
+        }),
     ]
 }
 

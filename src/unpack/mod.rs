@@ -479,7 +479,7 @@ pub const UNPACKERS: &[Unpacker] = &[
     },
     Unpacker {
         name: "self_extractor",
-        kinds: &[Kind::SevenZip, Kind::Cab, Kind::Rtf, Kind::Html],
+        kinds: self_extractor::ENDING,
         run: self_extractor::run_behind,
     },
     Unpacker {

@@ -10,9 +10,9 @@ use aho_corasick::AhoCorasick;
 use memchr::memmem;
 
 use crate::bytes::{index, slice, u16_at, u32_at, u64_at};
-use crate::formats::{installshield, pe};
+use crate::formats::{chm, installshield, iso9660, onestore, pe, udf};
 use crate::identify;
-use crate::limits::Halt;
+use crate::limits::{Budget, Halt};
 use crate::model::{Artifact, Fact, Family, Kind, Name, Trouble};
 
 use super::{Child, Nest, Payload, carve};
@@ -79,6 +79,23 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::Php,
 ];
 
+/// What tells where it ends, but for zips and compound files.
+pub(super) const ENDING: &[Kind] = &[
+    Kind::SevenZip,
+    Kind::Cab,
+    Kind::Rtf,
+    Kind::Html,
+    Kind::Pdf,
+    Kind::Iso,
+    Kind::Udf,
+    Kind::Chm,
+    Kind::One,
+    Kind::Onetoc2,
+    Kind::Pst,
+    Kind::Mdb,
+    Kind::Accdb,
+];
+
 /// What stands behind the end of a program, or of the lines of a script, for it to unpack: kinds that bytes by chance
 /// are not taken for.
 const PAYLOADS: &[Kind] = &[
@@ -110,6 +127,9 @@ const BEHIND_LINES: [&[u8]; 5] = [
 
 /// Bytes of padding between a program and what is behind it.
 const PADDING: usize = 4096;
+
+/// Bytes between a program of ARJ and the archive that it unpacks, at the most.
+const ARJ_LEAD: usize = 64;
 
 /// Pushes every archive, and the files behind a program of InstallShield.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
@@ -144,7 +164,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
 
 /// Pushes every archive behind the end of a document or of another archive.
 pub(super) fn run_behind(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    let end = own_end(artifact.kind, &artifact.data);
+    let end = own_end(artifact.kind, &artifact.data, nest.budget())?;
     let Some(end) = end.filter(|end| *end < artifact.data.len()) else {
         return Ok(());
     };
@@ -153,9 +173,35 @@ pub(super) fn run_behind(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(),
 }
 
 /// Where a kind ends by its own structure. In text there are no marks at all.
-fn own_end(kind: Kind, data: &[u8]) -> Option<usize> {
+fn own_end(kind: Kind, data: &[u8], budget: &Budget) -> Result<Option<usize>, Halt> {
+    Ok(match kind {
+        Kind::Iso | Kind::Udf => disc_end(data, budget)?,
+        _ => end_by_head(kind, data),
+    })
+}
+
+/// Behind the last sector of a disc, and behind the last file where the disc makes itself out to be shorter.
+fn disc_end(data: &[u8], budget: &Budget) -> Result<Option<usize>, Halt> {
+    let volume = iso9660::volume_end(data);
+    // Mostly the volume fills the image: then nothing is looked for.
+    if volume.is_some_and(|end| end >= data.len()) {
+        return Ok(volume);
+    }
+    let mut end = volume;
+    let trees = [udf::list(data, budget)?, Some(iso9660::list(data, budget)?)];
+    for file in trees.into_iter().flatten().flat_map(|tree| tree.files) {
+        end = end.max(file.extents.iter().map(|extent| extent.end).max());
+    }
+    Ok(end)
+}
+
+fn end_by_head(kind: Kind, data: &[u8]) -> Option<usize> {
     match kind {
-        Kind::Rtf | Kind::Html => Some(0),
+        Kind::Chm => chm::end(data),
+        Kind::One | Kind::Onetoc2 => onestore::end(data),
+        Kind::Pst => pst_end(data),
+        Kind::Mdb | Kind::Accdb => jet_end(data),
+        Kind::Rtf | Kind::Html | Kind::Pdf => Some(0),
         Kind::SevenZip => Some(sevenz(data, 0)?.end),
         Kind::Cab => Some(cabinet(data, 0)?.end),
         // Its comment too may be an archive.
@@ -164,6 +210,27 @@ fn own_end(kind: Kind, data: &[u8]) -> Option<usize> {
         }
         _ => compound_end(data),
     }
+}
+
+/// The length that the header of a file of Outlook tells ([MS-PST] 2.2.2.5), old or new.
+fn pst_end(data: &[u8]) -> Option<usize> {
+    /// The first version of the new format.
+    const UNICODE: u16 = 23;
+    let end = match u16_at(data, 10)? < UNICODE {
+        true => index(u32_at(data, 168)?),
+        false => index(u64_at(data, 184)?),
+    };
+    (end > 0).then_some(end)
+}
+
+/// The first page of a database of Access that starts as an archive does: pages start with their type.
+fn jet_end(data: &[u8]) -> Option<usize> {
+    let page = if data.get(20) == Some(&0) { 2048 } else { 4096 };
+    let is_foreign = |page: &[u8]| MARKS.iter().any(|mark| page.starts_with(mark));
+    let pages = data.chunks(page).position(is_foreign);
+    // What is behind the last whole page is none.
+    let whole = (data.len() / page).saturating_mul(page);
+    Some(pages.map_or(whole, |number| number.saturating_mul(page)))
 }
 
 /// Behind the last sector of a compound file that its allocation table says is taken ([MS-CFB] 2.3), as far as the
@@ -208,6 +275,7 @@ fn marked(
     };
     let followed = carve::tail(artifact.kind, data);
     let mut count = 0usize;
+    let mut streams = Streams::default();
     // What is passed over from the front is not searched.
     let start = if files.start == 0 { files.end } else { 0 };
     // Each mark costs one look at fields of fixed size; what was found is passed over whole.
@@ -218,12 +286,15 @@ fn marked(
         if at < next || files.contains(&at) || followed == Some(at) {
             continue;
         }
+        if artifact.kind == Kind::Pdf && streams.hold(data, at) {
+            continue;
+        }
         let range = match MARKS.get(found.pattern().as_usize()) {
             Some(mark) if mark.starts_with(b"M") => cabinet(data, at),
             Some(mark) if mark.starts_with(b"7") => sevenz(data, at),
             Some(mark) if mark.starts_with(b"R") => rar(data, at),
-            // Behind what is no program a zip is a reading of the whole.
-            _ if !is_program => None,
+            // Behind most of what is no program a zip is a reading of the whole.
+            _ if !is_program && (behind == 0 || data.starts_with(b"PK")) => None,
             _ => zip(data, at, next).filter(|range| !is_followed(artifact, range)),
         };
         let Some(range) = range else {
@@ -244,11 +315,32 @@ fn marked(
         let inside = data.slice(range.clone());
         if !is_program {
             let kind = identify::identify(&inside, nest.budget()).kind;
+            let at = range.start;
             nest.note(Fact::Polyglot { kind, at });
         }
         nest.push(Child::new(via, inside).at(range))?;
     }
     Ok(next)
+}
+
+/// Where the streams of a PDF begin and end (ISO 32000-1, 7.3.8.1), by their words alone.
+#[derive(Default)]
+struct Streams {
+    seen: usize,
+    is_open: bool,
+}
+
+impl Streams {
+    /// Whether a place is in one; places are asked for in order.
+    fn hold(&mut self, data: &[u8], at: usize) -> bool {
+        let part = data.get(self.seen..at).unwrap_or_default();
+        if let Some(word) = memmem::rfind(part, b"stream") {
+            let front = part.get(..word).unwrap_or_default();
+            self.is_open = !front.ends_with(b"end");
+        }
+        self.seen = at;
+        self.is_open
+    }
 }
 
 /// Where the lines of a script end that has an archive behind them.
@@ -267,15 +359,21 @@ fn payload(artifact: &Artifact, from: usize, nest: &mut Nest<'_>) -> Result<(), 
     let tail = data.get(from..).unwrap_or_default();
     let zeros = tail.iter().take(PADDING).take_while(|byte| **byte == 0);
     let start = from.saturating_add(zeros.count());
-    let tail = data.get(start..).unwrap_or_default();
-    if tail.is_empty() {
-        return Ok(());
-    }
-    let kind = identify::identify(tail, nest.budget()).kind;
-    if PAYLOADS.contains(&kind) && !artifact.readings.contains(&kind) {
-        let range = start..data.len();
-        let child = Child::new("appended", data.slice(range.clone()));
-        nest.push(child.at(range))?;
+    // ARJ has a few bytes of its own in front.
+    let near = slice(tail, 0, ARJ_LEAD.min(tail.len())).unwrap_or_default();
+    let arj = memmem::find(near, b"\x60\xea").map(|at| from.saturating_add(at));
+    for start in std::iter::once(start).chain(arj.filter(|at| *at != start)) {
+        let tail = data.get(start..).unwrap_or_default();
+        if tail.is_empty() {
+            continue;
+        }
+        let kind = identify::identify(tail, nest.budget()).kind;
+        if PAYLOADS.contains(&kind) && !artifact.readings.contains(&kind) {
+            let range = start..data.len();
+            let child = Child::new("appended", data.slice(range.clone()));
+            nest.push(child.at(range))?;
+            break;
+        }
     }
     Ok(())
 }
@@ -494,6 +592,24 @@ mod tests {
     }
 
     #[test]
+    fn an_archive_of_arj_behind_a_program_with_a_few_bytes_between_is_a_child() {
+        let archive = [
+            crate::unpack::arj::tests::header(0, 2, 0, b"a.arj", b"", b""),
+            crate::unpack::arj::tests::header(0, 0, 0, b"a.txt", b"content", b"content"),
+            b"\x60\xea\0\0".to_vec(),
+        ]
+        .concat();
+        for (lead, expected) in [
+            (b"\x02\0\x02\0\xbd\x6e\xbd\xcb".to_vec(), 1),
+            (vec![7; 200], 0),
+        ] {
+            let (children, _) = opened("self_extractor", &[pe(), lead, archive.clone()].concat());
+            assert_eq!(children.len(), expected);
+            assert!(children.iter().all(|child| child.data == archive));
+        }
+    }
+
+    #[test]
     fn an_archive_of_lha_behind_a_program_is_a_child() {
         let member = crate::unpack::lzh::tests::member(b"a.txt", b"content", b"-lh0-");
         let archive = [member, vec![0]].concat();
@@ -540,5 +656,86 @@ mod tests {
                 assert!(nest.children.iter().all(|child| child.data == archive));
             }
         }
+    }
+
+    fn behind(front: &[u8], tail: &[u8]) -> (Vec<Artifact>, Vec<Fact>) {
+        let budget = crate::unpack::zip::tests::budget();
+        let kind = identify::identify(front, &budget).kind;
+        let data = [front, tail].concat();
+        let artifact = Artifact::alone(kind, data.into());
+        let mut seen = crate::unpack::Seen::new();
+        let mut nest = Nest::new(&budget, &mut seen, &artifact, 1);
+        run_behind(&artifact, &mut nest).unwrap();
+        (nest.children, nest.facts)
+    }
+
+    #[test]
+    fn an_archive_behind_what_tells_its_length_is_a_child_and_one_in_it_is_none() {
+        let archive = crate::unpack::rar::tests::rar(&[("見積書.exe", b"MZ", 0)]);
+        let mut disc = iso9660::tests::image(("a.rar", &archive), None);
+        let sectors = u32::try_from(disc.len() / 2048).unwrap();
+        disc[16 * 2048 + 80..][..4].copy_from_slice(&sectors.to_le_bytes());
+        // It makes itself out to be shorter than it is.
+        let mut short = disc.clone();
+        short[16 * 2048 + 80] = 20;
+        let mut help = b"ITSF\x03\0\0\0\x60\0\0\0".to_vec();
+        help.resize(56, 0);
+        help.extend(96u64.to_le_bytes());
+        help.resize(104, 0);
+        help.extend((120 + archive.len() as u64).to_le_bytes());
+        help.resize(120, 0);
+        help.extend(&archive);
+        let packed = crate::formats::fsshttpb::tests::section("a.rar", &[&archive]);
+        let mut note = packed[..16].to_vec();
+        note.resize(204, 0);
+        note.extend(&archive);
+        let len = note.len() as u64;
+        note[196..204].copy_from_slice(&len.to_le_bytes());
+        let mut store = b"!BDN\0\0\0\0SM\x17\0\x13\0\x01\x01".to_vec();
+        store.resize(564, 0);
+        store.extend(&archive);
+        let len = store.len() as u64;
+        store[184..192].copy_from_slice(&len.to_le_bytes());
+        let mut base = b"\0\x01\0\0Standard Jet DB\0\x01".to_vec();
+        base.resize(4096, 0);
+        base.extend(b"\x01\x01\0\0");
+        base.extend(&archive);
+        base.resize(8192, 0);
+        for front in [disc, short, help, note, packed, store, base] {
+            assert_eq!(behind(&front, b"no archive").0.len(), 0);
+            let (children, facts) = behind(&front, &archive);
+            assert_eq!(children.len(), 1, "{:?}", front.get(..8));
+            assert_eq!(children[0].data, archive);
+            assert_eq!(children[0].via, Some("appended"));
+            let at = front.len();
+            assert_eq!(
+                facts,
+                [Fact::Polyglot {
+                    kind: Kind::Rar,
+                    at
+                }]
+            );
+        }
+    }
+
+    #[test]
+    fn an_archive_between_the_objects_of_a_pdf_is_a_child_and_one_in_a_stream_is_none() {
+        let archive = cabinet_of(&[(b"a.txt", b"content")], false);
+        let stream = [b"<< /Length 9 >>\nstream\n", &archive[..], b"\nendstream\n"].concat();
+        let object =
+            |inside: &[u8]| [b"%PDF-1.4\n1 0 obj\n".as_slice(), inside, b"endobj\n"].concat();
+        let (children, facts) = behind(&object(&stream), b"%%EOF");
+        assert!(children.is_empty() && facts.is_empty());
+        let between = [&object(&stream)[..], b"junk\n", &archive].concat();
+        let at = between.len() - archive.len();
+        let (children, facts) = behind(&between, b"\n%%EOF");
+        assert_eq!((children.len(), &children[0].data[..]), (1, &archive[..]));
+        assert_eq!(
+            facts,
+            [Fact::Polyglot {
+                kind: Kind::Cab,
+                at
+            }]
+        );
     }
 }

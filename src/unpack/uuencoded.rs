@@ -9,7 +9,7 @@ use crate::model::{Artifact, Fact, Kind, Name, Trouble};
 pub(super) const KINDS: &[Kind] = &[Kind::Uue, Kind::Data];
 
 /// Kinds that are gone through for other encodings in the same pass.
-pub(super) const TEXTS: &[Kind] = &[Kind::Text, Kind::Email, Kind::Html, Kind::Csv];
+pub(super) const TEXTS: &[Kind] = &[Kind::Text, Kind::Email, Kind::Html, Kind::Csv, Kind::Sh];
 
 /// In the first line of a block of either.
 pub(super) const MARK: &[u8] = b"begin";
@@ -20,6 +20,9 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     // Most texts are gone through once for both.
     if memchr::memmem::find(text, MARK).is_none() {
         return Ok(());
+    }
+    if artifact.kind == Kind::Sh {
+        in_lines_of_shar(text, nest)?;
     }
     let mut at = 0;
     // Ends because a block is never empty.
@@ -47,6 +50,32 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
             block.cut,
             nest,
         )?;
+    }
+    Ok(())
+}
+
+/// Opens the blocks of a shell archive that has an `X` in front of every line, for a line of its own to end them.
+fn in_lines_of_shar(text: &[u8], nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    if memchr::memmem::find(text, b"\nXbegin ").is_none() {
+        return Ok(());
+    }
+    nest.budget().spend(text.len())?;
+    let lines = text.split_inclusive(|byte| *byte == b'\n');
+    let lines = lines.filter_map(|line| line.strip_prefix(b"X"));
+    let plain: Vec<u8> = lines.flatten().copied().collect();
+    let mut at = 0;
+    // Ends because a block is never empty.
+    while let Some(block) = uuencode::next(&plain, at) {
+        nest.tick()?;
+        at = block.range.end;
+        let mut child = Child::new("uuencoded", block.data);
+        if !block.name.is_empty() {
+            child = child.named(Name::from_readings(
+                block.name.clone(),
+                readings(&block.name),
+            ));
+        }
+        nest.push(child)?;
     }
     Ok(())
 }

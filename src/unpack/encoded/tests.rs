@@ -47,6 +47,31 @@ fn lines(text: &str, width: usize, join: &str) -> String {
 }
 
 #[test]
+fn what_shell_scripts_hold_in_lines_is_decoded() {
+    let block = "begin 644 a.txt\n#0V%T\n`\nend\n";
+    let lines_of_shar = block.replace('\n', "\nX");
+    for script in [
+        format!("#!/bin/sh\nuudecode << 'E'\n{block}E\n"),
+        format!("#!/bin/sh\nsed 's/^X//' << 'E' | uudecode\nX{lines_of_shar}\nE\n"),
+    ] {
+        let children = opened("encoded", script.as_bytes()).0;
+        assert_eq!(children.len(), 1, "{script}");
+        assert_eq!(children[0].data, b"Cat".as_slice());
+        assert_eq!(children[0].label(), "a.txt");
+    }
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_size(7);
+    header.set_path("a.txt").unwrap();
+    header.set_cksum();
+    builder.append(&header, &b"content"[..]).unwrap();
+    let tar = builder.into_inner().unwrap();
+    let script = |tar: &[u8]| format!("#!/bin/sh\necho\n{}\n", lines(&encode(tar), 92, "\n"));
+    assert_eq!(kinds(&script(&tar)), [Kind::Tar]);
+    assert_eq!(kinds(&script(&tar[..90])), []);
+}
+
+#[test]
 fn base64_of_a_program_is_decoded_however_it_is_laid_out() {
     let whole = encode(&pe());
     for text in [

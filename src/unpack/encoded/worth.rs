@@ -66,6 +66,12 @@ pub(super) fn promising(head: &[u8]) -> bool {
     if matches!(head, [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..]) {
         return true;
     }
+    // A tar: the name of its first member, filled up with zeros.
+    let name = head.iter().take_while(|byte| byte.is_ascii_graphic());
+    let (name, filling) = head.split_at(name.count());
+    if !name.is_empty() && filling.len() >= 12 && filling.iter().all(|byte| *byte == 0) {
+        return true;
+    }
     // Text, of one or two bytes a character: a script or a page.
     let plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
     let pairs = head.as_chunks::<2>().0;

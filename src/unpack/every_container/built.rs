@@ -160,3 +160,38 @@ pub(super) fn locked_odt(name: &str, data: &[u8]) -> Vec<u8> {
     }
     zip.finish().unwrap().into_inner()
 }
+
+/// Zeros by `compress`: each code stands for one byte more than the last, until there are no more codes.
+pub(super) fn compress_bomb(size: usize) -> Vec<u8> {
+    let mut out = vec![0x1f, 0x9d, 0x90];
+    let (mut held, mut count) = (0u64, 0u32);
+    let (mut width, mut codes) = (9u32, 0usize);
+    let (mut code, mut free, mut run, mut total) = (0u64, 257u64, 1, 0);
+    while total < size {
+        held |= code << count;
+        count += width;
+        codes += 1;
+        total += run;
+        if free < 1 << 16 {
+            (code, free, run) = (free, free + 1, run + 1);
+        }
+        let is_wider = free > 1 << width && width < 16;
+        // Codes of one width come in eights, filled up where the width changes.
+        while is_wider && !codes.is_multiple_of(8) {
+            count += width;
+            codes += 1;
+            while count >= 32 {
+                out.extend(&held.to_le_bytes()[..4]);
+                (held, count) = (held >> 32, count - 32);
+            }
+        }
+        if is_wider {
+            (width, codes) = (width + 1, 0);
+        }
+        while count >= 8 {
+            out.push(u8::try_from(held & 0xff).unwrap());
+            (held, count) = (held >> 8, count - 8);
+        }
+    }
+    out
+}

@@ -153,7 +153,13 @@ impl Readings {
                 if !certain && !self.is_news(&reading.data) {
                     continue;
                 }
+                // Kept beside what is shown: there is no telling text in UTF-7 from its bytes.
+                let shown = is_utf7(&data, &header).then(|| text::utf7::decode(&reading.data));
                 attachment |= self.push_reading(leaf, &header, &media_type, reading, nest)?;
+                if let Some(shown) = shown.filter(|shown| self.is_news(shown.as_bytes())) {
+                    let child = Child::new("mime-part", shown.into_bytes());
+                    nest.push(child.declared(&media_type))?;
+                }
                 if let Some(child) = nest.children.last() {
                     self.digests.insert(child.sha256);
                 }
@@ -257,8 +263,14 @@ impl Readings {
                 };
                 nest.push(Child::new(via, self.data.slice(body.clone())).at(body.clone()))?;
                 let opened = nest.children.last();
-                if !childless && opened.is_some_and(|child| child.kind == Kind::Eml) {
+                let kind = opened.map(|child| child.kind);
+                if !childless && kind == Some(Kind::Eml) {
                     note_outside(gap, nest);
+                }
+                // An archiver finds it in the mail as it is.
+                if let Some(kind) = kind.filter(|kind| kind.family() == Family::Archive) {
+                    let at = body.start;
+                    nest.note(Fact::Polyglot { kind, at });
                 }
             }
             if childless && let Some(above) = above {
@@ -344,8 +356,11 @@ fn hides(attachment: bool) -> Hides {
     }
 }
 
-/// Whether text holds a block of uuencode or yEnc, or the header of an attachment.
+/// Whether text holds a block of uuencode or yEnc, or the header of an attachment; or is no text.
 fn has_block(text: &[u8]) -> bool {
+    if memchr::memchr(0, text).is_some() {
+        return true;
+    }
     let lower = text.to_ascii_lowercase();
     let field = |name: &[u8]| memchr::memmem::find(&lower, name).is_some();
     if field(b"content-transfer-encoding") || field(b"content-disposition") {
@@ -379,6 +394,14 @@ fn media_type(data: &[u8], header: &Header) -> String {
         .next()
         .map(|value| parameters(value).value)
         .unwrap_or_default()
+}
+
+fn is_utf7(data: &[u8], header: &Header) -> bool {
+    let mut types = header.values(data, "content-type");
+    let labels = types
+        .next()
+        .map(|value| parameters(value).tokens("charset"));
+    labels.is_some_and(|labels| labels.iter().any(|label| text::utf7::is_label(label)))
 }
 
 /// Whether a body of this type is a message with a header of its own. Reports (`message/delivery-status` and the

@@ -144,6 +144,32 @@ fn an_attachment_in_a_preamble_or_epilogue_is_told() {
 }
 
 #[test]
+fn an_archive_behind_the_last_boundary_is_a_child_and_told() {
+    let archive = crate::unpack::rar::tests::rar(&[("見積書.exe", b"MZ", 0)]);
+    let told = |tail: &[u8]| {
+        let mail = mixed("--b\r\n\r\nHi\r\n--b--\r\n");
+        let report = scan([mail.as_bytes(), tail].concat());
+        let rar = report.artifacts.iter().any(|one| one.kind == Kind::Rar);
+        let polyglot = report.findings.iter().any(|one| one.id == "polyglot");
+        (rar, polyglot)
+    };
+    assert_eq!(told(&archive), (true, true));
+    assert_eq!(told(b"-- \r\nA list\r\n"), (false, false));
+}
+
+#[test]
+fn a_text_in_utf_7_is_read_as_it_is_shown() {
+    let of = |charset: &str| {
+        let mail = format!(
+            "{HEAD}Content-Type: text/html; charset={charset}\r\n\r\n+ADw-b+AD4-+ZeVnLIqe-"
+        );
+        has(&scan(mail), "<b>日本語".as_bytes())
+    };
+    assert!(of("UTF-7") && of("\"utf-7\""));
+    assert!(!of("utf-8"));
+}
+
+#[test]
 fn each_of_two_boundaries_is_looked_at() {
     let mail = format!(
         "{HEAD}Content-Type: multipart/mixed; boundary=a\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--a\r\n\r\nHi\r\n--a--\r\n--b\r\n{}--b--\r\n",
