@@ -721,11 +721,11 @@ impl KeyStream {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// The body of FilePass for XOR obfuscation by a password.
-    pub fn xor_pass(word: &str) -> Vec<u8> {
+    pub(crate) fn xor_pass(word: &str) -> Vec<u8> {
         let key = xor_key(word.as_bytes()).unwrap();
         let hash = xor_hash(word.as_bytes());
         [0, key, hash]
@@ -735,7 +735,7 @@ pub mod tests {
     }
 
     /// A workbook with its records obscured by a password; [`clear`] the other way round.
-    pub fn obscured(stream: &[u8], word: &str) -> Vec<u8> {
+    pub(crate) fn obscured(stream: &[u8], word: &str) -> Vec<u8> {
         let key = xor_key(word.as_bytes()).unwrap();
         let cipher = obfuscated(key, xor_hash(word.as_bytes()), word).unwrap();
         let Cipher::Xor(masks) = &cipher else {
