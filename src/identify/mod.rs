@@ -364,6 +364,9 @@ pub(crate) mod tests {
             kind(b"patterns: [[%PDF-[12]\\.\\d]], [[%%EOF]]\n"),
             Kind::Text
         );
+        // The pattern hides no header behind it, nor objects.
+        assert_eq!(kind(b"a %PDF-[ %PDF-1.7\n%%EOF"), Kind::Pdf);
+        assert_eq!(kind(b"a %PDF-[\n1 0 obj<</Type/Catalog>>endobj"), Kind::Pdf);
         let mut help = vec![0x90; 600];
         help[100..112].copy_from_slice(b"ITSF\x03\0\0\0\x60\0\0\0");
         assert_eq!(kind(&help), Kind::Chm);

@@ -24,16 +24,32 @@ pub(super) fn pdf_at(data: &[u8]) -> Option<usize> {
         .get(..PDF_HEADER_WITHIN.saturating_add(5))
         .unwrap_or(data);
     let at = memchr::memmem::find(head, b"%PDF-")?;
-    let follows = |mark: &[u8]| memchr::memmem::find(data.get(at..)?, mark);
-    // A pattern that finds the header has a sign where the version stands.
-    let version = data.get(at.saturating_add(5));
-    let pattern = version.is_some_and(|byte| b"[(\\\"'%$*.".contains(byte));
-    let found = at == 0
-        || !pattern
-            && [&b" obj"[..], b"%%EOF"]
-                .into_iter()
-                .any(|mark| follows(mark).is_some());
+    if at == 0 {
+        return Some(at);
+    }
+    // A pattern that finds the header has a sign where the version stands. Readers do not mind that sign, but what they
+    // read has objects.
+    let pattern = |at: usize| {
+        let version = data.get(at.saturating_add(5));
+        version.is_some_and(|byte| b"[(\\\"'%$*.".contains(byte))
+    };
+    let behind = data.get(at..)?;
+    let follows = |mark: &[u8]| memchr::memmem::find(behind, mark).is_some();
+    let found = match memchr::memmem::find_iter(head, b"%PDF-").all(pattern) {
+        true => has_object(behind),
+        false => follows(b" obj") || follows(b"%%EOF"),
+    };
     found.then_some(at)
+}
+
+/// Whether an object is announced: its numbers, a blank, and the keyword.
+fn has_object(data: &[u8]) -> bool {
+    memchr::memmem::find_iter(data, b"obj").any(|at| {
+        let before = at
+            .checked_sub(2)
+            .and_then(|start| data.get(start..at));
+        matches!(before, Some([digit, blank]) if digit.is_ascii_digit() && blank.is_ascii_whitespace())
+    })
 }
 
 /// Adds what the bytes are plausible as besides `identity.kind`.

