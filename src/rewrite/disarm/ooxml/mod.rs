@@ -40,7 +40,7 @@ pub(super) const ROW: Disarmer = Disarmer {
         OUTSIDE,
         PACKAGES,
         OBJECTS,
-        &["office-addin"],
+        &["office-addin", QUERY],
         PROGRAMS,
         COMMANDS,
     ],
@@ -49,6 +49,9 @@ pub(super) const ROW: Disarmer = Disarmer {
 
 /// What is taken out with macro sheets.
 const SHEETS: &[&str] = &["xlm-macro", "xlm-autoexec", "macro-in-disguise"];
+
+/// What is found for pages that are fetched on opening.
+const QUERY: &str = "web-query";
 
 /// A package at work.
 struct Work<'a> {
@@ -84,6 +87,7 @@ fn run(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
     work.links(commands)?;
     work.binary_links(commands)?;
     work.addin(job.kind)?;
+    work.connections()?;
     if work.removed.is_empty() {
         let id = job.remove.first().cloned().unwrap_or_default();
         return Err(Refusal::NoWay(id));
@@ -151,6 +155,51 @@ impl Work<'_> {
         let edits = self.edits.entry(at).or_default();
         edit(&outline, edits)?;
         Ok(true)
+    }
+
+    /// Lets connections of a workbook (ECMA-376 part 1, 18.13.1) wait until somebody asks for them; cells keep what was
+    /// fetched.
+    fn connections(&mut self) -> Result<(), Refusal> {
+        if !self.wants(&[QUERY]) {
+            return Ok(());
+        }
+        let parts: Vec<(usize, String)> = self
+            .package
+            .live()
+            .filter(|(_, part)| memchr::memmem::find(&part.data, b"onnections").is_some())
+            .map(|(at, part)| (at, part.shown.clone()))
+            .collect();
+        for (at, shown) in parts {
+            let mut found = false;
+            self.edit(at, |outline, edits| {
+                let named = |node, name: &str| outline.local(node).eq_ignore_ascii_case(name);
+                if !outline
+                    .nodes
+                    .first()
+                    .is_some_and(|root| named(root, "connections"))
+                {
+                    return Ok(());
+                }
+                for node in outline
+                    .nodes
+                    .iter()
+                    .filter(|node| named(node, "connection"))
+                {
+                    for attribute in outline.attributes(node) {
+                        let is_set = matches!(attribute.value.trim(), "1" | "true");
+                        if is_set && attribute.name.eq_ignore_ascii_case("refreshOnLoad") {
+                            edits.replace(attribute.inside, "0");
+                            found = true;
+                        }
+                    }
+                }
+                Ok(())
+            })?;
+            if found {
+                self.note(&[QUERY], &shown);
+            }
+        }
+        Ok(())
     }
 
     /// Carries out what was noted on parts, and writes the package.
