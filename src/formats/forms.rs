@@ -33,6 +33,7 @@ const MORPH: &[usize] = &[
 ];
 /// Bits of the size and of the strings in [`MORPH`].
 const MORPH_SIZE: usize = 8;
+const PASSWORD_CHAR: usize = 9;
 const VALUE: usize = 22;
 const CAPTION: usize = 23;
 const GROUP: usize = 32;
@@ -73,8 +74,9 @@ pub fn shown(class: &str, data: &[u8]) -> Option<String> {
         }
         align(&mut reader, *width);
         let value = reader.take("DataBlock", *width).ok()?;
-        if let (Ok(bytes), Some(length)) = (value.try_into(), lengths.get_mut(bit)) {
-            *length = u32::from_le_bytes(bytes);
+        if let Some(length) = lengths.get_mut(bit) {
+            let digits = value.iter().rev();
+            *length = digits.fold(0, |sum, byte| sum << 8 | u32::from(*byte));
         }
     }
     align(&mut reader, 4);
@@ -86,11 +88,21 @@ pub fn shown(class: &str, data: &[u8]) -> Option<String> {
         let bytes = reader.take("string", index(length & !COMPRESSED)).ok()?;
         if *bit == layout.shown {
             let text = text(bytes, length & COMPRESSED != 0);
+            let covers = lengths.get(PASSWORD_CHAR).filter(|_| *bit == VALUE);
+            let text = covered(text, covers.copied().unwrap_or_default());
             return (!text.trim().is_empty()).then_some(text);
         }
         align(&mut reader, 4);
     }
     None
+}
+
+/// A text as a box shows it that has a letter for each letter of a password; zero is none.
+pub fn covered(text: String, letter: u32) -> String {
+    match char::from_u32(letter).filter(|letter| *letter != '\0') {
+        Some(letter) => text.chars().map(|_| letter).collect(),
+        None => text,
+    }
 }
 
 /// The names, in lower case, under which a property bag lists what a control of a class shows.
@@ -202,6 +214,30 @@ mod tests {
         for end in 0..data.len() {
             assert_eq!(shown(CHECK_BOX, &data[..end]), None, "{end}");
         }
+    }
+
+    #[test]
+    fn a_box_for_a_password_shows_a_letter_for_each() {
+        let text_box = CHECK_BOX.replace("d40", "d10");
+        let box_of = |letter: Option<char>| {
+            let mask = 1u64 | 1 << 8 | 1 << 22 | letter.map_or(0, |_| 1 << 9);
+            let mut body = mask.to_le_bytes().to_vec();
+            body.extend(0x2c80_081bu32.to_le_bytes());
+            if let Some(letter) = letter {
+                let unit = u16::try_from(u32::from(letter)).unwrap();
+                body.extend(unit.to_le_bytes());
+                body.extend([0; 2]);
+            }
+            body.extend((6u32 | COMPRESSED).to_le_bytes());
+            body.extend([0x11; 8]);
+            body.extend(b"secret");
+            let size = u16::try_from(body.len()).unwrap();
+            [&[0, 2][..], &size.to_le_bytes(), &body].concat()
+        };
+        let shows = |letter| shown(&text_box, &box_of(letter));
+        assert_eq!(shows(Some('*')), Some("******".to_owned()));
+        assert_eq!(shows(Some('\0')), Some("secret".to_owned()));
+        assert_eq!(shows(None), Some("secret".to_owned()));
     }
 
     #[test]

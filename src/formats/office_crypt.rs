@@ -652,6 +652,9 @@ const MATRIX: [u16; 105] = [
 /// Records that stay in clear ([MS-XLS] 2.2.10): BOF, FilePass, UsrExcl, FileLock, InterfaceHdr, RRDInfo, RRDHead.
 const CLEAR: &[u16] = &[0x0809, 0x002f, 0x0194, 0x0195, 0x00e1, 0x0196, 0x0138];
 
+/// What takes the number of FilePass in a workbook that was opened.
+pub const BLANKED: u16 = 0xffff;
+
 /// Unmasks the bodies of records; the keys run on over what stays in clear.
 fn clear(stream: &[u8], cipher: &Cipher) -> Vec<u8> {
     let mut out = stream.to_vec();
@@ -678,10 +681,10 @@ fn clear(stream: &[u8], cipher: &Cipher) -> Vec<u8> {
             }
         }
         // FilePass is blanked: the stream is in clear now.
-        if id == 0x002f {
-            for byte in out.get_mut(at..at.saturating_add(2)).unwrap_or_default() {
-                *byte = 0xff;
-            }
+        if id == 0x002f
+            && let Some(number) = out.get_mut(at..at.saturating_add(2))
+        {
+            number.copy_from_slice(&BLANKED.to_le_bytes());
         }
         at = end.max(start);
     }
@@ -718,8 +721,41 @@ impl KeyStream {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// The body of FilePass for XOR obfuscation by a password.
+    pub(crate) fn xor_pass(word: &str) -> Vec<u8> {
+        let key = xor_key(word.as_bytes()).unwrap();
+        let hash = xor_hash(word.as_bytes());
+        [0, key, hash]
+            .iter()
+            .flat_map(|one| one.to_le_bytes())
+            .collect()
+    }
+
+    /// A workbook with its records obscured by a password; [`clear`] the other way round.
+    pub(crate) fn obscured(stream: &[u8], word: &str) -> Vec<u8> {
+        let key = xor_key(word.as_bytes()).unwrap();
+        let cipher = obfuscated(key, xor_hash(word.as_bytes()), word).unwrap();
+        let Cipher::Xor(masks) = &cipher else {
+            panic!("no masks");
+        };
+        let mut out = stream.to_vec();
+        let mut at = 0;
+        while let (Some(id), Some(len)) = (u16_at(stream, at), u16_at(stream, at + 2)) {
+            let end = at + 4 + usize::from(len);
+            let skip = if id == 0x0085 { 4 } else { 0 };
+            if !CLEAR.contains(&id) {
+                for place in at + 4 + skip..end {
+                    let mask = masks[(place + usize::from(len)) % 16];
+                    out[place] = out[place].rotate_right(3) ^ mask;
+                }
+            }
+            at = end;
+        }
+        out
+    }
 
     #[test]
     fn a_password_is_hashed_block_by_block_as_by_the_digest() {

@@ -10,6 +10,7 @@ use crate::build::{self, Part, compound, zip};
 use crate::build_links::{package, paragraph, relationships, word};
 use crate::disarm::{disarm, with_macro};
 use crate::fixtures::pdf;
+use crate::support::Folder;
 
 /// What is made of a file, and the scan of it; disarmed again it stays.
 fn made(name: &str, data: &[u8]) -> (Vec<u8>, Report) {
@@ -471,4 +472,67 @@ fn a_document_in_a_pdf_goes_for_whatever_is_in_it() {
     let plain = word(&paragraph("Report"), &[]);
     let (_, report) = made("a.pdf", &carrier(&plain));
     assert!(report.findings.is_empty(), "{:?}", report.findings);
+}
+
+#[test]
+fn an_addin_that_is_none_any_more_is_a_document_by_its_type_and_its_name() {
+    let book = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<workbook xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\"><sheets/></workbook>";
+    let addin = "application/vnd.ms-excel.addin.macroEnabled.main+xml";
+    let plain = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml";
+    let data = package(
+        addin,
+        "xl/workbook.xml",
+        &[("xl/workbook.xml", book.to_vec())],
+    );
+    let folder = Folder::new();
+    let file = folder.file("tools.xlam", &data);
+    let out = folder.path("out");
+    std::fs::create_dir(&out).unwrap();
+    let run = folder.run(&[
+        "disarm".as_ref(),
+        file.as_os_str(),
+        "-o".as_ref(),
+        out.as_os_str(),
+    ]);
+    assert_eq!(run.code, 0, "{} {}", run.stdout, run.stderr);
+    let new = members(&std::fs::read(out.join("tools.xlsx")).unwrap());
+    let types = String::from_utf8(new[0].1.clone()).unwrap();
+    assert!(types.contains(plain) && !types.contains("addin"), "{types}");
+    assert!(
+        new.iter()
+            .any(|(name, data)| name == "xl/workbook.xml" && data == book)
+    );
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 1);
+    // The file itself stays, and a workbook keeps its name.
+    assert_eq!(std::fs::read(&file).unwrap(), data);
+    let data = package(
+        plain,
+        "xl/workbook.xml",
+        &[("xl/workbook.xml", book.to_vec())],
+    );
+    let engine = engine();
+    let mut worker = Worker::new(&engine);
+    assert!(disarm(&engine, &mut worker, "a.xlsx", &data).1.is_none());
+}
+
+#[test]
+fn a_document_that_a_page_carries_is_disarmed_or_goes_with_its_script() {
+    let page = |file: &[u8], name: &str| {
+        let text = String::from_utf8(build::base64(file)).unwrap();
+        let text: String = text.split_whitespace().collect();
+        format!(
+            "<html><body><p>Report</p><script>var b=atob('{text}');var a=new Uint8Array(b.length);for(var i=0;i<b.length;i++)a[i]=b.charCodeAt(i);var l=document.createElement('a');l.href=URL.createObjectURL(new Blob([a]));l.download='{name}';l.click();</script></body></html>"
+        )
+    };
+    for (file, name) in [
+        (with_macro(), "report.docm"),
+        (word(&paragraph("Report"), &[]), "report.docx"),
+        (zip(&[("report.docm", &with_macro())]), "report.zip"),
+    ] {
+        let (new, report) = made("a.html", page(&file, name).as_bytes());
+        let text = String::from_utf8(new).unwrap();
+        assert!(text.contains("<p>Report</p>"), "{name}: {text}");
+        assert!(!text.contains("createObjectURL"), "{name}: {text}");
+        assert!(report.findings.is_empty(), "{name}: {:?}", report.findings);
+    }
 }

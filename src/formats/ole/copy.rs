@@ -45,6 +45,8 @@ pub struct Changes<'g> {
     pub added: BTreeMap<usize, Vec<(String, Vec<u8>)>>,
     /// Files whose roots take the places of storages.
     pub grafted: BTreeMap<usize, Ole<'g>>,
+    /// Whether the file is no longer of a class.
+    pub without_class: bool,
 }
 
 /// An entry of the copy.
@@ -150,7 +152,9 @@ impl Ole<'_> {
         inside: &BTreeMap<Option<usize>, Vec<usize>>,
         changes: &mut Changes<'_>,
     ) -> Result<(Vec<Node>, Vec<(usize, Vec<u8>)>), Halt> {
-        let clsid = self.directory.entries.get(storage).map(|entry| entry.clsid);
+        let entry = self.directory.entries.get(storage);
+        let clsid = entry.filter(|_| !changes.without_class);
+        let clsid = clsid.map(|entry| entry.clsid);
         let mut nodes = vec![node("Root Entry", 5, clsid.unwrap_or_default())];
         let mut streams = Vec::new();
         let mut waiting = vec![(storage, 0usize)];

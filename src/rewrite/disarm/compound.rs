@@ -86,6 +86,7 @@ pub(super) fn clean(
         ole,
         gone: BTreeSet::new(),
         new: BTreeMap::new(),
+        without_class: false,
         log,
         budget,
     };
@@ -102,6 +103,8 @@ struct Plan<'a, 'l> {
     gone: BTreeSet<usize>,
     /// Streams with other bytes.
     new: BTreeMap<usize, Vec<u8>>,
+    /// Whether the file is no longer an object of a class that has to go.
+    without_class: bool,
     log: &'l mut Log,
     budget: &'l Budget,
 }
@@ -283,6 +286,15 @@ impl Plan<'_, '_> {
         let Some(finding) = &wanted.equations else {
             return;
         };
+        // An object that is a file of its own keeps its picture.
+        if self
+            .ole
+            .root_clsid()
+            .is_some_and(|class| mtef::is_editor(&class))
+        {
+            self.without_class = true;
+            self.log.add(finding, "class of the file");
+        }
         let entries = self.ole.entries().iter().enumerate();
         let storages: Vec<usize> = entries
             .filter(|(_, entry)| entry.object_type == ObjectType::Storage)
@@ -356,10 +368,7 @@ impl Plan<'_, '_> {
             if same_name(&name, "WordDocument") {
                 self.word(position, wanted)?;
             } else if same_name(&name, "Workbook") || same_name(&name, "Book") {
-                let data = self.bytes(position)?;
-                let path = self.ole.path(position);
-                let edited = excel_binary::edit(&data, wanted, &path, self.log, self.budget)?;
-                self.new.extend(edited.map(|edited| (position, edited)));
+                self.workbook(position, wanted)?;
             } else if same_name(&name, "PowerPoint Document") {
                 let data = self.bytes(position)?;
                 let user = self.ole.find(self.parent(position), "Current User");
@@ -371,6 +380,28 @@ impl Plan<'_, '_> {
                     powerpoint_binary::edit(&data, &user, wanted, self.log, depth, self.budget)?;
                 self.new.extend(edited.map(|edited| (position, edited)));
             }
+        }
+        Ok(())
+    }
+
+    /// A workbook, without a lock that everybody opens.
+    fn workbook(&mut self, position: usize, wanted: &Wanted) -> Result<(), Refusal> {
+        let mut data = self.bytes(position)?;
+        let path = self.ole.path(position);
+        let opened = excel_binary::opened(&data, self.budget)?;
+        let is_opened = opened.is_some();
+        if let Some(opened) = opened {
+            let beside: Vec<usize> = self.ole.children(self.parent(position)).collect();
+            let in_clear =
+                |at: &usize| self.gone.contains(at) || is_clear_beside_a_lock(self.name(*at));
+            if !beside.iter().all(in_clear) {
+                return Err(Refusal::Locked);
+            }
+            data = opened;
+        }
+        let edited = excel_binary::edit(&data, wanted, &path, self.log, self.budget)?;
+        if let Some(new) = edited.or(is_opened.then_some(data)) {
+            self.new.insert(position, new);
         }
         Ok(())
     }
@@ -424,7 +455,7 @@ impl Plan<'_, '_> {
 
     /// The result, where anything changed.
     fn written(mut self) -> Result<Option<Vec<u8>>, Refusal> {
-        if self.gone.is_empty() && self.new.is_empty() {
+        if self.gone.is_empty() && self.new.is_empty() && !self.without_class {
             return Ok(None);
         }
         for position in self.streams() {
@@ -453,6 +484,7 @@ impl Plan<'_, '_> {
             left_out: self.gone,
             replaced: self.new,
             added: root.map(|root| (root, stray)).into_iter().collect(),
+            without_class: self.without_class,
             ..Changes::default()
         };
         let written = self.ole.changed(&mut changes);
@@ -479,6 +511,25 @@ fn is_document(name: &str) -> bool {
     DOCUMENTS.iter().any(|document| same_name(name, document))
 }
 
+/// Whether an entry beside a locked workbook is known not to be locked with it ([MS-XLS] 2.2.10).
+fn is_clear_beside_a_lock(name: &str) -> bool {
+    const CLEAR: [&str; 8] = [
+        "Workbook",
+        "Book",
+        "\u{1}CompObj",
+        "\u{1}Ole",
+        "\u{5}SummaryInformation",
+        "\u{5}DocumentSummaryInformation",
+        "_VBA_PROJECT_CUR",
+        "_VBA_PROJECT",
+    ];
+    let object = |start: &str| {
+        let end = name.get(start.len()..).filter(|_| name.starts_with(start));
+        end.is_some_and(|end| end.len() == 8 && end.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    CLEAR.iter().any(|clear| same_name(clear, name)) || object("MBD") || object("LNK")
+}
+
 /// Whether a target leads out of the computer: an address, a share or a moniker, no file of a drive or a folder.
 pub(super) fn leads_outside(target: &str) -> bool {
     let target = target.trim();
@@ -493,5 +544,51 @@ pub(super) fn leads_outside(target: &str) -> bool {
 pub(super) fn put(data: &mut [u8], at: usize, bytes: &[u8]) {
     if let Some(slot) = data.get_mut(at..at.saturating_add(bytes.len())) {
         slot.copy_from_slice(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write as _};
+
+    use super::*;
+    use crate::limits::Limits;
+
+    /// An object of a class with data and a picture, a file of its own.
+    fn object(class: &[u8; 16]) -> Vec<u8> {
+        let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new())).unwrap();
+        for name in ["/Equation Native", "/\u{2}OlePres000"] {
+            let mut stream = file.create_stream(name).unwrap();
+            stream.write_all(&[7; 64]).unwrap();
+        }
+        let mut data = file.into_inner().into_inner();
+        let name: Vec<u8> = "Root Entry"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let root = memchr::memmem::find(&data, &name).unwrap();
+        put(&mut data, root + 80, class);
+        data
+    }
+
+    #[test]
+    fn an_object_that_is_a_file_of_its_own_loses_its_class_and_keeps_its_picture() {
+        const EDITOR: [u8; 16] = [2, 0xce, 2, 0, 0, 0, 0, 0, 0xc0, 0, 0, 0, 0, 0, 0, 0x46];
+        let other = [9; 16];
+        let budget = Budget::new(Limits::default(), None);
+        let wanted = Wanted {
+            equations: Some(FindingId::Borrowed("equation-object")),
+            ..Wanted::default()
+        };
+        for (class, left) in [(EDITOR, [0; 16]), (other, other)] {
+            let mut log = Log::default();
+            let data = clean(&object(&class), &wanted, &mut log, NESTED, &budget).unwrap();
+            let data = data.unwrap();
+            let ole = Ole::open(&data, &budget).unwrap();
+            assert_eq!(ole.root_clsid(), Some(left));
+            assert!(ole.find(ole.root(), "Equation Native").is_none());
+            assert!(ole.find(ole.root(), "\u{2}OlePres000").is_some());
+            assert_eq!(clean(&data, &wanted, &mut log, NESTED, &budget), Ok(None));
+        }
     }
 }

@@ -9,6 +9,8 @@ use super::asked::{COMMANDS, Log, MACROS, OUTSIDE, PACKAGES, PROGRAMS, SHEETS};
 use super::compound::{self, Wanted, put};
 use super::{Disarmer, FindingId, Refusal};
 use crate::bytes::{Reader, index, u16_at, u32_at};
+use crate::formats::office_crypt;
+use crate::knowledge::passwords;
 use crate::limits::Budget;
 use crate::model::Kind;
 
@@ -153,6 +155,59 @@ pub(super) fn edit(
         return Ok(None);
     }
     editor.settle(budget).map(Some)
+}
+
+/// Whether the records of a workbook are locked.
+fn is_locked(stream: &[u8], budget: &Budget) -> Result<bool, Refusal> {
+    Ok(records(stream, budget)?
+        .iter()
+        .any(|record| record.id == FILE_PASS))
+}
+
+/// A workbook in clear that is locked by a well-known password, so that everybody opens it; `None` for one that is not
+/// locked.
+pub(super) fn opened(stream: &[u8], budget: &Budget) -> Result<Option<Vec<u8>>, Refusal> {
+    if !is_locked(stream, budget)? {
+        return Ok(None);
+    }
+    for word in &passwords().well_known {
+        budget.spend(stream.len()).map_err(Refusal::Limit)?;
+        if let Some(clear) = office_crypt::workbook(stream, word) {
+            return without_lock(&clear, budget).map(Some);
+        }
+    }
+    Err(Refusal::Locked)
+}
+
+/// Leaves out the record of the lock, which is blanked in what was opened.
+fn without_lock(clear: &[u8], budget: &Budget) -> Result<Vec<u8>, Refusal> {
+    let records = records(clear, budget)?;
+    let mut editor = Editor {
+        biff: match records.first().and_then(|first| u16_at(first.body, 0)) {
+            Some(0x0600) => Biff::Eight,
+            _ => Biff::Five,
+        },
+        wanted: &Wanted::default(),
+        path: "Workbook",
+        listed: BTreeSet::new(),
+        out: Vec::with_capacity(clear.len()),
+        moved: Vec::with_capacity(records.len()),
+        depth: 0,
+        passed: None,
+        link_gone: false,
+        dropped: false,
+        names: 0,
+        log: &mut Log::default(),
+    };
+    let read: usize = records.iter().map(|record| record.whole.len()).sum();
+    for record in &records {
+        budget.tick().map_err(Refusal::Limit)?;
+        if record.id != office_crypt::BLANKED {
+            editor.keep(record);
+        }
+    }
+    editor.out.extend(clear.get(read..).unwrap_or_default());
+    editor.settle(budget)
 }
 
 /// The records of a stream up to its end; what is cut or follows the last one belongs to none.
@@ -528,4 +583,50 @@ fn characters(text: &[u8], len: usize, wide: bool) -> String {
     char::decode_utf16(units)
         .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    fn record(id: u16, body: &[u8]) -> Vec<u8> {
+        let len = u16::try_from(body.len()).unwrap();
+        [&id.to_le_bytes()[..], &len.to_le_bytes(), body].concat()
+    }
+
+    /// A workbook of one sheet, after its first record what is given.
+    fn workbook(lock: &[u8]) -> Vec<u8> {
+        let start = u32::try_from(20 + lock.len() + 4 + 13 + 4).unwrap();
+        let mut listed = start.to_le_bytes().to_vec();
+        listed.extend([0, 0, 5, 0]);
+        listed.extend(b"Sheet");
+        [
+            record(BOF, &[0, 6, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+            lock.to_vec(),
+            record(BOUND_SHEET, &listed),
+            record(EOF, &[]),
+            record(BOF, &[0, 6, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+            record(0x0203, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x45, 0x40]),
+            record(EOF, &[]),
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn a_lock_that_everybody_opens_is_taken_off_and_offsets_follow() {
+        let budget = Budget::new(Limits::default(), None);
+        let plain = workbook(&[]);
+        assert_eq!(opened(&plain, &budget), Ok(None));
+        for (word, wanted) in [
+            ("VelvetSweatshop", Ok(Some(plain))),
+            ("kanri-2026", Err(Refusal::Locked)),
+        ] {
+            let pass = office_crypt::tests::xor_pass(word);
+            let locked = workbook(&record(FILE_PASS, &pass));
+            let locked = office_crypt::tests::obscured(&locked, word);
+            assert!(office_crypt::workbook(&locked, word).is_some());
+            assert_eq!(opened(&locked, &budget), wanted, "{word}");
+        }
+    }
 }

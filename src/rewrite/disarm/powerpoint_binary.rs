@@ -180,6 +180,7 @@ fn fitting(
         let mut ole = Ole::open(object, budget).map_err(|_| broken("an object is not readable"))?;
         let mut changes = Changes {
             left_out: ole.children(ole.root()).collect(),
+            without_class: true,
             ..Changes::default()
         };
         let empty = ole.changed(&mut changes);

@@ -66,12 +66,18 @@ fn shown(package: &Package, control: usize, budget: &Budget) -> Result<Option<St
 
 /// The first property of a bag that has one of these names.
 fn listed(outline: &Outline<'_>, names: &[&str]) -> Option<String> {
-    let mut properties = outline.named("ocxPr").filter_map(|(_, node)| {
-        let name = outline.attribute(node, "name")?.value.to_lowercase();
-        let value = outline.attribute(node, "value")?.value;
-        names.contains(&name.as_str()).then(|| value.into_owned())
-    });
-    properties.find(|value| !value.trim().is_empty())
+    let properties = || {
+        outline.named("ocxPr").filter_map(|(_, node)| {
+            let name = outline.attribute(node, "name")?.value.to_lowercase();
+            Some((name, outline.attribute(node, "value")?.value.into_owned()))
+        })
+    };
+    let mut texts = properties().filter(|(name, _)| names.contains(&name.as_str()));
+    let (name, text) = texts.find(|(_, value)| !value.trim().is_empty())?;
+    let cover = properties().find(|(name, _)| name == "passwordchar");
+    let letter = cover.filter(|_| name != "caption");
+    let letter = letter.and_then(|(_, value)| value.trim().parse().ok());
+    Some(forms::covered(text, letter.unwrap_or_default()))
 }
 
 /// Puts a text into the place of the shape of a control in a frame, where no picture stands in it (17.3.3.19).
