@@ -123,7 +123,11 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
             (vec![archive], ended)
         }
     };
-    push_all(&mut taken, nest)?;
+    let limited = ended
+        .as_ref()
+        .err()
+        .is_some_and(|error| error.kind() == ErrorKind::ResourceLimit);
+    push_all(&mut taken, limited, nest)?;
     beside::run(&volumes, known.as_deref(), most, &taken, nest)?;
     // Of a member that goes on there it is told already.
     if ended.is_ok() && volumes.last().is_some_and(goes_on) {
@@ -294,11 +298,14 @@ fn extract_volumes(
     })
 }
 
-fn push_all(taken: &mut [Taken], nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    for member in taken {
+/// Pushes what was read. Where a limit ended that, the last member is not damaged: it is short by that limit.
+fn push_all(taken: &mut [Taken], limited: bool, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let count = taken.len();
+    for (at, member) in taken.iter_mut().enumerate() {
         nest.tick()?;
         member.bytes = std::mem::take(&mut *member.data.borrow_mut()).into();
-        let short = length(member.bytes.len()) < member.size;
+        let by_limit = limited && at.saturating_add(1) == count;
+        let short = length(member.bytes.len()) < member.size && !by_limit;
         let fault = match member.fault.take() {
             Some(what) => Some(Fault::Broken(what)),
             None if short => Some(Fault::Broken("it breaks off".to_owned())),
@@ -402,12 +409,24 @@ fn extract(
     ended.map(|_| ())
 }
 
+/// The fault itself, without where it was met.
+fn innermost(mut error: &Error) -> &Error {
+    // Ends because each stands in one other only.
+    while let Error::AtEntry { source, .. }
+    | Error::AtArchiveOffset { source, .. }
+    | Error::InVolume { source, .. } = error
+    {
+        error = source;
+    }
+    error
+}
+
 fn trouble(error: &Error, by_ratio: bool) -> Trouble {
     let what = text::excerpt(&error.to_string());
     match error.kind() {
         ErrorKind::PasswordRequired | ErrorKind::BadPassword => Trouble::Locked(SCHEME.to_owned()),
         ErrorKind::UnsupportedFeature | ErrorKind::UnsupportedFormat => Trouble::NoReader(what),
-        ErrorKind::ResourceLimit => match error {
+        ErrorKind::ResourceLimit => match innermost(error) {
             Error::TotalOutputLimitExceeded { .. } | Error::MemberOutputLimitExceeded { .. } => {
                 Trouble::TooMuch(match by_ratio {
                     true => Halt::Ratio,
@@ -422,6 +441,7 @@ fn trouble(error: &Error, by_ratio: bool) -> Trouble {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use super::*;
     use crate::formats::zip::crc32;
     use crate::model::Fact;
     use crate::unpack::tests::opened;
@@ -444,12 +464,22 @@ pub(crate) mod tests {
 
     /// A RAR 5 archive (RAR 5.0 archive format) of stored members.
     pub(crate) fn rar(members: &[(&str, &[u8], u64)]) -> Vec<u8> {
+        let sized = |one: &(&str, &[u8], u64)| one.1.len() as u64;
+        claiming(members, sized)
+    }
+
+    /// The same of members that are as large as they claim, or not.
+    fn claiming(
+        members: &[(&str, &[u8], u64)],
+        claim: impl Fn(&(&str, &[u8], u64)) -> u64,
+    ) -> Vec<u8> {
         let mut out = b"Rar!\x1a\x07\x01\0".to_vec();
         block(&[1, 0, 0], &mut out);
-        for (name, data, flags) in members {
+        for member @ (name, data, flags) in members {
             let mut fields = Vec::new();
             // File, with data behind it; sizes; attributes; CRC; method stored; host; name.
-            for number in [2, 2 | flags, data.len() as u64, 4, data.len() as u64, 0x20] {
+            let sizes = [data.len() as u64, 4, claim(member), 0x20];
+            for number in [2, 2 | flags].into_iter().chain(sizes) {
                 vint(number, &mut fields);
             }
             fields.extend(crc32(data).to_le_bytes());
@@ -490,6 +520,24 @@ pub(crate) mod tests {
             matches!(facts.as_slice(), [Fact::Unread { what, .. }] if what.starts_with("a.txt")),
             "{facts:?}"
         );
+    }
+
+    #[test]
+    fn what_would_become_too_large_meets_the_ratio_and_is_not_damaged() {
+        for (claim, expected) in [(1 << 40, Some(Halt::Ratio)), (3, None)] {
+            let data = claiming(&[("a.txt", b"one", 0)], |_| claim);
+            let budget = crate::unpack::zip::tests::budget();
+            let artifact = Artifact::alone(crate::model::Kind::Rar, data.into());
+            let mut seen = crate::unpack::Seen::new();
+            let mut nest = Nest::new(&budget, &mut seen, &artifact, 1);
+            let ended = run(&artifact, &mut nest);
+            let halt = match ended {
+                Err(Trouble::TooMuch(halt)) => Some(halt),
+                _ => None,
+            };
+            assert_eq!(halt, expected);
+            assert_eq!(nest.facts, []);
+        }
     }
 
     #[test]
