@@ -53,6 +53,25 @@ const SHEETS: &[&str] = &["xlm-macro", "xlm-autoexec", "macro-in-disguise"];
 /// What is found for pages that are fetched on opening.
 const QUERY: &str = "web-query";
 
+/// Takes the mark that makes a connection fetch on opening from each in a list of connections; whether there was one.
+fn hold_back(outline: &Outline<'_>, edits: &mut Edits) -> bool {
+    let named = |node, name: &str| outline.local(node).eq_ignore_ascii_case(name);
+    let mut nodes = outline.nodes.iter();
+    if !nodes.next().is_some_and(|root| named(root, "connections")) {
+        return false;
+    }
+    let mut found = false;
+    let connections = nodes.filter(|node| named(node, "connection"));
+    for attribute in connections.flat_map(|node| outline.attributes(node)) {
+        let is_set = matches!(attribute.value.trim(), "1" | "true");
+        if is_set && attribute.name.eq_ignore_ascii_case("refreshOnLoad") {
+            edits.replace(attribute.inside, "0");
+            found = true;
+        }
+    }
+    found
+}
+
 /// A package at work.
 struct Work<'a> {
     package: Package,
@@ -163,36 +182,20 @@ impl Work<'_> {
         if !self.wants(&[QUERY]) {
             return Ok(());
         }
-        let parts: Vec<(usize, String)> = self
-            .package
-            .live()
-            .filter(|(_, part)| memchr::memmem::find(&part.data, b"onnections").is_some())
-            .map(|(at, part)| (at, part.shown.clone()))
-            .collect();
+        // A part that starts with a mark of its charset may have its letters in more bytes than one.
+        let may_hold = |data: &[u8]| {
+            memchr::memmem::find(data, b"onnections").is_some()
+                || data.starts_with(b"\xff\xfe")
+                || data.starts_with(b"\xfe\xff")
+        };
+        let parts = self.package.live();
+        let parts = parts.filter(|(_, part)| may_hold(&part.data));
+        let parts: Vec<(usize, String)> =
+            parts.map(|(at, part)| (at, part.shown.clone())).collect();
         for (at, shown) in parts {
             let mut found = false;
             self.edit(at, |outline, edits| {
-                let named = |node, name: &str| outline.local(node).eq_ignore_ascii_case(name);
-                if !outline
-                    .nodes
-                    .first()
-                    .is_some_and(|root| named(root, "connections"))
-                {
-                    return Ok(());
-                }
-                for node in outline
-                    .nodes
-                    .iter()
-                    .filter(|node| named(node, "connection"))
-                {
-                    for attribute in outline.attributes(node) {
-                        let is_set = matches!(attribute.value.trim(), "1" | "true");
-                        if is_set && attribute.name.eq_ignore_ascii_case("refreshOnLoad") {
-                            edits.replace(attribute.inside, "0");
-                            found = true;
-                        }
-                    }
-                }
+                found = hold_back(outline, edits);
                 Ok(())
             })?;
             if found {
