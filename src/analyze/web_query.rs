@@ -23,7 +23,10 @@ const LONGEST: usize = 1 << 20;
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let artifact = look.artifact;
     let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
-    if artifact.kind == Kind::Xml && memmem::find(data, b"efreshOnLoad").is_none() {
+    // A text that starts with a mark of its charset may have its letters in more bytes than one.
+    let wide = data.starts_with(b"\xff\xfe") || data.starts_with(b"\xfe\xff");
+    let asked = wide || memmem::find(data, b"efreshOnLoad").is_some();
+    if artifact.kind == Kind::Xml && !asked {
         return;
     }
     let source = text::to_utf8(data);
@@ -214,6 +217,10 @@ mod tests {
         assert_eq!(part("refreshOnLoad=\"0\"", page), 0);
         assert_eq!(part("name=\"refreshOnLoad\"", page), 0);
         assert_eq!(part("refreshOnLoad=\"1\"", "C:\\a.htm"), 0);
+        let wide = "\u{feff}<connections><connection refreshOnLoad=\"1\"><webPr url=\"http://example.invalid/\"/></connection></connections>";
+        let wide: Vec<u8> = wide.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let wide = findings_of("web_query", &[holding(Kind::Xml, &wide)]);
+        assert_eq!(wide.len(), 1);
         assert_eq!(
             found(
                 Kind::Xml,

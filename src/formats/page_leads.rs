@@ -3,6 +3,7 @@
 //! Constant expressions are folded first, so that an address in pieces reads as one. No script is run: what stands in a
 //! function that only a click calls is left out, and so is a function that nothing in the script calls.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use super::script::{self, Language, TokenKind};
@@ -161,6 +162,7 @@ fn assignments(pieces: &[Piece], started: &BTreeSet<String>) -> Vec<(usize, usiz
     let mut found = Vec::new();
     let mut open: Vec<Body> = Vec::new();
     let mut pending = Body::Plain;
+    let called = OnceCell::new();
     for (at, piece) in pieces.iter().enumerate() {
         match piece {
             Piece::Name(word) if word == "function" => pending = body(pieces, at),
@@ -179,7 +181,10 @@ fn assignments(pieces: &[Piece], started: &BTreeSet<String>) -> Vec<(usize, usiz
                     open.iter().all(|body| match body {
                         Body::Plain => true,
                         Body::Act => false,
-                        Body::Named(name) => started.contains(name) || is_called(pieces, name),
+                        Body::Named(name) => {
+                            let called = called.get_or_init(|| called_names(pieces));
+                            started.contains(name) || called.contains(name.as_str())
+                        }
                     })
                 };
                 if pending != Body::Act
@@ -258,15 +263,14 @@ fn before(pieces: &[Piece], at: usize) -> Body {
     }
 }
 
-/// Whether a name stands anywhere but where its function is made.
-fn is_called(pieces: &[Piece], name: &str) -> bool {
+/// Names that stand anywhere but where a function of theirs is made.
+fn called_names(pieces: &[Piece]) -> BTreeSet<&str> {
     let made = |at: usize| {
-        let before = at.checked_sub(1).and_then(|at| pieces.get(at));
-        before == Some(&Piece::Name("function".to_owned()))
-            || pieces.get(at.saturating_add(1)) == Some(&Piece::Sign(b'='))
+        let before = at.checked_sub(1).and_then(|at| name_at(pieces, at));
+        before == Some("function") || pieces.get(at.saturating_add(1)) == Some(&Piece::Sign(b'='))
     };
-    let mut places = pieces.iter().enumerate();
-    places.any(|(at, piece)| matches!(piece, Piece::Name(word) if word == name) && !made(at))
+    let places = (0..pieces.len()).filter(|at| !made(*at));
+    places.filter_map(|at| name_at(pieces, at)).collect()
 }
 
 /// The place of the address that a name takes the window to, if it does.
@@ -407,5 +411,15 @@ mod tests {
         }
         let _ = of(&"location['href']=".repeat(10_000));
         let _ = of(&"function a(){".repeat(10_000));
+    }
+
+    #[test]
+    fn functions_that_nobody_calls_are_told_in_one_pass() {
+        let function = |at: usize| format!("function f{at}() {{ location = 'x{at}' }}\n");
+        let functions: String = (0..20_000).map(function).collect();
+        let started = BTreeSet::new();
+        let late = pieces(&format!("{functions}f7();"));
+        assert!(assignments(&pieces(&functions), &started).is_empty());
+        assert_eq!(assignments(&late, &started).len(), 1);
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! A program that knows archives has their marks in it too; only a mark with a head that holds together counts.
 
+mod ends;
+
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -10,12 +12,13 @@ use aho_corasick::AhoCorasick;
 use memchr::memmem;
 
 use crate::bytes::{index, slice, u16_at, u32_at, u64_at};
-use crate::formats::{chm, installshield, iso9660, onestore, pe, udf};
+use crate::formats::{installshield, pe};
 use crate::identify;
-use crate::limits::{Budget, Halt};
+use crate::limits::Halt;
 use crate::model::{Artifact, Fact, Family, Kind, Name, Trouble};
 
 use super::{Child, Nest, Payload, carve};
+use ends::{Streams, own_end};
 
 /// Archives of one program at the most.
 const ARCHIVES: usize = 256;
@@ -179,94 +182,6 @@ pub(super) fn run_behind(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(),
     Ok(())
 }
 
-/// Where a kind ends by its own structure. In text there are no marks at all.
-fn own_end(kind: Kind, data: &[u8], budget: &Budget) -> Result<Option<usize>, Halt> {
-    Ok(match kind {
-        Kind::Iso | Kind::Udf => disc_end(data, budget)?,
-        _ => end_by_head(kind, data),
-    })
-}
-
-/// Behind the last sector of a disc, and behind the last file where the disc makes itself out to be shorter.
-fn disc_end(data: &[u8], budget: &Budget) -> Result<Option<usize>, Halt> {
-    let volume = iso9660::volume_end(data);
-    // Mostly the volume fills the image: then nothing is looked for.
-    if volume.is_some_and(|end| end >= data.len()) {
-        return Ok(volume);
-    }
-    let mut end = volume;
-    let trees = [udf::list(data, budget)?, Some(iso9660::list(data, budget)?)];
-    for file in trees.into_iter().flatten().flat_map(|tree| tree.files) {
-        end = end.max(file.extents.iter().map(|extent| extent.end).max());
-    }
-    Ok(end)
-}
-
-fn end_by_head(kind: Kind, data: &[u8]) -> Option<usize> {
-    match kind {
-        Kind::Chm => chm::end(data),
-        Kind::One | Kind::Onetoc2 => onestore::end(data),
-        Kind::Pst => pst_end(data),
-        Kind::Mdb | Kind::Accdb => jet_end(data),
-        Kind::Rtf | Kind::Html | Kind::Pdf => Some(0),
-        Kind::SevenZip => Some(sevenz(data, 0)?.end),
-        Kind::Cab => Some(cabinet(data, 0)?.end),
-        // Its comment too may be an archive.
-        _ if data.starts_with(b"PK") => {
-            memmem::rfind(data, b"PK\x05\x06").map(|at| at.saturating_add(END_RECORD))
-        }
-        _ => compound_end(data),
-    }
-}
-
-/// The length that the header of a file of Outlook tells ([MS-PST] 2.2.2.5), old or new.
-fn pst_end(data: &[u8]) -> Option<usize> {
-    /// The first version of the new format.
-    const UNICODE: u16 = 23;
-    let end = match u16_at(data, 10)? < UNICODE {
-        true => index(u32_at(data, 168)?),
-        false => index(u64_at(data, 184)?),
-    };
-    (end > 0).then_some(end)
-}
-
-/// The first page of a database of Access that starts as an archive does: pages start with their type.
-fn jet_end(data: &[u8]) -> Option<usize> {
-    let page = if data.get(20) == Some(&0) { 2048 } else { 4096 };
-    let is_foreign = |page: &[u8]| MARKS.iter().any(|mark| page.starts_with(mark));
-    let pages = data.chunks(page).position(is_foreign);
-    // What is behind the last whole page is none.
-    let whole = (data.len() / page).saturating_mul(page);
-    Some(pages.map_or(whole, |number| number.saturating_mul(page)))
-}
-
-/// Behind the last sector of a compound file that its allocation table says is taken ([MS-CFB] 2.3), as far as the
-/// table's places stand in the header.
-fn compound_end(data: &[u8]) -> Option<usize> {
-    const PLACES: usize = 109;
-    const FREE: u32 = u32::MAX;
-    if !data.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
-        return None;
-    }
-    let shift = u16_at(data, 30).filter(|shift| matches!(shift, 9 | 12))?;
-    let size = 1usize << shift;
-    let count = index(u32_at(data, 44)?);
-    if count > PLACES {
-        return None;
-    }
-    let mut taken = 0usize;
-    for place in 0..count {
-        let sector = index(u32_at(data, place.checked_mul(4)?.checked_add(76)?)?);
-        let table = slice(data, sector.checked_add(1)?.checked_mul(size)?, size)?;
-        let mut entries = table.as_chunks::<4>().0.iter();
-        let last = entries.rposition(|entry| u32::from_le_bytes(*entry) != FREE);
-        if let Some(last) = last {
-            taken = place.saturating_mul(size / 4).saturating_add(last);
-        }
-    }
-    taken.checked_add(2)?.checked_mul(size)
-}
-
 /// Pushes every archive whose mark and head are there; gives the end of the last.
 fn marked(
     artifact: &Artifact,
@@ -328,26 +243,6 @@ fn marked(
         nest.push(Child::new(via, inside).at(range))?;
     }
     Ok(next)
-}
-
-/// Where the streams of a PDF begin and end (ISO 32000-1, 7.3.8.1), by their words alone.
-#[derive(Default)]
-struct Streams {
-    seen: usize,
-    is_open: bool,
-}
-
-impl Streams {
-    /// Whether a place is in one; places are asked for in order.
-    fn hold(&mut self, data: &[u8], at: usize) -> bool {
-        let part = data.get(self.seen..at).unwrap_or_default();
-        if let Some(word) = memmem::rfind(part, b"stream") {
-            let front = part.get(..word).unwrap_or_default();
-            self.is_open = !front.ends_with(b"end");
-        }
-        self.seen = at;
-        self.is_open
-    }
 }
 
 /// Where the lines of a script may end that has an archive behind them.
@@ -546,6 +441,7 @@ fn is_followed(artifact: &Artifact, range: &Range<usize>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::iso9660;
     use crate::unpack::cab::tests::cabinet as cabinet_of;
     use crate::unpack::tests::{opened, pe};
 

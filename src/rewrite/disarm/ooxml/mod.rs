@@ -40,7 +40,7 @@ pub(super) const ROW: Disarmer = Disarmer {
         OUTSIDE,
         PACKAGES,
         OBJECTS,
-        &["office-addin"],
+        &["office-addin", QUERY],
         PROGRAMS,
         COMMANDS,
     ],
@@ -49,6 +49,28 @@ pub(super) const ROW: Disarmer = Disarmer {
 
 /// What is taken out with macro sheets.
 const SHEETS: &[&str] = &["xlm-macro", "xlm-autoexec", "macro-in-disguise"];
+
+/// What is found for pages that are fetched on opening.
+const QUERY: &str = "web-query";
+
+/// Takes the mark that makes a connection fetch on opening from each in a list of connections; whether there was one.
+fn hold_back(outline: &Outline<'_>, edits: &mut Edits) -> bool {
+    let named = |node, name: &str| outline.local(node).eq_ignore_ascii_case(name);
+    let mut nodes = outline.nodes.iter();
+    if !nodes.next().is_some_and(|root| named(root, "connections")) {
+        return false;
+    }
+    let mut found = false;
+    let connections = nodes.filter(|node| named(node, "connection"));
+    for attribute in connections.flat_map(|node| outline.attributes(node)) {
+        let is_set = matches!(attribute.value.trim(), "1" | "true");
+        if is_set && attribute.name.eq_ignore_ascii_case("refreshOnLoad") {
+            edits.replace(attribute.inside, "0");
+            found = true;
+        }
+    }
+    found
+}
 
 /// A package at work.
 struct Work<'a> {
@@ -84,6 +106,7 @@ fn run(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
     work.links(commands)?;
     work.binary_links(commands)?;
     work.addin(job.kind)?;
+    work.connections()?;
     if work.removed.is_empty() {
         let id = job.remove.first().cloned().unwrap_or_default();
         return Err(Refusal::NoWay(id));
@@ -151,6 +174,35 @@ impl Work<'_> {
         let edits = self.edits.entry(at).or_default();
         edit(&outline, edits)?;
         Ok(true)
+    }
+
+    /// Lets connections of a workbook (ECMA-376 part 1, 18.13.1) wait until somebody asks for them; cells keep what was
+    /// fetched.
+    fn connections(&mut self) -> Result<(), Refusal> {
+        if !self.wants(&[QUERY]) {
+            return Ok(());
+        }
+        // A part that starts with a mark of its charset may have its letters in more bytes than one.
+        let may_hold = |data: &[u8]| {
+            memchr::memmem::find(data, b"onnections").is_some()
+                || data.starts_with(b"\xff\xfe")
+                || data.starts_with(b"\xfe\xff")
+        };
+        let parts = self.package.live();
+        let parts = parts.filter(|(_, part)| may_hold(&part.data));
+        let parts: Vec<(usize, String)> =
+            parts.map(|(at, part)| (at, part.shown.clone())).collect();
+        for (at, shown) in parts {
+            let mut found = false;
+            self.edit(at, |outline, edits| {
+                found = hold_back(outline, edits);
+                Ok(())
+            })?;
+            if found {
+                self.note(&[QUERY], &shown);
+            }
+        }
+        Ok(())
     }
 
     /// Carries out what was noted on parts, and writes the package.
