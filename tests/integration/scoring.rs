@@ -107,7 +107,13 @@ const FINDINGS: &[Row] = &[
         false,
         NONE,
     ),
-    ("web-query", "active-content", Medium, false, NONE),
+    (
+        "web-query",
+        "active-content",
+        Medium,
+        false,
+        &[("workbook", Medium, false)],
+    ),
     ("office-addin", "active-content", Medium, false, NONE),
     (
         "pdf-javascript",
