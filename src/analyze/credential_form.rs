@@ -1,5 +1,8 @@
 //! Pages that ask for a password and send it to a server, and where pages lead by themselves.
 
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memmem;
 
 use super::place::{Place, plain};
@@ -23,16 +26,88 @@ const LONGEST: usize = 8 << 20;
 /// Tags that are read.
 const TAGS: usize = 200_000;
 
-/// What sends something from a script.
-const SENDS: &[&str] = &[
-    "fetch(",
-    "XMLHttpRequest",
-    "$.ajax",
-    "$.post",
-    "axios",
-    "sendBeacon",
-    "api.telegram.org",
+/// What a script says where it goes somewhere or sends something.
+#[derive(Clone, Copy)]
+struct Word {
+    text: &'static str,
+    /// An address behind it is where it leads.
+    leads: bool,
+    /// It sends something.
+    sends: bool,
+}
+
+const fn word(text: &'static str, leads: bool, sends: bool) -> Word {
+    Word { text, leads, sends }
+}
+
+/// Of words that start alike, the longer stands first. What makes a field one for passwords, and what asks for a picture,
+/// stand behind the others.
+const WORDS: &[Word] = &[
+    word("location.href", true, false),
+    word("location=", true, false),
+    word("location =", true, false),
+    word("location.replace(", true, false),
+    word("location.assign(", true, false),
+    word("fetch(", true, true),
+    word(".open(", true, false),
+    word("url:", true, false),
+    word("$.post(", true, true),
+    word("sendBeacon(", true, true),
+    word("axios.post(", true, true),
+    word("XMLHttpRequest", false, true),
+    word("$.ajax", false, true),
+    word("$.post", false, true),
+    word("axios", false, true),
+    word("sendBeacon", false, true),
+    word("api.telegram.org", false, true),
+    word("setAttribute(\"type\",\"password\")", false, false),
+    word("setAttribute('type','password')", false, false),
+    word("setAttribute(\"type\", \"password\")", false, false),
+    word("setAttribute('type', 'password')", false, false),
+    word(".type=\"password\"", false, false),
+    word(".type='password'", false, false),
+    word(".type = \"password\"", false, false),
+    word(".type = 'password'", false, false),
+    word(".src=", false, false),
+    word(".src =", false, false),
 ];
+
+/// Places of [`WORDS`] that make a field one for passwords, and those that ask for a picture.
+const MADE: std::ops::Range<usize> = 17..25;
+const PICTURES: std::ops::Range<usize> = 25..27;
+
+static FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let mut builder = AhoCorasick::builder();
+    let builder = builder.match_kind(MatchKind::LeftmostFirst);
+    builder.build(WORDS.iter().map(|word| word.text)).ok()
+});
+
+/// Where each of [`WORDS`] ends in a text, the first 32 times.
+struct Words(Vec<Vec<usize>>);
+
+impl Words {
+    fn of(source: &str) -> Self {
+        const MOST: usize = 32;
+        let mut ends = vec![Vec::new(); WORDS.len()];
+        for found in FINDER.iter().flat_map(|finder| finder.find_iter(source)) {
+            let list = ends.get_mut(found.pattern().as_usize());
+            if let Some(list) = list.filter(|list| list.len() < MOST) {
+                list.push(found.end());
+            }
+        }
+        Self(ends)
+    }
+
+    fn ends(&self, word: usize) -> &[usize] {
+        self.0.get(word).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether something is sent.
+    fn send(&self) -> bool {
+        let mut words = WORDS.iter().zip(&self.0);
+        words.any(|(word, ends)| word.sends && !ends.is_empty())
+    }
+}
 
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let artifact = look.artifact;
@@ -107,12 +182,13 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         findings.ioc(IocType::Url, &base);
         target.get_or_insert(base);
     }
-    let mut sent = scripted(look, &source);
+    let words = Words::of(&source);
+    let mut sent = scripted(look, &source, &words);
     if password.is_none() {
-        password = password_by_script(&source);
+        password = password_by_script(&words);
     }
-    let shown = asked_for(look, &source);
-    let posts = SENDS.iter().any(|word| source.contains(word)) || !shown.is_empty();
+    let shown = asked_for(look, &source, &words);
+    let posts = words.send() || !shown.is_empty();
     sent.extend(shown);
     for address in &sent {
         findings.ioc(IocType::Url, address);
@@ -142,7 +218,10 @@ fn in_scripts(look: &Look<'_>) -> Vec<String> {
         .flat_map(|script| below(script).iter().take(SCRIPTS));
     built
         .filter(|child| child.kind == Kind::Js && child.data.len() <= LONGEST)
-        .flat_map(|child| scripted(look, &text::to_utf8(&child.data)))
+        .flat_map(|child| {
+            let source = text::to_utf8(&child.data);
+            scripted(look, &source, &Words::of(&source))
+        })
         .collect()
 }
 
@@ -166,28 +245,19 @@ fn is_mail(action: &str) -> bool {
 }
 
 /// Where a script makes a field one for passwords.
-fn password_by_script(source: &str) -> Option<usize> {
-    const MADE: &[&str] = &[
-        "setAttribute(\"type\",\"password\")",
-        "setAttribute('type','password')",
-        "setAttribute(\"type\", \"password\")",
-        "setAttribute('type', 'password')",
-        ".type=\"password\"",
-        ".type='password'",
-        ".type = \"password\"",
-        ".type = 'password'",
-    ];
-    MADE.iter().find_map(|made| source.find(made))
+fn password_by_script(words: &Words) -> Option<usize> {
+    MADE.into_iter().find_map(|made| {
+        let len = WORDS.get(made)?.text.len();
+        words.ends(made).first()?.checked_sub(len)
+    })
 }
 
 /// Addresses that scripts ask for as a picture, with something behind them.
-fn asked_for(look: &Look<'_>, source: &str) -> Vec<String> {
+fn asked_for(look: &Look<'_>, source: &str, words: &Words) -> Vec<String> {
     let mut found = Vec::new();
-    for word in [".src=", ".src ="] {
-        for (at, _) in source.match_indices(word).take(32) {
-            let rest = source
-                .get(at.saturating_add(word.len())..)
-                .unwrap_or_default();
+    for word in PICTURES {
+        for end in words.ends(word) {
+            let rest = source.get(*end..).unwrap_or_default();
             let near = rest.get(..rest.floor_char_boundary(400)).unwrap_or(rest);
             let near = near.trim_start();
             let literal = near
@@ -224,26 +294,11 @@ fn outside(look: &Look<'_>, value: &str) -> Option<String> {
 }
 
 /// Addresses to which a script of the page goes or sends something.
-fn scripted(look: &Look<'_>, source: &str) -> Vec<String> {
-    const BEFORE: &[&str] = &[
-        "location.href",
-        "location=",
-        "location =",
-        "location.replace(",
-        "location.assign(",
-        "fetch(",
-        ".open(",
-        "url:",
-        "$.post(",
-        "sendBeacon(",
-        "axios.post(",
-    ];
+fn scripted(look: &Look<'_>, source: &str, words: &Words) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    for word in BEFORE {
-        for at in memmem::find_iter(source.as_bytes(), word).take(32) {
-            let rest = source
-                .get(at.saturating_add(word.len())..)
-                .unwrap_or_default();
+    for (number, _) in WORDS.iter().enumerate().filter(|(_, word)| word.leads) {
+        for end in words.ends(number) {
+            let rest = source.get(*end..).unwrap_or_default();
             let near = rest.get(..rest.floor_char_boundary(400)).unwrap_or(rest);
             // The first text behind it, or the second where the first is a method.
             let address = quoted(near).find_map(|text| outside(look, text));
@@ -301,6 +356,23 @@ mod tests {
             "<form action=/in><input type=password></form><script>j.src = 'https://www.example.com/tags.js?id=' + i + dl; p.value = 1</script>",
         ] {
             assert_eq!(found(page).0, 0, "{page}");
+        }
+    }
+
+    #[test]
+    fn words_stand_where_their_ranges_say() {
+        let texts = |range: std::ops::Range<usize>| WORDS[range].iter().map(|word| word.text);
+        assert!(texts(MADE).all(|text| text.contains("password")));
+        assert_eq!(texts(PICTURES).collect::<Vec<_>>(), [".src=", ".src ="]);
+        assert_eq!(PICTURES.end, WORDS.len());
+        let words = Words::of("axios.post('/a'); a.type='password'; $.ajax; $.post(b)");
+        assert_eq!(words.ends(10), [11]);
+        assert_eq!(password_by_script(&words), Some(19));
+        assert!(words.send() && !Words::of("x.src = location.href").send());
+        // Every word is found where it stands alone.
+        for (number, word) in WORDS.iter().enumerate() {
+            let ends = Words::of(word.text);
+            assert_eq!(ends.ends(number), [word.text.len()], "{}", word.text);
         }
     }
 

@@ -3,6 +3,8 @@
 //! A script that only moves things on the page is left where it is. Base64 and numbers in a page are decoded by the reader
 //! of encoded runs; here stands what that one cannot see: texts in pieces, turned around, escaped.
 
+use std::cell::LazyCell;
+
 use memchr::memmem;
 
 use crate::bytes::index;
@@ -68,9 +70,12 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         return Ok(());
     }
     let source = text::to_utf8(&artifact.data);
-    let asks = ["password", "PASSWORD", "Password"]
-        .iter()
-        .any(|word| source.contains(word));
+    let asks = LazyCell::new(|| {
+        let words = ["password", "PASSWORD", "Password"];
+        words
+            .iter()
+            .any(|word| memmem::find(source.as_bytes(), word.as_bytes()).is_some())
+    });
     for (range, dialect) in script::blocks(&source) {
         nest.tick()?;
         let body = source.get(range).unwrap_or_default();
@@ -80,7 +85,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         let literal = longest_literal(body);
         // Names in pieces tell nothing; beside a text of some length they are there to hide what works on it.
         let telling =
-            || literal.len() >= LITERAL || asks && SENDING.iter().any(|mark| body.contains(mark));
+            || literal.len() >= LITERAL || *asks && SENDING.iter().any(|mark| body.contains(mark));
         let pieced = || telling() && PIECED.iter().any(|mark| body.contains(mark));
         if !TELLING.iter().any(|mark| body.contains(mark)) && !pieced() {
             continue;
@@ -102,12 +107,16 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
 /// addresses that are scripts. As they stand, nobody else reads them.
 fn handlers(source: &str, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     const LONG: usize = 40;
-    if !source.contains("&#") {
+    if memmem::find(source.as_bytes(), b"&#").is_none() {
         return Ok(());
     }
     let mut pushed = 0usize;
     for tag in html::tags(source, index(1u32 << 20)) {
         nest.tick()?;
+        let whole = source.as_bytes().get(tag.at..tag.end);
+        if whole.is_none_or(|tag| memchr::memchr(b'&', tag).is_none()) {
+            continue;
+        }
         for (name, value) in tag.attributes() {
             let script = value.trim_start();
             let address = script
