@@ -18,7 +18,7 @@ use crate::limits::Halt;
 use crate::model::{Artifact, Fact, Family, Kind, Name, Trouble};
 
 use super::{Child, Nest, Payload, carve};
-use ends::{Streams, own_end};
+use ends::{Streams, is_printer_setting, own_end};
 
 /// Archives of one program at the most.
 const ARCHIVES: usize = 256;
@@ -198,6 +198,7 @@ fn marked(
     let followed = carve::tail(artifact.kind, data);
     let mut count = 0usize;
     let mut streams = Streams::default();
+    let for_printer = artifact.kind == Kind::Data && is_printer_setting(data);
     // What is passed over from the front is not searched.
     let start = if files.start == 0 { files.end } else { 0 };
     // Each mark costs one look at fields of fixed size; what was found is passed over whole.
@@ -235,7 +236,7 @@ fn marked(
             "carved"
         };
         let inside = data.slice(range.clone());
-        if !is_program {
+        if !is_program && !for_printer {
             let kind = identify::identify(&inside, nest.budget()).kind;
             let at = range.start;
             nest.note(Fact::Polyglot { kind, at });
@@ -648,6 +649,24 @@ mod tests {
                     at
                 }]
             );
+        }
+    }
+
+    #[test]
+    fn a_cabinet_of_a_printer_is_a_child_and_makes_no_second_kind() {
+        let archive = cabinet_of(&[(b"a.txt", b"content")], false);
+        let setting = |own: u16| {
+            let mut data = vec![0xe5u8; 220];
+            data[64..66].copy_from_slice(&0x0401u16.to_le_bytes());
+            data[68..70].copy_from_slice(&own.to_le_bytes());
+            let driver = u16::try_from(archive.len()).unwrap();
+            data[70..72].copy_from_slice(&driver.to_le_bytes());
+            [&data[..], &archive].concat()
+        };
+        for (own, expected) in [(220, 0), (221, 1)] {
+            let (children, facts) = opened("self_extractor", &setting(own));
+            assert_eq!((children.len(), facts.len()), (1, expected), "{facts:?}");
+            assert_eq!(children[0].data, archive);
         }
     }
 

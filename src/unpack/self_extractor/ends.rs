@@ -116,6 +116,18 @@ fn table_sectors(data: &[u8], size: usize) -> Option<Vec<u32>> {
     Some(sectors)
 }
 
+/// Whether it is what a printer is set to (`DEVMODE` of the Windows SDK, with names of one or two bytes a character): Office
+/// keeps it in workbooks, and some drivers keep a cabinet in their part of it.
+pub(super) fn is_printer_setting(data: &[u8]) -> bool {
+    [32, 64].into_iter().any(|names| {
+        let field = |at: usize| u16_at(data, at.saturating_add(names)).map(index);
+        let lengths = field(4).zip(field(6));
+        let fits = lengths
+            .is_some_and(|(own, driver)| own > names && own.saturating_add(driver) == data.len());
+        fits && matches!(field(0), Some(0x0400 | 0x0401))
+    })
+}
+
 /// Where the streams of a PDF begin and end (ISO 32000-2, 7.3.8.1), by their words alone: one begins behind the end of a
 /// dictionary, not in a comment.
 #[derive(Default)]
@@ -176,6 +188,22 @@ mod tests {
         let mut streams = Streams::default();
         assert!(!streams.hold(text.as_bytes(), 3));
         assert!(!streams.hold(text.as_bytes(), text.len()));
+    }
+
+    #[test]
+    fn what_a_printer_is_set_to_tells_its_own_length() {
+        for names in [32, 64] {
+            let mut data = vec![0u8; 300];
+            data[names..names + 2].copy_from_slice(&0x0401u16.to_le_bytes());
+            data[names + 4..names + 6].copy_from_slice(&220u16.to_le_bytes());
+            data[names + 6..names + 8].copy_from_slice(&80u16.to_le_bytes());
+            assert!(is_printer_setting(&data));
+            data.push(0);
+            assert!(!is_printer_setting(&data));
+            data.pop();
+            data[names] = 9;
+            assert!(!is_printer_setting(&data));
+        }
     }
 
     /// A compound file of this many sectors of data, all taken, with its tables behind them.
