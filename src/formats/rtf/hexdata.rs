@@ -154,11 +154,11 @@ impl Collector {
         }
         self.noise.binary = self.noise.binary.saturating_add(1);
         self.plain.binary(data);
-        for other in [&mut self.with_codes, &mut self.without_groups] {
-            if let Some(other) = other {
-                other.binary(data);
-            }
-        }
+        let others = [&mut self.with_codes, &mut self.without_groups];
+        others
+            .into_iter()
+            .flatten()
+            .for_each(|other| other.binary(data));
     }
 
     pub(super) fn code(&mut self, code: Option<u8>) {
