@@ -50,6 +50,9 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
             block.cut,
             nest,
         )?;
+        if block.is_wrong {
+            nest.deviation(at, "the checksum of an encoded block does not hold");
+        }
     }
     Ok(())
 }
