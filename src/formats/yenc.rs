@@ -1,23 +1,7 @@
 //! yEnc blocks in text (yEnc draft 1.3): found at line starts, read leniently.
 
-use std::ops::Range;
-
+use super::uuencode::Block;
 use super::zip::crc32;
-
-/// One block from its `=ybegin` line to its `=yend` line, or as far as the text goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Block {
-    /// The whole block in the text.
-    pub range: Range<usize>,
-    /// The name in the `=ybegin` line, raw.
-    pub name: Vec<u8>,
-    /// The bytes.
-    pub data: Vec<u8>,
-    /// Whether the block ends without its `=yend` line.
-    pub cut: bool,
-    /// Whether that line has a checksum of the bytes that does not hold.
-    pub is_wrong: bool,
-}
 
 /// Finds the next block that begins at or behind `from`.
 pub fn next(text: &[u8], from: usize) -> Option<Block> {
