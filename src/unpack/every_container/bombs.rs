@@ -7,14 +7,19 @@ use crate::unpack;
 
 use super::{built, dynamic_vhd, le, mail, pe, qcow, vdi, written, zip};
 
-/// So many bytes out of next to nothing, in every container that packs and can be built here.
+/// Bytes that the bombs come to.
+const SIZE: usize = 96 << 20;
+
+/// So many bytes out of next to nothing, in every container that packs or shares and can be built here.
 pub(super) fn bombs() -> Vec<(&'static str, Vec<u8>)> {
-    const SIZE: usize = 96 << 20;
+    [packing(), archives(), sharing()].concat()
+}
+
+fn packing() -> Vec<(&'static str, Vec<u8>)> {
     let zeros = vec![0; SIZE];
     let deflated = unpack::hwp::tests::deflated(&zeros);
     let packing = squashfs::build_squashfs::Packing::Zlib;
     let holes = u32::try_from(SIZE).unwrap();
-    let packed = written::matches(SIZE);
     let quantum = unpack::cab::tests::quantum(b"a", &zeros[..36 << 20]);
     vec![
         ("arc", arc::tests::bomb()),
@@ -73,22 +78,14 @@ pub(super) fn bombs() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("odt with a password", built::locked_odt("a", &zeros)),
         ("compress", built::compress_bomb(SIZE)),
-        ("iso of one extent", {
-            let file = vec![7; 24 << 20];
-            let mut disc = iso9660::tests::image(("a", &file), None);
-            // Files of the same bytes are one: each is a sector shorter than the last.
-            let folder = &mut disc[20 * 2048..21 * 2048];
-            let first = usize::from(folder[0]) + usize::from(folder[34]);
-            let record = folder[first..first + usize::from(folder[first])].to_vec();
-            let mut at = first;
-            for less in 0..12u32 {
-                let len = (24u32 << 20) - less * 2048;
-                folder[at..at + record.len()].copy_from_slice(&record);
-                folder[at + 10..at + 14].copy_from_slice(&len.to_le_bytes());
-                at += record.len();
-            }
-            disc
-        }),
+    ]
+}
+
+/// The same in archives that many programs write.
+fn archives() -> Vec<(&'static str, Vec<u8>)> {
+    let zeros = vec![0; SIZE];
+    let packed = written::matches(SIZE);
+    vec![
         ("lzh", {
             let mut archive = unpack::lzh::tests::member(b"a", &packed, b"-lh7-");
             // The size of the content, and the sum over the header.
@@ -121,6 +118,28 @@ pub(super) fn bombs() -> Vec<(&'static str, Vec<u8>)> {
             "smime compressed",
             written::compressed_message(&mail(&zeros)),
         ),
+    ]
+}
+
+/// The same where one piece of data is that of many files or blocks.
+fn sharing() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("iso of one extent", {
+            let file = vec![7; 24 << 20];
+            let mut disc = iso9660::tests::image(("a", &file), None);
+            // Files of the same bytes are one: each is a sector shorter than the last.
+            let folder = &mut disc[20 * 2048..21 * 2048];
+            let first = usize::from(folder[0]) + usize::from(folder[34]);
+            let record = folder[first..first + usize::from(folder[first])].to_vec();
+            let mut at = first;
+            for less in 0..12u32 {
+                let len = (24u32 << 20) - less * 2048;
+                folder[at..at + record.len()].copy_from_slice(&record);
+                folder[at + 10..at + 14].copy_from_slice(&len.to_le_bytes());
+                at += record.len();
+            }
+            disc
+        }),
         ("fat of one chain", {
             let mut volume = fat::tests::volume("a", &[7; 400_000]);
             let name = memchr::memmem::find(&volume, b"LONGNA~1EXE").unwrap();
