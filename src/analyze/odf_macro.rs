@@ -90,7 +90,7 @@ impl Macros {
         let content = matches!(file, "content.xml" | "styles.xml");
         let mentions = |words: &[&str]| {
             let found = |word: &&str| memchr::memmem::find(data, word.as_bytes()).is_some();
-            words.iter().any(|word| found(&word))
+            words.iter().any(found)
         };
         if script {
             self.module(name, &text::to_utf8(data), &lists.odf_calls);

@@ -412,7 +412,7 @@ impl Part {
             .find(|(element, _)| *element == name)
             && let Some(formula) = xml::attribute(tag, attribute)
         {
-            self.formula(at, formula);
+            self.formula(at, &formula);
         }
     }
 
@@ -428,7 +428,7 @@ impl Part {
 
     fn close_text(&mut self) {
         match std::mem::take(&mut self.text) {
-            Text::Formula(at, formula) => self.formula(at, formula),
+            Text::Formula(at, formula) => self.formula(at, &formula),
             Text::Macro(at, target) => {
                 let element = MACRO_TEXT;
                 self.links
@@ -448,8 +448,8 @@ impl Part {
         }
     }
 
-    fn formula(&mut self, at: usize, formula: String) {
-        let formula = xml::xstring(&formula);
+    fn formula(&mut self, at: usize, formula: &str) {
+        let formula = xml::xstring(formula);
         self.links
             .list
             .extend(call(&formula).map(|link| (at, link)));

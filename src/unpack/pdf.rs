@@ -282,11 +282,9 @@ impl Opened<'_, '_, '_> {
                 b"SubmitForm" | b"ImportData" => (PdfDeed::Submit, file(dict)),
                 b"URI" => (PdfDeed::Uri, self.shown(&document, dict.get("URI"), place)),
                 b"GoToR" | b"GoToE" | b"Thread" => {
-                    for target in self.file_names(&document, dict.get("F"), place) {
+                    let targets = self.file_names(&document, dict.get("F"), place);
+                    for target in targets.into_iter().take(TOLD.saturating_sub(links)) {
                         links = links.saturating_add(1);
-                        if links > TOLD {
-                            break;
-                        }
                         self.nest.note(Fact::External {
                             at: Some(at),
                             role: Role::Subdocument,
