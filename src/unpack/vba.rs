@@ -6,6 +6,7 @@
 //! child only where it is something else than the source.
 
 mod compiled;
+mod forms;
 mod signers;
 
 use std::borrow::Cow;
@@ -137,8 +138,8 @@ struct Finder {
     projects: usize,
     /// Names and sources of the modules.
     sources: Vec<(String, Bytes)>,
-    /// The digest that a signature of the project signs, and how many of the sources are in it.
-    signed: Option<([u8; 16], usize)>,
+    /// The digests that signatures of the project sign, and how many of the sources are in them.
+    signed: Option<(ovba::Contents, usize)>,
     /// Whether some compiled code cannot be compared with its source.
     unsure: bool,
 }
@@ -176,19 +177,22 @@ impl Finder {
     /// Tells what a signature of the project signs, where nothing but that project is there, and a signature that stands
     /// in the same compound file and holds. Those in a package stand in a part of their own: [`signers()`].
     fn tell_signed(&self, ole: &mut Ole<'_>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
-        let Some((md5, modules)) = self.signed else {
+        let Some((contents, modules)) = &self.signed else {
             return Ok(());
         };
-        if self.projects != 1 || modules != self.sources.len() {
+        if self.projects != 1 || *modules != self.sources.len() {
             return Ok(());
         }
-        nest.note(Fact::VbaContent { md5 });
+        nest.note(Fact::VbaContent {
+            legacy: contents.legacy,
+            newer: contents.newer.clone(),
+        });
         let Some(summary) = ole.find(ole.root(), "\u{5}DocumentSummaryInformation") else {
             return Ok(());
         };
         let stream = ole.stream(summary)?;
         let signature = ovba::in_summary(&stream.data).and_then(ovba::read_signature);
-        if let Some(signature) = signature.filter(|signature| signature.content == md5) {
+        if let Some(signature) = signature.filter(|signature| signature.content.is_of(contents)) {
             nest.note(Fact::VbaSigner {
                 sha256: signature.signer,
             });
@@ -246,8 +250,8 @@ impl Finder {
             self.module(ole, storages, storage, module, &shared, nest)?;
             let hidden = listed
                 .as_ref()
-                .filter(|project| !project.lists(&module.name));
-            let Some(project) = hidden else { continue };
+                .filter(|(_, project)| !project.lists(&module.name));
+            let Some((_, project)) = hidden else { continue };
             let name = crate::text::excerpt(&module.name(page));
             // As many modules as there are, but others: programs that cannot spell a name write such lists.
             let fewer = (1..parsed.modules.len()).contains(&project.modules.len());
@@ -264,9 +268,22 @@ impl Finder {
         let own = self.sources.get(before..).unwrap_or_default();
         self.signed = None;
         if own.len() == parsed.modules.len() {
-            let sources = own.iter().map(|(_, source)| source.as_ref());
-            let digest = ovba::signed_digest(&raw, sources, nest.budget())?;
-            self.signed = digest.map(|digest| (digest, own.len()));
+            let sources: Vec<&[u8]> = own.iter().map(|(_, source)| source.as_ref()).collect();
+            let (list, forms) = match &listed {
+                Some((data, project)) => (
+                    Some(data.as_ref()),
+                    forms::read(ole, storage, project, page, nest)?,
+                ),
+                None => (None, None),
+            };
+            let signable = ovba::Signable {
+                dir: &raw,
+                sources: &sources,
+                list,
+                forms: forms.as_deref(),
+            };
+            let contents = signable.contents(nest.budget())?;
+            self.signed = contents.map(|contents| (contents, own.len()));
         }
         Ok(())
     }
@@ -295,13 +312,13 @@ impl Finder {
         Ok(Some((dir, got.data)))
     }
 
-    /// The `PROJECT` stream beside or above the storage, where there is one.
-    fn listed(
+    /// The `PROJECT` stream beside or above the storage, where there is one, and what it says.
+    fn listed<'a>(
         &self,
-        ole: &mut Ole<'_>,
+        ole: &mut Ole<'a>,
         storages: &Storages,
         storage: Option<usize>,
-    ) -> Result<Option<Project>, Halt> {
+    ) -> Result<Option<(Cow<'a, [u8]>, Project)>, Halt> {
         let above = storage
             .and_then(|storage| ole.entries().get(storage))
             .and_then(|entry| entry.parent);
@@ -309,7 +326,9 @@ impl Finder {
         let Some(stream) = stream.or_else(|| storages.find(storage, "project")) else {
             return Ok(None);
         };
-        Ok(Some(ovba::parse_project(&ole.stream(stream)?.data)))
+        let data = ole.stream(stream)?.data;
+        let project = ovba::parse_project(&data);
+        Ok(Some((data, project)))
     }
 
     /// Pushes the source of a module that `dir` names.
