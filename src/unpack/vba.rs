@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use crate::bytes::index;
 use crate::formats::ole::{ObjectType, Ole, Reach, Stream};
-use crate::formats::ovba::{self, Decompressed, Dir, Identifiers, Module, Project, Tail};
+use crate::formats::ovba::{self, Decompressed, Dir, Identifiers, Module, Tail};
 use crate::formats::vba::known::{self, has_code};
 use crate::limits::{Account, Fault, Halt};
 use crate::model::{Artifact, Fact, Kind, Name, Trouble};
@@ -227,7 +227,8 @@ impl Finder {
             nest.deviation(deviation.at, format!("{path}: {}", deviation.what));
         }
         let page = parsed.code_page.unwrap_or(WESTERN);
-        let listed = self.listed(ole, storages, storage)?;
+        let list = self.listed(ole, storages, storage)?;
+        let listed = list.as_deref().map(ovba::parse_project);
         let cache = match storages.find(storage, "_vba_project") {
             Some(cache) => Some(ole.stream(cache)?),
             None => None,
@@ -250,8 +251,8 @@ impl Finder {
             self.module(ole, storages, storage, module, &shared, nest)?;
             let hidden = listed
                 .as_ref()
-                .filter(|(_, project)| !project.lists(&module.name));
-            let Some((_, project)) = hidden else { continue };
+                .filter(|project| !project.lists(&module.name));
+            let Some(project) = hidden else { continue };
             let name = crate::text::excerpt(&module.name(page));
             // As many modules as there are, but others: programs that cannot spell a name write such lists.
             let fewer = (1..parsed.modules.len()).contains(&project.modules.len());
@@ -269,17 +270,14 @@ impl Finder {
         self.signed = None;
         if own.len() == parsed.modules.len() {
             let sources: Vec<&[u8]> = own.iter().map(|(_, source)| source.as_ref()).collect();
-            let (list, forms) = match &listed {
-                Some((data, project)) => (
-                    Some(data.as_ref()),
-                    forms::read(ole, storage, project, page, nest)?,
-                ),
-                None => (None, None),
+            let forms = match &listed {
+                Some(project) => forms::read(ole, storage, project, page, nest)?,
+                None => None,
             };
             let signable = ovba::Signable {
                 dir: &raw,
                 sources: &sources,
-                list,
+                list: list.as_deref(),
                 forms: forms.as_deref(),
             };
             let contents = signable.contents(nest.budget())?;
@@ -312,13 +310,13 @@ impl Finder {
         Ok(Some((dir, got.data)))
     }
 
-    /// The `PROJECT` stream beside or above the storage, where there is one, and what it says.
+    /// The `PROJECT` stream beside or above the storage, where there is one.
     fn listed<'a>(
         &self,
         ole: &mut Ole<'a>,
         storages: &Storages,
         storage: Option<usize>,
-    ) -> Result<Option<(Cow<'a, [u8]>, Project)>, Halt> {
+    ) -> Result<Option<Cow<'a, [u8]>>, Halt> {
         let above = storage
             .and_then(|storage| ole.entries().get(storage))
             .and_then(|entry| entry.parent);
@@ -326,9 +324,7 @@ impl Finder {
         let Some(stream) = stream.or_else(|| storages.find(storage, "project")) else {
             return Ok(None);
         };
-        let data = ole.stream(stream)?.data;
-        let project = ovba::parse_project(&data);
-        Ok(Some((data, project)))
+        Ok(Some(ole.stream(stream)?.data))
     }
 
     /// Pushes the source of a module that `dir` names.
