@@ -586,7 +586,7 @@ fn an_archive_that_becomes_a_zip_is_written_where_it_was_said() {
         (&["-o", "out.new", "--rename"], "out.zip"),
         (&["-o", "."], "a.zip"),
     ] {
-        let run = folder.run(&[&["disarm", "a.tar"], options].concat());
+        let run = folder.run(&[&["disarm", "a.tar"][..], options].concat());
         assert_eq!(run.code, 0, "{run:?}");
         let made = std::fs::read(folder.path(written)).unwrap();
         assert!(made.starts_with(b"PK"), "{written}");

@@ -416,9 +416,12 @@ fn each_kind_of_signature_holds_for_its_project_and_no_other() {
         ),
     ] {
         let part = mine.part(sort, &project);
-        assert_eq!(told(&folder, &document(&project, &[part.clone()])), known);
+        assert_eq!(
+            told(&folder, &document(&project, std::slice::from_ref(&part))),
+            known
+        );
         for (what, changed) in &changes {
-            let told = told(&folder, &document(changed, &[part.clone()]));
+            let told = told(&folder, &document(changed, std::slice::from_ref(&part)));
             assert_eq!(told.is_none(), covered.contains(what), "{what} {told:?}");
         }
     }
