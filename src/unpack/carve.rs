@@ -7,7 +7,7 @@ use std::ops::Range;
 use memchr::memmem::{FindIter, find_iter};
 
 use crate::bytes::{index, slice, u16_at, u32_at};
-use crate::formats::masked;
+use crate::formats::{arc, masked};
 use crate::identify::{self, Identity};
 use crate::limits::Halt;
 use crate::model::{Artifact, Fact, Family, Kind, Trouble};
@@ -62,7 +62,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::Midi,
     Kind::Ttf,
     Kind::Woff,
-    // What no reader here opens: a program may lie in it as it is.
+    // What no reader here opens, or not all of it: a program may lie in it as it is.
     Kind::Apfs,
     Kind::RareDisk,
     Kind::RareArchive,
@@ -105,6 +105,8 @@ impl Iterator for Marks<'_> {
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let from = match end(artifact.kind, &artifact.data) {
         Some(end) => behind(artifact, end, nest)?,
+        // Its files are children.
+        None if artifact.kind == Kind::Arc && arc_end(&artifact.data).is_some() => return Ok(()),
         None => 0,
     };
     programs(artifact, from, nest)
@@ -243,10 +245,18 @@ fn end(kind: Kind, data: &[u8]) -> Option<usize> {
         Kind::Webp | Kind::Wav | Kind::Avi => index(u32_at(data, 4)?).checked_add(8),
         Kind::Pdf => pdf_end(data),
         Kind::Lnk => lnk_end(data),
+        Kind::Arc => arc_end(data),
         _ => None,
     }?;
     // A bitmap may leave its size out.
     (end >= 26 && end < data.len()).then_some(end)
+}
+
+/// Behind the mark of the end of an archive whose files are all there.
+fn arc_end(data: &[u8]) -> Option<usize> {
+    let listing = arc::read(data);
+    let files = listing.files.last().map_or(0, |file| file.data.end);
+    listing.cut.is_none().then_some(files.checked_add(2)?)
 }
 
 /// Behind the IEND chunk (PNG 5.3). Ends because each chunk takes at least twelve bytes.
