@@ -59,10 +59,10 @@ pub(super) fn host(kind: Kind) -> Host {
         Docx | Docm | Dotx | Dotm | Xlsx | Xlsm | Xltx | Xltm | Xlam | Xlsb | Pptx | Pptm | Potx | Potm | Ppsx | Ppsm
         | Ppam | Sldx | Sldm | Thmx | Vsdx | Vsdm | Vssx | Vssm | Vstx | Vstm | Ooxml | Xps | Hwpx | Odt | Ott | Ods
         | Ots | Odp | Odg | Odf | Epub | Jar | Apk | Appx | Xpi | Zip => (Behind, Behind),
-        SevenZip | Rar | Tar | Cab | Arj | Lzh | Ace | Wim | Chm => (Behind, Behind),
+        SevenZip | Rar | Tar | Cab | Arj | Lzh | Wim | Chm => (Behind, Behind),
         Iso | Udf | Img | Ntfs | Hfs | SquashFs => (Behind, Behind),
         // Archives that tell no end, or none that is known here.
-        Tnef | Sis | Cpio | Ar | Deb | Rpm | Xar | Alz | Egg | IsCab | Asar | Lzma | Lzip | Z => (Whole, Nowhere),
+        Tnef | Sis | Ace | Cpio | Ar | Deb | Rpm | Xar | Alz | Egg | IsCab | Asar | Lzma | Lzip | Z => (Whole, Nowhere),
         // No reader opens these, or not all of them: a program may lie in them as it is.
         Dbx | Crx | Arc | Zoo | StuffIt | RareArchive | Apfs | RareDisk => (Whole, Whole),
         // Programs of an operating system have readers of their own.

@@ -22,7 +22,7 @@ use crate::model::{Artifact, Fact, Family, Kind, Trouble};
 use super::hosts::{self, Search};
 use super::{Child, Nest, carve};
 use ends::{Streams, free_sectors, is_printer_setting, own_end};
-use heads::{ARJ, END_RECORD, FURTHER, Mark, Patience, STRONG};
+use heads::{ARJ, END_RECORD, FURTHER, Mark, Patience, STRONG, ZIP_END};
 use installers::{install_shield, is_inno};
 
 /// Archives of one program at the most.
@@ -206,8 +206,9 @@ fn run_behind(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let data = &artifact.data;
     let end = own_end(artifact.kind, data, nest.budget())?;
     let is_package = data.starts_with(b"PK");
-    // A package that lost its end: its members were read, and are passed over.
-    let Some(end) = end.or_else(|| is_package.then_some(0)) else {
+    // A package that lost its end: its members were read, and are passed over. Old documents tell none.
+    let is_flat = artifact.kind.family() == Family::Ole && !data.starts_with(&[0xd0, 0xcf]);
+    let Some(end) = end.or_else(|| (is_package || is_flat).then_some(0)) else {
         return Ok(());
     };
     let end = end.min(data.len());
@@ -223,7 +224,7 @@ fn run_behind(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
         parts: parts.collect(),
     };
     marked(artifact, &area, nest)?;
-    match end > 0 && end < data.len() {
+    match (end > 0 || is_flat) && end < data.len() {
         true => carve::run_behind(artifact, end, nest),
         false => Ok(()),
     }
@@ -250,7 +251,11 @@ fn marked(artifact: &Artifact, area: &Area, nest: &mut Nest<'_>) -> Result<usize
     let data = &artifact.data;
     let mut next = 0usize;
     let followed = carve::tail(artifact.kind, data);
-    let taken = taken(artifact, nest);
+    let taken = match artifact.kind {
+        // What their decoders went through may be more than they wrote.
+        Kind::Lzma | Kind::Lzip | Kind::Z => Vec::new(),
+        _ => taken(artifact, nest),
+    };
     let is_taken = |at: usize| {
         let before = taken.partition_point(|range| range.start <= at);
         let last = before.checked_sub(1).and_then(|last| taken.get(last));
@@ -269,7 +274,8 @@ fn marked(artifact: &Artifact, area: &Area, nest: &mut Nest<'_>) -> Result<usize
     // Each mark costs one look at fields of fixed size; what was found is passed over whole.
     for (at, mark) in found {
         nest.tick()?;
-        if at < next || is_taken(at) {
+        let is_zip = mark.bytes == ZIP_END;
+        if at < next || !is_zip && mark.start(at).is_none_or(is_taken) {
             continue;
         }
         if artifact.kind == Kind::Pdf && streams.hold(data, at) {
@@ -288,8 +294,11 @@ fn marked(artifact: &Artifact, area: &Area, nest: &mut Nest<'_>) -> Result<usize
             continue;
         }
         // A second zip behind a zip is a reading of the whole.
-        let is_zip = mark.bytes == b"PK\x05\x06";
-        if is_zip && (area.behind > 0 && data.starts_with(b"PK") || is_followed(artifact, &range)) {
+        if is_zip
+            && (is_taken(range.start)
+                || area.behind > 0 && data.starts_with(b"PK")
+                || is_followed(artifact, &range))
+        {
             continue;
         }
         next = range.end.max(at.saturating_add(1));

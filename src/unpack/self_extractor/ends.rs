@@ -6,7 +6,7 @@ use memchr::{memchr, memmem, memrchr2};
 
 use super::heads::{self, END_RECORD, STRONG};
 use crate::bytes::{index, slice, u16_at, u32_at, u64_at};
-use crate::formats::{ace, arj, chm, iso9660, onestore, tar, udf};
+use crate::formats::{arj, chm, iso9660, onestore, tar, udf};
 use crate::limits::{Budget, Halt};
 use crate::model::Kind;
 
@@ -46,7 +46,6 @@ fn end_by_head(kind: Kind, data: &[u8]) -> Option<usize> {
         Kind::Rar => rar(data, 0),
         Kind::Lzh => lzh(data, 0),
         Kind::Arj => arj(data, arj::first(data, 0).ok()?),
-        Kind::Ace => Some(ace::read(data).cut?.0),
         Kind::Tar => tar(data, 0),
         Kind::Wim => wim(data),
         Kind::Xls4 => sheet_end(data),

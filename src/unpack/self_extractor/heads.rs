@@ -14,6 +14,9 @@ use crate::formats::{arj, chm, cpio, iso9660, tar};
 /// Bytes of a zip's record at the end.
 pub(super) const END_RECORD: usize = 22;
 
+/// The mark of that record.
+pub(super) const ZIP_END: &[u8] = b"PK\x05\x06";
+
 /// Where a mark was found.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
@@ -67,7 +70,7 @@ pub(super) static STRONG: [Mark; 4] = [
     mark(b"MSCF\0\0\0\0", 0, cabinet),
     mark(b"7z\xbc\xaf\x27\x1c", 0, sevenz),
     mark(b"Rar!\x1a\x07", 0, rar),
-    mark(b"PK\x05\x06", 0, zip),
+    mark(ZIP_END, 0, zip),
 ];
 
 const GZIP: &[u8] = &[0x1f, 0x8b, 8];
@@ -105,6 +108,11 @@ impl Mark {
         self.bytes == GZIP
     }
 
+    /// Where the archive starts, or in a zip its record at the end, whose mark was found.
+    pub(super) fn start(&self, found: usize) -> Option<usize> {
+        found.checked_sub(self.before)
+    }
+
     /// The archive whose mark was found at `found`; nothing before `from` is looked at.
     pub(super) fn range(
         &self,
@@ -113,7 +121,7 @@ impl Mark {
         from: usize,
         patience: &mut Patience,
     ) -> Option<Range<usize>> {
-        let at = found.checked_sub(self.before).filter(|at| *at >= from)?;
+        let at = self.start(found).filter(|at| *at >= from)?;
         (self.head)(data, Place { at, from }, patience)
     }
 }
@@ -348,9 +356,10 @@ fn cpio(data: &[u8], place: Place, patience: &mut Patience) -> Option<Range<usiz
     fits.then_some(place.at..data.len())
 }
 
+/// A volume descriptor with a length; files may lie behind that.
 fn iso(data: &[u8], place: Place, _: &mut Patience) -> Option<Range<usize>> {
-    let end = iso9660::volume_end(data.get(place.at..)?)?;
-    (place.at > 0).then(|| range(data, place.at, end))
+    iso9660::volume_end(data.get(place.at..)?).filter(|_| place.at > 0)?;
+    Some(place.at..data.len())
 }
 
 fn wim(data: &[u8], place: Place, _: &mut Patience) -> Option<Range<usize>> {
@@ -362,7 +371,8 @@ fn wim(data: &[u8], place: Place, _: &mut Patience) -> Option<Range<usize>> {
 fn help(data: &[u8], place: Place, _: &mut Patience) -> Option<Range<usize>> {
     let help = data.get(place.at..)?;
     (u32_at(help, 8)? >= 0x58).then_some(())?;
-    Some(range(data, place.at, chm::end(help)?))
+    let end = chm::end(help).unwrap_or(help.len());
+    Some(range(data, place.at, end))
 }
 
 /// The lead of a package: its version, the type of its signature, and the header behind it.
