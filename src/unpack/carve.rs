@@ -82,7 +82,8 @@ pub(super) fn run_behind(
     let tail = artifact.data.get(end..).unwrap_or_default();
     let start = end.saturating_add(padding(tail));
     let starts = |child: &Artifact| child.at.as_ref().is_some_and(|at| at.start == start);
-    let until = match nest.children.iter().any(starts) {
+    // Where no end is told all of it is gone through.
+    let until = match end == 0 || nest.children.iter().any(starts) {
         true => artifact.data.len(),
         false => behind(artifact, end, nest)?,
     };

@@ -359,15 +359,16 @@ fn gz() -> Vec<u8> {
 fn elf() -> Vec<u8> {
     let mut out = padded(b"\x7fELF\x02\x01\x01", 16);
     out.extend([2, 0, 62, 0, 1, 0, 0, 0]);
-    for number in [0x0040_0078u64, 64, 0] {
+    for number in [0x0040_0078u64, 64, 136] {
         out.extend(number.to_le_bytes());
     }
-    out.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 64, 0, 0, 0, 0, 0]);
+    out.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 64, 0, 1, 0, 0, 0]);
     out.extend([1, 0, 0, 0, 5, 0, 0, 0]);
     for number in [0u64, 0x0040_0000, 0x0040_0000, 136, 136, 4096] {
         out.extend(number.to_le_bytes());
     }
     out.resize(136, 0x90);
+    out.resize(200, 0);
     out
 }
 
@@ -411,6 +412,10 @@ fn an_archive_behind_any_kind_is_opened() {
                 continue;
             }
             for padding in [0, 1, 33] {
+                // Databases are made of pages.
+                if padding > 0 && *kind == Kind::Mdb {
+                    continue;
+                }
                 let data = [&front[..], &vec![0; padding], payload].concat();
                 let tree = Tree::of(&data, Limits::default());
                 if tree.holding(&content).next().is_none() {

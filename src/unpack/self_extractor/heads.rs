@@ -89,7 +89,7 @@ pub(super) static FURTHER: [Mark; 19] = [
     mark(b"070701", 0, cpio),
     mark(b"070702", 0, cpio),
     mark(b"070707", 0, cpio),
-    mark(b"CD001\x01", 32_769, iso),
+    mark(b"\x01CD001", 32_768, iso),
     mark(b"MSWIM\0\0\0", 0, wim),
     mark(b"ITSF\x03\0\0\0", 0, help),
     mark(&[0xed, 0xab, 0xee, 0xdb], 0, rpm),
