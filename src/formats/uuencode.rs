@@ -6,16 +6,16 @@ use std::ops::Range;
 
 use super::base64;
 
-/// One block from its `begin` line to its `end` line, or as far as its lines go.
+/// One block from the line that begins it to the line that ends it, or as far as its lines go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// The whole block in the text.
     pub range: Range<usize>,
-    /// The name in the `begin` line, raw.
+    /// The name in the first line, raw.
     pub name: Vec<u8>,
     /// The bytes.
     pub data: Vec<u8>,
-    /// Whether the block ends without its `end` line.
+    /// Whether the block ends without its last line.
     pub cut: bool,
 }
 

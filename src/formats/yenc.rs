@@ -1,19 +1,6 @@
 //! yEnc blocks in text (yEnc draft 1.3): found at line starts, read leniently; checksums are not verified.
 
-use std::ops::Range;
-
-/// One block from its `=ybegin` line to its `=yend` line, or as far as the text goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Block {
-    /// The whole block in the text.
-    pub range: Range<usize>,
-    /// The name in the `=ybegin` line, raw.
-    pub name: Vec<u8>,
-    /// The bytes.
-    pub data: Vec<u8>,
-    /// Whether the block ends without its `=yend` line.
-    pub cut: bool,
-}
+use super::uuencode::Block;
 
 /// Finds the next block that begins at or behind `from`.
 pub fn next(text: &[u8], from: usize) -> Option<Block> {
