@@ -121,7 +121,7 @@ fn xml(root: &str) -> Vec<u8> {
 
 /// The least that is taken for a kind; none for what is no file.
 #[rustfmt::skip]
-#[expect(clippy::enum_glob_use, reason = "every kind is named")]
+#[expect(clippy::too_many_lines, reason = "a row for each kind")]
 fn sample(kind: Kind) -> Option<Vec<u8>> {
     use Kind::*;
     let text = |text: &str| text.as_bytes().to_vec();
@@ -411,7 +411,7 @@ fn an_archive_behind_any_kind_is_opened() {
             if is_own && !is_strong {
                 continue;
             }
-            for padding in [0, 1, 33] {
+            for padding in [0, 33] {
                 // Databases are made of pages.
                 if padding > 0 && *kind == Kind::Mdb {
                     continue;

@@ -37,7 +37,6 @@ pub(super) fn widest(artifact: &Artifact, search: fn(Host) -> Search) -> Search 
 
 /// What a kind may hide. Exhaustive, so that a new kind is decided on.
 #[rustfmt::skip]
-#[expect(clippy::enum_glob_use, reason = "every kind is named")]
 pub(super) fn host(kind: Kind) -> Host {
     use Kind::*;
     use Search::{Behind, Nowhere, Text as InText, Whole};
