@@ -17,6 +17,8 @@ pub struct Block {
     pub data: Vec<u8>,
     /// Whether the block ends without its last line.
     pub cut: bool,
+    /// Whether that line has a checksum of the bytes that does not hold; those of uuencode have none.
+    pub is_wrong: bool,
 }
 
 /// Finds the next block that begins at or behind `from`. Never goes over a byte twice but for the first two lines.
@@ -71,6 +73,7 @@ fn block(text: &[u8], start: usize) -> Option<Block> {
         name,
         data,
         cut,
+        is_wrong: false,
     })
 }
 

@@ -36,7 +36,11 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     while let Some(block) = yenc::next(text, at) {
         nest.tick()?;
         at = block.range.end;
+        let is_wrong = block.is_wrong;
         push("yenc", block, nest)?;
+        if is_wrong {
+            nest.deviation(at, "the checksum of an encoded block does not hold");
+        }
     }
     Ok(())
 }
