@@ -45,7 +45,7 @@ fn end_by_head(kind: Kind, data: &[u8]) -> Option<usize> {
         Kind::SevenZip | Kind::Cab => heads::end(data),
         Kind::Rar => rar(data, 0),
         Kind::Lzh => lzh(data, 0),
-        Kind::Arj => arj(data, arj::first(data, 0).ok()?),
+        Kind::Arj => arj(data, arj::first(data, 0).ok()?.0),
         Kind::Tar => tar(data, 0),
         Kind::Wim => wim(data),
         Kind::Xls4 => sheet_end(data),

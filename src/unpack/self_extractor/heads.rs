@@ -329,7 +329,7 @@ fn arj(data: &[u8], place: Place, patience: &mut Patience) -> Option<Range<usize
     // The type of a main header.
     let fits = header.get(6) == Some(&2)
         && u32_at(data, start.checked_add(usize::from(len))?)? == crc32(header);
-    let first = arj::first(data, place.at).ok().filter(|_| fits)?;
+    let (first, _) = arj::first(data, place.at).ok().filter(|_| fits)?;
     Some(place.at..ends::arj(data, first).unwrap_or(data.len()))
 }
 
