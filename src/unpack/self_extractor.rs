@@ -212,8 +212,8 @@ fn run_behind(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
         return Ok(());
     };
     let end = end.min(data.len());
-    let mut parts = match is_package {
-        true => vec![0..end],
+    let mut parts: Vec<Range<usize>> = match is_package {
+        true => std::iter::once(0..end).collect(),
         false => free_sectors(data, end),
     };
     parts.push(end..data.len());
