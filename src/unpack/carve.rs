@@ -7,11 +7,12 @@ use std::ops::Range;
 use memchr::memmem::{FindIter, find_iter};
 
 use crate::bytes::{index, slice, u16_at, u32_at};
-use crate::formats::{arc, masked};
+use crate::formats::masked;
 use crate::identify::{self, Identity};
 use crate::limits::Halt;
 use crate::model::{Artifact, Fact, Family, Kind, Trouble};
 
+use super::hosts::{self, Search};
 use super::{Child, Nest};
 
 /// Programs carved from one artifact, at most.
@@ -25,51 +26,6 @@ const PADDED: usize = 8;
 
 /// Bytes behind an end that are too few to be anything.
 const SHORTEST_TAIL: usize = 16;
-
-/// Kinds that are neither archive nor text; programs are looked at only behind their end.
-pub(super) const KINDS: &[Kind] = &[
-    Kind::Data,
-    Kind::OleStream,
-    Kind::ActiveMime,
-    Kind::Pdf,
-    Kind::One,
-    Kind::Ps,
-    Kind::Lnk,
-    Kind::Sqlite,
-    Kind::VbaProject,
-    Kind::Png,
-    Kind::Jpg,
-    Kind::Gif,
-    Kind::Bmp,
-    Kind::Tif,
-    Kind::Webp,
-    Kind::Ico,
-    Kind::Emf,
-    Kind::Wmf,
-    Kind::Psd,
-    Kind::Heic,
-    Kind::Pict,
-    Kind::Jp2,
-    Kind::Mp3,
-    Kind::Mp4,
-    Kind::Wav,
-    Kind::Avi,
-    Kind::Ogg,
-    Kind::Flac,
-    Kind::Mkv,
-    Kind::Wmv,
-    Kind::Swf,
-    Kind::Midi,
-    Kind::Ttf,
-    Kind::Woff,
-    // What no reader here opens, or not all of it: a program may lie in it as it is.
-    Kind::Apfs,
-    Kind::RareDisk,
-    Kind::RareArchive,
-    Kind::StuffIt,
-    Kind::Zoo,
-    Kind::Arc,
-];
 
 /// First bytes of programs.
 const MARKS: [&[u8]; 4] = [b"MZ", b"\x7fELF", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe"];
@@ -103,13 +59,35 @@ impl Iterator for Marks<'_> {
 }
 
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    let from = match end(artifact.kind, &artifact.data) {
+    let data = &artifact.data;
+    match hosts::widest(artifact, |host| host.programs) {
+        // What is behind the end of those is looked at where that is told.
+        Search::Nowhere | Search::Behind => return Ok(()),
+        Search::Text if !hosts::is_more_than_text(data) => return Ok(()),
+        Search::Text | Search::Whole => {}
+    }
+    let until = match end(artifact.kind, data) {
         Some(end) => behind(artifact, end, nest)?,
-        // Its files are children.
-        None if artifact.kind == Kind::Arc && arc_end(&artifact.data).is_some() => return Ok(()),
-        None => 0,
+        None => data.len(),
     };
-    programs(artifact, from, nest)
+    programs(artifact, 0..until, nest)
+}
+
+/// Pushes what an artifact has behind byte `end`, where it ends.
+pub(super) fn run_behind(
+    artifact: &Artifact,
+    end: usize,
+    nest: &mut Nest<'_>,
+) -> Result<(), Trouble> {
+    let tail = artifact.data.get(end..).unwrap_or_default();
+    let start = end.saturating_add(padding(tail));
+    let starts = |child: &Artifact| child.at.as_ref().is_some_and(|at| at.start == start);
+    // Where no end is told all of it is gone through.
+    let until = match end == 0 || nest.children.iter().any(starts) {
+        true => artifact.data.len(),
+        false => behind(artifact, end, nest)?,
+    };
+    programs(artifact, end..until, nest)
 }
 
 /// Where something stands behind the end of a format, padding left out.
@@ -192,22 +170,30 @@ fn followed(artifact: &Artifact, kind: Kind) -> bool {
         || zipped(kind) && artifact.readings.iter().any(|reading| zipped(*reading))
 }
 
-/// Carves the programs in `data[..until]`, or in all of it where `until` is 0.
-fn programs(artifact: &Artifact, until: usize, nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    let data = &artifact.data;
-    let part = match until {
-        0 => data.as_ref(),
-        until => data.get(..until).unwrap_or(data),
+/// Carves the programs in a range of the data.
+fn programs(artifact: &Artifact, within: Range<usize>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let part = artifact.data.get(..within.end).unwrap_or_default();
+    // What stands behind an end, and files that are stored in an archive.
+    let told = nest.children.iter();
+    let told = told.filter(|child| matches!(child.via, Some("appended" | "arc-member")));
+    let mut told: Vec<_> = told.filter_map(|child| child.at.clone()).collect();
+    told.sort_by_key(|range| range.start);
+    let is_told = |at: usize| {
+        let behind = told.partition_point(|range| range.start <= at);
+        let range = behind.checked_sub(1).and_then(|before| told.get(before));
+        range.is_some_and(|range| range.contains(&at))
     };
     let mut carved = 0usize;
     let mut next = 0usize;
     // Each mark costs one look at fields of fixed size; a program that was found is passed over whole.
-    for at in Marks::new(part) {
+    for at in Marks::new(part.get(within.start..).unwrap_or_default()) {
         nest.tick()?;
+        let at = within.start.saturating_add(at);
         if at < next {
             continue;
         }
-        let Some((kind, range)) = identify::embedded_program(part, at) else {
+        let found = identify::embedded_program(part, at).filter(|_| !is_told(at));
+        let Some((kind, range)) = found else {
             continue;
         };
         if carved >= PROGRAMS {
@@ -245,18 +231,10 @@ fn end(kind: Kind, data: &[u8]) -> Option<usize> {
         Kind::Webp | Kind::Wav | Kind::Avi => index(u32_at(data, 4)?).checked_add(8),
         Kind::Pdf => pdf_end(data),
         Kind::Lnk => lnk_end(data),
-        Kind::Arc => arc_end(data),
         _ => None,
     }?;
     // A bitmap may leave its size out.
     (end >= 26 && end < data.len()).then_some(end)
-}
-
-/// Behind the mark of the end of an archive whose files are all there.
-fn arc_end(data: &[u8]) -> Option<usize> {
-    let listing = arc::read(data);
-    let files = listing.files.last().map_or(0, |file| file.data.end);
-    listing.cut.is_none().then_some(files.checked_add(2)?)
 }
 
 /// Behind the IEND chunk (PNG 5.3). Ends because each chunk takes at least twelve bytes.

@@ -164,18 +164,22 @@ fn a_program_behind_an_archive_is_seen_beside_its_files() {
     let (letter, program) = (b"The figures of October.\r\n".as_slice(), build::program());
     let folder = Folder::new();
     let inside = arc(&[("tool.exe", &program)]);
-    for (data, wanted) in [
-        (inside.clone(), vec!["arc-member"]),
+    for (data, more) in [
+        (inside.clone(), 0),
         (
             [&arc(&[("a.txt", letter)])[..], &[0; 40], &program].concat(),
-            vec!["arc-member", "appended"],
+            1,
         ),
     ] {
         folder.file("a.arc", data);
         let report = folder.run(&["scan", "a.arc", "--format", "json"]).json();
         let ways = report["artifacts"].as_array().unwrap().iter();
         let ways: Vec<&str> = ways.filter_map(|one| one["via"].as_str()).collect();
-        assert_eq!(ways, wanted);
+        let [first, others @ ..] = ways.as_slice() else {
+            panic!("{report}");
+        };
+        assert_eq!(*first, "arc-member");
+        assert_eq!(others.len(), more, "{ways:?}");
         assert_eq!(report["findings"][0]["id"], "executable");
     }
 }
