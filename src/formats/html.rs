@@ -6,9 +6,10 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
-use super::xml::unescape;
-
+mod references;
 pub mod tokens;
+
+pub use references::unescape;
 
 /// Attributes of one tag that are read.
 const ATTRIBUTES: usize = 64;

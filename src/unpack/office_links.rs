@@ -298,9 +298,11 @@ fn read(
     (place, interest): (Place, Interest),
     nest: &mut Nest<'_>,
 ) -> Result<(), Trouble> {
+    // Pages are no XML: what a reader of XML makes of one is no fault of it.
+    let is_page = artifact.kind == Kind::Html;
     if interest.relationships {
         let relationships = Relationships::read(text.as_bytes(), nest.budget())?;
-        for deviation in relationships.deviations {
+        for deviation in relationships.deviations.into_iter().filter(|_| !is_page) {
             nest.deviation(
                 place.of(deviation.at).unwrap_or_default(),
                 text::excerpt(&deviation.what),
@@ -330,7 +332,7 @@ fn read(
         return Ok(());
     }
     let links = office_links::read(text, nest.budget())?;
-    if let Some(broken) = links.broken {
+    if let Some(broken) = links.broken.filter(|_| !is_page) {
         nest.unread(
             place.of(broken.at).unwrap_or_default(),
             text::excerpt(&broken.what),
@@ -581,4 +583,18 @@ fn line(words: &[&str]) -> String {
         .map(|word| word.trim())
         .filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::opened;
+
+    #[test]
+    fn a_page_that_is_no_xml_is_no_broken_part() {
+        let page = "<!DOCTYPE html><html><script>var t = '<Relationship Id=\"', u = /<(\\/?)([^\\s?><!\\/:]*:|)>/; fldSimple = 1 < 2;</script></html>";
+        assert!(opened("office_links", page.as_bytes()).1.is_empty());
+        let part =
+            "<?xml version=\"1.0\"?><w:document><w:fldSimple w:instr=\"DATE\"><!</w:document>";
+        assert!(!opened("office_links", part.as_bytes()).1.is_empty());
+    }
 }
