@@ -328,7 +328,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     }),
     ("pdf", |data| {
         unpack("pdf", Kind::Pdf, data);
-        whole::pdf_outline(data);
+        whole::pdf_references(data);
     }),
     ("pe", |data| drop(pe::read(data))),
     ("pe_version", |data| drop(pe_version::read(data))),

@@ -35,6 +35,18 @@ impl fmt::Display for Short {
 
 impl std::error::Error for Short {}
 
+impl Short {
+    /// A number of `expected` bytes at `offset` that is missing, or is none that its specification allows.
+    pub const fn number(field: &'static str, expected: usize, offset: usize) -> Self {
+        Self {
+            field,
+            expected,
+            found: 0,
+            offset,
+        }
+    }
+}
+
 /// Something that its specification does not allow, and that was read all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deviation {

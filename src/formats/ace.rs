@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::zip::crc32;
 use crate::bytes::{Reader, Short, index};
 
 /// A file.
@@ -23,6 +24,8 @@ pub struct File<'a> {
     pub is_split: bool,
     /// Whether it is a folder.
     pub is_folder: bool,
+    /// Checksum of its bytes once decoded.
+    pub crc: u32,
 }
 
 /// The files of an archive.
@@ -32,6 +35,13 @@ pub struct Listing<'a> {
     pub files: Vec<File<'a>>,
     /// Where the list ends early, and why.
     pub cut: Option<(usize, String)>,
+    /// The first header whose checksum does not hold.
+    pub wrong: Option<usize>,
+}
+
+/// The checksum of a file: CRC-32 without its last step. That of a header is its lower half.
+pub fn checksum(data: &[u8]) -> u32 {
+    !crc32(data)
 }
 
 /// Reads the headers.
@@ -41,8 +51,11 @@ pub fn read(data: &[u8]) -> Listing<'_> {
     // Ends because each turn takes at least the head of a block.
     while at < data.len() {
         match block(data, at) {
-            Ok((file, end)) => {
+            Ok((file, end, holds)) => {
                 listing.files.extend(file);
+                if !holds {
+                    listing.wrong = listing.wrong.or(Some(at));
+                }
                 at = end;
             }
             Err(short) => {
@@ -54,14 +67,15 @@ pub fn read(data: &[u8]) -> Listing<'_> {
     listing
 }
 
-/// The block at `at`: a file, where it is one, and the first byte behind it.
-fn block(data: &[u8], at: usize) -> Result<(Option<File<'_>>, usize), Short> {
+/// The block at `at`: a file, where it is one, the first byte behind it, and whether its checksum holds.
+fn block(data: &[u8], at: usize) -> Result<(Option<File<'_>>, usize, bool), Short> {
     const FILE: u8 = 1;
     let mut reader = Reader::at(data, at);
-    reader.skip("checksum of a header", 2)?;
+    let stored = reader.u16("checksum of a header")?;
     let len = usize::from(reader.u16("length of a header")?);
     let start = reader.offset().saturating_add(len);
     let mut header = reader.sub("header", len)?;
+    let holds = u32::from(stored) == checksum(header.peek()) & 0xffff;
     let kind = header.u8("type of a header")?;
     let flags = header.u16("flags of a header")?;
     let added = match flags & 1 {
@@ -71,12 +85,12 @@ fn block(data: &[u8], at: usize) -> Result<(Option<File<'_>>, usize), Short> {
     let end = start.saturating_add(index(added));
     let there = start..end.min(data.len());
     if kind != FILE {
-        return Ok((None, there.end));
+        return Ok((None, there.end, holds));
     }
     let size = u64::from(header.u32("size of a file")?);
     header.skip("time", 4)?;
     let attributes = header.u32("attributes")?;
-    header.skip("checksum of a file", 4)?;
+    let crc = header.u32("checksum of a file")?;
     let method = header.u8("method")?;
     header.skip("quality, parameters, reserved", 5)?;
     let name = usize::from(header.u16("length of a name")?);
@@ -89,9 +103,10 @@ fn block(data: &[u8], at: usize) -> Result<(Option<File<'_>>, usize), Short> {
         locked: flags & 0x4000 != 0,
         is_split: flags & 0x3000 != 0,
         is_folder: attributes & 0x10 != 0,
+        crc,
     };
     let end = file.data.end;
-    Ok((Some(file), end))
+    Ok((Some(file), end, holds))
 }
 
 #[cfg(test)]
@@ -102,8 +117,10 @@ pub(crate) mod tests {
     pub(crate) fn archive(files: &[(&[u8], u8, &[u8])]) -> Vec<u8> {
         let sized = |body: Vec<u8>| {
             let len = u16::try_from(body.len()).unwrap().to_le_bytes();
-            [&[0, 0], len.as_slice(), &body].concat()
+            let sum = u16::try_from(checksum(&body) & 0xffff).unwrap();
+            [&sum.to_le_bytes(), len.as_slice(), &body].concat()
         };
+        let word = |number: u32| number.to_le_bytes();
         let mut main = vec![0, 0, 0];
         main.extend(b"**ACE**\x14\x14\x02\0");
         main.resize(27, 0);
@@ -113,9 +130,9 @@ pub(crate) mod tests {
             let mut body = vec![1, 1, 0];
             body.extend(len);
             body.extend(len);
-            body.extend([
-                0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, *method, 3, 0, 0, 0, 0,
-            ]);
+            body.extend([0, 0, 0, 0, 0x20, 0, 0, 0]);
+            body.extend(word(checksum(packed)));
+            body.extend([*method, 3, 0, 0, 0, 0]);
             body.extend(u16::try_from(name.len()).unwrap().to_le_bytes());
             body.extend(*name);
             out.extend(sized(body));

@@ -34,6 +34,8 @@ pub struct File<'a> {
     pub size: u64,
     /// Whether a password locks it.
     pub locked: bool,
+    /// CRC-32 of its bytes once decoded.
+    pub crc: u32,
 }
 
 /// The files of an archive.
@@ -92,7 +94,7 @@ fn file<'a>(reader: &mut Reader<'a>, data: &[u8]) -> Result<File<'a>, Short> {
     reader.skip("attributes, time", 5)?;
     let flags = reader.u8("flags")?;
     reader.skip("reserved", 1)?;
-    let (mut method, mut packed, mut size) = (Method::Stored, 0u64, 0u64);
+    let (mut method, mut crc, mut packed, mut size) = (Method::Stored, 0, 0u64, 0u64);
     let width = usize::from(flags >> 4).min(8);
     if width > 0 {
         method = match reader.u8("method")? {
@@ -101,7 +103,8 @@ fn file<'a>(reader: &mut Reader<'a>, data: &[u8]) -> Result<File<'a>, Short> {
             2 => Method::Deflate,
             other => Method::Other(other),
         };
-        reader.skip("reserved, checksum", 5)?;
+        reader.skip("reserved", 1)?;
+        crc = reader.u32("checksum")?;
         packed = number(reader.take("compressed size", width)?);
         size = number(reader.take("size", width)?);
     }
@@ -119,6 +122,7 @@ fn file<'a>(reader: &mut Reader<'a>, data: &[u8]) -> Result<File<'a>, Short> {
         missing: end.saturating_sub(data.len()),
         size,
         locked,
+        crc,
     })
 }
 
@@ -133,6 +137,20 @@ fn number(bytes: &[u8]) -> u64 {
 pub(crate) mod tests {
     use super::*;
 
+    /// CRC-32 of what is packed, from lower bits to higher.
+    pub(crate) fn checksum(is_deflated: bool, packed: &[u8]) -> [u8; 4] {
+        let mut content = packed.to_vec();
+        if is_deflated {
+            let mut out = Vec::new();
+            let mut decoder = flate2::read::DeflateDecoder::new(packed);
+            #[expect(clippy::disallowed_methods, reason = "it is the test's own")]
+            let decoded = std::io::Read::read_to_end(&mut decoder, &mut out);
+            decoded.unwrap();
+            content = out;
+        }
+        crate::formats::zip::crc32(&content).to_le_bytes()
+    }
+
     /// An archive of files with their names in EUC-KR, methods and bytes.
     pub(crate) fn archive(files: &[(&str, u8, &[u8], usize)]) -> Vec<u8> {
         let mut out = b"ALZ\x01\x0a\0\0\0".to_vec();
@@ -140,7 +158,8 @@ pub(crate) mod tests {
             let (name, _, _) = encoding_rs::EUC_KR.encode(name);
             out.extend(FILE);
             out.extend(u16::try_from(name.len()).unwrap().to_le_bytes());
-            out.extend([0x20, 0, 0, 0, 0, 0x40, 0, *method, 0, 0, 0, 0, 0]);
+            out.extend([0x20, 0, 0, 0, 0, 0x40, 0, *method, 0]);
+            out.extend(checksum(*method == 2, packed));
             out.extend(u32::try_from(packed.len()).unwrap().to_le_bytes());
             out.extend(u32::try_from(*size).unwrap().to_le_bytes());
             out.extend_from_slice(&name);

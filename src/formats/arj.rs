@@ -1,7 +1,9 @@
 //! ARJ archives (the technical note of ARJ 2.41): headers, and its fastest method.
 
+use std::io::Read;
 use std::ops::Range;
 
+use super::zip::crc32;
 use crate::bytes::{Reader, Short, index};
 
 /// Magic of every header.
@@ -29,16 +31,18 @@ pub struct Member<'a> {
     pub crc: u32,
     /// Range of its data, which may lie beyond the end.
     pub data: Range<usize>,
+    /// Whether the checksum of its header holds.
+    pub holds: bool,
 }
 
-/// Reads the archive's own header at `at`; gives the offset of the first member.
+/// Reads the archive's own header at `at`; gives the offset of the first member, and whether its checksum holds.
 ///
 /// # Errors
 /// There is none.
-pub fn first(data: &[u8], at: usize) -> Result<usize, Short> {
+pub fn first(data: &[u8], at: usize) -> Result<(usize, bool), Short> {
     let mut reader = Reader::at(data, at);
-    header(&mut reader)?;
-    Ok(reader.offset())
+    let header = header(&mut reader)?;
+    Ok((reader.offset(), header.is_none_or(|(_, holds)| holds)))
 }
 
 /// Reads the member at `at`; none where the archive ends.
@@ -47,7 +51,7 @@ pub fn first(data: &[u8], at: usize) -> Result<usize, Short> {
 /// The header does not fit or has no magic.
 pub fn member(data: &[u8], at: usize) -> Result<Option<Member<'_>>, Short> {
     let mut reader = Reader::at(data, at);
-    let Some(basic) = header(&mut reader)? else {
+    let Some((basic, holds)) = header(&mut reader)? else {
         return Ok(None);
     };
     let mut fields = Reader::new(basic);
@@ -72,11 +76,13 @@ pub fn member(data: &[u8], at: usize) -> Result<Option<Member<'_>>, Short> {
         size,
         crc,
         data: start..start.saturating_add(index(u64::from(packed))),
+        holds,
     }))
 }
 
-/// The basic header; none where its length is 0. The reader then stands behind its extensions.
-fn header<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, Short> {
+/// The basic header, and whether its checksum holds; none where its length is 0. The reader then stands behind its
+/// extensions.
+fn header<'a>(reader: &mut Reader<'a>) -> Result<Option<(&'a [u8], bool)>, Short> {
     let at = reader.offset();
     let magic = reader.u16("magic of a header")?;
     let len = reader.u16("length of a header")?;
@@ -92,12 +98,12 @@ fn header<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, Short> {
         return Ok(None);
     }
     let basic = reader.take("header", usize::from(len))?;
-    reader.skip("checksum of a header", 4)?;
+    let holds = reader.u32("checksum of a header")? == crc32(basic);
     // Ends because each extension takes bytes.
     loop {
         let len = reader.u16("length of an extension")?;
         if len == 0 {
-            return Ok(Some(basic));
+            return Ok(Some((basic, holds)));
         }
         reader.skip("extension", usize::from(len).saturating_add(4))?;
     }
@@ -133,38 +139,70 @@ impl Bits<'_> {
     }
 }
 
-/// Decodes method 4 as far as it goes, `size` bytes at the most.
-pub fn fastest(data: &[u8], size: usize) -> Vec<u8> {
-    /// Shortest match less one.
-    const SHORT: usize = 2;
-    let mut bits = Bits { data, at: 0 };
-    let mut out: Vec<u8> = Vec::with_capacity(size.min(data.len().saturating_mul(8)));
-    while out.len() < size {
-        let Some(len) = bits.number(0, 7) else {
-            break;
-        };
-        if len == 0 {
-            let Some(byte) = bits.bits(8) else {
-                break;
-            };
-            out.push(u8::try_from(byte).unwrap_or_default());
-            continue;
-        }
-        let Some(back) = bits.number(9, 13) else {
-            break;
-        };
-        let Some(from) = out.len().checked_sub(back.saturating_add(1)) else {
-            break;
-        };
-        for at in (from..).take(
-            len.saturating_add(SHORT)
-                .min(size.saturating_sub(out.len())),
-        ) {
-            let byte = out.get(at).copied().unwrap_or_default();
-            out.push(byte);
+/// Bytes that a match may go back: all that the widest number can say.
+const WINDOW: usize = 1 << 15;
+
+/// Decodes method 4 as far as it goes.
+pub struct Fastest<'a> {
+    bits: Bits<'a>,
+    /// The bytes that came last, and some that nobody took yet.
+    window: Vec<u8>,
+    given: usize,
+    left: usize,
+}
+
+impl<'a> Fastest<'a> {
+    /// A decoder of `size` bytes at the most.
+    pub fn new(data: &'a [u8], size: usize) -> Self {
+        Self {
+            bits: Bits { data, at: 0 },
+            window: Vec::new(),
+            given: 0,
+            left: size,
         }
     }
-    out
+
+    /// Decodes one byte or one match; none where nothing more comes.
+    fn step(&mut self) -> Option<()> {
+        /// Shortest match less one.
+        const SHORT: usize = 2;
+        let len = self.bits.number(0, 7)?;
+        if len == 0 {
+            let byte = self.bits.bits(8)?;
+            self.window.push(u8::try_from(byte).unwrap_or_default());
+            self.left = self.left.saturating_sub(1);
+            return Some(());
+        }
+        let back = self.bits.number(9, 13)?;
+        let from = self.window.len().checked_sub(back.saturating_add(1))?;
+        let len = len.saturating_add(SHORT).min(self.left);
+        for at in (from..).take(len) {
+            let byte = self.window.get(at).copied().unwrap_or_default();
+            self.window.push(byte);
+        }
+        self.left = self.left.saturating_sub(len);
+        Some(())
+    }
+}
+
+impl Read for Fastest<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        if self.window.len() > 4 * WINDOW {
+            let old = self.window.len().saturating_sub(WINDOW).min(self.given);
+            self.window.drain(..old);
+            self.given = self.given.saturating_sub(old);
+        }
+        let wanted = self.given.saturating_add(out.len().min(WINDOW));
+        // Ends because each step takes bits and makes a byte.
+        while self.window.len() < wanted && self.left > 0 && self.step().is_some() {}
+        let waiting = self.window.get(self.given..).unwrap_or_default();
+        let len = waiting.len().min(out.len());
+        for (place, byte) in out.iter_mut().zip(waiting) {
+            *place = *byte;
+        }
+        self.given = self.given.saturating_add(len);
+        Ok(len)
+    }
 }
 
 #[cfg(test)]
@@ -179,8 +217,25 @@ mod tests {
         for (at, bit) in bits.bytes().enumerate() {
             data[at / 8] |= (bit - b'0') << (7 - at % 8);
         }
+        let fastest = |data: &[u8], size: usize| {
+            let mut out: Vec<u8> = Vec::new();
+            let mut decoder = Fastest::new(data, size);
+            let mut piece = [0; 3];
+            while let Ok(len @ 1..) = decoder.read(&mut piece) {
+                out.extend(&piece[..len]);
+            }
+            out
+        };
         assert_eq!(fastest(&data, 5), b"ababa");
         assert_eq!(fastest(&data, 3), b"aba");
         assert_eq!(fastest(&[0xff; 9], 100), b"");
+        // A byte and matches of 256 from one back, far beyond a window.
+        let bits = format!("0 01100001 {}", "1111111 1111111 0 000000000 ".repeat(1000));
+        let bits = bits.replace(' ', "");
+        let mut data = vec![0u8; bits.len().div_ceil(8)];
+        for (at, bit) in bits.bytes().enumerate() {
+            data[at / 8] |= (bit - b'0') << (7 - at % 8);
+        }
+        assert_eq!(fastest(&data, 250_000), vec![b'a'; 250_000]);
     }
 }

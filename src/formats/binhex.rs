@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crate::bytes::{Reader, Short, index};
+use crate::bytes::{Reader, Short, be16_at, index};
 
 /// The line in front (RFC 1741 section 4), as far as all writers agree.
 pub const MARK: &[u8] = b"(This file must be converted with BinHex";
@@ -66,35 +66,25 @@ impl<'a> Decoder<'a> {
     }
 
     fn next(&mut self) -> Option<u8> {
-        if self.left > 0 {
-            self.left = self.left.saturating_sub(1);
-            return Some(self.last);
-        }
-        let byte = self.raw()?;
-        if byte != RUN {
-            self.last = byte;
-            return Some(byte);
-        }
-        match self.raw()? {
-            0 => {
-                self.last = RUN;
-                Some(RUN)
-            }
-            times => {
-                // The byte itself is out already.
-                self.left = times.saturating_sub(1);
-                self.next_of_run()
-            }
-        }
-    }
-
-    fn next_of_run(&mut self) -> Option<u8> {
-        match self.left.checked_sub(1) {
-            Some(left) => {
+        // Ends because each turn takes a byte of the text or of a run.
+        loop {
+            if let Some(left) = self.left.checked_sub(1) {
                 self.left = left;
-                Some(self.last)
+                return Some(self.last);
             }
-            None => self.raw().inspect(|byte| self.last = *byte),
+            let byte = self.raw()?;
+            if byte != RUN {
+                self.last = byte;
+                return Some(byte);
+            }
+            match self.raw()? {
+                0 => {
+                    self.last = RUN;
+                    return Some(RUN);
+                }
+                // The byte itself is out already.
+                times => self.left = times.saturating_sub(1),
+            }
         }
     }
 }
@@ -122,6 +112,8 @@ pub struct File<'a> {
     pub resource: std::ops::Range<usize>,
     /// Bytes of both that are missing.
     pub missing: usize,
+    /// The parts whose checksums are there and do not hold.
+    pub wrong: Vec<&'static str>,
 }
 
 /// Reads the header in decoded bytes (RFC 1741 section 4).
@@ -132,7 +124,11 @@ pub fn file(decoded: &[u8]) -> Result<File<'_>, Short> {
     reader.skip("version, type, creator, flags", 11)?;
     let data_len = index(reader.u32_be("data length")?);
     let resource_len = index(reader.u32_be("resource length")?);
-    reader.skip("header checksum", 2)?;
+    let header = decoded.get(..reader.offset()).unwrap_or_default();
+    let mut wrong = Vec::new();
+    if reader.u16_be("header checksum")? != checksum(header) {
+        wrong.push("header");
+    }
     let mut missing = 0usize;
     let mut fork = |start: usize, len: usize| {
         let start = start.min(decoded.len());
@@ -144,11 +140,34 @@ pub fn file(decoded: &[u8]) -> Result<File<'_>, Short> {
     let data = fork(at, data_len);
     let behind = at.saturating_add(data_len).saturating_add(2);
     let resource = fork(behind, resource_len);
+    let parts = [
+        ("data", data_len, &data),
+        ("resource fork", resource_len, &resource),
+    ];
+    for (part, len, range) in parts {
+        let fork = decoded.get(range.clone()).unwrap_or_default();
+        let stored = be16_at(decoded, range.end);
+        if fork.len() == len && stored.is_some_and(|stored| stored != checksum(fork)) {
+            wrong.push(part);
+        }
+    }
     Ok(File {
         name,
         data,
         resource,
         missing,
+        wrong,
+    })
+}
+
+/// The checksum of a part (RFC 1741 section 4): CRC-16 with the polynomial 1021.
+pub fn checksum(data: &[u8]) -> u16 {
+    data.iter().fold(0, |crc: u16, byte| {
+        // The eight steps of a byte at once.
+        let crc = crc.rotate_left(8) ^ u16::from(*byte);
+        let crc = crc ^ (crc & 0xff) >> 4;
+        let crc = crc ^ crc << 12;
+        crc ^ (crc & 0xff) << 5
     })
 }
 
@@ -156,25 +175,35 @@ pub fn file(decoded: &[u8]) -> Result<File<'_>, Short> {
 pub(crate) mod tests {
     use super::*;
 
-    /// A file as BinHex text, without checksums.
+    /// A file as BinHex text.
     pub(crate) fn encoded(name: &[u8], data: &[u8], resource: &[u8]) -> Vec<u8> {
         let mut plain = vec![u8::try_from(name.len()).unwrap()];
         plain.extend(name);
         plain.extend(b"\0TEXTttxt\0\0");
         plain.extend(u32::try_from(data.len()).unwrap().to_be_bytes());
         plain.extend(u32::try_from(resource.len()).unwrap().to_be_bytes());
-        plain.extend([0, 0]);
+        plain.extend(checksum(&plain).to_be_bytes());
         for fork in [data, resource] {
             plain.extend(fork);
-            plain.extend([0, 0]);
+            plain.extend(checksum(fork).to_be_bytes());
         }
         let mut runs = Vec::new();
-        for byte in plain {
-            runs.push(byte);
-            if byte == RUN {
-                runs.push(0);
+        for run in plain.chunk_by(|one, next| one == next && *one != RUN) {
+            for part in run.chunks(255) {
+                match part {
+                    [RUN] => runs.extend([RUN, 0]),
+                    [byte, _, _, ..] => {
+                        runs.extend([*byte, RUN, u8::try_from(part.len()).unwrap()]);
+                    }
+                    few => runs.extend(few),
+                }
             }
         }
+        text(&runs)
+    }
+
+    /// Bytes with runs as text.
+    fn text(runs: &[u8]) -> Vec<u8> {
         let mut out = [MARK, b" 4.0)\r\n:"].concat();
         for three in runs.chunks(3) {
             let mut bytes = [0u8; 4];
@@ -221,8 +250,30 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_run_of_one_byte_adds_none_and_a_run_may_follow_it() {
+        let runs = |runs: &[u8]| decoded(&text(runs));
+        assert_eq!(runs(b"A\x90\x01\x90\x03BC"), b"AAABC");
+        assert_eq!(runs(b"A\x90\x01\x90\x00B\x90\x02"), b"A\x90BB");
+        assert_eq!(runs(b"A\x90\x01BCD"), b"ABCD");
+    }
+
+    #[test]
+    fn checksums_that_do_not_hold_are_told() {
+        // As the standard's check value of this CRC is given.
+        assert_eq!(checksum(b"123456789"), 0x31c3);
+        let plain = decoded(&encoded(b"a.txt", b"content", b"rsrc"));
+        assert_eq!(file(&plain).unwrap().wrong, [""; 0]);
+        for (at, part) in [(1, "header"), (30, "data"), (40, "resource fork")] {
+            let mut lying = plain.clone();
+            lying[at] ^= 1;
+            assert_eq!(file(&lying).unwrap().wrong, [part], "{at}");
+        }
+    }
+
+    #[test]
     fn a_cut_file_tells_what_is_missing() {
-        let text = encoded(b"a.txt", &[b'x'; 90], b"");
+        let varied: Vec<u8> = (0..90).collect();
+        let text = encoded(b"a.txt", &varied, b"");
         let plain = decoded(&text[..text.len() - 60]);
         let file = file(&plain).unwrap();
         assert!(file.missing > 30);

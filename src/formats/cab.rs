@@ -111,6 +111,8 @@ pub struct Block<'a> {
     pub size: u16,
     /// First byte behind it.
     pub end: usize,
+    /// Whether it has a checksum that does not hold.
+    pub is_wrong: bool,
 }
 
 /// Reads the directory.
@@ -204,16 +206,33 @@ fn method(number: u16) -> Method {
 /// It does not fit into the data.
 pub fn block<'a>(data: &'a [u8], at: usize, reserve: usize) -> Result<Block<'a>, Short> {
     let mut reader = Reader::at(data, at);
-    reader.skip("checksum of a block", 4)?;
+    let stored = reader.u32("checksum of a block")?;
     let packed = reader.u16("compressed size of a block")?;
     let size = reader.u16("size of a block")?;
     reader.skip("reserve of a block", reserve)?;
     let data = reader.take("block", usize::from(packed))?;
+    // Readers differ on whether the reserve counts, and zero is none.
+    let is_checked = stored != 0 && reserve == 0;
+    let sizes = u32::from(size) << 16 | u32::from(packed);
     Ok(Block {
         data,
         size,
         end: reader.offset(),
+        is_wrong: is_checked && checksum(data) ^ sizes != stored,
     })
+}
+
+/// The checksum of the data of a block ([MS-CAB] section 3.1): its words by exclusive or, what is left from the most
+/// significant byte on.
+pub fn checksum(data: &[u8]) -> u32 {
+    let (words, rest) = data.as_chunks::<4>();
+    let sum = words
+        .iter()
+        .fold(0, |sum, word| sum ^ u32::from_le_bytes(*word));
+    let rest = rest
+        .iter()
+        .fold(0, |word, byte| word << 8 | u32::from(*byte));
+    sum ^ rest
 }
 
 fn zero_ended<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Short> {

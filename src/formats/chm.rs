@@ -65,6 +65,9 @@ pub fn end(data: &[u8]) -> Option<usize> {
     (data.starts_with(b"ITSF") && end > 0).then_some(end)
 }
 
+/// Damaged chunks after which the rest is given up.
+const CUTS: usize = 64;
+
 /// Reads the directory: every listing chunk where it stands, whatever the links between them say.
 ///
 /// # Errors
@@ -79,7 +82,19 @@ pub fn read<'a>(data: &'a [u8], budget: &Budget) -> Result<Result<Help<'a>, Stri
         Ok(header) => header,
         Err(short) => return Ok(Err(short)),
     };
-    let start = directory.saturating_add(head);
+    // The header has one length; where it lies the chunks stand there all the same.
+    const HEAD: usize = 0x54;
+    let is_chunk = |at: usize| matches!(crate::bytes::slice(data, at, 4), Some(b"PMGL" | b"PMGI"));
+    let (said, usual) = (
+        directory.saturating_add(head),
+        directory.saturating_add(HEAD),
+    );
+    let start = if !is_chunk(said) && is_chunk(usual) {
+        usual
+    } else {
+        said
+    };
+    let listed = directory.saturating_add(size);
     let mut help = Help::default();
     let chunks = data.get(start..).unwrap_or_default().chunks(chunk);
     let mut end = start;
@@ -107,7 +122,15 @@ pub fn read<'a>(data: &'a [u8], budget: &Budget) -> Result<Result<Help<'a>, Stri
                 }
             }
             Some(b"PMGI") => {}
-            // The chunks stand in a row.
+            // The chunks stand in a row, to the end of the directory at least.
+            _ if number == 0 || at < listed => {
+                help.cut
+                    .push(Deviation::new(at, "no chunk of the directory"));
+                if help.cut.len() >= CUTS {
+                    break;
+                }
+                continue;
+            }
             _ => break,
         }
         end = at.saturating_add(chunk);
@@ -320,6 +343,19 @@ pub(crate) mod tests {
         assert_eq!(names, ["/a.htm", "/索引.hhc"]);
         assert_eq!(&data[help.plain(&data, &help.files[1])], b"list");
         assert!(help.compressed(&data).is_err());
+    }
+
+    #[test]
+    fn a_chunk_that_is_none_is_told_and_a_length_that_lies_hides_none() {
+        let whole = help(&[("/a.htm", b"<p>")]);
+        let mut lying = whole.clone();
+        lying[0x60 + 9] ^= 1;
+        let found = read_whole(&lying);
+        assert_eq!((found.files.len(), found.cut.len()), (1, 0));
+        let mut none = whole;
+        none[0x60 + 0x54 + 3] ^= 1;
+        let found = read_whole(&none);
+        assert_eq!((found.files.len(), found.cut.len()), (0, 1));
     }
 
     #[test]

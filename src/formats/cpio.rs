@@ -18,6 +18,8 @@ pub struct Entry<'a> {
     pub data: Range<usize>,
     /// First byte behind it and its padding.
     pub end: usize,
+    /// The sum of the bytes of its data, in the form that has one.
+    pub sum: Option<u32>,
 }
 
 impl Entry<'_> {
@@ -39,10 +41,12 @@ impl Entry<'_> {
 pub fn entry(data: &[u8], at: usize) -> Result<Option<Entry<'_>>, Short> {
     let mut reader = Reader::at(data, at);
     let magic = reader.peek().get(..6).unwrap_or_default();
+    let mut sum = None;
     let (mode, name_len, size, pad) = match magic {
         b"070701" | b"070702" => {
             reader.skip("magic", 6)?;
             let fields = numbers(&mut reader, &[8; 13], 16)?;
+            sum = (magic == b"070702").then(|| u32::try_from(field(&fields, 12)).unwrap_or(0));
             (field(&fields, 1), field(&fields, 11), field(&fields, 6), 4)
         }
         b"070707" => {
@@ -75,6 +79,7 @@ pub fn entry(data: &[u8], at: usize) -> Result<Option<Entry<'_>>, Short> {
         mode: u32::try_from(mode).unwrap_or_default(),
         data: start..end,
         end: aligned(end.saturating_sub(at)).saturating_add(at),
+        sum,
     }))
 }
 

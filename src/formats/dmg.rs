@@ -177,6 +177,14 @@ impl Part {
         ends.max().unwrap_or_default()
     }
 
+    /// Bytes that its chunks claim of the file which lie there as they are.
+    pub fn stored(&self) -> u64 {
+        let raw = self.chunks.iter().filter(|chunk| chunk.method == RAW);
+        raw.fold(0, |sum, chunk| {
+            sum.saturating_add(chunk.len.min(chunk.size))
+        })
+    }
+
     /// The name of a method that has no decoder here, where one of its chunks has one.
     pub fn unknown(&self) -> Option<String> {
         let known = |method| matches!(method, ZERO | RAW | FREE | ADC | ZLIB | BZIP2 | LZFSE | XZ);

@@ -28,6 +28,8 @@ pub struct Block {
     pub missing: usize,
     /// Bytes once decoded.
     pub size: u64,
+    /// CRC-32 of them.
+    pub crc: u32,
 }
 
 /// A file.
@@ -148,7 +150,7 @@ fn block(reader: &mut Reader<'_>, data: &[u8]) -> Result<Block, Short> {
     reader.skip("hint", 1)?;
     let size = u64::from(reader.u32("size of a block")?);
     let packed = reader.u32("compressed size of a block")?;
-    reader.skip("checksum", 4)?;
+    let crc = reader.u32("checksum")?;
     // Fields may stand before the end of the header; each has its length.
     loop {
         match reader.u32("end of the header of a block")? {
@@ -170,6 +172,7 @@ fn block(reader: &mut Reader<'_>, data: &[u8]) -> Result<Block, Short> {
         data: start..end.min(data.len()),
         missing: end.saturating_sub(data.len()),
         size,
+        crc,
     })
 }
 
@@ -197,7 +200,7 @@ pub(crate) mod tests {
             out.extend([*method, 0]);
             out.extend(word(u32::try_from(*size).unwrap()));
             out.extend(word(u32::try_from(packed.len()).unwrap()));
-            out.extend([0; 4]);
+            out.extend(crate::formats::alz::tests::checksum(*method == 1, packed));
             out.extend(word(END));
             out.extend_from_slice(packed);
         }

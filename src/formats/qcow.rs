@@ -22,12 +22,7 @@ struct Tables {
 }
 
 fn short(field: &'static str, offset: usize) -> Short {
-    Short {
-        field,
-        expected: 8,
-        found: 0,
-        offset,
-    }
+    Short::number(field, 8, offset)
 }
 
 /// Reads the map of a disk of any of these forms.

@@ -3,7 +3,7 @@
 //! Partition maps of type 1, sparable and metadata ones are followed; a virtual one (recordable discs) is told as
 //! unread. Left out on purpose: times, owners, named streams, checksums of descriptors.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use encoding_rs::UTF_16BE;
@@ -60,6 +60,9 @@ struct Entry<'a> {
     data: &'a [u8],
 }
 
+/// Names of one file that are kept.
+const NAMES: usize = 64;
+
 /// Lists every file; none where there is no volume. Fails out of time only.
 pub fn list(data: &[u8], budget: &Budget) -> Result<Option<Listing>, Halt> {
     let mut listing = Listing::default();
@@ -78,13 +81,19 @@ pub fn list(data: &[u8], budget: &Budget) -> Result<Option<Listing>, Halt> {
         return Ok(Some(listing));
     };
     let mut waiting = vec![(root, Path::Text(String::new()))];
-    let mut seen = BTreeSet::new();
+    // With the number of the file, where it is one.
+    let mut seen: BTreeMap<(u32, u16), Option<usize>> = BTreeMap::new();
     // Ends because a descriptor is entered once.
     while let Some((place, path)) = waiting.pop() {
         budget.tick()?;
-        if !seen.insert(place) {
+        if let Some(known) = seen.get(&place) {
+            let file = known.and_then(|number| listing.files.get_mut(number));
+            if let Some(file) = file.filter(|file| file.paths.len() < NAMES) {
+                file.paths.push(path);
+            }
             continue;
         }
+        seen.insert(place, None);
         let Some(entry) = volume.entry(place, &mut listing) else {
             let name = format!("UDF: {}: its file entry cannot be read", shown(&path));
             listing.miss(index(place.0).saturating_mul(volume.block), name);
@@ -105,6 +114,7 @@ pub fn list(data: &[u8], budget: &Budget) -> Result<Option<Listing>, Halt> {
         } else {
             let extents = entry.ranges();
             let there: usize = extents.iter().map(ExactSizeIterator::len).sum();
+            seen.insert(place, Some(listing.files.len()));
             listing.files.push(File {
                 paths: vec![path],
                 extents,
@@ -445,6 +455,11 @@ pub(crate) mod tests {
 
     /// A volume of one file, and a folder that is the root again.
     pub(crate) fn image(name: &str, data: &[u8]) -> Vec<u8> {
+        image_of(&[name], data)
+    }
+
+    /// The same of files that share their data.
+    pub(crate) fn image_of(names: &[&str], data: &[u8]) -> Vec<u8> {
         let mut image = Vec::new();
         for (number, id) in ["BEA01", "NSR02", "TEA01"].iter().enumerate() {
             let at = u32::try_from(16 + number).unwrap();
@@ -465,12 +480,17 @@ pub(crate) mod tests {
         let mut set = tag(FILE_SET, 0, 512);
         write(&mut set, 404, 1);
         put(&mut image, START, &set);
-        let list = [identifier(name, 3), identifier("again", 1)].concat();
+        let files = (3u32..).zip(names).map(|(at, name)| identifier(name, at));
+        let list = files.chain([identifier("again", 1)]).collect::<Vec<_>>();
+        let list = list.concat();
         put(&mut image, START + 1, &entry(4, list.len(), 2));
         put(&mut image, START + 2, &list);
-        put(&mut image, START + 3, &entry(5, data.len(), 4));
-        for (number, part) in data.chunks(BLOCK).enumerate() {
-            put(&mut image, START + 4 + u32::try_from(number).unwrap(), part);
+        let first = 3 + u32::try_from(names.len()).unwrap();
+        for at in 3..first {
+            put(&mut image, START + at, &entry(5, data.len(), first));
+        }
+        for (at, part) in (START + first..).zip(data.chunks(BLOCK)) {
+            put(&mut image, at, part);
         }
         image
     }
@@ -488,6 +508,20 @@ pub(crate) mod tests {
         assert_eq!(file.paths, [Path::Text("見積書.exe".to_owned())]);
         let total: usize = file.extents.iter().map(ExactSizeIterator::len).sum();
         assert_eq!((total, file.missing), (5000, 0));
+    }
+
+    #[test]
+    fn a_file_of_several_names_has_them_all() {
+        let mut data = image_of(&["readme.txt", "見積書.bat"], b"content");
+        // Both lead to the entry of the first.
+        let list = (usize::try_from(START).unwrap() + 2) * BLOCK;
+        let second = list + identifier("readme.txt", 3).len();
+        data[second + 24] = 3;
+        let listing = listed(&data).unwrap();
+        let mut names: Vec<String> = listing.files[0].paths.iter().map(shown).collect();
+        names.sort();
+        assert_eq!(names, ["readme.txt", "見積書.bat"]);
+        assert_eq!(listing.files.len(), 1);
     }
 
     #[test]

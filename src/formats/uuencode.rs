@@ -6,17 +6,19 @@ use std::ops::Range;
 
 use super::base64;
 
-/// One block from its `begin` line to its `end` line, or as far as its lines go.
+/// One block from the line that begins it to the line that ends it, or as far as its lines go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// The whole block in the text.
     pub range: Range<usize>,
-    /// The name in the `begin` line, raw.
+    /// The name in the first line, raw.
     pub name: Vec<u8>,
     /// The bytes.
     pub data: Vec<u8>,
-    /// Whether the block ends without its `end` line.
+    /// Whether the block ends without its last line.
     pub cut: bool,
+    /// Whether that line has a checksum of the bytes that does not hold; those of uuencode have none.
+    pub is_wrong: bool,
 }
 
 /// Finds the next block that begins at or behind `from`. Never goes over a byte twice but for the first two lines.
@@ -71,6 +73,7 @@ fn block(text: &[u8], start: usize) -> Option<Block> {
         name,
         data,
         cut,
+        is_wrong: false,
     })
 }
 

@@ -14,12 +14,7 @@ const SECTOR: usize = 512;
 const MARK: usize = 64;
 
 fn short(field: &'static str, offset: usize) -> Short {
-    Short {
-        field,
-        expected: 4,
-        found: 0,
-        offset,
-    }
+    Short::number(field, 4, offset)
 }
 
 /// Whether it is a disk of VirtualBox.

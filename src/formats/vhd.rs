@@ -72,12 +72,7 @@ pub fn read(data: &[u8]) -> Result<Disk, Short> {
 }
 
 fn short(field: &'static str, offset: usize) -> Short {
-    Short {
-        field,
-        expected: 4,
-        found: 0,
-        offset,
-    }
+    Short::number(field, 4, offset)
 }
 
 /// A dynamic disk: a table of the sectors at which its blocks start, each behind a bitmap.

@@ -42,12 +42,7 @@ pub struct Extent {
 }
 
 fn short(field: &'static str, offset: usize) -> Short {
-    Short {
-        field,
-        expected: 8,
-        found: 0,
-        offset,
-    }
+    Short::number(field, 8, offset)
 }
 
 /// Reads the map of a sparse extent.

@@ -1,6 +1,9 @@
 //! xar archives: the table of contents, which is XML.
 
+use md5::Md5;
 use quick_xml::events::Event;
+use sha1::Sha1;
+use sha2::{Digest, Sha256, Sha512};
 
 use super::xml;
 
@@ -17,6 +20,21 @@ pub struct File {
     pub size: u64,
     /// Media type of how it is encoded.
     pub encoding: String,
+    /// The checksum of its bytes once decoded, in hexadecimal digits, and what sort it is.
+    pub checksum: Option<(String, String)>,
+}
+
+/// Whether a checksum of that sort is that of the data; nobody knows of sorts that are not known.
+pub fn holds(sort: &str, digits: &str, data: &[u8]) -> bool {
+    let sum = match sort.to_ascii_lowercase().as_str() {
+        "md5" => Md5::digest(data).to_vec(),
+        "sha1" => Sha1::digest(data).to_vec(),
+        "sha256" => Sha256::digest(data).to_vec(),
+        "sha512" => Sha512::digest(data).to_vec(),
+        _ => return true,
+    };
+    let found = sum.iter().map(|byte| format!("{byte:02x}"));
+    found.collect::<String>() == digits.to_ascii_lowercase()
 }
 
 /// Folders within folders.
@@ -30,6 +48,7 @@ pub fn files(toc: &str) -> Vec<File> {
     let mut open: Vec<File> = Vec::new();
     let mut in_data = 0usize;
     let mut field = String::new();
+    let mut sort = String::new();
     let mut text = String::new();
     loop {
         match reader.read_event() {
@@ -39,6 +58,9 @@ pub fn files(toc: &str) -> Vec<File> {
                 match field.as_str() {
                     "file" if open.len() < DEEPEST => open.push(File::default()),
                     "data" => in_data = open.len(),
+                    "extracted-checksum" => {
+                        sort = xml::attribute(&tag, "style").unwrap_or_default();
+                    }
                     _ => {}
                 }
             }
@@ -59,7 +81,11 @@ pub fn files(toc: &str) -> Vec<File> {
                 } else if name == field
                     && let Some(last) = open.last_mut()
                 {
-                    set(last, name, text.trim(), in_data > 0);
+                    let text = text.trim();
+                    set(last, name, text, in_data > 0);
+                    if name == "extracted-checksum" && in_data > 0 {
+                        last.checksum = Some((std::mem::take(&mut sort), text.to_owned()));
+                    }
                 }
                 text.clear();
             }

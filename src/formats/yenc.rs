@@ -1,19 +1,7 @@
-//! yEnc blocks in text (yEnc draft 1.3): found at line starts, read leniently; checksums are not verified.
+//! yEnc blocks in text (yEnc draft 1.3): found at line starts, read leniently.
 
-use std::ops::Range;
-
-/// One block from its `=ybegin` line to its `=yend` line, or as far as the text goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Block {
-    /// The whole block in the text.
-    pub range: Range<usize>,
-    /// The name in the `=ybegin` line, raw.
-    pub name: Vec<u8>,
-    /// The bytes.
-    pub data: Vec<u8>,
-    /// Whether the block ends without its `=yend` line.
-    pub cut: bool,
-}
+use super::uuencode::Block;
+use super::zip::crc32;
 
 /// Finds the next block that begins at or behind `from`.
 pub fn next(text: &[u8], from: usize) -> Option<Block> {
@@ -33,6 +21,7 @@ fn block(text: &[u8], start: usize) -> Block {
     let mut at = start;
     let mut name = Vec::new();
     let mut data = Vec::new();
+    let mut is_part = false;
     // Ends because every line moves `at` on.
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let len = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
@@ -40,11 +29,15 @@ fn block(text: &[u8], start: usize) -> Block {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let next = at.saturating_add(len).saturating_add(1).min(text.len());
         if line.starts_with(b"=yend") {
+            // Of a part, `crc32` is that of the whole file.
+            let key: &[u8] = if is_part { b" pcrc32=" } else { b" crc32=" };
+            let is_wrong = checksum(line, key).is_some_and(|sum| sum != crc32(&data));
             return Block {
                 range: start..next,
                 name,
                 data,
                 cut: false,
+                is_wrong,
             };
         }
         if line.starts_with(b"=ybegin ") {
@@ -53,7 +46,9 @@ fn block(text: &[u8], start: usize) -> Block {
                 break;
             }
             name = named(line);
-        } else if !line.starts_with(b"=ypart ") {
+        } else if line.starts_with(b"=ypart ") {
+            is_part = true;
+        } else {
             decode_line(line, &mut data);
         }
         at = next;
@@ -63,7 +58,15 @@ fn block(text: &[u8], start: usize) -> Block {
         name,
         data,
         cut: true,
+        is_wrong: false,
     }
+}
+
+/// The hexadecimal number behind a key.
+fn checksum(line: &[u8], key: &[u8]) -> Option<u32> {
+    let at = memchr::memmem::find(line, key)?.checked_add(key.len())?;
+    let digits = line.get(at..)?.split(|byte| *byte == b' ').next()?;
+    u32::from_str_radix(std::str::from_utf8(digits).ok()?.trim(), 16).ok()
 }
 
 fn named(line: &[u8]) -> Vec<u8> {
@@ -105,6 +108,24 @@ mod tests {
         assert_eq!(block.data, b"Cat\xd6");
         assert_eq!(block.name, b"cat pic.bin");
         assert!(!block.cut);
+    }
+
+    #[test]
+    fn a_checksum_that_does_not_hold_is_told() {
+        let of = |part: &str, end: &str| {
+            let text = format!("=ybegin line=128 size=3 name=x\n{part}");
+            let end = format!("\n=yend size=3 {end}\n");
+            next(&[text.as_bytes(), b"m\x8b\x9e", end.as_bytes()].concat(), 0)
+                .unwrap()
+                .is_wrong
+        };
+        let sum = format!("{:08X}", crc32(b"Cat"));
+        assert!(!of("", &format!("crc32={sum}")));
+        assert!(!of("", "part=1"));
+        assert!(of("", "crc32=00000001"));
+        let part = "=ypart begin=1 end=3\n";
+        assert!(!of(part, &format!("part=1 pcrc32={sum} crc32=00000001")));
+        assert!(of(part, &format!("part=1 pcrc32=1 crc32={sum}")));
     }
 
     #[test]

@@ -13,6 +13,9 @@ const TOLD: usize = 16;
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let data = &artifact.data;
     let listing = ace::read(data);
+    if let Some(at) = listing.wrong {
+        nest.deviation(at, "the checksum of a header does not hold");
+    }
     let mut closed = 0usize;
     for file in listing.files.iter().filter(|file| !file.is_folder) {
         nest.tick()?;
@@ -38,6 +41,11 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
                 nest.note(Trouble::NoReader(what).into_fact(&shown));
             }
         } else if !file.data.is_empty() {
+            let content = data.get(file.data.clone()).unwrap_or_default();
+            if file.missing == 0 && ace::checksum(content) != file.crc {
+                let what = format!("{shown}: the checksum does not hold");
+                nest.deviation(file.data.start, what);
+            }
             let child = Child::new("ace-member", data.slice(file.data.clone()));
             nest.push(child.at(file.data.clone()).named(name))?;
         }
@@ -73,6 +81,23 @@ mod tests {
         );
         let (_, facts) = opened("ace", &data[..data.len() - 2]);
         assert!(facts.iter().any(|fact| matches!(fact, Fact::Unread { .. })));
+    }
+
+    #[test]
+    fn checksums_that_do_not_hold_are_told() {
+        let whole = archive(&[(b"a.exe", 0, b"MZ")]);
+        let (_, facts) = opened("ace", &whole);
+        assert_eq!(facts, []);
+        for (at, what) in [(whole.len() - 1, "a.exe: "), (47, "of a header")] {
+            let mut lying = whole.clone();
+            lying[at] ^= 1;
+            let (children, facts) = opened("ace", &lying);
+            assert_eq!(children.len(), 1);
+            assert!(
+                matches!(facts.as_slice(), [Fact::Deviation { what: told, .. }] if told.contains(what)),
+                "{facts:?}"
+            );
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use flate2::read::DeflateDecoder;
 use crate::bytes::length;
 use crate::formats::alz::{self, Method};
 use crate::formats::egg;
+use crate::formats::zip::crc32;
 use crate::limits::{Decoded, Fault};
 use crate::model::{Artifact, Name, Trouble};
 use crate::text;
@@ -45,6 +46,12 @@ pub(super) fn run_alz(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Tr
             nest.note(unknown("ALZ", method).into_fact(&shown));
             continue;
         };
+        if decoded.fault.is_none() && crc32(&decoded.data) != file.crc {
+            nest.deviation(
+                file.data.start,
+                format!("{shown}: the checksum does not hold"),
+            );
+        }
         let child = Child::new("alz-member", Payload::Paid(decoded.data.into())).named(name);
         nest.push_decoded(child, decoded.fault, &shown)?;
     }
@@ -112,6 +119,12 @@ fn egg_file(
             nest.note(unknown("EGG", block.method).into_fact(shown));
             break;
         };
+        if decoded.fault.is_none() && crc32(&decoded.data) != block.crc {
+            nest.deviation(
+                block.data.start,
+                format!("{shown}: the checksum does not hold"),
+            );
+        }
         content.extend_from_slice(&decoded.data);
         fault = decoded.fault;
         if fault.is_some() {
@@ -206,6 +219,23 @@ mod tests {
             let told = format!("b.txt: {by} method 9");
             assert!(
                 matches!(facts.as_slice(), [Fact::NoReader { what }] if *what == told),
+                "{facts:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn checksums_that_do_not_hold_are_told_and_the_file_is_read() {
+        let packed = deflated(b"the content of a file");
+        let alz = alz_of(&[("c.txt", 2, &packed, 21)]);
+        let egg = egg_of(&[("c.txt", 1, &packed, 21)]);
+        let of_egg = memchr::memmem::find(&egg, &packed).unwrap() - 8;
+        for (mut data, at) in [(alz, 8 + 4 + 2 + 9), (egg, of_egg)] {
+            data[at] ^= 1;
+            let (children, facts) = opened("alz", &data);
+            assert_eq!(children[0].data.as_ref(), b"the content of a file");
+            assert!(
+                matches!(facts.as_slice(), [Fact::Deviation { what, .. }] if what.contains("checksum")),
                 "{facts:?}"
             );
         }

@@ -17,7 +17,10 @@ use super::{Child, Nest, Payload};
 /// Pushes every file.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let data = &artifact.data;
-    let mut at = arj::first(data, 0)?;
+    let (mut at, holds) = arj::first(data, 0)?;
+    if !holds {
+        nest.deviation(0, "the checksum of the archive's header does not hold");
+    }
     // Ends because each header takes bytes.
     loop {
         nest.tick()?;
@@ -29,8 +32,16 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
                 return Ok(());
             }
         };
-        at = member.data.end;
-        if member.kind <= 1 {
+        let header = std::mem::replace(&mut at, member.data.end);
+        if !member.holds {
+            let name = text::excerpt(&Name::from_raw(member.name).text);
+            nest.deviation(
+                header,
+                format!("{name}: the checksum of its header does not hold"),
+            );
+        }
+        // Folders and labels have no bytes; what has some is written as a file, whatever its type is.
+        if member.kind <= 1 || !member.data.is_empty() {
             push(artifact, &member, nest)?;
         }
     }
@@ -53,8 +64,8 @@ fn push(artifact: &Artifact, member: &Member<'_>, nest: &mut Nest<'_>) -> Result
         0 => nest.read(&mut source.take(expected), source.len(), expected),
         1..=3 => nest.read(&mut Huffman::new(source, expected), source.len(), expected),
         4 => {
-            let all = arj::fastest(source, index(expected));
-            nest.read(&mut all.as_slice(), source.len(), expected)
+            let mut decoder = arj::Fastest::new(source, index(expected));
+            nest.read(&mut decoder, source.len(), expected)
         }
         method => {
             nest.note(Trouble::NoReader(format!("{shown}: ARJ method {method}")).into_fact(""));
@@ -161,6 +172,20 @@ pub(super) mod tests {
         assert_eq!(got, [("one.txt", b"one".as_slice()), ("two.txt", b"twO")]);
         assert!(
             matches!(facts.as_slice(), [Fact::Unread { what, .. }] if what.starts_with("two.txt")),
+            "{facts:?}"
+        );
+        let mut odd = data.clone();
+        let type_of_one = main.len() + 4 + 6;
+        odd[type_of_one] = 9;
+        let (children, facts) = opened("arj", &odd);
+        assert_eq!(children[0].data.as_ref(), b"one");
+        let is_header = |fact: &Fact| matches!(fact, Fact::Deviation { what, .. } if what.starts_with("one.txt") && what.contains("header"));
+        assert!(facts.iter().any(is_header), "{facts:?}");
+        odd = data;
+        odd[4 + 8] ^= 1;
+        let (_, facts) = opened("arj", &odd);
+        assert!(
+            matches!(facts.first(), Some(Fact::Deviation { at: Some(0), .. })),
             "{facts:?}"
         );
         let locked = [main, header(1, 0, 1, b"x.txt", b"???", b"one"), end].concat();

@@ -16,11 +16,15 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     let decoded = nest.read(&mut decoder, text.len(), 0);
     let plain = Bytes::from(decoded.data);
     let file = binhex::file(&plain)?;
-    if file.missing > 0 {
+    // What a limit cut off is no damage.
+    if file.missing > 0 && decoded.fault.is_none() {
         nest.unread(
             artifact.data.len(),
             format!("{} bytes of the file are missing", file.missing),
         );
+    }
+    for part in &file.wrong {
+        nest.deviation(start, format!("the checksum of the {part} does not hold"));
     }
     let name = Name::from_raw(file.name);
     let fork = |range: std::ops::Range<usize>| Payload::Paid(plain.slice(range));
@@ -49,8 +53,22 @@ mod tests {
     }
 
     #[test]
+    fn a_checksum_that_does_not_hold_is_told() {
+        let mut text = encoded(b"a.txt", b"MZ and more", b"");
+        let at = text.len() - 20;
+        text[at] = if text[at] == b'a' { b'b' } else { b'a' };
+        let (children, facts) = opened("binhex", &text);
+        assert_eq!(children.len(), 1);
+        assert!(
+            matches!(facts.as_slice(), [Fact::Deviation { what, .. }] if what.contains("data")),
+            "{facts:?}"
+        );
+    }
+
+    #[test]
     fn a_cut_file_is_unread() {
-        let text = encoded(b"a.txt", &[b'x'; 90], b"");
+        let varied: Vec<u8> = (0..90).collect();
+        let text = encoded(b"a.txt", &varied, b"");
         let (children, facts) = opened("binhex", &text[..text.len() - 60]);
         assert_eq!(children.len(), 1);
         assert!(

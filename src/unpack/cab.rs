@@ -200,10 +200,17 @@ fn open(
         decoder,
         waiting: Vec::new(),
         given: 0,
+        wrong: None,
     };
     let needed = |file: &&File<'_>| u64::from(file.offset).saturating_add(u64::from(file.size));
     let needed = files.iter().map(needed).max().unwrap_or_default();
     let decoded = nest.read(&mut blocks.by_ref().take(needed), packed, needed);
+    if let Some(at) = blocks.wrong {
+        nest.deviation(
+            at,
+            format!("{place}: the checksum of a block does not hold"),
+        );
+    }
     let content = Bytes::from(decoded.data);
     let mut claimed = 0u64;
     for file in files {
@@ -265,6 +272,8 @@ struct Blocks {
     decoder: Decoder,
     waiting: Vec<u8>,
     given: usize,
+    /// The first block whose checksum does not hold.
+    wrong: Option<usize>,
 }
 
 impl Blocks {
@@ -277,6 +286,9 @@ impl Blocks {
         piece.left = piece.left.saturating_sub(1);
         let block = cab::block(&piece.data, piece.at, piece.reserve)
             .map_err(|short| broken(short.to_string()))?;
+        if block.is_wrong {
+            self.wrong = self.wrong.or(Some(piece.at));
+        }
         piece.at = block.end;
         self.given = 0;
         let begun = self.begun.take();
@@ -453,6 +465,27 @@ pub(crate) mod tests {
                 [("a.txt", b"one one one".as_slice()), ("a.txt", b"two")]
             );
         }
+    }
+
+    #[test]
+    fn a_checksum_that_does_not_hold_is_told_and_the_file_is_read() {
+        let mut data = cabinet(&[(b"a.txt", b"some words")], false);
+        let at = data.len() - 10 - 8;
+        // Of two words, two bytes and the sizes.
+        let words = [*b"some", *b" wor", [b's', b'd', 0, 0], [10, 0, 10, 0]];
+        let sum = words
+            .iter()
+            .fold(0, |sum, word| sum ^ u32::from_le_bytes(*word));
+        data[at..at + 4].copy_from_slice(&sum.to_le_bytes());
+        let (children, facts) = opened("cab", &data);
+        assert_eq!((children.len(), facts), (1, vec![]));
+        data[at] ^= 1;
+        let (children, facts) = opened("cab", &data);
+        assert_eq!(children[0].data.as_ref(), b"some words");
+        assert!(
+            matches!(facts.as_slice(), [Fact::Deviation { what, .. }] if what.contains("checksum")),
+            "{facts:?}"
+        );
     }
 
     #[test]

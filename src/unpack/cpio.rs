@@ -45,7 +45,13 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         if !entry.is_file() {
             continue;
         }
-        let child = Child::new("cpio-member", data.slice(range.clone()));
+        let content = data.slice(range.clone());
+        // Of several links to a file the last one alone has its data.
+        let sum = entry.sum.filter(|_| !content.is_empty());
+        if sum.is_some_and(|sum| sum != sum_of(&content)) && entry.data.end <= data.len() {
+            nest.deviation(range.start, format!("{shown}: the checksum does not hold"));
+        }
+        let child = Child::new("cpio-member", content);
         nest.push(child.named(name).at(range))?;
         if entry.data.end > data.len() {
             let missing = entry.data.end.saturating_sub(data.len());
@@ -54,6 +60,11 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         }
     }
     Ok(())
+}
+
+fn sum_of(data: &[u8]) -> u32 {
+    data.iter()
+        .fold(0, |sum: u32, byte| sum.wrapping_add(u32::from(*byte)))
 }
 
 #[cfg(test)]
@@ -165,6 +176,19 @@ pub(super) mod tests {
                 (children[0].label(), children[0].data.as_ref()),
                 ("見積.txt", b"one".as_slice())
             );
+        }
+    }
+
+    #[test]
+    fn a_checksum_that_does_not_hold_is_told_and_the_file_is_read() {
+        let mut data = [newc("a", 0o100_644, b"one"), newc("TRAILER!!!", 0, b"")].concat();
+        data[5] = b'2';
+        for (sum, told) in [(b"00000142", false), (b"00000143", true)] {
+            data[102..110].copy_from_slice(sum);
+            let (children, facts) = opened("cpio", &data);
+            assert_eq!(children[0].data.as_ref(), b"one");
+            let is_told = matches!(facts.as_slice(), [Fact::Deviation { what, .. }] if what.contains("checksum"));
+            assert_eq!(is_told, told, "{facts:?}");
         }
     }
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::bytes::length;
 use crate::formats::disk::{File, Listing, Path};
 use crate::formats::{fat, hfs, iso9660, partitions, udf, vhd};
 use crate::limits::Halt;
 use crate::model::{Artifact, Kind, Name, Trouble};
 use crate::text;
 
-use super::{Child, Nest, Payload};
+use super::{Child, Nest, Payload, virtual_disk};
 
 /// How a file of an image is reached, and an image inside another.
 pub(super) const FILE: &str = "disk-file";
@@ -121,7 +122,10 @@ pub(super) fn run_vhd(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Tr
         }
         vhd::Content::Blocks(blocks) => {
             let mut decoder = vhd::Blocks::new(&artifact.data, &blocks);
-            let decoded = nest.read(&mut decoder, artifact.data.len(), 0);
+            let there = blocks.iter().filter(|block| block.at.is_some());
+            let claimed = there.map(|block| length(block.size)).sum();
+            let len = artifact.data.len();
+            let decoded = virtual_disk::read_disk(&mut decoder, len, (claimed, 0), nest);
             let child = Child::new(IMAGE, Payload::Paid(decoded.data.into()));
             nest.push_decoded(child, decoded.fault, "virtual disk")?;
         }

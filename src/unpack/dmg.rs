@@ -5,7 +5,7 @@ use crate::model::{Artifact, Fact, Kind, Trouble};
 use crate::text;
 
 use super::disk::PARTITION;
-use super::{Child, Nest, Payload};
+use super::{Child, Nest, Payload, virtual_disk};
 
 /// Pushes every partition that holds anything.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
@@ -35,7 +35,8 @@ fn push(artifact: &Artifact, part: &Part, nest: &mut Nest<'_>) -> Result<(), Tro
         nest.note(Trouble::NoReader(format!("{name}: {method}")).into_fact(""));
     }
     let mut stream = dmg::Stream::new(data, part);
-    let decoded = nest.read(&mut stream, data.len(), part.size());
+    let claimed = (part.stored(), part.size());
+    let decoded = virtual_disk::read_disk(&mut stream, data.len(), claimed, nest);
     if let Some(what) = &stream.broken
         && part.unknown().is_none()
     {

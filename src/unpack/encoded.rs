@@ -6,6 +6,7 @@
 mod bases;
 mod disguised;
 mod layers;
+mod moved;
 mod shifted;
 mod worth;
 
@@ -491,6 +492,7 @@ fn number_runs(
 ) -> Result<(), Trouble> {
     while let Some(stretch) = next_stretch(text, at, until) {
         *at = stretch.end.saturating_add(1);
+        moved::run(text, stretch.clone(), sink)?;
         runs_within(text.get(..stretch.end).unwrap_or(text), stretch.start, sink)?;
     }
     Ok(())

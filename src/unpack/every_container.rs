@@ -1,18 +1,21 @@
 //! One table over the containers that can be built here: what is whole comes out under its Japanese name, what is cut
 //! or lies about a length is told, and what would fill the memory ends at a limit.
 
+mod bombs;
 mod built;
+mod written;
 
 use std::io::{Cursor, Write as _};
 
 use bytes::Bytes;
+use sevenz_rust2::EncoderMethod;
 
 use crate::formats::{
     ace, alz, arc, asar, binhex, chm, cms, egg, fat, fsshttpb, iso9660, nsis, ntfs, partitions,
     squashfs, udf, vhd,
 };
 use crate::identify;
-use crate::limits::{Budget, Limits};
+use crate::limits::{Budget, Halt, Limits};
 use crate::model::{Artifact, Fact, Kind, Trouble};
 
 use super::tests::pe;
@@ -25,20 +28,20 @@ const HEAD: usize = 128;
 const NAME: &str = "見積書.txt";
 
 /// A container around a content, under a name.
-type Build = fn(&[u8]) -> Vec<u8>;
+pub(super) type Build = fn(&[u8]) -> Vec<u8>;
 
 /// What is in a container at any depth, and what was told.
 #[derive(Default)]
-struct Tree {
-    kind: Option<Kind>,
-    artifacts: Vec<Artifact>,
+pub(super) struct Tree {
+    pub(super) kind: Option<Kind>,
+    pub(super) artifacts: Vec<Artifact>,
     facts: Vec<Fact>,
     troubles: Vec<Trouble>,
 }
 
 impl Tree {
     /// Opens everything as the engine does, without what lies beside.
-    fn of(data: &[u8], limits: Limits) -> Self {
+    pub(super) fn of(data: &[u8], limits: Limits) -> Self {
         let budget = Budget::new(limits, None);
         let identity = identify::identify(data, &budget);
         let mut tree = Self {
@@ -75,7 +78,7 @@ impl Tree {
     }
 
     /// The artifacts with these bytes.
-    fn holding(&self, content: &[u8]) -> impl Iterator<Item = &Artifact> {
+    pub(super) fn holding(&self, content: &[u8]) -> impl Iterator<Item = &Artifact> {
         let inside = self.artifacts.iter().skip(1);
         inside.filter(move |one| one.data == content)
     }
@@ -101,7 +104,7 @@ impl Tree {
         self.troubles.iter().any(ended) || self.facts.iter().any(halted)
     }
 
-    fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         let kinds: Vec<_> = self
             .artifacts
             .iter()
@@ -112,7 +115,7 @@ impl Tree {
 }
 
 /// A text of an odd length that compresses to about half, and starts as a module of a database does.
-fn content() -> Vec<u8> {
+pub(super) fn content() -> Vec<u8> {
     let words = (0..900u32).map(|at| format!("{} ", at.wrapping_mul(2_654_435_761) >> 18));
     let words = words.collect::<String>();
     let mut out = format!("Attribute VB_Name = \"M\"\r\n' {words}").into_bytes();
@@ -124,7 +127,7 @@ fn shift_jis(text: &str) -> Vec<u8> {
     encoding_rs::SHIFT_JIS.encode(text).0.into_owned()
 }
 
-fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+pub(super) fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut to = ::zip::ZipWriter::new(Cursor::new(Vec::new()));
     let options = ::zip::write::SimpleFileOptions::default();
     for (name, data) in members {
@@ -135,7 +138,7 @@ fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 /// A compound file of one stream beside the one that tells what it is.
-fn compound(mark: &str, content: &[u8]) -> Vec<u8> {
+pub(super) fn compound(mark: &str, content: &[u8]) -> Vec<u8> {
     let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new())).unwrap();
     for (path, data) in [(mark, b"\xec\xa5".as_slice()), ("/見積書", content)] {
         file.create_stream(path).unwrap().write_all(data).unwrap();
@@ -304,8 +307,30 @@ fn vmdk(inside: &[u8]) -> Vec<u8> {
 }
 
 /// The containers.
-const TABLE: &[(&str, Build)] = &[
+pub(super) const TABLE: &[(&str, Build)] = &[
     ("rar", |data| super::rar::tests::rar(&[(NAME, data, 0)])),
+    ("rar 4", |data| written::rar_4(&shift_jis(NAME), data)),
+    ("7z", |data| written::sevenz(data, EncoderMethod::LZMA2)),
+    ("7z with PPMd", |data| {
+        written::sevenz(data, EncoderMethod::PPMD)
+    }),
+    ("7z with Zstandard", |data| {
+        written::sevenz(data, EncoderMethod::ZSTD)
+    }),
+    ("7z with names locked", written::locked_sevenz),
+    ("zip", |data| zip(&[(NAME, data)])),
+    ("zip with a name in Shift_JIS", written::zip_in_shift_jis),
+    ("tar", |data| written::tar(NAME.as_bytes(), data)),
+    ("tar with a name in Shift_JIS", |data| {
+        written::tar(&shift_jis(NAME), data)
+    }),
+    ("tar with a name in a record", written::pax),
+    ("gzip", |data| written::gzip(&shift_jis(NAME), data)),
+    ("xar", |data| written::xar(NAME, data)),
+    ("yenc", |data| written::yenc(&shift_jis(NAME), data)),
+    ("smime compressed", |data| {
+        written::compressed_message(&mail(data))
+    }),
     ("arj", |data| {
         let header = super::arj::tests::header;
         let name = shift_jis(NAME);
@@ -512,7 +537,7 @@ fn what_is_whole_comes_out_under_its_name() {
 #[test]
 fn what_is_cut_is_told() {
     /// In these what is shorter is whole all the same: texts, and streams without an end.
-    const ENDLESS: &[&str] = &["eml", "mbox", "uuencoded", "compress"];
+    const ENDLESS: &[&str] = &["eml", "mbox", "uuencoded", "yenc", "compress"];
     /// Of these a page that is not there at all cannot be told.
     const IN_PAGES: &[(&str, usize)] = &[("access", 4096)];
     let content = content();
@@ -586,94 +611,48 @@ fn a_length_that_lies_hides_nothing_in_silence() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// So many bytes out of next to nothing, in every container that packs and can be built here.
-fn bombs() -> Vec<(&'static str, Vec<u8>)> {
-    const SIZE: usize = 96 << 20;
-    let zeros = vec![0; SIZE];
-    let deflated = super::hwp::tests::deflated(&zeros);
-    let packing = squashfs::build_squashfs::Packing::Zlib;
-    let holes = u32::try_from(SIZE).unwrap();
-    let quantum = super::cab::tests::quantum(b"a", &zeros[..36 << 20]);
-    vec![
-        ("arc", arc::tests::bomb()),
-        ("cab with Quantum", quantum.clone()),
-        ("alz", alz::tests::archive(&[("a", 2, &deflated, SIZE)])),
-        ("egg", egg::tests::archive(&[("a", 1, &deflated, SIZE)])),
-        (
-            "squashfs",
-            squashfs::build_squashfs::image("a", &[("b", &zeros)], packing, 0),
-        ),
-        (
-            "squashfs of holes",
-            squashfs::build_squashfs::image("a", &[], packing, holes),
-        ),
-        (
-            "hwp",
-            super::hwp::tests::file(1, &[("/BinData/a.txt", deflated.clone())]),
-        ),
-        ("activemime", super::activemime::tests::wrapped(50, &zeros)),
-        (
-            "hwpx",
-            zip(&[("mimetype", b"application/hwp+zip"), ("BinData/a", &zeros)]),
-        ),
-        (
-            "odt",
-            zip(&[
-                ("mimetype", b"application/vnd.oasis.opendocument.text"),
-                ("a", &zeros),
-            ]),
-        ),
-        (
-            "jar",
-            zip(&[
-                ("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\n"),
-                ("a", &zeros),
-            ]),
-        ),
-        ("nsis", {
-            let tables = nsis::tests::header("\\a", 0, true);
-            [pe(), nsis::tests::installer(&tables, &[&zeros], true)].concat()
-        }),
-        ("self-extractor", [pe(), zip(&[("a", &zeros)])].concat()),
-        ("ntfs", ntfs::tests::sparse(SIZE)),
-        ("7z with Deflate64", super::sevenz::deflate64::tests::bomb()),
-        ("kwaj with MSZIP", built::kwaj(true, &zeros)),
-        ("rpm", built::rpm("a", &zeros)),
-        ("vhdx", built::vhdx_bomb()),
-        ("access", built::access_bomb()),
-        ("msi", super::msi::tests::with_cabinet_of(&quantum)),
-        (
-            "onepkg",
-            super::cab::tests::cabinet_of_zeros(b"a.one", 3072),
-        ),
-        ("odt with a password", built::locked_odt("a", &zeros)),
-        ("compress", built::compress_bomb(SIZE)),
-        ("iso of one extent", {
-            let file = vec![7; 24 << 20];
-            let mut disc = iso9660::tests::image(("a", &file), None);
-            // Files of the same bytes are one: each is a sector shorter than the last.
-            let folder = &mut disc[20 * 2048..21 * 2048];
-            let first = usize::from(folder[0]) + usize::from(folder[34]);
-            let record = folder[first..first + usize::from(folder[first])].to_vec();
-            let mut at = first;
-            for less in 0..12u32 {
-                let len = (24u32 << 20) - less * 2048;
-                folder[at..at + record.len()].copy_from_slice(&record);
-                folder[at + 10..at + 14].copy_from_slice(&len.to_le_bytes());
-                at += record.len();
-            }
-            disc
-        }),
-    ]
-}
-
 #[test]
 fn bombs_end_at_a_limit() {
     let mut wrong = Vec::new();
-    for (name, data) in bombs() {
+    for (name, data) in bombs::bombs() {
         let tree = Tree::of(&data, Limits::default());
         if !tree.is_halted() {
             wrong.push(format!("{name}: {} bytes: {}", data.len(), tree.shown()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn what_packs_little_or_shares_its_data_ends_at_the_limit_of_bytes() {
+    let limits = Limits {
+        max_unpacked: 4 << 20,
+        ..Limits::default()
+    };
+    let mut wrong = Vec::new();
+    for (name, data) in bombs::of_little_ratio(12 << 20) {
+        let tree = Tree::of(&data, limits.clone());
+        let is_damage = |fact: &Fact| matches!(fact, Fact::Unread { .. });
+        let is_one = tree.is_halted() && !tree.facts.iter().any(is_damage);
+        if !is_one || data.len() > 4 << 20 {
+            wrong.push(format!("{name}: {} bytes: {}", data.len(), tree.shown()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn too_many_members_end_at_the_limit_of_artifacts() {
+    let limits = Limits {
+        max_artifacts: 50,
+        ..Limits::default()
+    };
+    let mut wrong = Vec::new();
+    for (name, data) in bombs::of_many(100) {
+        let tree = Tree::of(&data, limits.clone());
+        let halted = |trouble: &Trouble| matches!(trouble, Trouble::TooMuch(Halt::Artifacts));
+        if tree.troubles.len() != 1 || !tree.troubles.iter().all(halted) {
+            wrong.push(format!("{name}: {}", tree.shown()));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");

@@ -494,6 +494,15 @@ pub(crate) mod tests {
         out
     }
 
+    /// A file, and members that are that file again, so many of all.
+    pub(crate) fn copies(data: &[u8], count: usize) -> Vec<u8> {
+        use super::beside::tests::{archive, link};
+        let more: Vec<Vec<u8>> = (1..count)
+            .map(|at| link(5, &format!("{at}"), "a"))
+            .collect();
+        archive(&[("a", data, 0)], &more)
+    }
+
     #[test]
     fn members_come_with_their_names() {
         let data = rar(&[("見積.txt", b"one", 0), ("b.txt", b"two two", 0)]);

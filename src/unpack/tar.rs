@@ -1,7 +1,9 @@
 //! tar (POSIX.1-2017, pax; GNU and old forms), by the tar crate over the bytes in memory.
 //!
-//! Nothing is written anywhere. Links have no content: they are told. A member that breaks off gives what is there.
+//! Nothing is written anywhere. Links are told; a hard link to a member in front is that member again, as it is once
+//! unpacked. A member that breaks off gives what is there.
 
+use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use bytes::Bytes;
@@ -30,13 +32,20 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         .entries()
         .map_err(|error| Trouble::Broken(error.to_string()))?;
     let mut faults = 0usize;
+    let mut known = BTreeMap::new();
     for (count, entry) in entries.enumerate() {
         nest.tick()?;
         if count > CEILING {
             return Err(Trouble::TooMuch(Halt::Ceiling("tar members")));
         }
         match entry {
-            Ok(mut entry) => push(&mut entry, &data, start, nest)?,
+            Ok(mut entry) => {
+                let next = nest.len();
+                push(&mut entry, &data, start, &known, nest)?;
+                if next < nest.len() {
+                    known.insert(entry.path_bytes().into_owned(), next);
+                }
+            }
             Err(error) => {
                 faults = faults.saturating_add(1);
                 let what = text::excerpt(&error.to_string());
@@ -67,6 +76,7 @@ fn push(
     entry: &mut tar::Entry<'_, Cursor<Bytes>>,
     data: &Bytes,
     start: usize,
+    known: &BTreeMap<Vec<u8>, usize>,
     nest: &mut Nest<'_>,
 ) -> Result<(), Trouble> {
     let name = Name::from_raw(&entry.path_bytes());
@@ -74,6 +84,9 @@ fn push(
     let at = index(entry.raw_header_position()).saturating_add(start);
     if kind.is_symlink() || kind.is_hard_link() {
         let target = entry.link_name_bytes().unwrap_or_default().into_owned();
+        let same = known.get(&target).filter(|_| kind.is_hard_link());
+        let same = same.and_then(|place| nest.children.get(*place));
+        let same = same.map(|member| member.data.clone());
         let target = Name::from_raw(&target).text;
         nest.deviation(
             at,
@@ -81,6 +94,9 @@ fn push(
         );
         // A hard link has content in pax archives only; then it has a size.
         if entry.size() == 0 {
+            if let Some(same) = same {
+                nest.push(Child::new("tar-member", same).named(name))?;
+            }
             return Ok(());
         }
     } else if kind.is_dir() && entry.size() == 0 {
@@ -172,6 +188,28 @@ mod tests {
             matches!(facts.as_slice(), [Fact::Deviation { what, .. }] if what == "link: link to /etc/passwd"),
             "{facts:?}"
         );
+    }
+
+    #[test]
+    fn a_hard_link_is_the_member_again_under_its_own_name() {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(5);
+        let content = b"first".as_slice();
+        builder.append_data(&mut header, "a.txt", content).unwrap();
+        for (name, target) in [("実行.bat", "a.txt"), ("b.bat", "other.txt")] {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(tar::EntryType::Link);
+            header.set_size(0);
+            builder.append_link(&mut header, name, target).unwrap();
+        }
+        let (children, facts, _) = open(&builder.into_inner().unwrap());
+        let got: Vec<_> = children
+            .iter()
+            .map(|one| (one.label(), one.data.as_ref()))
+            .collect();
+        assert_eq!(got, [("a.txt", content), ("実行.bat", content)]);
+        assert_eq!(facts.len(), 2, "{facts:?}");
     }
 
     #[test]

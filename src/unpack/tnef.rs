@@ -94,7 +94,7 @@ pub(super) mod tests {
     use crate::formats::rtf_compressed::compressed;
     use crate::formats::tnef::{SIGNATURE, written};
 
-    fn list(entries: &[(u16, u16, Vec<u8>)]) -> Vec<u8> {
+    pub(crate) fn list(entries: &[(u16, u16, Vec<u8>)]) -> Vec<u8> {
         let mut out = u32::try_from(entries.len()).unwrap().to_le_bytes().to_vec();
         for (id, kind, value) in entries {
             out.extend(kind.to_le_bytes());

@@ -2,7 +2,8 @@
 
 use super::{Child, Nest};
 use crate::formats::header_words::readings;
-use crate::formats::{uuencode, yenc};
+use crate::formats::uuencode::{self, Block};
+use crate::formats::yenc;
 use crate::model::{Artifact, Fact, Kind, Name, Trouble};
 
 /// Kinds that are gone through for it alone. yEnc makes text look like no text.
@@ -29,27 +30,17 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     while let Some(block) = uuencode::next(text, at) {
         nest.tick()?;
         at = block.range.end;
-        push(
-            "uuencoded",
-            block.range,
-            &block.name,
-            block.data,
-            block.cut,
-            nest,
-        )?;
+        push("uuencoded", block, nest)?;
     }
     let mut at = 0;
     while let Some(block) = yenc::next(text, at) {
         nest.tick()?;
         at = block.range.end;
-        push(
-            "yenc",
-            block.range,
-            &block.name,
-            block.data,
-            block.cut,
-            nest,
-        )?;
+        let is_wrong = block.is_wrong;
+        push("yenc", block, nest)?;
+        if is_wrong {
+            nest.deviation(at, "the checksum of an encoded block does not hold");
+        }
     }
     Ok(())
 }
@@ -68,32 +59,24 @@ fn in_lines_of_shar(text: &[u8], nest: &mut Nest<'_>) -> Result<(), Trouble> {
     while let Some(block) = uuencode::next(&plain, at) {
         nest.tick()?;
         at = block.range.end;
-        let mut child = Child::new("uuencoded", block.data);
-        if !block.name.is_empty() {
-            child = child.named(Name::from_readings(
-                block.name.clone(),
-                readings(&block.name),
-            ));
-        }
-        nest.push(child)?;
+        nest.push(child("uuencoded", block))?;
     }
     Ok(())
 }
 
-fn push(
-    via: &'static str,
-    range: std::ops::Range<usize>,
-    name: &[u8],
-    data: Vec<u8>,
-    cut: bool,
-    nest: &mut Nest<'_>,
-) -> Result<(), Trouble> {
-    let start = range.start;
-    let mut child = Child::new(via, data).at(range);
-    if !name.is_empty() {
-        child = child.named(Name::from_readings(name.to_vec(), readings(name)));
+fn child(via: &'static str, block: Block) -> Child {
+    let child = Child::new(via, block.data);
+    if block.name.is_empty() {
+        return child;
     }
-    nest.push(child)?;
+    let texts = readings(&block.name);
+    child.named(Name::from_readings(block.name, texts))
+}
+
+fn push(via: &'static str, block: Block, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let (range, cut) = (block.range.clone(), block.cut);
+    let start = range.start;
+    nest.push(child(via, block).at(range))?;
     if cut {
         nest.note(Fact::Deviation {
             at: Some(start),

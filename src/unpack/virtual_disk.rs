@@ -7,9 +7,11 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use crate::formats::grains::{Grain, Grains, Map};
+use crate::bytes::length;
+use crate::formats::grains::{Grain, Grains, Map, Packing};
 use crate::formats::vmdk::Extent;
 use crate::formats::{qcow, vdi, vmdk};
+use crate::limits::{Decoded, Fault, Halt};
 use crate::model::{Artifact, Family, Name, Trouble};
 use crate::text;
 
@@ -60,6 +62,28 @@ impl Read for Joined<'_> {
     }
 }
 
+/// How many times the length of its file the blocks of a disk may claim that lie in it as they are: above it they share
+/// bytes, as only bombs do.
+const OVERLAP: u64 = 4;
+
+/// Reads a disk whose blocks claim so many bytes of the file, and that claims to be so large: of one whose blocks share
+/// bytes only a part.
+pub(super) fn read_disk(
+    disk: &mut dyn Read,
+    source_len: usize,
+    (claimed, size): (u64, u64),
+    nest: &mut Nest<'_>,
+) -> Decoded {
+    let most = length(source_len).saturating_mul(OVERLAP);
+    if claimed <= most {
+        return nest.read(disk, source_len, size);
+    }
+    let mut decoded = nest.read(&mut disk.take(most), source_len, most);
+    let shared = Fault::Halt(Halt::Ceiling("blocks of a disk share their data"));
+    decoded.fault.get_or_insert(shared);
+    decoded
+}
+
 /// Pushes the disk that the extents make.
 fn push(extents: &[(Bytes, Map)], nest: &mut Nest<'_>) -> Result<(), Trouble> {
     for cut in extents.iter().flat_map(|(_, map)| &map.unread) {
@@ -73,7 +97,10 @@ fn push(extents: &[(Bytes, Map)], nest: &mut Nest<'_>) -> Result<(), Trouble> {
         0,
     );
     let source_len = extents.iter().map(|(data, _)| data.len()).sum();
-    let decoded = nest.read(&mut joined, source_len, 0);
+    let grains = extents.iter().flat_map(|(_, map)| &map.grains);
+    let stored = grains.filter(|grain| grain.at.is_some() && grain.packing == Packing::Stored);
+    let claimed = stored.map(|grain| length(grain.size)).sum();
+    let decoded = read_disk(&mut joined, source_len, (claimed, 0), nest);
     if let Some(at) = joined.0.iter().find_map(|extent| extent.broken) {
         nest.unread(at, format!("grain at {at}: it can't be decoded"));
     }

@@ -133,9 +133,19 @@ fn decoded(
 
 fn named(names: &Names, digest: &Digest) -> (Name, String) {
     let paths = names.paths.get(digest);
-    let mut readings = paths.cloned().unwrap_or_default();
-    // Copies under a thousand names tell no more than some of them.
-    readings.truncate(16);
+    let readings = paths.cloned().unwrap_or_default();
+    // Copies under a thousand names tell no more than some of them, and what opens them hangs on how they end.
+    let mut endings = BTreeSet::new();
+    let (first, again): (Vec<String>, Vec<String>) = readings.into_iter().partition(|path| {
+        let (_, ending) = path.rsplit_once('.').unwrap_or_default();
+        endings.insert(ending.to_ascii_lowercase())
+    });
+    let few = again.len().min(16_usize.saturating_sub(first.len()));
+    let readings: Vec<String> = first
+        .into_iter()
+        .take(64)
+        .chain(again.into_iter().take(few))
+        .collect();
     let shown = match readings.first() {
         Some(path) => text::excerpt(path),
         None => "a stream without a name".to_owned(),
@@ -228,5 +238,22 @@ impl Solid {
             let what = format!("{} files of a solid resource", self.lost);
             nest.unread(0, what);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_copies_those_that_end_otherwise_keep_their_names() {
+        let paths = (0..40).map(|at| format!("copy {at}.txt"));
+        let paths = paths.chain(["run.bat".to_owned(), "b.BAT".to_owned()]);
+        let mut names = Names::default();
+        names.paths.insert([7; 20], paths.collect());
+        let (name, shown) = named(&names, &[7; 20]);
+        assert_eq!(shown, "copy 0.txt");
+        assert_eq!(name.readings.len(), 16);
+        assert!(name.readings.contains(&"run.bat".to_owned()));
     }
 }

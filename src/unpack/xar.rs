@@ -70,6 +70,7 @@ fn push(artifact: &Artifact, heap: usize, file: &File, nest: &mut Nest<'_>) -> R
             ))
         },
         "application/octet-stream" | "" => {
+            compare(file, source, &name, end, nest);
             nest.push(named.at(start..end))?;
             if short {
                 nest.unread(end, format!("{name}: it lies beyond the end"));
@@ -83,6 +84,9 @@ fn push(artifact: &Artifact, heap: usize, file: &File, nest: &mut Nest<'_>) -> R
         }
     };
     let decoded = nest.inflate(source, file.size, make);
+    if decoded.fault.is_none() {
+        compare(file, &decoded.data, &name, end, nest);
+    }
     let child = Child::new("xar-member", Payload::Paid(decoded.data.into()));
     nest.push_decoded(
         child.named(Name::of(file.name.as_str())),
@@ -90,6 +94,16 @@ fn push(artifact: &Artifact, heap: usize, file: &File, nest: &mut Nest<'_>) -> R
         &name,
     )?;
     Ok(())
+}
+
+/// Tells a checksum that does not hold.
+fn compare(file: &File, content: &[u8], name: &str, at: usize, nest: &mut Nest<'_>) {
+    let Some((sort, digits)) = &file.checksum else {
+        return;
+    };
+    if length(content.len()) == file.size && !xar::holds(sort, digits, content) {
+        nest.deviation(at, format!("{name}: the checksum does not hold"));
+    }
 }
 
 #[cfg(test)]
@@ -107,13 +121,17 @@ mod tests {
     }
 
     fn archive() -> Vec<u8> {
+        archive_with("")
+    }
+
+    fn archive_with(checksum: &str) -> Vec<u8> {
         let one = zlib(b"one one one");
         let toc = format!(
             "<?xml version=\"1.0\"?><xar><toc><file id=\"1\"><name>d</name><type>directory</type>\
              <file id=\"2\"><name>a&amp;b.txt</name><data><length>{}</length><offset>0</offset><size>11</size>\
              <encoding style=\"application/x-gzip\"/></data></file></file>\
              <file id=\"3\"><data><length>3</length><offset>{}</offset><size>3</size>\
-             <encoding style=\"application/octet-stream\"/></data><name>c.txt</name></file></toc></xar>",
+             {checksum}<encoding style=\"application/octet-stream\"/></data><name>c.txt</name></file></toc></xar>",
             one.len(),
             one.len()
         );
@@ -140,6 +158,25 @@ mod tests {
             got,
             [("d/a&b.txt", b"one one one".as_slice()), ("c.txt", b"two")]
         );
+    }
+
+    #[test]
+    fn a_checksum_that_does_not_hold_is_told_and_the_file_is_read() {
+        let sum = "ad782ecdac770fc6eb9a62e44f90873fb97fb26b";
+        for (style, sum, told) in [
+            ("sha1", sum, false),
+            ("SHA1", &sum.to_uppercase(), false),
+            ("sha1", &sum.replace('d', "e"), true),
+            ("md5", sum, true),
+            ("other", sum, false),
+        ] {
+            let element =
+                format!("<extracted-checksum style=\"{style}\">{sum}</extracted-checksum>");
+            let (children, facts) = opened("xar", &archive_with(&element));
+            assert_eq!(children[1].data.as_ref(), b"two");
+            let is_told = matches!(facts.as_slice(), [Fact::Deviation { what, .. }] if what.contains("checksum"));
+            assert_eq!(is_told, told, "{style} {sum}: {facts:?}");
+        }
     }
 
     #[test]

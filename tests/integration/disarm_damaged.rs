@@ -12,7 +12,7 @@ use sekisho::rewrite::disarm::Refusal;
 use crate::bench::{Dice, engine_within, scan};
 use crate::corpus;
 use crate::disarm::disarm;
-use crate::mutate::{mutate, number};
+use crate::mutate::{files_below, mutate, number};
 
 /// Larger files only slow the rounds down.
 const LARGEST: u64 = 400_000;
@@ -21,24 +21,9 @@ fn files() -> Vec<PathBuf> {
     let Some(folder) = corpus::folder() else {
         return Vec::new();
     };
-    let mut found = Vec::new();
-    let mut waiting = vec![
-        folder.join("office"),
-        folder.join("pdf"),
-        folder.join("mail/msg"),
-    ];
-    while let Some(folder) = waiting.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                waiting.push(path);
-            } else if path.metadata().unwrap().len() <= LARGEST {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
+    let folders = ["office", "pdf", "mail/msg"];
+    let folders = folders.iter().map(|name| folder.join(name)).collect();
+    files_below(folders, LARGEST)
 }
 
 /// What came of one damaged file.

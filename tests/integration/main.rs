@@ -18,6 +18,8 @@
 //! | `disarm_cost` | disarming takes no more than three scans |
 //! | `disarm_olevba` | olevba finds no macros in disarmed documents |
 //! | `disarm_places` | content put back where it stood in texts, mails, workbooks and PDFs |
+//! | `disarm_kinds` | archives and bodies of kinds that are seldom met |
+//! | `disarm_locked` | documents under passwords that everybody's program tries |
 //! | `disk_images` | images of macOS, and discs of several file systems at once |
 //! | `every_container` | every container whole, cut, and as a bomb |
 //! | `findings` | every id an analyzer may find has a hit and a near miss |
@@ -75,6 +77,8 @@ mod disarm_cost;
 mod disarm_damaged;
 mod disarm_flat;
 mod disarm_formats;
+mod disarm_kinds;
+mod disarm_locked;
 mod disarm_mail;
 mod disarm_olevba;
 mod disarm_places;

@@ -17,15 +17,21 @@ const PATIENCE: Duration = Duration::from_secs(12);
 const LARGEST: u64 = 400_000;
 
 pub(crate) fn fixtures() -> Vec<PathBuf> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")];
+    folders.extend(corpus::folder());
+    files_below(folders, LARGEST)
+}
+
+/// Every file of at most `largest` bytes in the folders and below them, in order.
+pub(crate) fn files_below(folders: Vec<PathBuf>, largest: u64) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut waiting = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")];
-    waiting.extend(corpus::folder());
+    let mut waiting = folders;
     while let Some(folder) = waiting.pop() {
         for entry in std::fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 waiting.push(path);
-            } else if path.metadata().unwrap().len() <= LARGEST {
+            } else if path.metadata().unwrap().len() <= largest {
                 found.push(path);
             }
         }

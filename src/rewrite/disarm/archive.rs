@@ -25,13 +25,13 @@ pub(super) struct Change<'a> {
 /// The mark by which a text editor of Windows knows UTF-8.
 const MARK: &str = "\u{feff}";
 
-/// A zip with some members changed; every other member keeps its packed bytes.
+/// A zip with some members changed; every other member keeps its packed bytes, and its lock where it has one.
 pub(super) fn edit(
     data: &Bytes,
     changes: &[Change<'_>],
     budget: &Budget,
 ) -> Result<Bytes, Refusal> {
-    let mut members = members::read(data, budget)?;
+    let mut members = members::read(data, members::Locked::Kept, budget)?;
     let mut taken: BTreeSet<String> = members.iter().map(|member| member.text.clone()).collect();
     for change in changes {
         let at = change.artifact.at.as_ref().map(|range| range.start);

@@ -1,11 +1,13 @@
 //! PDF (ISO 32000-2): written anew from its objects without scripts, actions that start or send something, attached files
 //! and XFA forms. What nothing leads to any more, older versions of objects and what stands between them do not come along.
 //!
-//! The crate that reads is trusted with nothing: our own reader has inflated every object stream within the budget
-//! before, each object that it found must be there, and it must see each page in the result. What is encrypted but opens
-//! without a password is written without encryption: everybody reads it, and whoever looks at it next can too; each of
-//! its streams must be decrypted to what our own reader makes of it.
+//! A file whose tables of references lead to all that is in it is taken as our own reader sees it. Others are left to the
+//! crate, which repairs them as many readers do, and which is trusted with nothing: our own reader has inflated every
+//! object stream within the budget before, and each object that it found must be there. Either way it must see each page
+//! in the result. What is encrypted but opens without a password is written without encryption: everybody reads it, and
+//! whoever looks at it next can too; each stream that the crate decrypts must be what our own reader makes of it.
 
+mod own;
 mod written;
 
 use std::collections::BTreeSet;
@@ -91,62 +93,38 @@ fn whole(document: &Document, out: &[u8], budget: &Budget) -> Result<(), Refusal
     }
 }
 
-/// A file as the crate reads it, where that is what our own reader sees.
+/// The objects of a file: as our own reader sees them where nothing about them is in doubt, else as the crate reads them.
 fn checked(data: &[u8], budget: &Budget) -> Result<Document, Refusal> {
-    match outlined(data, budget)? {
-        Some((document, true)) => Ok(document),
-        Some((document, false)) => compared(data, Some(document), budget),
-        None => compared(data, None, budget),
-    }
-}
-
-/// A file as the crate reads it, and whether every object is there; none where more than its outline is to be looked at.
-fn outlined(data: &[u8], budget: &Budget) -> Result<Option<(Document, bool)>, Refusal> {
-    let Some(outline) = pdf::outline(data, budget).map_err(Refusal::Limit)? else {
-        return Ok(None);
-    };
-    let mut account = Account::new(length(data.len()));
-    if !outline.is_within(STREAM) {
-        bounded(outline.layout(), budget, &mut account)?;
-    }
-    let packed = outline.packed(STREAM, budget, &mut account);
-    let Some(packed) = packed.map_err(Refusal::Limit)? else {
-        return Ok(None);
-    };
-    let document = load(data)?;
-    if document.is_encrypted() || document.was_encrypted() {
-        return Ok(None);
-    }
-    let known = |number: &u32| {
-        let objects = document.objects.range((*number, 0)..=(*number, u16::MAX));
-        objects.count() > 0
-    };
-    let all = outline.numbers.iter().chain(&packed).all(known);
-    Ok(Some((document, all)))
-}
-
-/// A file as the crate reads it, object by object beside what our own reader makes of it.
-fn compared(data: &[u8], loaded: Option<Document>, budget: &Budget) -> Result<Document, Refusal> {
     let mut read = pdf::read(data, budget).map_err(Refusal::Limit)?;
-    let encrypted = read.scheme().is_some();
-    if encrypted && !read.unlock(b"") {
+    if read.scheme().is_some() && !read.unlock(b"") {
         return Err(Refusal::Locked);
     }
     let mut account = Account::new(length(data.len()));
-    bounded(&read, budget, &mut account)?;
     let known = read.faults.len();
     read.open_object_streams(STREAM, budget, &mut account)
         .map_err(Refusal::Limit)?;
-    // The crate would leave it out without a word.
+    // Who writes it anew would leave it out without a word.
     if let Some((_, what)) = read.faults.get(known) {
         return Err(Refusal::Broken(what.clone()));
     }
-    let document = loaded.map_or_else(|| load(data), Ok)?;
+    if known == 0
+        && let Some(document) = own::document(data, &read, budget, &mut account)?
+    {
+        return Ok(document);
+    }
+    bounded(&read, budget, &mut account)?;
+    compared(data, &read, budget)
+}
+
+/// A file as the crate reads it, object by object beside what our own reader makes of it.
+fn compared(data: &[u8], read: &pdf::Document<'_>, budget: &Budget) -> Result<Document, Refusal> {
+    let encrypted = read.scheme().is_some();
+    let document = load(data)?;
     if document.is_encrypted() {
         return Err(Refusal::Locked);
     }
     if encrypted {
-        decrypted_alike(&read, &document, budget)?;
+        decrypted_alike(read, &document, budget)?;
     }
     let known: BTreeSet<u32> = document.objects.keys().map(|(number, _)| *number).collect();
     let mut used = None;
@@ -159,7 +137,7 @@ fn compared(data: &[u8], loaded: Option<Document>, budget: &Budget) -> Result<Do
             continue;
         }
         if used
-            .get_or_insert_with(|| used_in(&read))
+            .get_or_insert_with(|| used_in(read))
             .contains(&object.number)
         {
             let what = format!("object {} is read differently", object.number);

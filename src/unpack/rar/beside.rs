@@ -223,7 +223,7 @@ fn named(file: &str, stream: &str) -> Name {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::formats::zip::crc32;
     use crate::limits::{Budget, Limits};
@@ -265,7 +265,7 @@ mod tests {
         with_record(3, "STM", &[b"\x07", name.as_bytes()].concat(), data)
     }
 
-    fn link(kind: u8, name: &str, target: &str) -> Vec<u8> {
+    pub(in crate::unpack::rar) fn link(kind: u8, name: &str, target: &str) -> Vec<u8> {
         let mut record = vec![5, kind, 0];
         vint(target.len() as u64, &mut record);
         record.extend(target.as_bytes());
@@ -273,7 +273,10 @@ mod tests {
     }
 
     /// An archive with more behind its last member.
-    fn archive(members: &[(&str, &[u8], u64)], more: &[Vec<u8>]) -> Vec<u8> {
+    pub(in crate::unpack::rar) fn archive(
+        members: &[(&str, &[u8], u64)],
+        more: &[Vec<u8>],
+    ) -> Vec<u8> {
         let mut out = rar(members);
         let mut end = Vec::new();
         block(&[5, 0, 0], &mut end);

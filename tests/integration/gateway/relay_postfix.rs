@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::host::{Gateway, NextHop, Place, Postfix, free_port, send, until};
 use super::milter::{
-    ROUTES, accounts, as_sent, clean, expected, header, id_of_entry, load, malicious,
+    ROUTES, as_sent, assert_each_once, assert_none_lost, clean, header, id_of_entry, load,
+    malicious,
 };
 use crate::bench::Dice;
 
@@ -135,18 +136,7 @@ fn exactly_once(mode: &str) {
         sender.join().unwrap();
     }
     flow.empty_queue();
-    let [arrived, stored] = accounts(&flow.gateway, &flow.hop);
-    let expected = expected(count);
-    for (key, arrives) in &expected {
-        let seen = (arrived.get(key).copied(), stored.get(key).copied());
-        let wanted = if *arrives {
-            (Some(1), None)
-        } else {
-            (None, Some(1))
-        };
-        assert_eq!(seen, wanted, "{key:?}");
-    }
-    assert_eq!(arrived.len() + stored.len(), expected.len());
+    assert_each_once(&flow.gateway, &flow.hop, count);
 }
 
 fn killed(mode: &str) {
@@ -170,12 +160,7 @@ fn killed(mode: &str) {
         sender.join().unwrap();
     }
     flow.empty_queue();
-    let [arrived, stored] = accounts(&flow.gateway, &flow.hop);
-    for key in expected(count).keys() {
-        let seen = (arrived.get(key), stored.get(key).copied());
-        assert!(seen.0.is_some() || seen.1.is_some(), "{key:?} is lost");
-        assert!(seen.1.unwrap_or(1) == 1, "{key:?} is in the store twice");
-    }
+    assert_none_lost(&flow.gateway, &flow.hop, count);
 }
 
 #[test]
