@@ -411,7 +411,7 @@ mod tests {
                 TokenKind::Sign(b'.'),
                 TokenKind::Name("b".into()),
                 TokenKind::Sign(b'('),
-                TokenKind::Pattern("[/]'".into()),
+                TokenKind::Pattern("[/]'"),
                 TokenKind::Sign(b')'),
                 TokenKind::Sign(b'/'),
                 TokenKind::Number(2),
@@ -446,7 +446,7 @@ mod tests {
             Language::PowerShell,
         );
         assert_eq!(written.ticks, 2);
-        let texts: Vec<TokenKind> = found.into_iter().map(|token| token.kind).collect();
+        let texts: Vec<TokenKind<'_>> = found.into_iter().map(|token| token.kind).collect();
         assert_eq!(
             texts,
             [
