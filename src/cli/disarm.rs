@@ -119,8 +119,8 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
     })?;
     let output = match (&ended.made, &arguments.output) {
         (Ok(made), Some(output)) if !arguments.dry_run => Some(target(
+            arguments,
             output,
-            &arguments.path,
             made.as_ref().and_then(|proven| proven.made.extension),
         )),
         _ => None,
@@ -183,16 +183,16 @@ fn put_in_place(input: &Path, output: &Path, data: &[u8]) -> Result<(), Failure>
     replace(output, data)
 }
 
-/// The file to write.
-fn target(output: &Path, input: &Path, extension: Option<&'static str>) -> PathBuf {
-    if output.as_os_str() == "-" {
-        return output.to_owned();
-    }
-    let file = match (output.is_dir(), input.file_name()) {
-        (true, Some(name)) => output.join(name),
+/// The file to write. A document of another type has a name that goes with it, or its program would not open it; an
+/// archive that became a zip is written where it was said, unless names are to follow.
+fn target(arguments: &Arguments, output: &Path, extension: Option<&'static str>) -> PathBuf {
+    let folder = output.is_dir();
+    let file = match arguments.path.file_name() {
+        Some(name) if folder => output.join(name),
         _ => output.to_owned(),
     };
-    match extension {
+    let follows = folder || arguments.rename || extension != Some("zip");
+    match extension.filter(|_| follows && output.as_os_str() != "-") {
         Some(extension) => file.with_extension(extension),
         None => file,
     }

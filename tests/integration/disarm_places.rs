@@ -527,3 +527,61 @@ fn a_document_that_a_page_carries_is_disarmed_or_goes_with_its_script() {
         assert!(report.findings.is_empty(), "{name}: {:?}", report.findings);
     }
 }
+
+/// Scripts of a page go where a browser opens it: what was given, or a file that a mail brings. Programs for mail run
+/// none, and the pages of a manual in an archive stay as they are.
+#[test]
+fn ordinary_scripts_go_from_pages_that_are_opened() {
+    let page =
+        "<html><body onload=\"start()\"><p>Report</p><script>start = 1;</script></body></html>";
+    let (new, report) = made("a.html", page.as_bytes());
+    assert_eq!(new, b"<html><body><p>Report</p></body></html>");
+    assert!(report.findings.is_empty(), "{report:?}");
+    let mail = |headers: &str| {
+        format!(
+            "From: a@b.example\r\nTo: c@d.example\r\nSubject: Report\r\nDate: Fri, 27 Nov 2026 10:00:00 +0900\r\n\
+             Message-ID: <1@b.example>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"b\"\r\n\r\n\
+             --b\r\nContent-Type: text/html\r\n{headers}\r\n{page}\r\n--b--\r\n"
+        )
+    };
+    let named = "Content-Disposition: attachment; filename=\"a.html\"\r\n";
+    let (new, _) = made("a.eml", mail(named).as_bytes());
+    let text = String::from_utf8(new).unwrap();
+    assert!(text.contains("<body><p>Report</p></body>"), "{text}");
+    let engine = engine();
+    let mut worker = Worker::new(&engine);
+    for (name, data) in [
+        ("a.eml", mail("").into_bytes()),
+        ("a.zip", zip(&[("a.html", page.as_bytes())])),
+    ] {
+        assert!(
+            disarm(&engine, &mut worker, name, &data).1.is_none(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn an_archive_that_becomes_a_zip_is_written_where_it_was_said() {
+    let folder = Folder::new();
+    let mut tar = tar::Builder::new(Vec::new());
+    let data = with_macro();
+    let mut header = tar::Header::new_gnu();
+    header.set_size(data.len() as u64);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "a.docm", data.as_slice())
+        .unwrap();
+    folder.file("a.tar", tar.into_inner().unwrap());
+    for (options, written) in [
+        (&["-o", "out.tar"][..], "out.tar"),
+        (&["-o", "out.new", "--rename"], "out.zip"),
+        (&["-o", "."], "a.zip"),
+    ] {
+        let run = folder.run(&[&["disarm", "a.tar"][..], options].concat());
+        assert_eq!(run.code, 0, "{run:?}");
+        let made = std::fs::read(folder.path(written)).unwrap();
+        assert!(made.starts_with(b"PK"), "{written}");
+        assert!(run.stdout.contains(written), "{run:?}");
+    }
+    assert!(!folder.path("out.new").exists());
+}

@@ -35,6 +35,7 @@
 //! | `rules` | every embedded rule has a hit and a near miss |
 //! | `scoring` | severities, variants and combinations against a table of their own |
 //! | `shape` | layers, tables, catalogue, sizes: the shape of the code |
+//! | `signed_macros` | macros that somebody signed, in all kinds of signatures |
 //! | `bench`, `build*`, `fixtures*`, `support` | the engine and dice, builders, what they build, running the program |
 #![allow(
     clippy::unwrap_used,
@@ -100,4 +101,5 @@ mod readme;
 mod rules;
 mod scoring;
 mod shape;
+mod signed_macros;
 mod support;

@@ -49,6 +49,11 @@ fn run(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
     let mut document = checked(job.data, budget)?;
     let pages = document.get_pages().len();
     let mut cleaner = Cleaner::of(Asked::of(job));
+    let objects = document.objects.iter();
+    cleaner.starters = objects
+        .filter(|(_, object)| starts(object))
+        .map(|(id, _)| *id)
+        .collect();
     for (id, object) in &mut document.objects {
         budget.tick().map_err(Refusal::Limit)?;
         cleaner.number = id.0;
@@ -226,6 +231,13 @@ fn bounded(
     Ok(())
 }
 
+/// Whether an object is an action that runs or starts something.
+fn starts(object: &Object) -> bool {
+    let kind = object.as_dict().and_then(|action| action.get(b"S"));
+    kind.and_then(Object::as_name)
+        .is_ok_and(|kind| kind == b"JavaScript" || kind == b"Launch")
+}
+
 /// What goes, and what went.
 struct Cleaner {
     scripts: Option<FindingId>,
@@ -235,6 +247,8 @@ struct Cleaner {
     links: Option<FindingId>,
     /// Files that were attached.
     files: BTreeSet<lopdf::ObjectId>,
+    /// Actions that run or start something.
+    starters: BTreeSet<lopdf::ObjectId>,
     log: Log,
     /// Of the object at hand.
     number: u32,
@@ -249,6 +263,7 @@ impl Cleaner {
             attached: asked.first(&[FILES, PROGRAMS, COMMANDS, MACROS, SHEETS, PACKAGES]),
             links: asked.one("external-object-link"),
             files: BTreeSet::new(),
+            starters: BTreeSet::new(),
             log: Log::default(),
             number: 0,
         }
@@ -302,11 +317,8 @@ impl Cleaner {
             }
         }
         let starts = dict.get(b"OpenAction").is_ok_and(|action| match action {
-            Object::Dictionary(action) => action
-                .get(b"S")
-                .and_then(Object::as_name)
-                .is_ok_and(|kind| kind == b"JavaScript" || kind == b"Launch"),
-            _ => false,
+            Object::Reference(id) => self.starters.contains(id),
+            action => starts(action),
         });
         let finding = self.opening.clone();
         let finding = finding.or_else(|| self.scripts.clone().filter(|_| starts));
@@ -342,6 +354,57 @@ impl Cleaner {
             if dict.remove(key.as_bytes()).is_some() {
                 self.told(finding, key);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rewrite::disarm::tests::run_on;
+
+    /// A page and what the catalogue has besides.
+    fn file(more: &str) -> Vec<u8> {
+        let mut out = b"%PDF-1.4\n".to_vec();
+        let catalogue = format!("<</Type/Catalog/Pages 2 0 R{more}>>");
+        let objects = [
+            catalogue.as_str(),
+            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>",
+            "<</S/JavaScript/JS(app.alert\\(1\\);)>>",
+            "<</S/GoTo/D[3 0 R/Fit]>>",
+        ];
+        let mut table = "xref\n0 6\n0000000000 65535 f \n".to_owned();
+        for (number, object) in (1..).zip(objects) {
+            table.push_str(&format!("{:010} 00000 n \n", out.len()));
+            out.extend(format!("{number} 0 obj\n{object}\nendobj\n").bytes());
+        }
+        let at = out.len();
+        out.extend(
+            format!("{table}trailer<</Size 6/Root 1 0 R>>\nstartxref\n{at}\n%%EOF\n").bytes(),
+        );
+        out
+    }
+
+    #[test]
+    fn an_action_that_opens_goes_with_its_script_wherever_it_stands() {
+        for (more, stays) in [
+            ("/OpenAction 4 0 R", false),
+            ("/OpenAction<</S/JavaScript/JS(x)>>", false),
+            (
+                "/OpenAction 5 0 R/Names<</JavaScript<</Names[(a)4 0 R]>>>>",
+                true,
+            ),
+        ] {
+            let made = run_on(&ROW, Kind::Pdf, &file(more), &["pdf-javascript"]).unwrap();
+            assert!(!made.removed.is_empty(), "{more}");
+            let document = Document::load_mem(&made.data).unwrap();
+            let catalogue = document.catalog().unwrap();
+            assert_eq!(catalogue.has(b"OpenAction"), stays, "{more}");
+            assert!(
+                memchr::memmem::find(&made.data, b"alert").is_none(),
+                "{more}"
+            );
         }
     }
 }
