@@ -84,7 +84,10 @@ fn judge(role: Role, place: &Place) -> Option<(&'static str, Option<&'static str
         (Role::OleObject | Role::Frame | Role::Subdocument, _) => object,
         // A handler of Windows, or a host that gets the user's sign-in: nobody shows a picture like that.
         (Role::Media | Role::Inclusion | Role::Workbook | Role::Other, Place::Moniker) => object,
-        (Role::Media | Role::Inclusion | Role::Workbook, Place::Share(Reach::Outside)) => object,
+        (
+            Role::Media | Role::Inclusion | Role::Workbook | Role::Other,
+            Place::Share(Reach::Outside),
+        ) => object,
         (Role::Media | Role::Inclusion, Place::Share(Reach::Anywhere)) => {
             Some(("external-object-link", Some("linked-media")))
         }

@@ -82,9 +82,16 @@ impl Macros {
     fn read(&mut self, look: &Look<'_>, part: &Artifact, name: &str) {
         let data = part.data.get(..LONGEST).unwrap_or(&part.data);
         let lists = &look.knowledge.commands;
-        let basic = name.starts_with("Basic/") && name.ends_with(".xml");
-        let script = name.starts_with("Scripts/") && !name.ends_with('/') && !data.is_empty();
-        let content = name == "content.xml" || name == "styles.xml";
+        // A document within the document has folders of its own.
+        let within = |folder: &str| name.split('/').rev().skip(1).any(|step| step == folder);
+        let file = name.rsplit('/').next().unwrap_or_default();
+        let basic = within("Basic") && name.ends_with(".xml");
+        let script = within("Scripts") && !name.ends_with('/') && !data.is_empty();
+        let content = matches!(file, "content.xml" | "styles.xml");
+        let mentions = |words: &[&str]| {
+            let found = |word: &&str| memchr::memmem::find(data, word.as_bytes()).is_some();
+            words.iter().any(found)
+        };
         if script {
             self.module(name, &text::to_utf8(data), &lists.odf_calls);
         } else if basic && !name.ends_with("-lc.xml") && !name.ends_with("-lb.xml") {
@@ -92,7 +99,7 @@ impl Macros {
             for element in elements.iter().filter(|one| one.name == "module") {
                 self.module(name, &element.text, &lists.odf_calls);
             }
-        } else if content && memchr::memmem::find(data, b":event").is_some()
+        } else if content && mentions(&[":event", "<event", "vnd.sun.star.script", "&#"])
             || part.kind == Kind::FlatOdf
         {
             for element in xml::elements(&text::to_utf8(data), ELEMENTS) {
@@ -102,6 +109,8 @@ impl Macros {
                     "source-code" | "module" if part.kind == Kind::FlatOdf => {
                         self.module("module", &element.text, &lists.odf_calls);
                     }
+                    // A link, a shape or a part of a picture that leads to a script.
+                    _ if element.attribute("href").is_some() => self.foreign(&element),
                     _ => {}
                 }
             }
@@ -153,6 +162,16 @@ impl Macros {
         if events.iter().any(|known| known.eq_ignore_ascii_case(event)) {
             self.starts.get_or_insert_with(shown);
         }
+        self.named(target, &shown);
+    }
+
+    fn foreign(&mut self, element: &Element) {
+        let target = element.attribute("href").unwrap_or_default();
+        self.named(target, &|| format!("{}: {target}", element.name));
+    }
+
+    /// Takes the script of an address.
+    fn named(&mut self, target: &str, shown: &dyn Fn() -> String) {
         let lower = target.to_lowercase();
         let Some((path, asked)) = lower
             .strip_prefix("vnd.sun.star.script:")

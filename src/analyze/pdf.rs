@@ -85,6 +85,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
 fn action(at: usize, deed: PdfDeed, target: &str, findings: &mut Findings<'_>) {
     match deed {
         PdfDeed::Open => findings.report(Found::new("pdf-open-action", target).at(at)),
+        PdfDeed::Launch if names_nothing(target) => {}
         PdfDeed::Launch => {
             let found = Found::new("pdf-launch", target).at(at);
             findings.report(if is_document_beside(target) {
@@ -99,6 +100,11 @@ fn action(at: usize, deed: PdfDeed, target: &str, findings: &mut Findings<'_>) {
             }
         }
     }
+}
+
+/// Whether a name is made of dots alone, as an ellipsis in an example of a manual is: no file has such a name.
+fn names_nothing(target: &str) -> bool {
+    !target.is_empty() && target.chars().all(|c| matches!(c, '.' | '\u{2026}'))
 }
 
 /// Whether what is opened is a PDF beside this one, as manuals of several files link each other: a name without a
@@ -256,6 +262,12 @@ fn deed(code: &str, lists: &PdfLists, pages: Pages) -> Option<String> {
 mod tests {
     use super::*;
     use crate::knowledge::Knowledge;
+
+    #[test]
+    fn an_ellipsis_is_no_file_to_open() {
+        assert!(names_nothing("...") && names_nothing("\u{2026}"));
+        assert!(!names_nothing("") && !names_nothing("..\\a.exe") && !names_nothing("a"));
+    }
 
     #[test]
     fn scripts_that_act_are_told_from_those_that_calculate() {

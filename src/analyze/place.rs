@@ -157,10 +157,23 @@ fn file_path(behind: &str) -> String {
 
 /// The share that a path with slashes forward names.
 fn share(path: &str, lists: &LinkLists) -> Option<Place> {
-    let path = match path
-        .strip_prefix("//?/unc/")
-        .or_else(|| path.strip_prefix("//./unc/"))
-    {
+    // Names of the redirector in the name spaces of devices and objects.
+    const REDIRECTORS: &[&str] = &[
+        "unc/",
+        "mup/",
+        "globalroot/device/mup/",
+        "globalroot/??/unc/",
+        "globalroot/dosdevices/unc/",
+    ];
+    let device = ["//?/", "//./"]
+        .iter()
+        .find_map(|own| path.strip_prefix(own));
+    let named = device.and_then(|device| {
+        REDIRECTORS
+            .iter()
+            .find_map(|name| device.strip_prefix(name))
+    });
+    let path = match named {
         Some(path) => path,
         None => path.strip_prefix("//")?.trim_start_matches('/'),
     };
@@ -245,6 +258,10 @@ mod tests {
             ("\\\\a@ssl\\s\\t", Place::Share(Reach::Outside)),
             ("\\\\?\\UNC\\a.example\\s", Place::Share(Reach::Anywhere)),
             ("//3221225985/s", Place::Share(Reach::Outside)),
+            (
+                "\\\\.\\GLOBALROOT\\Device\\Mup\\198.51.100.7\\s",
+                Place::Share(Reach::Outside),
+            ),
         ] {
             assert_eq!(place(target), expected, "{target}");
         }

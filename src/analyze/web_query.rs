@@ -2,10 +2,10 @@
 
 use memchr::memmem;
 
-use super::place::{Place, plain};
+use super::place::{Place, Reach, plain};
 use super::{Analyzer, Findings, Found, Look, Sees};
-use crate::formats::xml;
-use crate::model::{IocType, Kind};
+use crate::formats::xml::{self, Element};
+use crate::model::{IocType, Kind, children};
 use crate::text;
 
 /// Its row in the table.
@@ -23,9 +23,12 @@ const LONGEST: usize = 1 << 20;
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let artifact = look.artifact;
     let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
-    // A text that starts with a mark of its charset may have its letters in more bytes than one.
-    let wide = data.starts_with(b"\xff\xfe") || data.starts_with(b"\xfe\xff");
-    let asked = wide || memmem::find(data, b"efreshOnLoad").is_some();
+    // A text that starts with a mark of its charset or a zero may have its letters in more bytes than one.
+    let wide = matches!(
+        data,
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..]
+    );
+    let asked = wide || memmem::find(data, b"connections").is_some();
     if artifact.kind == Kind::Xml && !asked {
         return;
     }
@@ -71,35 +74,76 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// Pages that a workbook fetches as soon as it is opened (ECMA-376 part 1, 18.13.1 "connection", 18.13.14 "webPr").
+/// Pages and texts that a workbook fetches as soon as it is opened, and databases on foreign shares (ECMA-376 part 1,
+/// 18.13.1 "connection", 18.13.14 "webPr", 18.13.12 "textPr", 18.13.3 "dbPr").
 fn of_workbook(look: &Look<'_>, findings: &mut Findings<'_>, source: &str) {
-    let elements = xml::elements(source, 4096);
-    if elements
-        .first()
-        .is_none_or(|root| root.name != "connections")
-    {
+    let is_connections = |elements: &[Element]| {
+        let root = elements.first();
+        root.is_some_and(|root| root.name == "connections")
+    };
+    if !is_connections(&xml::elements(source, 1)) {
         return;
     }
-    let mut refreshed = false;
-    for element in &elements {
-        match element.name.as_str() {
+    let by_table = is_refreshed_by_table(look);
+    let mut refreshed = by_table;
+    for element in &xml::elements(source, 4096) {
+        let (addresses, from_web) = match element.name.as_str() {
             "connection" => {
-                let value = element.attribute("refreshonload");
-                refreshed = value.is_some_and(|value| matches!(value.trim(), "1" | "true"));
+                let interval = element.attribute("interval");
+                let timed = interval.is_some_and(|value| !matches!(value.trim(), "" | "0"));
+                refreshed = by_table || timed || refreshes(element);
+                (element.attribute("odcfile").into_iter().collect(), false)
             }
-            "webpr" if refreshed => {
-                let Some(address) = element.attribute("url").map(plain) else {
-                    continue;
-                };
-                let place = Place::of(&address, &look.knowledge.links);
-                if matches!(place, Place::Web | Place::Share(_)) {
-                    findings.ioc(IocType::Url, &address);
-                    findings.report(Found::new("web-query", &address).variant("workbook"));
-                }
+            "webpr" => (element.attribute("url").into_iter().collect(), true),
+            "textpr" => (element.attribute("sourcefile").into_iter().collect(), true),
+            "dbpr" => {
+                let settings = element.attribute("connection").unwrap_or_default();
+                let pairs = settings.split(';').filter_map(|pair| pair.split_once('='));
+                (pairs.map(|(_, value)| value).collect(), false)
             }
-            _ => {}
+            _ => continue,
+        };
+        let addresses: Vec<&str> = addresses;
+        for address in addresses.into_iter().filter(|_| refreshed).map(plain) {
+            let told = match Place::of(&address, &look.knowledge.links) {
+                Place::Web => from_web,
+                Place::Share(Reach::Outside) => true,
+                // A page is none of a server of files; texts and databases well may be.
+                Place::Share(_) => element.name == "webpr",
+                Place::Local | Place::Harmless | Place::Moniker => false,
+            };
+            if told {
+                findings.ioc(IocType::Url, &address);
+                findings.report(Found::new("web-query", &address).variant("workbook"));
+            }
         }
     }
+}
+
+fn refreshes(element: &Element) -> bool {
+    let value = element.attribute("refreshonload");
+    value.is_some_and(|value| matches!(value.trim(), "1" | "true"))
+}
+
+/// Parts that are looked through at most for the tables that show what connections fetch.
+const PARTS: usize = 4096;
+
+/// Whether a table beside the connections says that it is filled when the workbook is opened (18.12 "queryTable").
+fn is_refreshed_by_table(look: &Look<'_>) -> bool {
+    let Some(package) = look.parent() else {
+        return false;
+    };
+    let mut parts = children(look.tree, package.id)
+        .iter()
+        .filter(|part| part.kind == Kind::Xml)
+        .take(PARTS);
+    parts.any(|part| {
+        let data = part.data.get(..LONGEST).unwrap_or(&part.data);
+        memmem::find(data, b"queryTable").is_some()
+            && xml::elements(&text::to_utf8(data), 1)
+                .first()
+                .is_some_and(|root| root.name == "querytable" && refreshes(root))
+    })
 }
 
 /// Whether a setting of a connection names a server, and no file.

@@ -182,10 +182,36 @@ fn unlisted(
                 }
             }
             0x000a => depth = depth.saturating_sub(1),
+            HYPERLINK if book.links.len() < CLICKS => {
+                book.links
+                    .extend(clicked(record.body).map(xlm::Link::Click));
+            }
             _ => {}
         }
     }
     Ok(())
+}
+
+/// HLink (2.4.140), and how many are kept besides other links.
+const HYPERLINK: u16 = 0x01b8;
+const CLICKS: usize = 256;
+
+/// The class of a moniker of an address ([MS-OSHARED] 2.3.7.6).
+const URL_MONIKER: [u8; 16] = [
+    0xe0, 0xc9, 0xea, 0x79, 0xf9, 0xba, 0xce, 0x11, 0x8c, 0x82, 0x00, 0xaa, 0x00, 0x4b, 0xa9, 0x0b,
+];
+
+/// The address in a hyperlink, where it is of no ordinary kind.
+fn clicked(body: &[u8]) -> Option<String> {
+    const ORDINARY: &[&str] = &["http", "https", "mailto", "file"];
+    let at = memchr::memmem::find(body, &URL_MONIKER)?.checked_add(URL_MONIKER.len())?;
+    let (units, _) = body.get(at.checked_add(4)?..)?.as_chunks::<2>();
+    let units = units.iter().map(|unit| u16::from_le_bytes(*unit));
+    let units: Vec<u16> = units.take_while(|unit| *unit != 0).collect();
+    let target = String::from_utf16_lossy(&units);
+    let (scheme, _) = target.trim_start().split_once(':')?;
+    let ordinary = ORDINARY.iter().any(|one| one.eq_ignore_ascii_case(scheme));
+    (!ordinary).then_some(target)
 }
 
 /// Whether the flags of a sheet say that it is a dialog (2.4.351, `fDialog`).

@@ -22,7 +22,7 @@ const OUTSIDE: &[&str] = &[
 ];
 
 /// One field that names something outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Field {
     /// Where it begins, in the unit that [`Fields::begin`] was told.
     pub at: usize,
@@ -118,7 +118,7 @@ impl Fields {
         if let Some(field) = self.open.last_mut().filter(|field| !field.loose) {
             if !field.separated {
                 field.code.push_str(text);
-            } else if field.wanted {
+            } else if field.wanted || field.code.trim().is_empty() {
                 field.result.push_str(text);
             }
         }
@@ -149,7 +149,7 @@ impl Fields {
         let mut tokens = tokens(&field.code).into_iter();
         let keyword = match tokens.next() {
             Some(token) => token.text.to_lowercase(),
-            None => return String::new(),
+            None => return self.without_code(field),
         };
         let arguments: Vec<Token> = tokens.collect();
         let texts = || arguments.iter().map(|token| token.text.as_str());
@@ -167,7 +167,7 @@ impl Fields {
                 let name = texts().next().unwrap_or_default().to_lowercase();
                 self.bookmark(&name, field)
             }
-            keyword if OUTSIDE.contains(&keyword) => {
+            keyword if OUTSIDE.contains(&keyword) || is_odd_link(keyword, texts().next()) => {
                 self.done.push(Field {
                     at: field.at,
                     keyword: keyword.to_owned(),
@@ -180,12 +180,38 @@ impl Fields {
         }
     }
 
+    /// A field whose code is empty: a mark in front of the code may be a character like others ([MS-DOC] 2.8.25).
+    fn without_code(&mut self, field: &Open) -> String {
+        let mut tokens = tokens(&field.result).into_iter();
+        let keyword = tokens.next().map(|token| token.text.to_lowercase());
+        if let Some(keyword) = keyword.filter(|one| matches!(one.as_str(), "dde" | "ddeauto")) {
+            self.done.push(Field {
+                at: field.at,
+                keyword,
+                arguments: tokens.map(|token| token.text).collect(),
+            });
+        }
+        String::new()
+    }
+
     fn bookmark(&self, name: &str, field: &Open) -> String {
         match self.bookmarks.get(name) {
             Some(value) if !value.is_empty() => value.clone(),
             _ => field.result.clone(),
         }
     }
+}
+
+/// Whether it is a link to something else than a page, a file or a letter (17.16.5.25).
+fn is_odd_link(keyword: &str, target: Option<&str>) -> bool {
+    const ORDINARY: &[&str] = &["http", "https", "mailto", "file"];
+    if keyword != "hyperlink" {
+        return false;
+    }
+    let scheme = target.and_then(|target| target.trim_start().split_once(':'));
+    scheme.is_some_and(|(scheme, _)| {
+        scheme.len() > 1 && !ORDINARY.iter().any(|one| one.eq_ignore_ascii_case(scheme))
+    })
 }
 
 /// The side of an `IF` that its comparison takes (17.16.5.22).

@@ -71,6 +71,7 @@ pub mod nsis;
 pub mod ntfs;
 pub mod odf_crypt;
 pub mod offcrypto;
+pub mod office_art;
 pub mod office_crypt;
 pub mod office_links;
 pub mod ole;

@@ -4,7 +4,8 @@
 //!
 //! Elements are told by their local names, so that prefix and namespace, strict or transitional, do not matter.
 
-use quick_xml::events::{BytesStart, Event};
+use quick_xml::events::{BytesEnd, BytesStart, Event};
+use quick_xml::name::QName;
 
 use super::fields::{Field, Fields};
 use super::xml;
@@ -32,12 +33,12 @@ pub enum Link {
     /// An address in an attribute of an element.
     Address {
         /// The element: `attachedTemplate`, `sourceFileName`, `subDoc`, `object-ole` and others of OpenDocument; `ocx`, whose
-        /// address is a class id; `customUI`, whose address is a procedure.
+        /// address is a class id; one of [`MACROS`], whose address is a procedure.
         element: &'static str,
         /// The address.
         target: String,
     },
-    /// A click or the pointer over something starts a program: the id of the relationship that leads to it.
+    /// A click or the pointer over something starts a program: its address, or the id of the relationship that leads to it.
     Start(String),
 }
 
@@ -61,6 +62,18 @@ const ADDRESSES: &[(&str, &str)] = &[
     ("ocx", "classid"),
     // [MS-CUSTOMUI] 2.2.1: a procedure to be called, which may stand in another document.
     ("customUI", "onLoad"),
+    // VML (ECMA-376 part 4, 19.1.2.11, 19.1.2.5, 19.1.2.21): a picture, and where it was taken from.
+    ("imagedata", "src"),
+    ("imagedata", "href"),
+    ("fill", "src"),
+    ("fill", "href"),
+    ("stroke", "src"),
+    ("stroke", "href"),
+    // ECMA-376 part 1, 20.5.2: the macro of a shape on a sheet.
+    ("sp", "macro"),
+    ("cxnSp", "macro"),
+    ("graphicFrame", "macro"),
+    ("pic", "macro"),
     // OpenDocument 1.3 part 3, 10.4.6 and following, 5.4.2, 9.3.1, 9.3.2, 19.
     ("object", "href"),
     ("object-ole", "href"),
@@ -71,6 +84,24 @@ const ADDRESSES: &[(&str, &str)] = &[
     ("table-source", "href"),
     ("cell-range-source", "href"),
     ("image", "href"),
+    ("background-image", "href"),
+    ("fill-image", "href"),
+    ("list-level-style-image", "href"),
+    ("sound", "href"),
+    ("audio", "href"),
+    // OpenDocument 1.3 part 3, 4.3.2.18 and 4.3.2.19.
+    ("template", "href"),
+    ("auto-reload", "href"),
+];
+
+/// Elements whose address is a macro: one of the document itself, unless it names a place.
+pub const MACROS: &[&str] = &[
+    "customUI",
+    "sp",
+    "cxnSp",
+    "graphicFrame",
+    "pic",
+    "FmlaMacro",
 ];
 
 /// Elements with an action for a click or the pointer over them (21.1.2.3.5 and 21.1.2.3.6, 19.5.18), and how one begins
@@ -88,23 +119,87 @@ pub fn starts_program(action: &str) -> bool {
 const DDE_ELEMENTS: &[&str] = &["dde-source", "dde-connection-decl"];
 
 /// Elements whose text is a formula (18.3.1.40, 18.2.5, 18.3.1.43, 18.3.1.32, 18.3.1.33).
-const FORMULAS: &[&str] = &["f", "definedName", "formula", "formula1", "formula2"];
+/// 18.5.1.1, 18.5.1.6.
+const FORMULAS: &[&str] = &[
+    "f",
+    "definedName",
+    "formula",
+    "formula1",
+    "formula2",
+    "calculatedColumnFormula",
+    "totalsRowFormula",
+];
+
+/// The element of a form control's macro ([MS-OI29500] 2.1 "FmlaMacro" of ECMA-376 part 4, 19.4.2.22).
+const MACRO_TEXT: &str = "FmlaMacro";
 
 /// Elements that have a formula in an attribute (SpreadsheetML 2003).
-const FORMULA_ATTRIBUTES: &[(&str, &str)] = &[("Cell", "Formula"), ("NamedRange", "RefersTo")];
+const FORMULA_ATTRIBUTES: &[(&str, &str)] = &[
+    ("Cell", "Formula"),
+    ("NamedRange", "RefersTo"),
+    // OpenDocument 1.3 part 3, 19.642 and 19.632.
+    ("table-cell", "formula"),
+    ("covered-table-cell", "formula"),
+    ("named-expression", "expression"),
+];
 
-/// Reads one part.
+/// Which of the alternatives are read that a text offers: tracked deletions (17.13.5), branches (part 3, 10.2), elements
+/// that may be ignored (part 3, 7.2).
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// All of them, one behind the other.
+    #[default]
+    All,
+    /// No deletions, nothing that may be ignored, the first branch.
+    Chosen,
+    /// The same, but for the last branch.
+    FallenBack,
+}
+
+/// Reads one part. Where the alternatives that a text offers touch its fields, each of them is read as well: in one row
+/// they may make another field than each by itself.
 pub fn read(text: &str, budget: &Budget) -> Result<Links, Halt> {
+    let part = pass(text, Reading::All, budget)?;
+    let doubtful = part.doubtful;
+    let mut links = part.finish();
+    if !doubtful {
+        return Ok(links);
+    }
+    for reading in [Reading::Chosen, Reading::FallenBack] {
+        let other = pass(text, reading, budget)?.finish();
+        links.cut |= other.cut;
+        for (at, link) in other.list {
+            let Link::Field(field) = &link else { continue };
+            let known = links.list.iter().any(|(_, known)| match known {
+                Link::Field(known) => {
+                    known.keyword == field.keyword && known.arguments == field.arguments
+                }
+                _ => false,
+            });
+            budget.tick()?;
+            if !known {
+                links.list.push((at, link));
+            }
+        }
+    }
+    links.list.sort_by_key(|(at, _)| *at);
+    Ok(links)
+}
+
+fn pass(text: &str, reading: Reading, budget: &Budget) -> Result<Part, Halt> {
     let mut reader = xml::reader(text);
-    let mut part = Part::default();
+    let mut part = Part {
+        reading,
+        ..Part::default()
+    };
     // Ends because every event takes at least one byte, and an error ends it.
     loop {
         budget.tick()?;
         let at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
         match reader.read_event() {
-            Ok(Event::Start(tag)) => part.start(&tag, at, Form::Open),
-            Ok(Event::Empty(tag)) => part.start(&tag, at, Form::Empty),
-            Ok(Event::End(tag)) => part.end(tag.local_name().as_ref()),
+            Ok(Event::Start(tag)) => part.open(&tag, at, Form::Open),
+            Ok(Event::Empty(tag)) => part.open(&tag, at, Form::Empty),
+            Ok(Event::End(tag)) => part.close(&tag),
             Ok(Event::Text(text)) => part.text(&text, at),
             Ok(Event::CData(text)) => part.text(&text, at),
             Ok(Event::GeneralRef(name)) => {
@@ -120,7 +215,7 @@ pub fn read(text: &str, budget: &Budget) -> Result<Links, Halt> {
             }
         }
     }
-    Ok(part.finish())
+    Ok(part)
 }
 
 /// Whether a tag has content.
@@ -138,6 +233,7 @@ enum Text {
     Code,
     Shown,
     Formula(usize, String),
+    Macro(usize, String),
 }
 
 #[derive(Debug, Default)]
@@ -146,9 +242,79 @@ struct Part {
     fields: Fields,
     text: Text,
     dde: Option<(usize, Link)>,
+    reading: Reading,
+    /// Prefixes whose elements may be ignored.
+    ignorable: Vec<String>,
+    /// Alternatives that are open.
+    alternatives: usize,
+    /// Elements that are open of what is left out.
+    left_out: usize,
+    /// Whether an alternative holds anything of a field.
+    doubtful: bool,
 }
 
+/// Elements of which fields are made.
+const OF_FIELDS: &[&str] = &["fldChar", "fldSimple", "instrText", "delInstrText"];
+
+/// What somebody deleted or moved away (17.13.5.14, 17.13.5.22).
+const DELETED: &[&str] = &["del", "moveFrom"];
+
+/// Prefixes that are kept: Word's own files have fewer than twenty.
+const PREFIXES: usize = 256;
+
 impl Part {
+    /// Takes a start tag, unless it belongs to what this reading leaves out.
+    fn open(&mut self, tag: &BytesStart<'_>, at: usize, form: Form) {
+        if self.left_out > 0 {
+            self.left_out = self
+                .left_out
+                .saturating_add(usize::from(form == Form::Open));
+            return;
+        }
+        if let Some(prefixes) = xml::attribute(tag, "Ignorable") {
+            let room = PREFIXES.saturating_sub(self.ignorable.len());
+            let prefixes = prefixes.split_whitespace().map(str::to_owned);
+            self.ignorable.extend(prefixes.take(room));
+        }
+        let name = tag.local_name();
+        let name = name.as_ref();
+        let ignorable = self.is_ignorable(tag.name());
+        let dropped = match self.reading {
+            Reading::All => false,
+            Reading::Chosen => name == "Fallback",
+            Reading::FallenBack => name == "Choice",
+        };
+        let plain = self.reading == Reading::All;
+        if dropped || !plain && (ignorable || DELETED.contains(&name) || name == "delInstrText") {
+            self.left_out = usize::from(form == Form::Open);
+            return;
+        }
+        let of_field = OF_FIELDS.contains(&name) || self.fields.is_open() && name == "t";
+        let doubt = self.alternatives > 0 || ignorable || name == "delInstrText";
+        self.doubtful |= of_field && doubt;
+        if form == Form::Open && is_alternative(name, ignorable) {
+            self.alternatives = self.alternatives.saturating_add(1);
+        }
+        self.start(tag, at, form);
+    }
+
+    fn close(&mut self, tag: &BytesEnd<'_>) {
+        if self.left_out > 0 {
+            self.left_out = self.left_out.saturating_sub(1);
+            return;
+        }
+        let name = tag.local_name();
+        if is_alternative(name.as_ref(), self.is_ignorable(tag.name())) {
+            self.alternatives = self.alternatives.saturating_sub(1);
+        }
+        self.end(name.as_ref());
+    }
+
+    fn is_ignorable(&self, name: QName<'_>) -> bool {
+        let known = |prefix: &str| self.ignorable.iter().any(|one| one == prefix);
+        !self.ignorable.is_empty() && name.prefix().is_some_and(|prefix| known(prefix.as_ref()))
+    }
+
     fn start(&mut self, tag: &BytesStart<'_>, at: usize, form: Form) {
         let name = tag.local_name();
         let name = name.as_ref();
@@ -169,14 +335,20 @@ impl Part {
                 }
             }
             "instrText" | "delInstrText" if form == Form::Open => self.text = Text::Code,
+            // 17.3.3: characters of a run that separate words. The stop of a tabulator has a place.
+            "tab" | "ptab" | "br" | "cr" if self.fields.is_open() => {
+                if xml::attribute(tag, "pos").is_none() {
+                    self.fields.text(" ");
+                }
+            }
             "t" | "delText" if form == Form::Open && self.fields.is_open() => {
                 self.text = Text::Shown;
             }
             "ddeLink" => {
                 self.close_dde();
                 let link = Link::Dde {
-                    service: xml::attribute(tag, "ddeService").unwrap_or_default(),
-                    topic: xml::attribute(tag, "ddeTopic").unwrap_or_default(),
+                    service: string(tag, "ddeService"),
+                    topic: string(tag, "ddeTopic"),
                     item: String::new(),
                     automatic: false,
                 };
@@ -195,6 +367,7 @@ impl Part {
             name if FORMULAS.contains(&name) && form == Form::Open => {
                 self.text = Text::Formula(at, String::new());
             }
+            MACRO_TEXT if form == Form::Open => self.text = Text::Macro(at, String::new()),
             name => self.attributes(name, tag, at),
         }
     }
@@ -210,18 +383,23 @@ impl Part {
             let advise = xml::attribute(tag, "advise");
             *automatic |= advise.is_some_and(|advise| matches!(advise.trim(), "1" | "true"));
             if item.is_empty() {
-                *item = xml::attribute(tag, "name").unwrap_or_default();
+                *item = string(tag, "name");
             }
         }
     }
 
     fn attributes(&mut self, name: &str, tag: &BytesStart<'_>, at: usize) {
-        if let Some((element, attribute)) = ADDRESSES.iter().find(|(element, _)| *element == name)
-            && let Some(target) = xml::attribute(tag, attribute)
-        {
-            self.links
-                .list
-                .push((at, Link::Address { element, target }));
+        for (element, attribute) in ADDRESSES.iter().filter(|(element, _)| *element == name) {
+            if let Some(target) = xml::attribute(tag, attribute) {
+                self.links
+                    .list
+                    .push((at, Link::Address { element, target }));
+            }
+        }
+        // OpenDocument 1.3 part 3, 19.385: a program that a click starts.
+        if name == "event-listener" && xml::attribute(tag, "action").as_deref() == Some("execute") {
+            let target = xml::attribute(tag, "href").unwrap_or_default();
+            self.links.list.push((at, Link::Start(target)));
         }
         if ACTIONS.contains(&name)
             && xml::attribute(tag, "action").is_some_and(|action| starts_program(&action))
@@ -234,7 +412,7 @@ impl Part {
             .find(|(element, _)| *element == name)
             && let Some(formula) = xml::attribute(tag, attribute)
         {
-            self.formula(at, formula);
+            self.formula(at, &formula);
         }
     }
 
@@ -243,12 +421,21 @@ impl Part {
             "fldSimple" => self.fields.end(),
             "ddeLink" => self.close_dde(),
             "instrText" | "delInstrText" | "t" | "delText" => self.text = Text::Nothing,
-            name if FORMULAS.contains(&name) => {
-                if let Text::Formula(at, formula) = std::mem::take(&mut self.text) {
-                    self.formula(at, formula);
-                }
-            }
+            name if name == MACRO_TEXT || FORMULAS.contains(&name) => self.close_text(),
             _ => {}
+        }
+    }
+
+    fn close_text(&mut self) {
+        match std::mem::take(&mut self.text) {
+            Text::Formula(at, formula) => self.formula(at, &formula),
+            Text::Macro(at, target) => {
+                let element = MACRO_TEXT;
+                self.links
+                    .list
+                    .push((at, Link::Address { element, target }));
+            }
+            Text::Nothing | Text::Code | Text::Shown => {}
         }
     }
 
@@ -257,12 +444,17 @@ impl Part {
             Text::Nothing => {}
             Text::Code => self.fields.code(text, at),
             Text::Shown => self.fields.text(text),
-            Text::Formula(_, formula) => formula.push_str(text),
+            Text::Formula(_, kept) | Text::Macro(_, kept) => kept.push_str(text),
         }
     }
 
-    fn formula(&mut self, at: usize, formula: String) {
+    fn formula(&mut self, at: usize, formula: &str) {
+        let formula = xml::xstring(formula);
+        self.links
+            .list
+            .extend(call(&formula).map(|link| (at, link)));
         if formula.contains('|') {
+            let formula = formula.into_owned();
             self.links.list.push((at, Link::Formula(formula)));
         }
     }
@@ -273,9 +465,7 @@ impl Part {
 
     fn finish(mut self) -> Links {
         self.close_dde();
-        if let Text::Formula(at, formula) = std::mem::take(&mut self.text) {
-            self.formula(at, formula);
-        }
+        self.close_text();
         let (fields, cut) = self.fields.finish();
         let fields = fields
             .into_iter()
@@ -285,6 +475,48 @@ impl Part {
         self.links.cut = cut;
         self.links
     }
+}
+
+/// Whether an element is one of several alternatives, or may be left out.
+fn is_alternative(name: &str, ignorable: bool) -> bool {
+    ignorable || DELETED.contains(&name) || matches!(name, "Choice" | "Fallback")
+}
+
+/// The conversation of a call of `DDE` (OpenDocument 1.3 part 4, 6.14.2), where a formula has one.
+fn call(formula: &str) -> Option<Link> {
+    const CALL: &str = "dde(";
+    let at = formula.to_ascii_lowercase().find(CALL)?;
+    let before = formula.get(..at)?.chars().next_back();
+    if before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '"' | '_' | '.')) {
+        return None;
+    }
+    // Texts stand at the odd places, also where one is put together of several.
+    let mut arguments = vec![String::new()];
+    let behind = formula.get(at.checked_add(CALL.len())?..)?;
+    for (place, piece) in behind.split('"').enumerate() {
+        if place % 2 == 1 {
+            arguments.last_mut()?.push_str(piece);
+        } else if piece.contains([';', ',']) && arguments.len() < 4 {
+            arguments.push(String::new());
+        }
+        if place % 2 == 0 && piece.trim_start().starts_with(')') {
+            break;
+        }
+    }
+    let mut arguments = arguments.into_iter();
+    let service = arguments.next().filter(|service| !service.is_empty())?;
+    Some(Link::Dde {
+        service,
+        topic: arguments.next().unwrap_or_default(),
+        item: arguments.next().unwrap_or_default(),
+        automatic: true,
+    })
+}
+
+/// An attribute that is a string of a workbook.
+fn string(tag: &BytesStart<'_>, name: &str) -> String {
+    let value = xml::attribute(tag, name).unwrap_or_default();
+    xml::xstring(&value).into_owned()
 }
 
 #[cfg(test)]
@@ -327,7 +559,85 @@ mod tests {
             found,
             [
                 field("ddeauto", &["cmd", "/c", "calcold"]),
+                // Without what was deleted.
+                field("ddeauto", &["cmdold"]),
                 field("includetext", &[r"\srv\a.docx"])
+            ]
+        );
+    }
+
+    fn fields(body: &str) -> Vec<Link> {
+        let text = format!(
+            "<w:document mc:Ignorable='w14 zz'><w:fldChar w:fldCharType='begin'/>{body}<w:fldChar w:fldCharType='end'/></w:document>"
+        );
+        links(&text).into_iter().map(placeless).collect()
+    }
+
+    #[test]
+    fn what_word_leaves_out_of_a_field_does_not_hide_it() {
+        const ATTACK: &str = "<w:instrText> DDEAUTO cmd &quot;/c x&quot; </w:instrText>";
+        let found = [field("ddeauto", &["cmd", "/c x"])];
+        let other = |before: &str| fields(&format!("{before}{ATTACK}"));
+        assert_eq!(other(""), found);
+        for decoy in [
+            "<w:del><w:r><w:delInstrText> PAGE </w:delInstrText></w:r></w:del>",
+            "<w:moveFrom><w:instrText> PAGE </w:instrText></w:moveFrom>",
+            "<zz:x><w:instrText> PAGE </w:instrText></zz:x>",
+            "<zz:instrText> PAGE </zz:instrText>",
+            "<zz:t> PAGE </zz:t>",
+            "<mc:Choice Requires='zz'><w:instrText>PAGE </w:instrText></mc:Choice>",
+            "<mc:Fallback><w:instrText>PAGE </w:instrText></mc:Fallback>",
+        ] {
+            assert_eq!(other(decoy), found, "{decoy}");
+            assert!(fields(decoy).is_empty(), "{decoy}");
+        }
+        let branches = format!(
+            "<mc:Choice><w:instrText>PAGE</w:instrText></mc:Choice><mc:Fallback>{ATTACK}</mc:Fallback>"
+        );
+        assert_eq!(fields(&branches), found);
+        assert_eq!(
+            fields(
+                "<w:instrText>DDE</w:instrText><w:del><w:delInstrText>x</w:delInstrText></w:del><w:instrText>AUTO cmd</w:instrText>"
+            ),
+            [field("ddeauto", &["cmd"])]
+        );
+    }
+
+    #[test]
+    fn tabulators_and_breaks_part_the_words_of_a_field() {
+        let part = |between: &str| {
+            fields(&format!(
+                "<w:r><w:instrText>DDEAUTO</w:instrText>{between}<w:instrText>cmd</w:instrText></w:r>"
+            ))
+        };
+        for between in [
+            "<w:tab/>",
+            "<w:br/>",
+            "<w:cr/>",
+            "<w:ptab w:alignment='left'/>",
+        ] {
+            assert_eq!(part(between), [field("ddeauto", &["cmd"])]);
+        }
+        assert!(part("<w:tabs><w:tab w:pos='720'/></w:tabs>").is_empty());
+    }
+
+    #[test]
+    fn pictures_of_vml_and_macros_of_shapes_are_told() {
+        let text = "<v:imagedata r:id='rId1'/><v:fill src='\\\\h\\s' o:href='a'/><xdr:sp macro=''/><xdr:pic macro='x!y'/>\
+            <x:FmlaMacro>[0]!a</x:FmlaMacro>";
+        let found = links(text).into_iter().map(|link| match link {
+            Link::Address { element, target } => format!("{element} {target}"),
+            other => format!("{other:?}"),
+        });
+        let found: Vec<_> = found.collect();
+        assert_eq!(
+            found,
+            [
+                "fill \\\\h\\s",
+                "fill a",
+                "sp ",
+                "pic x!y",
+                "FmlaMacro [0]!a"
             ]
         );
     }
@@ -348,6 +658,26 @@ mod tests {
         assert!(
             matches!(&found[2], Link::Dde { service, automatic: true, .. } if service == "cmd")
         );
+    }
+
+    #[test]
+    fn calls_of_dde_are_told_and_texts_that_show_one_are_not() {
+        let told = |formula: &str| match call(formula) {
+            Some(Link::Dde {
+                service,
+                topic,
+                item,
+                ..
+            }) => format!("{service} # {topic} # {item}"),
+            _ => String::new(),
+        };
+        assert_eq!(told("of:=1+DDE(\"cmd\";\"/c x\"; \"a\")"), "cmd # /c x # a");
+        assert_eq!(
+            told("of:=dde(\"cm\"&\"d\";\"/c x\";\"a\")+\"b\""),
+            "cmd # /c x # a"
+        );
+        assert_eq!(told("of:=CONCAT(\"DDE(\";\"cmd\")"), "");
+        assert_eq!(told("of:=MYDDE(\"cmd\")"), "");
     }
 
     #[test]

@@ -70,8 +70,8 @@ const ACTS: &[&str] = &[
 
 /// Where a script leads when it is run. `started` names functions that its page calls, such as on loading.
 pub fn leads(source: &str, started: &BTreeSet<String>) -> Vec<Lead> {
-    let folded = script::fold(source, Language::Js).text;
-    let text = folded.as_deref().unwrap_or(source);
+    let folded = script::folded(source, Language::Js);
+    let text = folded.text.as_deref().unwrap_or(source);
     let pieces = pieces(text);
     let decodes = pieces
         .iter()
@@ -120,8 +120,8 @@ fn pieces(text: &str) -> Vec<Piece> {
     let mut out: Vec<Piece> = Vec::new();
     while let Some(kind) = kinds.next() {
         out.push(match kind {
-            TokenKind::Name(name) => Piece::Name(name),
-            TokenKind::Text(text) => Piece::Text(text),
+            TokenKind::Name(name) => Piece::Name(name.into_owned()),
+            TokenKind::Text(text) => Piece::Text(text.into_owned()),
             TokenKind::Sign(sign) => Piece::Sign(sign),
             TokenKind::Pattern(_) | TokenKind::Number(_) | TokenKind::Line => Piece::Other,
         });

@@ -330,10 +330,14 @@ const BLANK: &str = "&nbsp;";
 pub fn shown(html: &str, most: usize) -> usize {
     let mut shown = 0usize;
     pieces(html, |piece| {
-        for text in piece.split(BLANK) {
-            let letters = text.chars().filter(|c| c.is_alphanumeric()).count();
-            shown = shown.saturating_add(letters);
-        }
+        let letters = match piece.is_ascii() && memchr::memchr(b'&', piece.as_bytes()).is_none() {
+            true => piece.bytes().filter(u8::is_ascii_alphanumeric).count(),
+            false => {
+                let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).count();
+                piece.split(BLANK).map(letters).sum()
+            }
+        };
+        shown = shown.saturating_add(letters);
         match shown > most {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),

@@ -76,10 +76,29 @@ pub struct Start {
     pub target: String,
 }
 
-/// Finds what starts programs, record after record.
-pub fn starts(stream: &[u8], budget: &Budget) -> Result<Vec<Start>, Halt> {
+/// RT_ExternalVideo, RT_ExternalMidiAudio, RT_ExternalWavAudioLink (2.13.24): films and sounds by their places.
+const MEDIA: [u16; 3] = [0x1005, 0x100d, 0x1010];
+
+/// What a presentation names outside of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outside {
+    /// Programs.
+    pub starts: Vec<Start>,
+    /// Addresses of hyperlinks.
+    pub links: Vec<String>,
+    /// Places of films and sounds.
+    pub media: Vec<String>,
+}
+
+/// Links and places of one presentation that are told.
+const TOLD: usize = 256;
+
+/// Finds what a presentation names, record after record.
+pub fn outside(stream: &[u8], budget: &Budget) -> Result<Outside, Halt> {
     let mut found: Vec<(usize, u32)> = Vec::new();
     let mut targets: BTreeMap<u32, String> = BTreeMap::new();
+    let mut media = Vec::new();
+    let mut media_to = 0usize;
     let mut link = None;
     let mut at = 0usize;
     // Containers are entered by passing over their header only. Ends because every round takes a header.
@@ -93,15 +112,17 @@ pub fn starts(stream: &[u8], budget: &Budget) -> Result<Vec<Start>, Halt> {
                 found.push((at, u32_at(body, HYPERLINK).unwrap_or_default()));
             }
             EXTERNAL_HYPERLINK_ATOM => link = u32_at(body, 0),
+            TEXT if at < media_to && media.len() < TOLD => {
+                budget.spend(body.len())?;
+                media.push(wide(body));
+            }
             TEXT if header.instance == TARGET => {
                 if let Some(link) = link.take() {
                     budget.spend(body.len())?;
-                    let (units, _) = body.as_chunks::<2>();
-                    let units: Vec<u16> =
-                        units.iter().map(|one| u16::from_le_bytes(*one)).collect();
-                    targets.insert(link, String::from_utf16_lossy(&units));
+                    targets.insert(link, wide(body));
                 }
             }
+            kind if MEDIA.contains(&kind) => media_to = start.saturating_add(header.len),
             _ => {}
         }
         let skip = match header.version {
@@ -114,7 +135,17 @@ pub fn starts(stream: &[u8], budget: &Budget) -> Result<Vec<Start>, Halt> {
         at,
         target: targets.get(&link).cloned().unwrap_or_default(),
     };
-    Ok(found.into_iter().map(start).collect())
+    Ok(Outside {
+        starts: found.into_iter().map(start).collect(),
+        links: targets.values().take(TOLD).cloned().collect(),
+        media,
+    })
+}
+
+fn wide(text: &[u8]) -> String {
+    let (units, _) = text.as_chunks::<2>();
+    let units: Vec<u16> = units.iter().map(|one| u16::from_le_bytes(*one)).collect();
+    String::from_utf16_lossy(&units)
 }
 
 /// Finds every stored object. Linear: a walk and a search.
@@ -268,6 +299,26 @@ mod tests {
         assert_eq!(
             told,
             [(8, true, Found::InOrder), (23, false, Found::InOrder)]
+        );
+    }
+
+    #[test]
+    fn films_and_links_are_told_by_their_places() {
+        let text = |instance: u16, text: &str| {
+            let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            record(instance << 4, TEXT, &units)
+        };
+        let film = record(
+            0xf,
+            0x1005,
+            &[record(0, 0x1004, &[0; 8]), text(0, "a")].concat(),
+        );
+        let atom = record(0, EXTERNAL_HYPERLINK_ATOM, &1u32.to_le_bytes());
+        let stream = [film, text(0, "b"), atom, text(0, "c"), text(1, "d")].concat();
+        let told = outside(&stream, &Budget::new(Limits::default(), None)).unwrap();
+        assert_eq!(
+            (told.media, told.links),
+            (vec!["a".to_owned()], vec!["d".to_owned()])
         );
     }
 

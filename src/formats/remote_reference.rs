@@ -76,14 +76,24 @@ fn reference(service: &str, behind: &str) -> Option<(RemoteReference, usize)> {
     if service.is_empty() || service.chars().any(char::is_control) {
         return None;
     }
-    let (topic, length) = operand(behind);
+    // Excel passes over blanks; prose has no quote behind them.
+    let trimmed = behind.trim_start();
+    let blanks = match trimmed.starts_with('\'') {
+        true => behind.len().saturating_sub(trimmed.len()),
+        false => 0,
+    };
+    let (topic, length) = operand(behind.get(blanks..)?);
     if topic.is_empty() {
         return None;
     }
+    let length = blanks.saturating_add(length);
     let rest = behind.get(length..)?;
     let Some(item) = rest.trim_start().strip_prefix('!') else {
         // The item may stand within the quotes of the topic.
-        let whole = behind.starts_with('\'').then(|| topic.rsplit_once('!'))?;
+        let whole = behind
+            .trim_start()
+            .starts_with('\'')
+            .then(|| topic.rsplit_once('!'))?;
         let (topic, item) = whole?;
         let reference = RemoteReference {
             service,
@@ -154,12 +164,14 @@ mod tests {
             ["Excel # [Book1]Sheet1 # R1C1", "a b # t # i"]
         );
         assert_eq!(shown("=cmd|'/c it''s'!A0"), ["cmd # /c it's # A0"]);
+        assert_eq!(shown("\n cmd |\n '/c x' !A0"), ["cmd # /c x # A0"]);
     }
 
     #[test]
     fn bars_in_texts_and_between_words_are_none() {
         assert_eq!(shown("=\"cmd|'/c calc'!A0\"").len(), 0);
         assert_eq!(shown("a | b").len(), 0);
+        assert_eq!(shown("- price | great!").len(), 0);
         assert_eq!(shown("- a note|hello!").len(), 0);
         assert_eq!(shown("=A1|B1").len(), 0);
         assert_eq!(shown("|'x'!y").len(), 0);

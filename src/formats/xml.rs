@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::name::QName;
 
 use crate::bytes::index;
 
@@ -18,14 +19,55 @@ pub fn reader(xml: &str) -> Reader<&[u8]> {
     reader
 }
 
-/// The value of an attribute, whatever its prefix; names compare exactly, as XML has it.
+/// The value of an attribute, whatever its prefix; names compare exactly, as XML has it. Of several with one local name
+/// that counts which has the prefix of its element, then the one without: others belong to somebody else.
 pub fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
     let mut attributes = tag.attributes();
     attributes.with_checks(false);
     attributes
         .flatten()
-        .find(|attribute| attribute.key.local_name().as_ref() == name)
+        .filter(|attribute| attribute.key.local_name().as_ref() == name)
+        .min_by_key(|attribute| rank(tag, attribute.key))
         .map(|attribute| unescape(&attribute.value).into_owned())
+}
+
+/// How near an attribute is to its element: the nearest has the lowest.
+fn rank(tag: &BytesStart<'_>, key: QName<'_>) -> u8 {
+    match (key.prefix(), tag.name().prefix()) {
+        (Some(own), Some(prefix)) if own.as_ref() == prefix.as_ref() => 0,
+        (None, _) => 1,
+        (Some(_), _) => 2,
+    }
+}
+
+/// The text of a string of a workbook, in which `_xHHHH_` is a character (ECMA-376 part 1, 22.9.2.19).
+pub fn xstring(text: &str) -> Cow<'_, str> {
+    if !text.contains("_x") {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    // Ends because each turn takes at least the two characters.
+    while let Some((before, behind)) = rest.split_once("_x") {
+        out.push_str(before);
+        let code = behind.get(..5).and_then(|code| code.strip_suffix('_'));
+        let c = code
+            .filter(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            .and_then(|code| u32::from_str_radix(code, 16).ok())
+            .and_then(char::from_u32);
+        match c {
+            Some(c) => {
+                out.push(c);
+                rest = behind.get(5..).unwrap_or_default();
+            }
+            None => {
+                out.push_str("_x");
+                rest = behind;
+            }
+        }
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
 }
 
 /// One element of a small file, told without its prefix.
@@ -66,7 +108,9 @@ pub fn elements(xml: &str, most: usize) -> Vec<Element> {
                 }
                 let mut attributes = tag.attributes();
                 attributes.with_checks(false);
-                let attributes = attributes.flatten().map(|attribute| {
+                let mut attributes: Vec<_> = attributes.flatten().collect();
+                attributes.sort_by_key(|attribute| rank(&tag, attribute.key));
+                let attributes = attributes.into_iter().map(|attribute| {
                     (
                         attribute.key.local_name().as_ref().to_ascii_lowercase(),
                         unescape(&attribute.value).into_owned(),
@@ -167,6 +211,22 @@ mod tests {
         );
         assert_eq!(elements(xml, 1).len(), 1);
         assert!(elements("<a", 4).is_empty());
+    }
+
+    #[test]
+    fn an_attribute_of_somebody_else_does_not_stand_for_its_own() {
+        let found = elements(
+            "<a z:b='1' b='2'/><w:a z:b='1' w:b='2' b='3'/><a z:b='4'/>",
+            9,
+        );
+        let values: Vec<_> = found.iter().map(|one| one.attribute("b")).collect();
+        assert_eq!(values, [Some("2"), Some("2"), Some("4")]);
+    }
+
+    #[test]
+    fn codes_in_strings_of_workbooks_are_characters() {
+        assert_eq!(xstring("_x0063_md_x007c_a_x"), "cmd|a_x");
+        assert_eq!(xstring("_x00_ _xGGGG_ a_x1"), "_x00_ _xGGGG_ a_x1");
     }
 
     #[test]

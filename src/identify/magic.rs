@@ -93,6 +93,9 @@ const TABLE: &[Row] = &[
     // Documents and databases.
     // The comment that usually follows the header, where the header was lost: most readers mend that.
     row(0, b"%\xe2\xe3\xcf\xd3", Kind::Pdf),
+    // Data of its forms, in the same syntax (ISO 32000-2, 12.7.8), and the header of old (Adobe PDF Reference 1.7, H.3.4.1).
+    weak(0, b"%FDF-", Kind::Pdf, |data| data.get(5).is_some_and(u8::is_ascii_digit)),
+    weak(0, b"%!PS-Adobe-", Kind::Pdf, |data| slice(data, 14, 5) == Some(b" PDF-")),
     row(0, b"%!PS", Kind::Ps),
     row(0, &[0xc5, 0xd0, 0xd3, 0xc6], Kind::Ps),
     row(0, b"\x1b%-12345X@PJL", Kind::Ps),

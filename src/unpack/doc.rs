@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::formats::ole::{ObjectType, Ole};
-use crate::formats::word;
+use crate::formats::{office_art, word};
 use crate::limits::Halt;
 use crate::model::{Artifact, Fact, Kind, Role, Trouble};
 use crate::text;
@@ -78,6 +78,27 @@ fn document(
     }
     for field in &outside.fields {
         note_field(field, None, nest);
+    }
+    note_pictures(&table, nest)?;
+    match ole.find(storage, "Data").map(|data| ole.stream(data)) {
+        Some(Ok(data)) => note_pictures(&data.data, nest),
+        Some(Err(halt)) => limit(halt, path, nest),
+        None => Ok(()),
+    }
+}
+
+/// Notes the places of pictures that a stream names.
+pub(super) fn note_pictures(stream: &[u8], nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    for target in office_art::pictures(stream, nest.budget())? {
+        let fact = Fact::External {
+            at: None,
+            role: Role::Media,
+            target,
+        };
+        // Shapes of all pages may show the same picture.
+        if !nest.facts.contains(&fact) {
+            nest.note(fact);
+        }
     }
     Ok(())
 }

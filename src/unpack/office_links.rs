@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use crate::formats::fields::Field;
-use crate::formats::office_links::{self, Link};
+use crate::formats::office_links::{self, Link, MACROS};
 use crate::formats::opc::{self, Relationship, Relationships, TargetMode};
 use crate::formats::remote_reference;
 use crate::limits::Halt;
@@ -46,8 +46,8 @@ const WORDS: &[&str] = &[
     "hlinkMouseOver",
 ];
 
-/// What a formula with a remote reference has: the bar, or a character reference that may be one.
-const BARS: &[&str] = &["|", "&#"];
+/// What a formula with a remote reference has: the bar, or a reference or code that may be one.
+const BARS: &[&str] = &["|", "&#", "_x007c_", "_x007C_"];
 
 /// Elements that hold formulas.
 const SHEETS: &[&str] = &[
@@ -56,20 +56,40 @@ const SHEETS: &[&str] = &[
     "macrosheet",
     "Worksheet",
     "externalLink",
+    "calculatedColumnFormula",
+    "totalsRowFormula",
 ];
 
-/// What the namespaces of a part of an OpenDocument file begin with.
+/// Drawings of sheets, whose shapes may have macros.
+const SHAPES: &[&str] = &["wsDr", "FmlaMacro"];
+
+/// Elements of VML that show a picture, and attributes that name one by its place.
+const PICTURES: &[&str] = &["imagedata", ":fill", ":stroke"];
+const NAMED: &[&str] = &["src", "href"];
+
+/// What the namespaces of a part of an OpenDocument file begin with, unless there is a reference among their characters.
 const OPEN_DOCUMENT: &[&str] = &[
     "urn:oasis:names:tc:opendocument",
     "http://openoffice.org/2000/",
+    "&#",
 ];
 
-/// Elements by which such a part takes something from outside, behind whatever prefix.
+/// Elements by which such a part takes something from outside or starts it, with or without a prefix.
 const SOURCES: &[&str] = &[
     ":object",
-    ":image",
-    ":plugin",
-    ":applet",
+    "<object",
+    "image",
+    "plugin",
+    "applet",
+    "sound",
+    "audio",
+    ":template",
+    "<template",
+    "auto-reload",
+    "event-listener",
+    "DDE(",
+    "Dde(",
+    "dde(",
     "floating-frame",
     "section-source",
     "table-source",
@@ -112,6 +132,28 @@ const TYPES: &[(&str, Role)] = &[
     ("endnotes", Role::Subdocument),
     ("comments", Role::Subdocument),
     ("glossarydocument", Role::Subdocument),
+    ("theme", Role::Subdocument),
+    ("themeoverride", Role::Subdocument),
+    ("numbering", Role::Subdocument),
+    ("fonttable", Role::Subdocument),
+    ("styleswitheffects", Role::Subdocument),
+    ("customxml", Role::Subdocument),
+    ("customxmlprops", Role::Subdocument),
+    ("sharedstrings", Role::Subdocument),
+    ("connections", Role::Subdocument),
+    ("table", Role::Subdocument),
+    ("querytable", Role::Subdocument),
+    ("pivottable", Role::Subdocument),
+    ("pivotcachedefinition", Role::Subdocument),
+    ("drawing", Role::Subdocument),
+    ("vmldrawing", Role::Subdocument),
+    ("chart", Role::Subdocument),
+    ("chartsheet", Role::Subdocument),
+    ("notesslide", Role::Subdocument),
+    ("notesmaster", Role::Subdocument),
+    ("handoutmaster", Role::Subdocument),
+    ("webextension", Role::Subdocument),
+    ("webextensiontaskpanes", Role::Subdocument),
     ("worksheet", Role::Subdocument),
     ("xlmacrosheet", Role::Subdocument),
     ("xlintlmacrosheet", Role::Subdocument),
@@ -125,12 +167,19 @@ const TYPES: &[(&str, Role)] = &[
     ("xlstartup", Role::Workbook),
     ("xlalternatestartup", Role::Workbook),
     ("xllibrary", Role::Workbook),
+    ("externallinklongpath", Role::Workbook),
+    // The data of form letters.
+    ("mailmergesource", Role::Workbook),
+    ("mailmergeheadersource", Role::Workbook),
     ("image", Role::Media),
     ("video", Role::Media),
     ("audio", Role::Media),
     ("media", Role::Media),
     ("movie", Role::Media),
     ("sound", Role::Media),
+    ("font", Role::Media),
+    ("hdphoto", Role::Media),
+    ("model3d", Role::Media),
 ];
 
 /// The type of ordinary links.
@@ -219,8 +268,11 @@ fn interest(data: &[u8]) -> Interest {
             .iter()
             .any(|word| memchr::memmem::find(data, word.as_bytes()).is_some())
     };
-    interest.links =
-        interest.links || has(BARS) && has(SHEETS) || has(OPEN_DOCUMENT) && has(SOURCES);
+    interest.links = interest.links
+        || has(BARS) && has(SHEETS)
+        || has(OPEN_DOCUMENT) && has(SOURCES)
+        || has(SHAPES)
+        || has(PICTURES) && has(NAMED);
     interest
 }
 
@@ -431,17 +483,35 @@ pub fn facts(link: Link, at: Option<usize>) -> Vec<Fact> {
         } => vec![Fact::Control {
             class: target.trim().to_ascii_lowercase(),
         }],
-        Link::Address {
-            element: "customUI",
-            target,
-        } if !target.contains("://") && !target.starts_with("\\\\") => Vec::new(),
+        Link::Address { element, target } if MACROS.contains(&element) => {
+            let place = place_of_macro(&target);
+            // A button of a sheet may well run a macro of a workbook on a server of the office.
+            let told = |target: &str| Fact::External {
+                at,
+                role: match element {
+                    "customUI" => Role::Template,
+                    _ if target.contains("://") && !is_file(target) => Role::Subdocument,
+                    _ => Role::Workbook,
+                },
+                target: target.to_owned(),
+            };
+            place.map(told).into_iter().collect()
+        }
         Link::Address { element, target } => {
             let role = match element {
-                "attachedTemplate" | "customUI" => Role::Template,
+                "attachedTemplate" | "template" => Role::Template,
                 "sourceFileName" | "floating-frame" => Role::Frame,
                 "object" | "object-ole" | "plugin" | "applet" => Role::OleObject,
                 "table-source" | "cell-range-source" => Role::Workbook,
-                "image" => Role::Media,
+                "image"
+                | "imagedata"
+                | "fill"
+                | "stroke"
+                | "background-image"
+                | "fill-image"
+                | "list-level-style-image"
+                | "sound"
+                | "audio" => Role::Media,
                 _ => Role::Subdocument,
             };
             let told = !target.trim().is_empty();
@@ -449,6 +519,21 @@ pub fn facts(link: Link, at: Option<usize>) -> Vec<Fact> {
             told.then_some(fact).into_iter().collect()
         }
     }
+}
+
+/// Whether an address is that of a file.
+fn is_file(target: &str) -> bool {
+    let scheme = target.get(.."file:".len());
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("file:"))
+}
+
+/// The place in the name of a macro, `'http://host/book'!name`, where it is no document of this machine.
+fn place_of_macro(name: &str) -> Option<&str> {
+    let name =
+        name.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '=' | '\'' | '"'));
+    let outside = name.contains("://") || name.starts_with("\\\\") || name.starts_with("//");
+    let place = name.rsplit_once('!').map_or(name, |(place, _)| place);
+    outside.then(|| place.trim_end_matches(['\'', '"']))
 }
 
 /// Notes what a Word field asks for.
@@ -472,6 +557,7 @@ fn field_facts(field: &Field, at: Option<usize>) -> Vec<Fact> {
         }
         // The class of the object stands in front (ECMA-376 part 1, 17.16.5.32).
         "link" => (Role::OleObject, arguments.get(1..).unwrap_or_default()),
+        "hyperlink" => (Role::Link, arguments.get(..1).unwrap_or(arguments)),
         "includetext" | "include" | "rd" => (Role::Subdocument, arguments),
         _ => (Role::Inclusion, arguments),
     };

@@ -15,6 +15,7 @@ use quick_xml::events::{BytesStart, Event};
 use crate::bytes::index;
 use crate::formats::base64;
 use crate::formats::ole::is_compound;
+use crate::formats::xml::attribute;
 use crate::model::{Artifact, Fact, Kind, Name, Trouble};
 use crate::text;
 
@@ -255,17 +256,6 @@ impl Parts<'_> {
 fn local(name: &str) -> String {
     let name = name.get(..16).unwrap_or(name);
     name.to_ascii_lowercase()
-}
-
-/// The value of the attribute of a local name, references resolved as far as they can be.
-fn attribute(start: &BytesStart<'_>, name: &str) -> Option<String> {
-    let mut attributes = start.attributes();
-    attributes.with_checks(false);
-    let found = attributes
-        .flatten()
-        .find(|attribute| attribute.key.local_name().as_ref() == name)?;
-    let value = quick_xml::escape::unescape(&found.value);
-    Some(value.map_or_else(|_| found.value.to_string(), Cow::into_owned))
 }
 
 /// The text of a character reference or a predefined entity.

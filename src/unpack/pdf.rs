@@ -3,6 +3,9 @@
 //! Every dictionary of every object is looked at, whether or not anything leads to it; what leads to it from the
 //! catalogue tells what runs on opening.
 
+mod form;
+mod named;
+
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -12,7 +15,6 @@ use crate::bytes;
 use crate::formats::drawing::page;
 use crate::formats::pdf::{self, Dict, Document, Object};
 use crate::formats::picture::samples;
-use crate::formats::xml;
 use crate::identify;
 use crate::limits::{Account, Fault, Halt};
 use crate::model::{Artifact, Fact, Family, Kind, Name, PdfDeed, Role, Trouble};
@@ -66,6 +68,14 @@ const TELLING: &[&str] = &[
     "AcroForm",
     "Action",
 ];
+
+/// What an action does (12.6.2), nothing where it is none.
+fn kind<'d>(document: &'d Document<'_>, dict: &'d Dict) -> &'d [u8] {
+    match dict.get("S").map(|kind| document.resolve(kind).0) {
+        Some(Object::Name(kind)) => kind.text.as_slice(),
+        _ => &[],
+    }
+}
 
 struct Opened<'a, 'n, 'b> {
     document: Rc<Document<'a>>,
@@ -162,6 +172,12 @@ impl Opened<'_, '_, '_> {
                 }
             } else if dict.is("Type", "Page") {
                 waiting.extend(dict.get("AA").map(|actions| (place, actions)));
+            } else if let Some(Object::Dict(actions)) =
+                dict.get("AA").map(|actions| document.resolve(actions).0)
+            {
+                // Of an annotation (12.6.3): its page opens, it is seen.
+                let shown = ["PO", "PV"].iter().filter_map(|key| actions.get(key));
+                waiting.extend(shown.map(|action| (place, action)));
             }
         }
         let mut seen = BTreeSet::new();
@@ -212,11 +228,8 @@ impl Opened<'_, '_, '_> {
     /// What an action on opening sends or fetches without a click: a form (12.7.5.2), data for one (12.7.5.4), an
     /// address. An address of the web that is only shown is no more than a link.
     fn tell_sent(&mut self, document: &Document<'_>, dict: &Dict, place: usize) {
-        let Some(Object::Name(kind)) = dict.get("S") else {
-            return;
-        };
         let file = || self.file_name(document, dict.get("F"), place);
-        let (role, target) = match kind.text.as_slice() {
+        let (role, target) = match kind(document, dict) {
             b"SubmitForm" => (Role::Subdocument, file()),
             b"ImportData" => (Role::Media, file()),
             b"URI" => (Role::Media, self.shown(document, dict.get("URI"), place)),
@@ -231,9 +244,9 @@ impl Opened<'_, '_, '_> {
     fn tell_opening(&mut self, document: &Document<'_>, place: usize, action: &Object) {
         let at = document.objects.get(place).map_or(0, |object| object.at);
         let target = match document.resolve(action).0 {
-            Object::Dict(dict) => match dict.get("S") {
-                Some(Object::Name(kind)) => String::from_utf8_lossy(&kind.text).into_owned(),
-                _ => "action".to_owned(),
+            Object::Dict(dict) => match kind(document, dict) {
+                [] => "action".to_owned(),
+                kind => String::from_utf8_lossy(kind).into_owned(),
             },
             Object::Null => return,
             _ => "destination".to_owned(),
@@ -249,26 +262,28 @@ impl Opened<'_, '_, '_> {
     fn actions(&mut self, escaped: &str) -> Result<(), Trouble> {
         let document = Rc::clone(&self.document);
         let (mut launches, mut links) = (0usize, 0usize);
+        let mut shares = BTreeSet::new();
         for (place, dict) in document.dicts() {
             self.nest.tick()?;
+            if shares.len() < TOLD {
+                self.shares(&document, dict, place, &mut shares);
+            }
+            self.form_data_scripts(&document, dict, place, escaped)?;
             for (_, script) in dict.all("JS") {
                 self.push_script(script, place, false, escaped)?;
             }
             if let Some(form) = dict.get("XFA") {
                 self.push_form(form, place, escaped)?;
             }
-            let Some(Object::Name(kind)) = dict.get("S") else {
-                continue;
-            };
             let at = document.objects.get(place).map_or(0, |object| object.at);
             let file = |dict: &Dict| self.file_name(&document, dict.get("F"), place);
-            let (deed, target) = match kind.text.as_slice() {
+            let (deed, target) = match kind(&document, dict) {
                 b"Launch" => (PdfDeed::Launch, self.launched(&document, dict, place)),
                 b"SubmitForm" | b"ImportData" => (PdfDeed::Submit, file(dict)),
                 b"URI" => (PdfDeed::Uri, self.shown(&document, dict.get("URI"), place)),
-                b"GoToR" | b"GoToE" => {
-                    let target = file(dict);
-                    if !target.is_empty() && links < TOLD {
+                b"GoToR" | b"GoToE" | b"Thread" => {
+                    let targets = self.file_names(&document, dict.get("F"), place);
+                    for target in targets.into_iter().take(TOLD.saturating_sub(links)) {
                         links = links.saturating_add(1);
                         self.nest.note(Fact::External {
                             at: Some(at),
@@ -290,47 +305,6 @@ impl Opened<'_, '_, '_> {
             }
         }
         Ok(())
-    }
-
-    /// What a launch action starts: the file, and what Windows is told in its own dictionary (12.6.4.6).
-    fn launched(&self, document: &Document<'_>, dict: &Dict, place: usize) -> String {
-        let mut parts = vec![self.file_name(document, dict.get("F"), place)];
-        if let Some(Object::Dict(windows)) =
-            dict.get("Win").map(|windows| document.resolve(windows).0)
-        {
-            parts.push(self.file_name(document, windows.get("F"), place));
-            parts.push(self.shown(document, windows.get("P"), place));
-        }
-        parts.retain(|part| !part.is_empty());
-        parts.dedup();
-        parts.join(" ")
-    }
-
-    /// A string as text.
-    fn shown(&self, document: &Document<'_>, object: Option<&Object>, place: usize) -> String {
-        match object.map(|object| document.resolve(object)) {
-            Some((Object::Text(raw), at)) => {
-                text::excerpt(&pdf::text(&document.string(raw, at.unwrap_or(place))))
-            }
-            _ => String::new(),
-        }
-    }
-
-    /// The name in a file specification (7.11).
-    fn file_name(&self, document: &Document<'_>, object: Option<&Object>, place: usize) -> String {
-        let Some((object, at)) = object.map(|object| document.resolve(object)) else {
-            return String::new();
-        };
-        let place = at.unwrap_or(place);
-        match object {
-            Object::Text(raw) => text::excerpt(&pdf::text(&document.string(raw, place))),
-            Object::Dict(dict) => ["UF", "F", "DOS", "Unix", "Mac"]
-                .iter()
-                .map(|key| self.shown(document, dict.get(key), place))
-                .find(|name| !name.is_empty())
-                .unwrap_or_default(),
-            _ => String::new(),
-        }
     }
 
     fn push_script(
@@ -422,8 +396,13 @@ impl Opened<'_, '_, '_> {
         if whole.is_empty() {
             return Ok(());
         }
-        for (code, on_open) in form_scripts(&String::from_utf8_lossy(&whole)) {
+        let form = form::read(&text::to_utf8(&whole));
+        for (code, on_open) in form.scripts {
             self.push_code(code.as_bytes(), place, on_open, escaped)?;
+        }
+        for (role, target) in form.outside.into_iter().take(TOLD) {
+            let at = None;
+            self.nest.note(Fact::External { at, role, target });
         }
         let child = Child::new("pdf-xfa", Payload::Paid(whole.into())).of_kind(Kind::Xml);
         self.nest.push(child)?;
@@ -546,10 +525,8 @@ impl Opened<'_, '_, '_> {
         let document = Rc::clone(&self.document);
         let number = |dict: &Dict, keys: [&str; 2]| {
             let value = keys.iter().find_map(|key| dict.get(key))?;
-            match document.resolve(value).0 {
-                Object::Number(number) => usize::try_from(*number).ok(),
-                _ => None,
-            }
+            let number = document.resolve(value).0.number()?;
+            usize::try_from(number).ok()
         };
         for (place, object) in document.objects.iter().enumerate() {
             self.nest.tick()?;
@@ -628,63 +605,6 @@ impl Opened<'_, '_, '_> {
     }
 }
 
-/// Scripts of a form in XML, and whether they run when it is opened.
-fn form_scripts(form: &str) -> Vec<(String, bool)> {
-    use quick_xml::events::Event;
-    const ON_OPEN: &[&str] = &[
-        "initialize",
-        "ready",
-        "docReady",
-        "layout:ready",
-        "indexChange",
-        "preOpen",
-        "postOpen",
-    ];
-    let mut reader = xml::reader(form);
-    let mut scripts = Vec::new();
-    let (mut on_open, mut code) = (false, None::<String>);
-    loop {
-        match reader.read_event() {
-            Ok(Event::Start(tag)) => match tag.local_name().as_ref() {
-                "event" => {
-                    let activity = xml::attribute(&tag, "activity").unwrap_or_default();
-                    on_open = ON_OPEN.contains(&activity.as_str());
-                }
-                "script" => {
-                    let kind = xml::attribute(&tag, "contentType").unwrap_or_default();
-                    code = kind
-                        .to_ascii_lowercase()
-                        .contains("javascript")
-                        .then(String::new);
-                }
-                _ => {}
-            },
-            Ok(Event::Text(part)) => {
-                if let Some(code) = &mut code {
-                    code.push_str(&part);
-                }
-            }
-            Ok(Event::CData(part)) => {
-                if let Some(code) = &mut code {
-                    code.push_str(&part);
-                }
-            }
-            Ok(Event::GeneralRef(name)) => {
-                if let Some(code) = &mut code {
-                    code.extend(xml::entity(&name));
-                }
-            }
-            Ok(Event::End(tag)) => match tag.local_name().as_ref() {
-                "script" => scripts.extend(code.take().map(|code| (code, on_open))),
-                "event" => on_open = false,
-                _ => {}
-            },
-            Ok(Event::Eof) | Err(_) => return scripts,
-            Ok(_) => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::opened;
@@ -717,5 +637,43 @@ mod tests {
             [(Role::Media, place)]
         );
         assert!(noted("Link", share).is_empty());
+        let page = "http://example.invalid/c".to_owned();
+        let shown = "/AA<</PV<</S/SubmitForm/F<</FS/URL/F(http://example.invalid/c)>>>>>>";
+        assert_eq!(noted("Screen", shown), [(Role::Subdocument, page)]);
+        assert!(noted("Button", &shown.replace("PV", "U")).is_empty());
+    }
+
+    #[test]
+    fn actions_and_names_are_told_wherever_they_stand() {
+        let facts = |objects: &str| {
+            let data = format!("%PDF-1.7\n{objects}\ntrailer\n<</Root 1 0 R>>\n%%EOF\n");
+            opened("pdf", data.as_bytes()).1
+        };
+        let launched = |objects: &str| {
+            facts(objects).into_iter().find_map(|fact| match fact {
+                Fact::PdfAction {
+                    deed: PdfDeed::Launch,
+                    target,
+                    ..
+                } => Some(target),
+                _ => None,
+            })
+        };
+        let by_reference = "1 0 obj\n<</S 2 0 R/F(a.exe)>>\nendobj\n2 0 obj\n/Launch\nendobj";
+        assert_eq!(launched(by_reference).as_deref(), Some("a.exe"));
+        let two = "1 0 obj\n<</S/Launch/F<</UF(a.pdf)/F(b.exe)>>>>\nendobj";
+        assert_eq!(launched(two).as_deref(), Some("a.pdf b.exe"));
+        let shares = |objects: &str| {
+            let all = facts(objects).into_iter();
+            all.filter(|fact| matches!(fact, Fact::External { .. }))
+                .count()
+        };
+        let film = "1 0 obj\n<</Type/Annot/Movie<</F(//192.0.2.4/s/a)>>>>\nendobj";
+        assert_eq!(shares(film), 1);
+        assert_eq!(shares(&film.replace("//192.0.2.4/s/a", "a.avi")), 0);
+        let attached = "1 0 obj\n<</F(//192.0.2.4/s/a)/EF<<>>>>\nendobj";
+        assert_eq!(shares(attached), 0);
+        let thread = "1 0 obj\n<</S/Thread/F(http://example.invalid/a.pdf)>>\nendobj";
+        assert_eq!(shares(thread), 1);
     }
 }

@@ -28,7 +28,15 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         let user = current_user(&mut file, parent)?;
         if offcrypto::presentation(&user, &stream.data).is_none() {
             objects(&stream.data, nest)?;
-            for start in ppt::starts(&stream.data, nest.budget())? {
+            let outside = ppt::outside(&stream.data, nest.budget())?;
+            let links = outside.links.into_iter().map(|one| (Role::Link, one));
+            let media = outside.media.into_iter().map(|one| (Role::Media, one));
+            for (role, target) in links.chain(media) {
+                let at = None;
+                nest.note(Fact::External { at, role, target });
+            }
+            super::doc::note_pictures(&stream.data, nest)?;
+            for start in outside.starts {
                 nest.note(Fact::External {
                     at: None,
                     role: Role::Started,

@@ -26,7 +26,8 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         objects,
         stored,
         fields,
-        template,
+        templates,
+        pictures,
         odd_header,
         ..
     } = rtf;
@@ -41,10 +42,12 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     for field in &fields {
         note_field(field, Some(field.at), nest);
     }
-    if let Some((at, target)) = template {
+    let templates = templates.into_iter().map(|one| (Role::Template, one));
+    let pictures = pictures.into_iter().map(|one| (Role::Media, one));
+    for (role, (at, target)) in templates.chain(pictures) {
         nest.note(Fact::External {
             at: Some(at),
-            role: Role::Template,
+            role,
             target: plain(&target),
         });
     }

@@ -47,6 +47,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         };
         if let Some((book, Reach::Whole)) = biff::read(&stream.data, nest.budget())? {
             tell(&book, &path, FORMULAS, nest)?;
+            super::doc::note_pictures(&stream.data, nest)?;
         }
     }
     Ok(())
@@ -143,6 +144,7 @@ fn link_facts(link: &Link) -> Vec<Fact> {
     match link {
         Link::File(path) => external(Role::Workbook, path),
         Link::Object(path) => external(Role::OleObject, path),
+        Link::Click(target) => external(Role::Link, target),
         Link::Exchange {
             service,
             topic,

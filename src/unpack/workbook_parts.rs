@@ -317,7 +317,9 @@ impl Package {
                 let outside = relations.filter(|relation| relation.mode == TargetMode::External);
                 book.links.extend(outside.map(|relation| match &link {
                     Link::Object(_) => Link::Object(relation.target),
-                    Link::File(_) | Link::Exchange { .. } => Link::File(relation.target),
+                    Link::File(_) | Link::Click(_) | Link::Exchange { .. } => {
+                        Link::File(relation.target)
+                    }
                 }));
             }
         }

@@ -100,6 +100,8 @@ pub(super) struct Collector {
     plain: Pairing,
     /// Takes the digits of `\'hh` as well; apart from the first only once one was seen.
     with_codes: Option<Pairing>,
+    /// Leaves out what stands aside; apart from the first only once there was any.
+    without_groups: Option<Pairing>,
     noise: Noise,
 }
 
@@ -109,6 +111,7 @@ impl Collector {
             at,
             plain: Pairing::default(),
             with_codes: None,
+            without_groups: None,
             noise: Noise::default(),
         }
     }
@@ -117,10 +120,18 @@ impl Collector {
         self.at
     }
 
-    pub(super) fn text(&mut self, text: &[u8]) {
+    /// Takes text, which may stand aside: in a group that is none of the object's.
+    pub(super) fn text(&mut self, text: &[u8], aside: bool) {
+        if aside && !text.is_empty() {
+            self.without_groups
+                .get_or_insert_with(|| self.plain.clone());
+        }
         for &byte in text {
             if let Some(digit) = hex(byte) {
                 self.noise.digits = self.noise.digits.saturating_add(1);
+                if let Some(other) = self.without_groups.as_mut().filter(|_| !aside) {
+                    other.digit(digit);
+                }
                 self.plain.digit(digit);
                 if let Some(other) = &mut self.with_codes {
                     other.digit(digit);
@@ -143,9 +154,11 @@ impl Collector {
         }
         self.noise.binary = self.noise.binary.saturating_add(1);
         self.plain.binary(data);
-        if let Some(other) = &mut self.with_codes {
-            other.binary(data);
-        }
+        let others = [&mut self.with_codes, &mut self.without_groups];
+        others
+            .into_iter()
+            .flatten()
+            .for_each(|other| other.binary(data));
     }
 
     pub(super) fn code(&mut self, code: Option<u8>) {
@@ -171,11 +184,8 @@ impl Collector {
 
     pub(super) fn finish(self) -> HexData {
         let odd = self.plain.half.is_some();
-        let mut others: Vec<Vec<u8>> = self
-            .with_codes
-            .map(|other| other.bytes)
-            .into_iter()
-            .collect();
+        let others = [self.with_codes, self.without_groups].into_iter();
+        let mut others: Vec<Vec<u8>> = others.flatten().map(|other| other.bytes).collect();
         // A digit too many may stand in front as well as behind.
         if odd && self.noise.binary == 0 {
             let mut shifted = Pairing::default();

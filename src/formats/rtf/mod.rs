@@ -6,6 +6,8 @@
 mod hexdata;
 mod tokens;
 
+use std::collections::BTreeSet;
+
 use super::fields::{Field, Fields};
 use crate::limits::{Budget, Halt};
 
@@ -47,8 +49,10 @@ pub struct Rtf {
     pub stored: Vec<(usize, Vec<u8>)>,
     /// Fields that name something outside, in the order of their ends.
     pub fields: Vec<Field>,
-    /// The template (`\*\template`): offset and text.
-    pub template: Option<(usize, Vec<u8>)>,
+    /// Templates (`\*\template`): offset and text.
+    pub templates: Vec<(usize, Vec<u8>)>,
+    /// Pictures of shapes by their places (`\sn pibName`): offset and text.
+    pub pictures: Vec<(usize, Vec<u8>)>,
     /// Whether the header is one that Word takes and no program writes.
     pub odd_header: bool,
     /// Whether there was more than is kept.
@@ -64,6 +68,9 @@ enum Destination {
     ObjectClass,
     DataStore,
     Template,
+    /// Name of a property of a shape (`\sn`), and its value (`\sv`).
+    PropertyName,
+    PropertyValue,
     Field,
     Instruction,
     Result,
@@ -78,7 +85,53 @@ struct Group {
     opened: bool,
     /// Bytes of fallback text behind `\u` (`\ucN`).
     fallback: usize,
+    /// Whether its text is none of what is around it: a destination of its own, or deleted.
+    aside: bool,
 }
+
+/// Properties of shapes whose values are places of pictures ([MS-ODRAW] 2.3.23.7 and others).
+const PICTURES: &[&[u8]] = &[b"pibName", b"fillBlipName", b"lineFillBlipName"];
+
+/// Words that turn a group to a text of its own, which is none of a field's or of an object's (RTF 1.9.1).
+const ASIDE: &[&[u8]] = &[
+    b"annotation",
+    b"atnauthor",
+    b"atnid",
+    b"atrfend",
+    b"atrfstart",
+    b"author",
+    b"bkmkend",
+    b"bkmkstart",
+    b"blipuid",
+    b"category",
+    b"colortbl",
+    b"comment",
+    b"company",
+    b"datafield",
+    b"doccomm",
+    b"docvar",
+    b"footer",
+    b"footnote",
+    b"fonttbl",
+    b"header",
+    b"info",
+    b"keywords",
+    b"listtext",
+    b"manager",
+    b"nonshppict",
+    b"operator",
+    b"pict",
+    b"pntext",
+    b"rxe",
+    b"shppict",
+    b"shptxt",
+    b"stylesheet",
+    b"subject",
+    b"tc",
+    b"title",
+    b"txe",
+    b"xe",
+];
 
 /// Reads a text. Linear in its length.
 pub fn read(data: &[u8], budget: &Budget) -> Result<Rtf, Halt> {
@@ -115,15 +168,22 @@ struct Reader {
     data: Option<hexdata::Collector>,
     stored: Option<hexdata::Collector>,
     fields: Fields,
+    /// The same without the text of groups that stand aside.
+    plain_fields: Fields,
     /// Text of a field that is not handed on yet.
     run: Vec<u8>,
     /// Where it began.
     run_at: usize,
     /// Whether it is code and no result.
     run_is_code: bool,
+    /// Whether it stands aside.
+    run_is_aside: bool,
     /// Offset of the token at hand.
     at: usize,
     template: Option<(usize, Vec<u8>)>,
+    /// The name of a shape's property, and the value behind it with its offset.
+    property: Vec<u8>,
+    value: Option<(usize, Vec<u8>)>,
     /// Bytes of fallback text to be passed over.
     skip: usize,
 }
@@ -160,6 +220,7 @@ impl Reader {
             destination: Destination::Text,
             opened: false,
             fallback: 1,
+            aside: false,
         });
         self.groups.push(Group {
             opened: false,
@@ -217,14 +278,29 @@ impl Reader {
                 }
             }
             Destination::Template => {
-                self.rtf.template = self.template.take().or(self.rtf.template.take());
+                if let Some(template) = self.template.take()
+                    && self.rtf.templates.len() < KEPT
+                {
+                    self.rtf.templates.push(template);
+                }
+            }
+            Destination::PropertyValue => {
+                if let Some(value) = self.value.take()
+                    && self.rtf.pictures.len() < KEPT
+                {
+                    self.rtf.pictures.push(value);
+                }
             }
             Destination::Instruction | Destination::Result => self.hand_on(),
             Destination::Field => {
                 self.hand_on();
                 self.fields.end();
+                self.plain_fields.end();
             }
-            Destination::Text | Destination::ObjectClass | Destination::Ignored => {}
+            Destination::Text
+            | Destination::ObjectClass
+            | Destination::PropertyName
+            | Destination::Ignored => {}
         }
     }
 
@@ -243,12 +319,14 @@ impl Reader {
                 destination: Destination::Text,
                 opened: false,
                 fallback: 1,
+                aside: false,
             });
         }
         if let Some(group) = self.groups.last_mut() {
             let before = (group.opened, group.destination);
             group.destination = destination;
             group.opened = true;
+            group.aside = false;
             // Two destinations in one group: the first one ends, but for what the second is a part of.
             let part = match before.1 {
                 Destination::Object => matches!(
@@ -281,6 +359,8 @@ impl Reader {
                 if self.data.is_none() {
                     self.turn(Destination::ObjectData);
                     self.data = Some(hexdata::Collector::new(at));
+                } else {
+                    self.set_aside(true);
                 }
             }
             b"objclass" => self.turn(Destination::ObjectClass),
@@ -291,7 +371,7 @@ impl Reader {
                 self.turn(Destination::DataStore);
                 self.stored = Some(hexdata::Collector::new(at));
             }
-            b"template" if starred => {
+            b"template" => {
                 self.turn(Destination::Template);
                 self.template = Some((at, Vec::new()));
             }
@@ -299,13 +379,27 @@ impl Reader {
                 self.hand_on();
                 self.turn(Destination::Field);
                 self.fields.begin(at);
+                self.plain_fields.begin(at);
             }
             b"fldinst" => self.turn(Destination::Instruction),
             b"fldrslt" => {
                 self.hand_on();
                 self.turn(Destination::Result);
                 self.fields.separate();
+                self.plain_fields.separate();
             }
+            b"sn" => {
+                self.turn(Destination::PropertyName);
+                self.property.clear();
+            }
+            b"sv" if is_picture(&self.property) => {
+                self.turn(Destination::PropertyValue);
+                self.value = Some((at, Vec::new()));
+            }
+            // The first of two groups is for readers without Unicode, the second counts.
+            b"upr" => self.set_aside(true),
+            b"ud" => self.set_aside(false),
+            b"deleted" => self.set_aside(number != Some(0)),
             b"uc" => {
                 if let Some(group) = self.groups.last_mut() {
                     group.fallback = usize::try_from(number.unwrap_or(1)).unwrap_or(1);
@@ -313,12 +407,16 @@ impl Reader {
             }
             b"u" => self.unicode(number),
             b"tab" => self.put(b"\t"),
-            b"par" | b"line" => self.put(b" "),
+            b"par" | b"line" | b"cell" | b"row" | b"sect" | b"page" | b"column" | b"emspace"
+            | b"enspace" | b"qmspace" => self.put(b" "),
             b"lquote" | b"rquote" => self.put(b"'"),
             b"ldblquote" | b"rdblquote" => self.put(b"\""),
-            _ => {
+            name => {
                 if let Some(data) = &mut self.data {
                     data.note_word();
+                }
+                if starred || ASIDE.contains(&name) {
+                    self.set_aside(true);
                 }
                 if starred && !matches!(self.destination(), Destination::Instruction) {
                     self.turn_aside();
@@ -335,6 +433,19 @@ impl Reader {
             group.destination = Destination::Ignored;
             group.opened = true;
         }
+    }
+
+    /// What follows in the group at hand stands aside or does not. That of a destination is its own text.
+    fn set_aside(&mut self, aside: bool) {
+        if let Some(group) = self.groups.last_mut()
+            && !(aside && group.opened)
+        {
+            group.aside = aside;
+        }
+    }
+
+    fn is_aside(&self) -> bool {
+        self.groups.last().is_some_and(|group| group.aside)
     }
 
     fn mark(&mut self, set: impl FnOnce(&mut Object)) {
@@ -398,16 +509,22 @@ impl Reader {
     fn text(&mut self, text: &[u8]) {
         match self.destination() {
             Destination::ObjectData => {
+                let aside = self.is_aside();
+                let skipped = self.skip.min(text.len());
+                self.skip = 0;
                 if let Some(data) = &mut self.data {
-                    data.text(text);
+                    data.text(text.get(..skipped).unwrap_or_default(), true);
+                    data.text(text.get(skipped..).unwrap_or_default(), aside);
                 }
             }
             Destination::DataStore => {
                 if let Some(data) = &mut self.stored {
-                    data.text(text);
+                    data.text(text, false);
                 }
             }
             Destination::ObjectClass
+            | Destination::PropertyName
+            | Destination::PropertyValue
             | Destination::Instruction
             | Destination::Result
             | Destination::Template => {
@@ -438,6 +555,12 @@ impl Reader {
                     append(template, text);
                 }
             }
+            Destination::PropertyName => append(&mut self.property, text),
+            Destination::PropertyValue => {
+                if let Some((_, value)) = &mut self.value {
+                    append(value, text);
+                }
+            }
             Destination::ObjectData => {
                 if let Some(data) = &mut self.data {
                     data.note_junk(text.len());
@@ -452,9 +575,11 @@ impl Reader {
         if !is_code && !self.fields.is_open() {
             return;
         }
-        if self.run_is_code != is_code {
+        let aside = self.is_aside();
+        if self.run_is_code != is_code || self.run_is_aside != aside {
             self.hand_on();
             self.run_is_code = is_code;
+            self.run_is_aside = aside;
         }
         if self.run.is_empty() {
             self.run_at = self.at;
@@ -472,10 +597,13 @@ impl Reader {
             // In the document's code page: keywords and addresses are ASCII in all of them.
             Err(error) => error.into_bytes().iter().map(|b| char::from(*b)).collect(),
         };
-        if self.run_is_code {
-            self.fields.code(&text, self.run_at);
-        } else {
-            self.fields.text(&text);
+        let plain = (!self.run_is_aside).then_some(&mut self.plain_fields);
+        for fields in plain.into_iter().chain([&mut self.fields]) {
+            if self.run_is_code {
+                fields.code(&text, self.run_at);
+            } else {
+                fields.text(&text);
+            }
         }
     }
 
@@ -490,11 +618,26 @@ impl Reader {
         }
         self.rtf.objects.sort_by_key(|object| object.at);
         self.hand_on();
-        let (fields, cut) = std::mem::take(&mut self.fields).finish();
-        self.rtf.more |= cut || fields.len() > KEPT;
+        let (mut fields, cut) = std::mem::take(&mut self.fields).finish();
+        let (plain, plain_cut) = std::mem::take(&mut self.plain_fields).finish();
+        // Both are in the same order but for those that only one reading sees.
+        let mut known = fields.iter().cloned().collect::<BTreeSet<_>>();
+        fields.extend(
+            plain
+                .into_iter()
+                .filter(|field| known.insert(field.clone())),
+        );
+        self.rtf.more |= cut || plain_cut || fields.len() > KEPT;
         self.rtf.fields = fields;
         self.rtf.fields.truncate(KEPT);
     }
+}
+
+fn is_picture(property: &[u8]) -> bool {
+    let property = property.trim_ascii();
+    PICTURES
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(property))
 }
 
 fn append(to: &mut Vec<u8>, text: &[u8]) {

@@ -91,13 +91,71 @@ fn fields_are_put_together_over_groups_and_nested_fields() {
 fn the_template_and_stored_data_are_found() {
     let read = rtf("{\\rtf1{\\*\\template http://192.0.2.1/\\'61.dotm}{\\*\\datastore 0105}}");
     assert_eq!(
-        read.template.map(|(_, text)| text),
+        read.templates.first().map(|(_, text)| text.clone()),
         Some(b"http://192.0.2.1/a.dotm".to_vec())
     );
     assert_eq!(
         read.stored.first().map(|(_, bytes)| bytes.clone()),
         Some(vec![1, 5])
     );
+}
+
+#[test]
+fn every_template_and_the_places_of_pictures_are_told() {
+    let texts = |list: Vec<(usize, Vec<u8>)>| -> Vec<String> {
+        let texts = list.into_iter().map(|(_, text)| String::from_utf8(text));
+        texts.map(Result::unwrap).collect()
+    };
+    let read = rtf("{\\rtf1{\\template a}{\\*\\template b}}");
+    assert_eq!(texts(read.templates), ["a", "b"]);
+    let shape = |name: &str| {
+        rtf(&format!(
+            "{{\\rtf1{{\\shp{{\\*\\shpinst{{\\sp{{\\sn {name}}}{{\\sv file:\\\\\\\\h}}}}}}}}}}"
+        ))
+    };
+    assert_eq!(texts(shape("pibName").pictures), ["file:\\\\h"]);
+    assert_eq!(texts(shape("fillBlipName").pictures), ["file:\\\\h"]);
+    assert!(shape("wzName").pictures.is_empty());
+}
+
+#[test]
+fn groups_of_their_own_do_not_hide_a_field() {
+    let told = |code: &str| {
+        let read = rtf(&format!(
+            "{{\\rtf1{{\\field{{\\*\\fldinst {code}}}{{\\fldrslt x}}}}}}"
+        ));
+        read.fields
+            .iter()
+            .any(|field| field.keyword == "ddeauto" && field.arguments == ["a", "b"])
+    };
+    for aside in [
+        "{\\*\\bkmkstart PAGE }",
+        "{\\*\\unknown PAGE }",
+        "{\\pntext PAGE }",
+        "{\\pict 0102}",
+        "{\\deleted\\revauthdel1 PAGE }",
+    ] {
+        assert!(told(&format!("{aside} DDEAUTO a b")), "{aside}");
+        assert!(told(&format!("DDE{aside}AUTO a b")), "{aside}");
+        assert!(!told(&format!("DDE {aside} a b")), "{aside}");
+    }
+    assert!(told("{\\upr{PAGE}{\\*\\ud{DDEAUTO a b}}}"));
+    assert!(told("DDEAUTO\\emspace a\\cell b"));
+    assert!(told("{\\*\\b DDEAUTO a b}"));
+}
+
+#[test]
+fn groups_of_their_own_do_not_hide_an_object() {
+    for text in [
+        "01{\\author ff}0500",
+        "01{\\*\\objdata 11}0500",
+        "01{\\pict 4142}0500",
+        "\\uc2 01\\u9999 410500",
+    ] {
+        let object = only(&format!("{{\\rtf1{{\\object{{\\*\\objdata {text}}}}}}}"));
+        let found = object.data.others.contains(&vec![1, 5, 0]) || object.data.bytes == [1, 5, 0];
+        assert!(found, "{text}: {object:?}");
+    }
 }
 
 #[test]

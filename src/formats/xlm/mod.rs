@@ -104,6 +104,8 @@ pub enum Link {
     File(String),
     /// The file of a linked object.
     Object(String),
+    /// Where a click leads to, but for pages, files and letters.
+    Click(String),
     /// A dynamic data exchange conversation: program, topic and the items asked for.
     Exchange {
         /// The program, such as `cmd`.

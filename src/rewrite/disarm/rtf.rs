@@ -77,11 +77,22 @@ fn once(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
             inert.insert(field.at);
         }
     }
-    let outside = |template: &[u8]| leads_outside(&String::from_utf8_lossy(template));
-    let template = found.template.filter(|(_, name)| outside(name));
-    let template = template.and_then(|(at, _)| asked.one("remote-template").map(|id| (at, id)));
-    if let Some((at, finding)) = &template {
-        log.add(finding, &format!("template at {at}"));
+    let outside = |name: &[u8]| leads_outside(&String::from_utf8_lossy(name));
+    let mut dropped = BTreeSet::new();
+    for (list, id, what) in [
+        (&found.templates, "remote-template", "template"),
+        (
+            &found.pictures,
+            "external-object-link",
+            "place of a picture",
+        ),
+    ] {
+        for (at, _) in list.iter().filter(|(_, name)| outside(name)) {
+            if let Some(finding) = asked.one(id) {
+                log.add(&finding, &format!("{what} at {at}"));
+                dropped.insert(*at);
+            }
+        }
     }
     let mut writer = Writer {
         data: job.data,
@@ -89,7 +100,7 @@ fn once(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
         groups: Vec::new(),
         objects,
         inert,
-        template: template.map(|(at, _)| at),
+        dropped,
         log,
     };
     writer.write(budget)?;
@@ -120,7 +131,8 @@ struct Writer<'a> {
     groups: Vec<Group>,
     objects: Option<FindingId>,
     inert: BTreeSet<usize>,
-    template: Option<usize>,
+    /// Where templates and places of pictures stand that go.
+    dropped: BTreeSet<usize>,
     log: Log,
 }
 
@@ -219,7 +231,7 @@ impl Writer<'_> {
                     self.turn(Mode::Drop);
                 }
             }
-            (b"template", _) if self.template == Some(at) => self.turn(Mode::Drop),
+            (b"template" | b"sv", _) if self.dropped.contains(&at) => self.turn(Mode::Drop),
             (b"field", _) => {
                 let inert = self.inert.contains(&at);
                 if let Some(group) = self.groups.last_mut() {

@@ -321,3 +321,20 @@ fn a_program_whose_pairs_are_swapped_is_decoded() {
     let words = [b"ZM".as_slice(), &[0x20; 300]].concat();
     assert!(kinds(&encode(&words)).is_empty());
 }
+
+#[test]
+fn a_program_whose_numbers_are_moved_is_decoded() {
+    let mut program = pe();
+    program.splice(2..6, [0x90, 0, 3, 0]);
+    let moved = |by: i32| {
+        let numbers = program
+            .iter()
+            .map(|byte| (i32::from(*byte) + by).to_string());
+        format!("var a=[{}];", numbers.collect::<Vec<_>>().join(","))
+    };
+    for by in [3, 1000, -5] {
+        assert_eq!(kinds(&moved(by)), [Kind::Pe], "{by}");
+    }
+    let values: Vec<_> = (0..900).map(|at| (at * 7 % 300).to_string()).collect();
+    assert!(kinds(&format!("var a=[{}];", values.join(","))).is_empty());
+}

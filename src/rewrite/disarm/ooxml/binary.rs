@@ -322,11 +322,10 @@ fn named_formula(body: &[u8], names: &Names) -> Option<Vec<u8>> {
 
 /// A sheet without what asks links that are gone.
 fn sheet(part: &[u8], names: &Names, budget: &Budget) -> Result<Vec<u8>, Halt> {
-    let ranges = ranges(part, names, budget)?;
-    let mut row = 0u32;
+    let mut ranges = ranges(part, names, budget)?;
     let new = biff12::edited(part, budget, |id, body| match id {
         0 => {
-            row = crate::bytes::u32_at(body, 0).unwrap_or(row);
+            ranges.go(crate::bytes::u32_at(body, 0).unwrap_or(ranges.row));
             Edit::Keep
         }
         8..=11 => {
@@ -334,11 +333,7 @@ fn sheet(part: &[u8], names: &Names, budget: &Budget) -> Result<Vec<u8>, Halt> {
                 return Edit::Keep;
             };
             let column = crate::bytes::u32_at(body, 0).unwrap_or_default();
-            let inside = |range: &[u32; 4]| {
-                let [top, bottom, left, right] = *range;
-                (top..=bottom).contains(&row) && (left..=right).contains(&column)
-            };
-            let of_several = tokens.first() == Some(&0x01) && ranges.iter().any(inside);
+            let of_several = tokens.first() == Some(&0x01) && ranges.holds(column);
             if !of_several && !asks(tokens, names) {
                 return Edit::Keep;
             }
@@ -350,22 +345,73 @@ fn sheet(part: &[u8], names: &Names, budget: &Budget) -> Result<Vec<u8>, Halt> {
         OBJECT => keep_unless(linked(body).is_some_and(|tokens| asks(tokens, names))),
         _ => Edit::Keep,
     })?;
+    if ranges.steps > STEPS {
+        return Err(Halt::Ceiling("formulas of several cells"));
+    }
     hollow(&new, budget)
 }
 
+/// Comparisons of cells with formulas of several cells: real sheets take thousands.
+const STEPS: usize = 500_000_000;
+
+/// Places of formulas of several cells, row after row.
+#[derive(Debug, Default)]
+struct Ranges {
+    /// Top, bottom, left, right; by their tops.
+    list: Vec<[u32; 4]>,
+    /// The first of them that lies below the row at hand.
+    next: usize,
+    /// Those that reach into it.
+    open: Vec<[u32; 4]>,
+    row: u32,
+    steps: usize,
+}
+
+impl Ranges {
+    /// Goes to a row.
+    fn go(&mut self, row: u32) {
+        if row < self.row {
+            self.next = 0;
+            self.open.clear();
+        }
+        self.row = row;
+        self.steps = self.steps.saturating_add(self.open.len());
+        if self.steps > STEPS {
+            return;
+        }
+        self.open.retain(|[_, bottom, ..]| *bottom >= row);
+        // Ends because each turn passes one of the list.
+        while let Some(range) = self.list.get(self.next).filter(|[top, ..]| *top <= row) {
+            self.next = self.next.saturating_add(1);
+            self.steps = self.steps.saturating_add(1);
+            let [_, bottom, ..] = *range;
+            if bottom >= row {
+                self.open.push(*range);
+            }
+        }
+    }
+
+    /// Whether a cell of the row at hand lies in one of them.
+    fn holds(&mut self, column: u32) -> bool {
+        self.steps = self.steps.saturating_add(self.open.len());
+        let inside = |[_, _, left, right]: &[u32; 4]| (*left..=*right).contains(&column);
+        self.steps <= STEPS && self.open.iter().any(inside)
+    }
+}
+
 /// Where formulas of several cells ask what is gone.
-fn ranges(part: &[u8], names: &Names, budget: &Budget) -> Result<Vec<[u32; 4]>, Halt> {
-    let mut ranges = Vec::new();
+fn ranges(part: &[u8], names: &Names, budget: &Budget) -> Result<Ranges, Halt> {
+    let mut ranges = Ranges::default();
     biff12::edited(part, budget, |id, body| {
         if matches!(id, ARRAY | SHARED)
             && let Some((range, tokens)) = several(id, body)
-            && ranges.len() < NAMES
             && asks(tokens, names)
         {
-            ranges.push(range);
+            ranges.list.push(range);
         }
         Edit::Drop
     })?;
+    ranges.list.sort_unstable();
     Ok(ranges)
 }
 
@@ -445,6 +491,26 @@ mod tests {
         );
         let gone = [&[0; 4][..], &[0xff; 8]].concat();
         assert_eq!(new[new.len() - 24..new.len() - 12], gone);
+    }
+
+    #[test]
+    fn cells_of_any_number_of_formulas_of_several_cells_are_told() {
+        let mut list: Vec<[u32; 4]> = (0..20_000).map(|row| [row, row, 3, 3]).collect();
+        list.push([5, 7, 10, 12]);
+        list.sort_unstable();
+        let mut ranges = Ranges {
+            list,
+            ..Ranges::default()
+        };
+        for row in 0..20_000 {
+            ranges.go(row);
+            assert!(ranges.holds(3) && !ranges.holds(4));
+            assert_eq!(ranges.holds(11), (5..=7).contains(&row));
+        }
+        // Rows that stand in no order.
+        ranges.go(6);
+        assert!(ranges.holds(3) && ranges.holds(12));
+        assert!(ranges.steps < 1_000_000);
     }
 
     #[test]

@@ -1,0 +1,142 @@
+//! What dictionaries of a PDF name: files (ISO 32000-2, 7.11), programs, places on shares, scripts of form data.
+
+use std::collections::BTreeSet;
+
+use crate::formats::pdf::{self, Dict, Document, Object};
+use crate::model::{Fact, Role, Trouble};
+use crate::text;
+
+use super::{Opened, kind};
+
+/// Keys of the names in a file specification (7.11.3), the one that counts today first.
+const NAMES: [&str; 5] = ["UF", "F", "DOS", "Unix", "Mac"];
+
+impl Opened<'_, '_, '_> {
+    /// What a launch action starts: the file, and what Windows is told in its own dictionary (12.6.4.6).
+    pub(super) fn launched(&self, document: &Document<'_>, dict: &Dict, place: usize) -> String {
+        let mut parts = self.file_names(document, dict.get("F"), place);
+        if let Some(Object::Dict(windows)) =
+            dict.get("Win").map(|windows| document.resolve(windows).0)
+        {
+            parts.extend(self.file_names(document, windows.get("F"), place));
+            parts.push(self.shown(document, windows.get("P"), place));
+        }
+        parts.retain(|part| !part.is_empty());
+        parts.dedup();
+        parts.join(" ")
+    }
+
+    /// A string as text.
+    pub(super) fn shown(
+        &self,
+        document: &Document<'_>,
+        object: Option<&Object>,
+        place: usize,
+    ) -> String {
+        match object.map(|object| document.resolve(object)) {
+            Some((Object::Text(raw), at)) => {
+                text::excerpt(&pdf::text(&document.string(raw, at.unwrap_or(place))))
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// The first name in a file specification.
+    pub(super) fn file_name(
+        &self,
+        document: &Document<'_>,
+        object: Option<&Object>,
+        place: usize,
+    ) -> String {
+        let names = self.file_names(document, object, place);
+        names.into_iter().next().unwrap_or_default()
+    }
+
+    /// The names in a file specification (7.11): one for each of the readers of old and new.
+    pub(super) fn file_names(
+        &self,
+        document: &Document<'_>,
+        object: Option<&Object>,
+        place: usize,
+    ) -> Vec<String> {
+        let Some((object, at)) = object.map(|object| document.resolve(object)) else {
+            return Vec::new();
+        };
+        let place = at.unwrap_or(place);
+        let mut names: Vec<String> = match object {
+            Object::Text(raw) => {
+                vec![text::excerpt(&pdf::text(&document.string(raw, place)))]
+            }
+            Object::Dict(dict) => NAMES
+                .iter()
+                .map(|key| self.shown(document, dict.get(key), place))
+                .collect(),
+            _ => Vec::new(),
+        };
+        let mut seen = BTreeSet::new();
+        names.retain(|name| !name.is_empty() && seen.insert(name.clone()));
+        names
+    }
+
+    /// Files on shares, whatever they are to the document: films, sounds, drawings, data of streams. What is attached
+    /// tells only where it came from.
+    pub(super) fn shares(
+        &mut self,
+        document: &Document<'_>,
+        dict: &Dict,
+        place: usize,
+        told: &mut BTreeSet<String>,
+    ) {
+        // Of actions that lead elsewhere it is told what they do.
+        const TOLD_AS_ACTIONS: &[&[u8]] = &[
+            b"GoToE",
+            b"GoToR",
+            b"ImportData",
+            b"Launch",
+            b"SubmitForm",
+            b"Thread",
+        ];
+        if dict.get("EF").is_some() || TOLD_AS_ACTIONS.contains(&kind(document, dict)) {
+            return;
+        }
+        for key in NAMES {
+            let target = self.shown(document, dict.get(key), place);
+            let share = ["\\\\", "//", "file:", "smb:"].iter().any(|start| {
+                let head = target.get(..start.len());
+                head.is_some_and(|head| head.eq_ignore_ascii_case(start))
+            });
+            if share && told.insert(target.clone()) {
+                let at = document.objects.get(place).map(|object| object.at);
+                let role = Role::Media;
+                self.nest.note(Fact::External { at, role, target });
+            }
+        }
+    }
+
+    /// Scripts that form data bring along (12.7.8.3): they run as soon as it is taken in.
+    pub(super) fn form_data_scripts(
+        &mut self,
+        document: &Document<'_>,
+        dict: &Dict,
+        place: usize,
+        escaped: &str,
+    ) -> Result<(), Trouble> {
+        let Some(Object::Dict(scripts)) = dict
+            .get("JavaScript")
+            .map(|scripts| document.resolve(scripts).0)
+        else {
+            return Ok(());
+        };
+        for key in ["Before", "After", "AfterPermsReady"] {
+            if let Some(script) = scripts.get(key) {
+                self.push_script(script, place, true, escaped)?;
+            }
+        }
+        if let Some(Object::Array(pairs)) = scripts.get("Doc").map(|all| document.resolve(all).0) {
+            for script in pairs.iter().skip(1).step_by(2) {
+                self.push_script(script, place, true, escaped)?;
+            }
+        }
+        Ok(())
+    }
+}
