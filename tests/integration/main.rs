@@ -22,6 +22,7 @@
 //! | `disarm_locked` | documents under passwords that everybody's program tries |
 //! | `disk_images` | images of macOS, and discs of several file systems at once |
 //! | `every_container` | every container whole, cut, and as a bomb |
+//! | `every_tool` | the same for what independent programs write |
 //! | `findings` | every id an analyzer may find has a hit and a near miss |
 //! | `gateway` | `sekisho serve`, by itself and behind a real Postfix |
 //! | `golden` | whole reports, file by file |
@@ -85,6 +86,7 @@ mod disarm_olevba;
 mod disarm_places;
 mod disk_images;
 mod every_container;
+mod every_tool;
 mod findings;
 mod fixtures;
 mod fixtures_programs;
