@@ -142,7 +142,7 @@ mod tests {
     fn what_is_cut_or_no_icon_ends() {
         let whole = icon(&[header(32), vec![7; 50]].concat());
         for len in 0..whole.len() {
-            let _ = pictures(whole.get(..len).unwrap());
+            let _ = pictures(&whole[..len]);
         }
         let mut many = whole.clone();
         many[4..6].fill(0xff);
