@@ -269,7 +269,13 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("ovba_signature", |data| {
         let _ = ovba::read_signature(data);
         let _ = ovba::in_summary(data).and_then(ovba::read_signature);
-        let _ = ovba::signed_digest(data, std::iter::once(data), &budget());
+        let project = ovba::Signable {
+            dir: data,
+            sources: &[data],
+            list: Some(data),
+            forms: Some(&[]),
+        };
+        let _ = project.contents(&budget());
     }),
     ("pcode", compiled),
     ("ole1", |data| {
@@ -328,7 +334,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     }),
     ("pdf", |data| {
         unpack("pdf", Kind::Pdf, data);
-        whole::pdf_outline(data);
+        whole::pdf_references(data);
     }),
     ("pe", |data| drop(pe::read(data))),
     ("pe_version", |data| drop(pe_version::read(data))),

@@ -1,6 +1,5 @@
 //! Targets that go over whole files: a scan, and what is made of its report.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -14,10 +13,12 @@ use sekisho::formats::volumes;
 use sekisho::identify::identify;
 use sekisho::knowledge::{Knowledge, Language};
 use sekisho::limits::Account;
-use sekisho::model::{Name, Report, Severity};
+use sekisho::model::{Artifact, Name, Report, Severity};
 use sekisho::report::{Detail, Format, Renderer};
-use sekisho::rewrite::disarm::{DISARMERS, Job, Notices, Retype, Selection, Task, Turns, proven};
-use sekisho::rewrite::{DISARMED_FILES, FILES, Notice};
+use sekisho::rewrite::Notice;
+use sekisho::rewrite::disarm::{
+    DISARMERS, Job, Notices, Removed, Retype, Selection, Task, Turns, proven,
+};
 use sekisho::rules::{Rules, Strictness, embedded};
 use sekisho::score::Thresholds;
 use sekisho::source::{self, Pack, Portion};
@@ -97,26 +98,18 @@ pub(super) fn disarm(data: &[u8]) {
     if findings.is_empty() {
         return;
     }
-    let notice = Notice {
-        templates: FILES,
-        disarmed: DISARMED_FILES,
-        catalogue,
-        report: &report,
-        ticket: "-",
-    };
+    let notice = Notice::of_file(&report, catalogue);
+    let text = |part: &Artifact, removed: &[Removed]| notice.text(part, removed);
+    let line = |part: &Artifact| notice.line(part);
     for (notices, break_signatures) in [
         (Notices::From(Severity::Medium.score()), true),
         (Notices::Never, false),
     ] {
         let task = Task {
-            report: &report,
-            findings: &findings,
-            strip: &BTreeSet::new(),
             notices,
             retype: Retype::Plain,
             break_signatures,
-            notice: &|part, removed| notice.text(part, removed),
-            line: &|part| notice.line(part),
+            ..Task::usual(&report, &findings, &text, &line)
         };
         if let Ok(proven) = proven(&task, &budget(), &mut scan) {
             assert!(proven.report.score <= report.score, "it got worse");
@@ -124,28 +117,18 @@ pub(super) fn disarm(data: &[u8]) {
     }
 }
 
-/// The outline of a PDF has the objects that reading it gives.
-pub(super) fn pdf_outline(data: &[u8]) {
-    let Ok(Some(outline)) = pdf::outline(data, &budget()) else {
+/// What the tables of a PDF lead to are the objects of their numbers.
+pub(super) fn pdf_references(data: &[u8]) {
+    let account = || Account::new(length(data));
+    let Ok(mut read) = pdf::read(data, &budget()) else {
         return;
     };
-    let mut read = pdf::read(data, &budget()).unwrap();
-    let other = |object: &&pdf::Indirect| !matches!(&object.object, pdf::Object::Dict(dict) if dict.is("Type", "XRef") || dict.is("Type", "ObjStm"));
-    let others = read.objects.iter().filter(other);
-    let numbers: Vec<u32> = others.map(|object| object.number).collect();
-    assert_eq!(outline.numbers, numbers);
-    let own = read.objects.len();
-    let account = || Account::new(length(data));
-    let packed = outline.packed(1 << 20, &budget(), &mut account());
     let opened = read.open_object_streams(1 << 20, &budget(), &mut account());
-    if let (Ok(Some(packed)), Ok(())) = (packed, opened) {
-        assert!(packed.len() >= read.objects.len() - own, "{packed:?}");
-        let known = |object: &pdf::Indirect| {
-            packed.contains(&object.number)
-                || outline.numbers.contains(&object.number)
-                || !other(&object)
-        };
-        assert!(read.objects.iter().all(known));
+    let told = read.references(1 << 20, &budget(), &mut account());
+    if let (Ok(()), Ok(Some(references))) = (opened, told) {
+        for (number, place) in &references.places {
+            assert_eq!(read.objects[*place].number, *number);
+        }
     }
 }
 

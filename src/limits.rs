@@ -360,9 +360,14 @@ impl Budget {
         may || self.refuse(false)
     }
 
-    /// Counts the time that a try took.
-    pub fn tried(&self, took: Duration) {
+    /// Counts the time that a step of trying passwords takes: that of this thread, since whatever else the machine is
+    /// busy with must not cost tries.
+    pub fn trying<T>(&self, step: impl FnOnce() -> T) -> T {
+        let before = thread_time();
+        let done = step();
+        let took = thread_time().saturating_sub(before);
         self.tried.set(self.tried.get().saturating_add(took));
+        done
     }
 
     /// The settings behind the account.
@@ -542,6 +547,13 @@ impl Budget {
     }
 }
 
+/// Processor time of this thread.
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
 fn length(len: usize) -> u64 {
     u64::try_from(len).unwrap_or(u64::MAX)
 }
@@ -553,6 +565,20 @@ fn index(number: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_work_of_this_thread_counts_as_trying() {
+        let budget = Budget::new(Limits::default(), None);
+        let (_open, silent) = std::sync::mpsc::channel::<()>();
+        let waited = budget.trying(|| silent.recv_timeout(Duration::from_millis(300)));
+        assert!(waited.is_err());
+        assert!(budget.tried.get() < Duration::from_millis(100));
+        let until = thread_time().saturating_add(Duration::from_millis(20));
+        budget.trying(|| while thread_time() < until {});
+        assert!(budget.tried.get() >= Duration::from_millis(19));
+        budget.tried.set(TRYING);
+        assert!(!budget.may_try() && !budget.may_gather());
+    }
 
     fn drain(budget: &Budget, len: u64, size: u64) -> Decoded {
         let meter = Cell::new(0);

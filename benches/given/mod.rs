@@ -1,7 +1,6 @@
 //! What measures of scanning and disarming are given: the files, the engine, and how a file is disarmed.
 #![allow(dead_code, reason = "each of them takes its part")]
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,9 +10,9 @@ use cpu_time::ThreadTime;
 use sekisho::engine::{Context, Engine, Input, Worker};
 use sekisho::knowledge::Knowledge;
 use sekisho::limits::{Budget, Limits};
-use sekisho::model::{Name, Report, Severity};
-use sekisho::rewrite::disarm::{Notices, Retype, Selection, Task, proven};
-use sekisho::rewrite::{DISARMED_FILES, FILES, Notice};
+use sekisho::model::{Artifact, Name, Report};
+use sekisho::rewrite::Notice;
+use sekisho::rewrite::disarm::{Proven, Refusal, Removed, Selection, Task, proven};
 use sekisho::rules::{Rules, Strictness, embedded};
 use sekisho::score::Thresholds;
 
@@ -75,9 +74,8 @@ pub(crate) fn disarming(
         let start = ThreadTime::now();
         let before = scan(worker, name, data);
         scans.push(start.elapsed());
-        if !disarmed(engine, &before, &mut |data| scan(worker, name, data)) {
-            return None;
-        }
+        let made = disarmed(engine, &before, &mut |data| scan(worker, name, data))?;
+        made.ok()?;
         whole.push(start.elapsed());
     }
     Some((middle(scans), middle(whole)))
@@ -89,30 +87,22 @@ pub(crate) fn middle(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-/// Whether anything was taken out, as the program does where nothing else is said.
-fn disarmed(engine: &Engine, before: &Report, scan: &mut dyn FnMut(&Bytes) -> Report) -> bool {
+/// What the program makes of a file where nothing else is said; none where nothing is to be taken out, or not all of it
+/// was seen.
+pub(crate) fn disarmed(
+    engine: &Engine,
+    before: &Report,
+    scan: &mut dyn FnMut(&Bytes) -> Report,
+) -> Option<Result<Proven, Refusal>> {
     let catalogue = &engine.knowledge.catalogue;
     let findings = Selection::usual().unwrap().of(before, catalogue);
     if findings.is_empty() || !before.complete {
-        return false;
+        return None;
     }
-    let notice = Notice {
-        templates: FILES,
-        disarmed: DISARMED_FILES,
-        catalogue,
-        report: before,
-        ticket: "-",
-    };
-    let task = Task {
-        report: before,
-        findings: &findings,
-        strip: &BTreeSet::new(),
-        notices: Notices::From(Severity::Medium.score()),
-        retype: Retype::Keep,
-        break_signatures: false,
-        notice: &|part, removed| notice.text(part, removed),
-        line: &|part| notice.line(part),
-    };
+    let notice = Notice::of_file(before, catalogue);
+    let text = |part: &Artifact, removed: &[Removed]| notice.text(part, removed);
+    let line = |part: &Artifact| notice.line(part);
+    let task = Task::usual(before, &findings, &text, &line);
     let budget = Budget::new(engine.limits.clone(), None);
-    proven(&task, &budget, scan).is_ok()
+    Some(proven(&task, &budget, scan))
 }

@@ -201,7 +201,9 @@ impl<'j, 'f> Judge<'j, 'f> {
         }
         for (at, token) in tokens.iter().enumerate().take(LINES.saturating_mul(50)) {
             if let TokenKind::Name(name) = &token.kind
-                && COPYING.contains(&name.to_ascii_lowercase().as_str())
+                && COPYING
+                    .iter()
+                    .any(|copying| copying.eq_ignore_ascii_case(name))
                 && let Some((from, to)) = two_texts(&source, tokens.get(at..).unwrap_or_default())
             {
                 let offset = borrowed.then_some(token.span.start);
@@ -363,11 +365,11 @@ impl<'j, 'f> Judge<'j, 'f> {
 }
 
 /// The two texts, as written, that a function is given whose name stands first.
-fn two_texts<'s>(source: &'s str, call: &[Token]) -> Option<(&'s str, &'s str)> {
+fn two_texts<'s>(source: &'s str, call: &[Token<'_>]) -> Option<(&'s str, &'s str)> {
     // Behind the mark of a text of Python: `r"…"`.
-    let mark = |token: &&Token| matches!(&token.kind, TokenKind::Name(name) if name.len() <= 2);
+    let mark = |token: &&Token<'_>| matches!(&token.kind, TokenKind::Name(name) if name.len() <= 2);
     let mut given = call.iter().skip(1).take(7).filter(|token| !mark(token));
-    let mut next = |kind: fn(&TokenKind) -> bool| {
+    let mut next = |kind: fn(&TokenKind<'_>) -> bool| {
         let token = given.next().filter(|token| kind(&token.kind))?;
         source.get(token.span.clone())
     };

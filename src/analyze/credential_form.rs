@@ -3,13 +3,12 @@
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use memchr::memmem;
 
 use super::place::{Place, plain};
 use super::{Analyzer, Findings, Found, Look, Sees};
-use crate::formats::html::{self, Tag};
+use crate::formats::html::{self, Page, Tag};
 use crate::model::{Family, IocType, Kind};
-use crate::text;
+use crate::text::{self, AnyOf};
 
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
@@ -26,6 +25,16 @@ const LONGEST: usize = 8 << 20;
 /// Tags that are read.
 const TAGS: usize = 200_000;
 
+/// Tags that are looked at.
+const READ: &[&str] = &["input", "form", "button", "base", "meta", "iframe", "frame"];
+
+/// What a page says, in lower case, that asks for a password or leads somewhere.
+static ASKS: LazyLock<AnyOf> = LazyLock::new(|| {
+    AnyOf::new(&[
+        "passw", "pswd", "\"pass\"", "refresh", "<iframe", "<form", "location",
+    ])
+});
+
 /// What a script says where it goes somewhere or sends something.
 #[derive(Clone, Copy)]
 struct Word {
@@ -34,14 +43,37 @@ struct Word {
     leads: bool,
     /// It sends something.
     sends: bool,
+    /// What it is besides.
+    role: Role,
+}
+
+/// What else a word shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    None,
+    /// A field is made one for passwords.
+    Made,
+    /// A picture is asked for.
+    Picture,
 }
 
 const fn word(text: &'static str, leads: bool, sends: bool) -> Word {
-    Word { text, leads, sends }
+    Word {
+        text,
+        leads,
+        sends,
+        role: Role::None,
+    }
 }
 
-/// Of words that start alike, the longer stands first. What makes a field one for passwords, and what asks for a picture,
-/// stand behind the others.
+const fn of_role(text: &'static str, role: Role) -> Word {
+    Word {
+        role,
+        ..word(text, false, false)
+    }
+}
+
+/// Of words that start alike, the longer stands first.
 const WORDS: &[Word] = &[
     word("location.href", true, false),
     word("location=", true, false),
@@ -60,21 +92,17 @@ const WORDS: &[Word] = &[
     word("axios", false, true),
     word("sendBeacon", false, true),
     word("api.telegram.org", false, true),
-    word("setAttribute(\"type\",\"password\")", false, false),
-    word("setAttribute('type','password')", false, false),
-    word("setAttribute(\"type\", \"password\")", false, false),
-    word("setAttribute('type', 'password')", false, false),
-    word(".type=\"password\"", false, false),
-    word(".type='password'", false, false),
-    word(".type = \"password\"", false, false),
-    word(".type = 'password'", false, false),
-    word(".src=", false, false),
-    word(".src =", false, false),
+    of_role("setAttribute(\"type\",\"password\")", Role::Made),
+    of_role("setAttribute('type','password')", Role::Made),
+    of_role("setAttribute(\"type\", \"password\")", Role::Made),
+    of_role("setAttribute('type', 'password')", Role::Made),
+    of_role(".type=\"password\"", Role::Made),
+    of_role(".type='password'", Role::Made),
+    of_role(".type = \"password\"", Role::Made),
+    of_role(".type = 'password'", Role::Made),
+    of_role(".src=", Role::Picture),
+    of_role(".src =", Role::Picture),
 ];
-
-/// Places of [`WORDS`] that make a field one for passwords, and those that ask for a picture.
-const MADE: std::ops::Range<usize> = 17..25;
-const PICTURES: std::ops::Range<usize> = 25..27;
 
 static FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     let mut builder = AhoCorasick::builder();
@@ -98,14 +126,15 @@ impl Words {
         Self(ends)
     }
 
-    fn ends(&self, word: usize) -> &[usize] {
-        self.0.get(word).map(Vec::as_slice).unwrap_or_default()
+    /// The words with the places where they end.
+    fn each(&self) -> impl Iterator<Item = (&'static Word, &[usize])> {
+        WORDS.iter().zip(self.0.iter().map(Vec::as_slice))
     }
 
     /// Whether something is sent.
     fn send(&self) -> bool {
-        let mut words = WORDS.iter().zip(&self.0);
-        words.any(|(word, ends)| word.sends && !ends.is_empty())
+        self.each()
+            .any(|(word, ends)| word.sends && !ends.is_empty())
     }
 }
 
@@ -124,20 +153,18 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     if !page && !written || in_document {
         return;
     }
-    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
-    let lower = data.to_ascii_lowercase();
-    let has = |word: &str| memmem::find(&lower, word.as_bytes()).is_some();
+    let data = &artifact.data;
     // Texts of two bytes a character are rare, and read whole.
     let wide = data.starts_with(b"\xff\xfe") || data.starts_with(b"\xfe\xff");
-    let asks = wide || has("passw") || has("pswd") || has("\"pass\"");
-    if !asks && !has("refresh") && !has("<iframe") && !has("<form") && !has("location") {
+    let page = Page::of(&artifact.data, artifact.sha256, LONGEST);
+    if !wide && !ASKS.is_in(page.lower().as_bytes()) {
         return;
     }
-    let source = text::to_utf8(data);
+    let source = page.text();
     let mut password = None;
     let mut target = None;
     let (mut base, mut by_base) = (None, false);
-    for tag in html::tags(&source, TAGS) {
+    for tag in page.tags_named(READ, TAGS) {
         match tag.name.as_ref() {
             "input" if is_password(&tag) => {
                 password.get_or_insert(tag.at);
@@ -182,12 +209,12 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         findings.ioc(IocType::Url, &base);
         target.get_or_insert(base);
     }
-    let words = Words::of(&source);
-    let mut sent = scripted(look, &source, &words);
+    let words = Words::of(source);
+    let mut sent = scripted(look, source, &words);
     if password.is_none() {
         password = password_by_script(&words);
     }
-    let shown = asked_for(look, &source, &words);
+    let shown = asked_for(look, source, &words);
     let posts = words.send() || !shown.is_empty();
     sent.extend(shown);
     for address in &sent {
@@ -246,17 +273,16 @@ fn is_mail(action: &str) -> bool {
 
 /// Where a script makes a field one for passwords.
 fn password_by_script(words: &Words) -> Option<usize> {
-    MADE.into_iter().find_map(|made| {
-        let len = WORDS.get(made)?.text.len();
-        words.ends(made).first()?.checked_sub(len)
-    })
+    let mut made = words.each().filter(|(word, _)| word.role == Role::Made);
+    made.find_map(|(word, ends)| ends.first()?.checked_sub(word.text.len()))
 }
 
 /// Addresses that scripts ask for as a picture, with something behind them.
 fn asked_for(look: &Look<'_>, source: &str, words: &Words) -> Vec<String> {
     let mut found = Vec::new();
-    for word in PICTURES {
-        for end in words.ends(word) {
+    let pictures = words.each().filter(|(word, _)| word.role == Role::Picture);
+    for (_, ends) in pictures {
+        for end in ends {
             let rest = source.get(*end..).unwrap_or_default();
             let near = rest.get(..rest.floor_char_boundary(400)).unwrap_or(rest);
             let near = near.trim_start();
@@ -296,8 +322,8 @@ fn outside(look: &Look<'_>, value: &str) -> Option<String> {
 /// Addresses to which a script of the page goes or sends something.
 fn scripted(look: &Look<'_>, source: &str, words: &Words) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    for (number, _) in WORDS.iter().enumerate().filter(|(_, word)| word.leads) {
-        for end in words.ends(number) {
+    for (_, ends) in words.each().filter(|(word, _)| word.leads) {
+        for end in ends {
             let rest = source.get(*end..).unwrap_or_default();
             let near = rest.get(..rest.floor_char_boundary(400)).unwrap_or(rest);
             // The first text behind it, or the second where the first is a method.
@@ -360,19 +386,23 @@ mod tests {
     }
 
     #[test]
-    fn words_stand_where_their_ranges_say() {
-        let texts = |range: std::ops::Range<usize>| WORDS[range].iter().map(|word| word.text);
-        assert!(texts(MADE).all(|text| text.contains("password")));
-        assert_eq!(texts(PICTURES).collect::<Vec<_>>(), [".src=", ".src ="]);
-        assert_eq!(PICTURES.end, WORDS.len());
+    fn words_are_found_where_they_stand_and_are_what_their_rows_say() {
+        let of = |text: &str| {
+            let words = Words::of(text);
+            let found = words.each().filter(|(_, ends)| !ends.is_empty());
+            found
+                .map(|(word, ends)| (word.text, ends.to_vec()))
+                .collect::<Vec<_>>()
+        };
         let words = Words::of("axios.post('/a'); a.type='password'; $.ajax; $.post(b)");
-        assert_eq!(words.ends(10), [11]);
+        assert_eq!(of("axios.post('/a')"), [("axios.post(", vec![11])]);
         assert_eq!(password_by_script(&words), Some(19));
         assert!(words.send() && !Words::of("x.src = location.href").send());
         // Every word is found where it stands alone.
-        for (number, word) in WORDS.iter().enumerate() {
-            let ends = Words::of(word.text);
-            assert_eq!(ends.ends(number), [word.text.len()], "{}", word.text);
+        for word in WORDS {
+            assert_eq!(of(word.text), [(word.text, vec![word.text.len()])]);
+            assert_eq!(word.role == Role::Made, word.text.contains("password"));
+            assert_eq!(word.role == Role::Picture, word.text.contains(".src"));
         }
     }
 

@@ -1,12 +1,10 @@
 //! Web pages with script in them: worth knowing, and nothing more.
 
-use std::borrow::Cow;
-
 use memchr::memmem;
 
 use super::{Analyzer, Findings, Found, Look, Sees};
+use crate::formats::html::Page;
 use crate::model::{Family, Kind};
-use crate::text;
 
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
@@ -29,20 +27,31 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     {
         return;
     }
-    let data = look
-        .artifact
-        .data
-        .get(..LONGEST)
-        .unwrap_or(&look.artifact.data);
-    let page = text::to_utf8(data);
-    let borrowed = matches!(page, Cow::Borrowed(_));
-    let data = page.as_bytes();
+    let page = Page::of(&look.artifact.data, look.artifact.sha256, LONGEST);
+    let data = page.text().as_bytes();
+    if !has_script(page.lower().as_bytes()) {
+        return;
+    }
     if let Some(at) = first_script(data) {
         let end = at.saturating_add(120).min(data.len());
         let shown = String::from_utf8_lossy(data.get(at..end).unwrap_or_default());
         let found = Found::new("html-script", &shown);
-        findings.report(if borrowed { found.at(at) } else { found });
+        findings.report(if page.is_as_written() {
+            found.at(at)
+        } else {
+            found
+        });
     }
+}
+
+/// Whether a page in lower case may have a script: most have nothing of what one begins with.
+fn has_script(lower: &[u8]) -> bool {
+    let has = |word: &[u8]| memmem::find(lower, word).is_some();
+    let handler = || {
+        let mut signs = memchr::memchr_iter(b'=', lower);
+        signs.any(|at| is_handler(lower, at))
+    };
+    has(b"<script") || has(b"javascript:") || handler()
 }
 
 /// Where the first script of a page stands: an element, an address that is one, or a handler of events.

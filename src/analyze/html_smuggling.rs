@@ -4,9 +4,11 @@
 //! decoded out of the page, or a decoder beside a text that is most of its script. A page that saves the table it shows, and
 //! a library that could, carry none.
 
+use std::sync::LazyLock;
+
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::model::{Artifact, Family, Kind};
-use crate::text;
+use crate::text::{self, AnyOf};
 
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
@@ -24,13 +26,18 @@ const LONGEST: usize = 64 << 20;
 const BELOW: usize = 256;
 const DEPTH: usize = 5;
 
-/// What saves or opens what a script made.
-const SAVES: &[&str] = &[
+/// What saves or opens what a script made, and behind it an address that is the data itself.
+const MARKED: &[&str] = &[
     "msSaveOrOpenBlob",
     "msSaveBlob",
     "createObjectURL",
     "saveAs(",
+    ADDRESS,
 ];
+const ADDRESS: &str = "data:application/";
+
+/// All of these, of which most pages have none.
+static MARKS: LazyLock<AnyOf> = LazyLock::new(|| AnyOf::new(MARKED));
 
 /// What decodes a text.
 const DECODES: &[&str] = &["atob", "Uint8Array", "charCodeAt", "fromCharCode", "base64"];
@@ -130,13 +137,17 @@ fn is_file(artifact: &Artifact) -> bool {
 
 /// Where a page saves or opens what it made, and by what.
 fn saving(data: &[u8]) -> Option<(usize, &'static str)> {
+    if !MARKS.is_in(data) {
+        return None;
+    }
     let find = |word: &str| memchr::memmem::find(data, word.as_bytes());
-    let made = SAVES.iter().find_map(|word| Some((find(word)?, *word)));
+    let mut saves = MARKED.iter().filter(|word| **word != ADDRESS);
+    let made = saves.find_map(|word| Some((find(word)?, *word)));
     if made.is_some() {
         return made;
     }
     // A link to the data itself that is saved under a name, or that the page goes to.
-    let address = find("data:application/")?;
+    let address = find(ADDRESS)?;
     let saved = find("download").map(|_| "download of a data: address");
     let gone = || find("location").map(|_| "location of a data: address");
     Some((address, saved.or_else(gone)?))

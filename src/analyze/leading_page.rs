@@ -6,17 +6,18 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use memchr::memmem;
 
 use super::place::{Place, plain};
 use super::{Analyzer, Findings, Found, Look, Sees};
-use crate::formats::html::{self, Tag};
+use crate::formats::html::{self, Page, Tag};
 use crate::formats::page_leads::{Lead, leads};
-use crate::formats::script::{Dialect, blocks};
+use crate::formats::script::Dialect;
 use crate::formats::{base64, password_words};
 use crate::model::{Family, IocType, Kind};
-use crate::text;
+use crate::text::AnyOf;
 
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
@@ -44,27 +45,24 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     if page.kind != Kind::Html || page.data.len() > LONGEST || !is_opened_by_itself(look) {
         return;
     }
-    let source = text::to_utf8(&page.data);
-    let lower = source.to_ascii_lowercase();
-    let marks = [
-        "refresh", "<script", "onload", "onerror", "<iframe", "<frame",
-    ];
-    let has = |mark: &&str| memmem::find(lower.as_bytes(), mark.as_bytes()).is_some();
-    if !marks.iter().any(has) {
+    let decoded = page.via == Some("decoded-text");
+    let page = Page::of(&page.data, page.sha256, LONGEST);
+    let lower = page.lower().as_bytes();
+    if !MARKS.is_in(lower) {
         return;
     }
-    let asked = Asked {
-        handlers: HANDLERS.iter().any(has),
-        // A value may write its letters by their numbers.
-        others: ["refresh", "frame", "&#"].iter().any(has),
-    };
-    let shown = password_words::shown(&source, SHOWN_AROUND_HIDDEN);
+    let shown = password_words::shown(page.text(), SHOWN_AROUND_HIDDEN);
     if shown > SHOWN_AROUND_HIDDEN {
         return;
     }
-    let decoded = page.via == Some("decoded-text");
+    let asked = Asked {
+        handlers: STARTED.is_in(lower),
+        others: OTHERS
+            .iter()
+            .any(|word| memmem::find(lower, word).is_some()),
+    };
     let mut found: Option<(Weight, String)> = None;
-    for lead in of_page(&source, asked) {
+    for lead in of_page(&page, asked) {
         let Some(told) = Told::of(look, &lead) else {
             continue;
         };
@@ -123,6 +121,18 @@ fn is_in_archive(look: &Look<'_>) -> bool {
 /// Attributes whose script starts by itself.
 const HANDLERS: &[&str] = &["onload", "onerror", "onpageshow", "onfocus"];
 
+static STARTED: LazyLock<AnyOf> = LazyLock::new(|| AnyOf::new(HANDLERS));
+
+/// What a page has, in lower case, that may lead somewhere.
+static MARKS: LazyLock<AnyOf> = LazyLock::new(|| {
+    AnyOf::new(&[
+        "refresh", "<script", "onload", "onerror", "<iframe", "<frame",
+    ])
+});
+
+/// Of redirects and frames; a value may write its letters by their numbers.
+const OTHERS: [&[u8]; 3] = [b"refresh", b"frame", b"&#"];
+
 /// What the tags of a page are asked for: by the words in it, most have nothing of this.
 #[derive(Debug, Clone, Copy)]
 struct Asked {
@@ -132,7 +142,8 @@ struct Asked {
 }
 
 /// Everything that the page leads to by itself.
-fn of_page(source: &str, asked: Asked) -> Vec<Lead> {
+fn of_page(page: &Page, asked: Asked) -> Vec<Lead> {
+    let source = page.text();
     let mut found = Vec::new();
     let mut started = BTreeSet::new();
     let mut handlers: Vec<String> = Vec::new();
@@ -140,7 +151,7 @@ fn of_page(source: &str, asked: Asked) -> Vec<Lead> {
         true => TAGS,
         false => 0,
     };
-    for tag in html::tags(source, tags) {
+    for tag in page.tags(tags) {
         let attributes = asked.handlers.then(|| tag.attributes());
         for (name, value) in attributes.into_iter().flatten() {
             if HANDLERS.contains(&name.as_ref()) {
@@ -160,16 +171,16 @@ fn of_page(source: &str, asked: Asked) -> Vec<Lead> {
         }));
     }
     let mut submits = false;
-    for (range, dialect) in blocks(source) {
-        if dialect == Dialect::Js {
-            let body = source.get(range).unwrap_or_default();
+    for (range, dialect) in page.scripts() {
+        if *dialect == Dialect::Js {
+            let body = source.get(range.clone()).unwrap_or_default();
             found.extend(leads(body, &started));
-            found.extend(clicked(source, body));
+            found.extend(clicked(page, body));
             submits |= body.contains(".submit()");
         }
     }
     if submits {
-        found.extend(sent(source));
+        found.extend(sent(page));
     }
     for handler in handlers.iter().take(8) {
         found.extend(leads(handler, &started));
@@ -178,12 +189,12 @@ fn of_page(source: &str, asked: Asked) -> Vec<Lead> {
 }
 
 /// A link that the script clicks itself.
-fn clicked(source: &str, script: &str) -> Option<Lead> {
+fn clicked(page: &Page, script: &str) -> Option<Lead> {
     if !script.contains(".click()") || script.contains("createObjectURL") {
         return None;
     }
-    let links = html::tags(source, TAGS)
-        .filter(|tag| tag.name == "a" && tag.attribute("download").is_none());
+    let links = page.tags_named(&["a"], TAGS);
+    let links = links.filter(|tag| tag.attribute("download").is_none());
     let mut addresses = links.filter_map(|tag| {
         let id = tag.attribute("id").unwrap_or_default();
         let named = !id.is_empty() && script.contains(id.as_ref());
@@ -196,9 +207,9 @@ fn clicked(source: &str, script: &str) -> Option<Lead> {
 }
 
 /// The form of a page that has nothing in it to fill in: a script that sends it needs nobody.
-fn sent(source: &str) -> Option<Lead> {
+fn sent(page: &Page) -> Option<Lead> {
     let mut target = None;
-    for tag in html::tags(source, TAGS) {
+    for tag in page.tags(TAGS) {
         match tag.name.as_ref() {
             "form" => target = target.or_else(|| tag.attribute("action")),
             "input" if !tag.attribute("type").is_some_and(|kind| is_unseen(&kind)) => return None,

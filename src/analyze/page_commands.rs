@@ -3,10 +3,10 @@
 //! Only what a page asks of the system's own objects counts; libraries that try them for a request are left alone.
 
 use super::{Analyzer, Findings, Found, Look, Sees, scripts};
-use crate::formats::script::{self, Dialect};
+use crate::formats::html::Page;
+use crate::formats::script::Dialect;
 use crate::knowledge::Deed;
 use crate::model::Kind;
-use crate::text;
 
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
@@ -24,21 +24,23 @@ const LONGEST: usize = 4 << 20;
 const MAKERS: [&str; 3] = ["activexobject(", "createobject(", "getobject("];
 
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
-    let data = &look.artifact.data;
-    let data = data.get(..LONGEST).unwrap_or(data);
-    let page = text::to_utf8(data);
-    let makes = |mark: &str| memchr::memmem::find(page.as_bytes(), mark.as_bytes()).is_some();
-    if !["bject(", "bject (", "BJECT("].into_iter().any(makes) {
+    let page = Page::of(&look.artifact.data, look.artifact.sha256, LONGEST);
+    let makes = |mark: &str| {
+        let mark = mark.as_bytes();
+        memchr::memmem::find(page.lower().as_bytes(), mark).is_some()
+    };
+    if !["object(", "object ("].into_iter().any(makes) {
         return;
     }
-    for (range, dialect) in script::blocks(&page) {
+    for (range, dialect) in page.scripts() {
         let kind = match dialect {
             Dialect::Js => Kind::Js,
             Dialect::Basic => Kind::Vbs,
             Dialect::Other => continue,
         };
         let start = range.start;
-        let squeezed = scripts::squeezed(page.get(range).unwrap_or_default(), kind);
+        let source = page.text().get(range.clone()).unwrap_or_default();
+        let squeezed = scripts::squeezed(source, kind);
         if !MAKERS.iter().any(|maker| squeezed.contains(maker)) {
             continue;
         }
@@ -52,8 +54,11 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         };
         let shown = format!("page: {}", texts.join(", ").trim());
         let found = Found::new("script", &shown).variant(variant);
-        let borrowed = matches!(page, std::borrow::Cow::Borrowed(_));
-        findings.report(if borrowed { found.at(start) } else { found });
+        findings.report(if page.is_as_written() {
+            found.at(start)
+        } else {
+            found
+        });
         break;
     }
 }

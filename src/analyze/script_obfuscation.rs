@@ -60,7 +60,7 @@ fn obfuscation(artifact: &Artifact, limits: &Obfuscation) -> Option<String> {
     if is_brackets_only(&source) {
         return Some("written in six signs alone".to_owned());
     }
-    let folded = script::fold(&source, language);
+    let folded = script::folded(&source, language);
     let built = folded.built;
     let short = built.pieces_len
         <= limits

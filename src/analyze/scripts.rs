@@ -8,7 +8,7 @@ use super::vba_calls::is_hidden_origin;
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::command_line;
 use crate::formats::encoded::{self, Meaning};
-use crate::formats::script::{self, Language, TokenKind};
+use crate::formats::script::{self, Language, Token, TokenKind};
 use crate::formats::vba::{Event, Module, Receiver, fold};
 use crate::knowledge::{Behaviours, Deed};
 use crate::model::{Artifact, Family, Kind};
@@ -167,11 +167,23 @@ fn deed(artifact: &Artifact, behaviour: &Behaviours) -> Option<(&'static str, St
     if let Some(shown) = runs_what_it_builds(artifact) {
         return Some(("decodes-and-runs", shown));
     }
-    if let Some(shown) = runs_unknown(artifact) {
+    let language = language(artifact.kind);
+    let tokens = language.map(|language| script::tokens(&source, language).0);
+    let tokens = tokens.as_deref().unwrap_or_default();
+    let unknown = match artifact.kind {
+        Kind::Js => runs_unknown_member(&source, tokens),
+        _ => runs_unknown(artifact),
+    };
+    if let Some(shown) = unknown {
         return Some(("starts-process", shown));
     }
-    let mut squeezed = squeezed(&source, artifact.kind);
-    add_lists(&source, artifact.kind, &mut squeezed);
+    let mut squeezed = match language {
+        Some(language) => squeezed_tokens(&source, tokens, language),
+        None => squeezed_lines(&source, artifact.kind),
+    };
+    if matches!(artifact.kind, Kind::Js | Kind::Ps1 | Kind::Py) {
+        add_lists(tokens, &mut squeezed);
+    }
     if artifact.kind == Kind::Vbs {
         add_folded(artifact, &mut squeezed);
     }
@@ -199,12 +211,14 @@ fn deed(artifact: &Artifact, behaviour: &Behaviours) -> Option<(&'static str, St
 
 /// In JavaScript, an object whose name a function gives, and a member whose name one gives: `new ActiveXObject(d(1))`,
 /// `o[d(2)](d(3))`. Libraries try a list of names, and call their members by them.
-fn runs_unknown_member(artifact: &Artifact) -> Option<String> {
-    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
-    let source = text::to_utf8(data);
-    let (tokens, _) = script::tokens(&source, Language::Js);
+fn runs_unknown_member(source: &str, tokens: &[Token<'_>]) -> Option<String> {
+    const MAKERS: [&str; 2] = ["ActiveXObject", "CreateObject"];
+    let has = |maker: &&str| memmem::find(source.as_bytes(), maker.as_bytes()).is_some();
+    if !MAKERS.iter().any(has) {
+        return None;
+    }
     let name = |at: usize| match tokens.get(at).map(|token| &token.kind) {
-        Some(TokenKind::Name(name)) => name.as_str(),
+        Some(TokenKind::Name(name)) => name.as_ref(),
         _ => "",
     };
     let sign = |at: usize, sign: u8| {
@@ -217,7 +231,7 @@ fn runs_unknown_member(artifact: &Artifact) -> Option<String> {
     let mut member = false;
     for at in 0..tokens.len() {
         let next = at.saturating_add(1);
-        let makes = matches!(name(at), "ActiveXObject" | "CreateObject") && sign(next, b'(');
+        let makes = MAKERS.contains(&name(at)) && sign(next, b'(');
         if makes && given(next.saturating_add(1)) {
             made.get_or_insert(at);
         }
@@ -241,9 +255,6 @@ fn runs_unknown_member(artifact: &Artifact) -> Option<String> {
 
 /// `CreateObject(x).Run command` with an `x` that the script does not tell.
 fn runs_unknown(artifact: &Artifact) -> Option<String> {
-    if artifact.kind == Kind::Js {
-        return runs_unknown_member(artifact);
-    }
     if artifact.kind != Kind::Vbs {
         return None;
     }
@@ -283,17 +294,12 @@ fn encoded_texts(artifact: &Artifact) -> Vec<String> {
 
 /// Adds what the texts of each list come to one behind the other, as loops put them together; and every text turned
 /// around in a script that turns something around.
-fn add_lists(source: &str, kind: Kind, squeezed: &mut String) {
-    let language = match kind {
-        Kind::Js => Language::Js,
-        Kind::Ps1 => Language::PowerShell,
-        Kind::Py => Language::Other,
-        _ => return,
-    };
-    let turns = squeezed.contains("]::reverse(") || squeezed.contains(".reverse()");
-    let mut texts: Vec<String> = Vec::new();
+fn add_lists(tokens: &[Token<'_>], squeezed: &mut String) {
+    let has = |word: &str| memmem::find(squeezed.as_bytes(), word.as_bytes()).is_some();
+    let turns = has("]::reverse(") || has(".reverse()");
+    let mut texts: Vec<&str> = Vec::new();
     let mut comma = false;
-    for token in script::tokens(source, language).0 {
+    for token in tokens {
         if let TokenKind::Text(text) = &token.kind
             && turns
             && text.len() >= TURNED
@@ -303,7 +309,7 @@ fn add_lists(source: &str, kind: Kind, squeezed: &mut String) {
             let kept = text.chars().rev().filter(|c| !c.is_whitespace());
             squeezed.extend(kept.map(|c| c.to_ascii_lowercase()));
         }
-        match token.kind {
+        match &token.kind {
             TokenKind::Text(text) if comma || texts.is_empty() => {
                 comma = false;
                 texts.push(text);
@@ -313,9 +319,7 @@ fn add_lists(source: &str, kind: Kind, squeezed: &mut String) {
             _ => {
                 if texts.len() >= 4 && squeezed.len() < LONGEST.saturating_mul(2) {
                     squeezed.push('\n');
-                    let joined = texts.concat();
-                    let kept = joined.chars().filter(|c| !c.is_whitespace());
-                    squeezed.extend(kept.map(|c| c.to_ascii_lowercase()));
+                    squeeze(&texts.concat(), squeezed);
                 }
                 texts.clear();
                 comma = false;
@@ -331,15 +335,24 @@ fn is_code(text: &str) -> bool {
 
 /// The script in lower case without blanks and without lines that are comments.
 pub(super) fn squeezed(source: &str, kind: Kind) -> String {
-    let language = match kind {
-        Kind::Js => Some(Language::Js),
-        Kind::Ps1 => Some(Language::PowerShell),
-        Kind::Py | Kind::Sh | Kind::Pl | Kind::Rb => Some(Language::Other),
-        _ => None,
-    };
-    if let Some(language) = language {
-        return squeezed_tokens(source, language);
+    match language(kind) {
+        Some(language) => squeezed_tokens(source, &script::tokens(source, language).0, language),
+        None => squeezed_lines(source, kind),
     }
+}
+
+/// The language of a script that is read token by token.
+fn language(kind: Kind) -> Option<Language> {
+    Some(match kind {
+        Kind::Js => Language::Js,
+        Kind::Ps1 => Language::PowerShell,
+        Kind::Py | Kind::Sh | Kind::Pl | Kind::Rb => Language::Other,
+        _ => return None,
+    })
+}
+
+/// [`squeezed`] of a script that is read line by line.
+fn squeezed_lines(source: &str, kind: Kind) -> String {
     let marks: &[&str] = match kind {
         Kind::Js | Kind::Jse | Kind::Php => &["//", "*", "/*"],
         Kind::Vbs => &["'", "rem "],
@@ -374,7 +387,7 @@ pub(super) fn squeezed(source: &str, kind: Kind) -> String {
 }
 
 /// The tokens in lower case, comments and blanks left out, lines kept.
-fn squeezed_tokens(source: &str, language: Language) -> String {
+fn squeezed_tokens(source: &str, tokens: &[Token<'_>], language: Language) -> String {
     /// What shows the text behind it and does nothing else.
     const SHOWS: &[&str] = &[
         "write-host",
@@ -385,9 +398,10 @@ fn squeezed_tokens(source: &str, language: Language) -> String {
         "echo",
     ];
     // A line's start is marked like that of every other one.
-    let mut out = String::from("\n");
+    let mut out = String::with_capacity(source.len().saturating_add(1));
+    out.push('\n');
     let (mut shown, mut first) = (false, true);
-    for token in script::tokens(source, language).0 {
+    for token in tokens {
         let starts = std::mem::take(&mut first);
         match &token.kind {
             TokenKind::Line | TokenKind::Sign(b';' | b'|' | b'{' | b'}' | b'>') => {
@@ -399,17 +413,33 @@ fn squeezed_tokens(source: &str, language: Language) -> String {
             TokenKind::Text(_) if shown => continue,
             _ => {}
         }
-        match token.kind {
+        match &token.kind {
             TokenKind::Line => out.push('\n'),
-            TokenKind::Name(name) => out.extend(name.chars().map(|c| c.to_ascii_lowercase())),
-            _ => {
-                let written = source.get(token.span).unwrap_or_default();
-                let kept = written.chars().filter(|c| !c.is_whitespace());
-                out.extend(kept.map(|c| c.to_ascii_lowercase()));
-            }
+            TokenKind::Name(name) => push_lower(name, &mut out),
+            _ => squeeze(source.get(token.span.clone()).unwrap_or_default(), &mut out),
         }
     }
     out
+}
+
+/// Adds a text in lower case without blanks.
+fn squeeze(text: &str, out: &mut String) {
+    if text.is_ascii() {
+        for piece in text.split([' ', '\t', '\n', '\r', '\x0b', '\x0c']) {
+            push_lower(piece, out);
+        }
+    } else {
+        let kept = text.chars().filter(|c| !c.is_whitespace());
+        out.extend(kept.map(|c| c.to_ascii_lowercase()));
+    }
+}
+
+fn push_lower(text: &str, out: &mut String) {
+    let from = out.len();
+    out.push_str(text);
+    if let Some(added) = out.get_mut(from..) {
+        added.make_ascii_lowercase();
+    }
 }
 
 /// Adds what the texts of a script in Basic come to.

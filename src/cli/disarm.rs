@@ -17,10 +17,10 @@ use clap::{Args, ValueEnum};
 
 use crate::engine::{Context, Engine, Input, Worker};
 use crate::limits::Budget;
-use crate::model::{Report, Severity};
+use crate::model::{Artifact, Fact, Report};
 use crate::policy::Policy;
-use crate::rewrite::disarm::{Notices, Proven, Refusal, Retype, Selection, Task, proven};
-use crate::rewrite::{DISARMED_FILES, FILES, Notice};
+use crate::rewrite::Notice;
+use crate::rewrite::disarm::{Notices, Proven, Refusal, Removed, Retype, Selection, Task, proven};
 use crate::source::Source;
 use crate::text;
 use crate::unpack::Passwords;
@@ -119,8 +119,8 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
     })?;
     let output = match (&ended.made, &arguments.output) {
         (Ok(made), Some(output)) if !arguments.dry_run => Some(target(
+            arguments,
             output,
-            &arguments.path,
             made.as_ref().and_then(|proven| proven.made.extension),
         )),
         _ => None,
@@ -142,6 +142,7 @@ pub(super) fn run(settings: &Settings, arguments: &Arguments) -> Result<Exit, Fa
         catalogue,
         language: settings.language(),
         detail: settings.detail(),
+        dry_run: arguments.dry_run,
     };
     let said = match arguments.format {
         FormatName::Text => told.text(),
@@ -182,16 +183,16 @@ fn put_in_place(input: &Path, output: &Path, data: &[u8]) -> Result<(), Failure>
     replace(output, data)
 }
 
-/// The file to write.
-fn target(output: &Path, input: &Path, extension: Option<&'static str>) -> PathBuf {
-    if output.as_os_str() == "-" {
-        return output.to_owned();
-    }
-    let file = match (output.is_dir(), input.file_name()) {
-        (true, Some(name)) => output.join(name),
+/// The file to write. A document of another type has a name that goes with it, or its program would not open it; an
+/// archive that became a zip is written where it was said, unless names are to follow.
+fn target(arguments: &Arguments, output: &Path, extension: Option<&'static str>) -> PathBuf {
+    let folder = output.is_dir();
+    let file = match arguments.path.file_name() {
+        Some(name) if folder => output.join(name),
         _ => output.to_owned(),
     };
-    match extension {
+    let follows = folder || arguments.rename || extension != Some("zip");
+    match extension.filter(|_| follows && output.as_os_str() != "-") {
         Some(extension) => file.with_extension(extension),
         None => file,
     }
@@ -254,29 +255,21 @@ impl Job<'_> {
         if findings.is_empty() {
             return Ok(None);
         }
-        let notice = Notice {
-            templates: FILES,
-            disarmed: DISARMED_FILES,
-            catalogue,
-            report: before,
-            ticket: "-",
-        };
-        let least = match self.arguments.only.is_empty() {
-            true => Severity::Medium.score(),
-            false => 0,
-        };
+        let notice = Notice::of_file(before, catalogue);
+        let text = |part: &Artifact, removed: &[Removed]| notice.text(part, removed);
+        let line = |part: &Artifact| notice.line(part);
+        let usual = Task::usual(before, &findings, &text, &line);
         let task = Task {
-            report: before,
-            findings: &findings,
-            strip: &BTreeSet::new(),
-            notices: Notices::From(least),
+            notices: match self.arguments.only.is_empty() {
+                true => usual.notices,
+                false => Notices::From(0),
+            },
             retype: match self.arguments.rename {
                 true => Retype::Plain,
-                false => Retype::Keep,
+                false => usual.retype,
             },
             break_signatures: self.arguments.break_signatures,
-            notice: &|part, removed| notice.text(part, removed),
-            line: &|part| notice.line(part),
+            ..usual
         };
         let limits = self.engine.limits.clone();
         let deadline = Instant::now().checked_add(limits.timeout);
@@ -292,8 +285,17 @@ fn unseen(report: &Report, catalogue: &crate::knowledge::Catalogue) -> Refusal {
             .map(|entry| entry.group.as_str());
         group == Some("encrypted") || finding.id == "pdf-encrypted"
     });
+    let member = report.artifacts.iter().find_map(|artifact| {
+        artifact.facts.iter().find_map(|fact| match fact {
+            Fact::Locked { what, .. } => what.clone(),
+            _ => None,
+        })
+    });
     match locked {
-        true => Refusal::Locked,
+        true => member.map_or(Refusal::Locked, |name| {
+            let what = "is locked, and what is in it was not seen";
+            Refusal::Broken(format!("{name} {what}"))
+        }),
         false => Refusal::Broken("it could not be looked through whole".to_owned()),
     }
 }

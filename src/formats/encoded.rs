@@ -24,6 +24,10 @@ pub fn whole(text: &str) -> Option<Meaning> {
         return None;
     }
     forwards(text).or_else(|| {
+        let head: Vec<u8> = text.bytes().rev().take(HEAD).collect();
+        if !promises(&head) {
+            return None;
+        }
         let reversed: String = text.chars().rev().collect();
         forwards(&reversed)
     })
@@ -31,10 +35,12 @@ pub fn whole(text: &str) -> Option<Meaning> {
 
 /// The longest run of base64 in a text, such as a command line, that means something.
 pub fn within(text: &str) -> Option<Meaning> {
-    text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=')))
+    let of_run = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    text.as_bytes()
+        .split(|byte| !of_run(byte))
         .filter(|run| run.len() >= SHORTEST.saturating_mul(2))
         .max_by_key(|run| run.len())
-        .and_then(forwards)
+        .and_then(|run| forwards(std::str::from_utf8(run).ok()?))
 }
 
 /// Whether a text looks encoded: long, without blanks, of hexadecimal digits or of all classes of base64.
@@ -50,7 +56,24 @@ pub fn looks_encoded(text: &str) -> bool {
     all(u8::is_ascii_hexdigit) && any(u8::is_ascii_digit) || base64 && mixed
 }
 
+/// Characters of a text by which it is told that it means nothing.
+const HEAD: usize = 64;
+
+/// Whether a text that starts with these characters may mean something.
+fn promises(head: &[u8]) -> bool {
+    let whole = head.len() >= HEAD && head.iter().all(|byte| base64::is_base64(*byte));
+    if !whole || head.iter().all(u8::is_ascii_hexdigit) {
+        return true;
+    }
+    let decoded = base64::decode(head).data;
+    decoded.starts_with(b"MZ") || meaning(&decoded).is_some()
+}
+
 fn forwards(text: &str) -> Option<Meaning> {
+    let head = text.as_bytes().get(..HEAD).unwrap_or_default();
+    if !promises(head) {
+        return None;
+    }
     hexadecimal(text).as_deref().and_then(meaning).or_else(|| {
         let fits = text.bytes().all(|byte| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'\r' | b'\n')
@@ -116,6 +139,26 @@ mod tests {
         assert_eq!(whole("aHR0cDovL2V4YW1wbGUuaW52YWxpZC8="), text);
         let reversed: String = "aHR0cDovL2V4YW1wbGUuaW52YWxpZC8=".chars().rev().collect();
         assert_eq!(whole(&reversed), text);
+    }
+
+    #[test]
+    fn long_texts_are_told_by_their_start_and_decoded_whole() {
+        let said = "see http://example.invalid/ ".repeat(20);
+        let coded = base64::encode(said.as_bytes());
+        let text = Some(Meaning::Text(said.clone()));
+        assert_eq!(whole(&coded), text);
+        assert_eq!(whole(&coded.chars().rev().collect::<String>()), text);
+        assert_eq!(within(&format!("f('{coded}')")), text);
+        let wide: Vec<u8> = said.bytes().flat_map(|byte| [byte, 0]).collect();
+        assert_eq!(whole(&base64::encode(&wide)), text);
+        let program = [b"MZ\x90".as_slice(), &[7; 200]].concat();
+        assert_eq!(
+            whole(&base64::encode(&program)),
+            Some(Meaning::Program(203))
+        );
+        let picture = [b"\x89PNG".as_slice(), said.as_bytes()].concat();
+        assert_eq!(whole(&base64::encode(&picture)), None);
+        assert_eq!(within(&format!("f('{}')", base64::encode(&picture))), None);
     }
 
     #[test]

@@ -6,9 +6,12 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
-use super::xml::unescape;
-
+mod page;
+mod references;
 pub mod tokens;
+
+pub use page::Page;
+pub use references::unescape;
 
 /// Attributes of one tag that are read.
 const ATTRIBUTES: usize = 64;
@@ -67,69 +70,150 @@ pub fn refresh(tag: &Tag<'_>) -> Option<String> {
 }
 
 /// The start tags of a page, at most `most`. Linear in the length of the text.
-pub fn tags(text: &str, most: usize) -> Tags<'_> {
-    Tags {
-        text,
-        at: 0,
-        comments_end: true,
-        left: most,
-    }
+pub fn tags(text: &str, most: usize) -> impl Iterator<Item = Tag<'_>> {
+    Place::all(text)
+        .take(most)
+        .map(move |place| place.tag(text))
 }
 
-/// The start tags of a page in their order.
+/// The places of the start tags of a page in their order.
 #[derive(Debug, Clone)]
-pub struct Tags<'t> {
+struct Places<'t> {
     text: &'t str,
     at: usize,
     /// Whether a comment may end behind this.
     comments_end: bool,
-    left: usize,
 }
 
-impl<'t> Iterator for Tags<'t> {
-    type Item = Tag<'t>;
+impl Iterator for Places<'_> {
+    type Item = Place;
 
-    fn next(&mut self) -> Option<Tag<'t>> {
-        self.left = self.left.checked_sub(1)?;
+    fn next(&mut self) -> Option<Place> {
         // Ends because each round goes on behind the bracket that it found.
         loop {
             let skip = memchr::memchr(b'<', self.text.as_bytes().get(self.at..)?)?;
             let start = self.at.checked_add(skip)?;
             self.at = start.checked_add(1)?;
-            let rest = self.text.get(self.at..)?;
-            if let Some(comment) = rest.strip_prefix("!--") {
-                // An open comment hides nothing from a browser that finds no end; behind it none has one.
-                let ends = self.comments_end;
-                let end = ends.then(|| memmem::find(comment.as_bytes(), b"-->"));
-                let end = end.flatten();
-                self.comments_end = end.is_some();
-                if let Some(len) = end {
-                    self.at = self.at.saturating_add(len).saturating_add(6);
+            match self.text.as_bytes().get(self.at) {
+                Some(byte) if byte.is_ascii_alphabetic() => {
+                    let place = Place::of(self.text, start);
+                    self.at = place.end.max(self.at.saturating_add(1));
+                    return Some(place);
                 }
-            } else if rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
-                let (tag, len) = tag(rest, start);
-                self.at = self.at.saturating_add(len.max(1));
-                return Some(tag);
+                Some(b'!') => self.over_comment(),
+                _ => {}
             }
         }
     }
 }
 
-/// The tag whose name starts here, and its length.
-fn tag(rest: &str, at: usize) -> (Tag<'_>, usize) {
-    let is_end = |c: char| c.is_whitespace() || matches!(c, '/' | '>' | '<');
-    let (name, behind) = rest.split_at(rest.find(is_end).unwrap_or(rest.len()));
-    let mut attributes = Attributes::new(behind);
-    attributes.by_ref().for_each(drop);
-    let inside = behind.get(..attributes.at).unwrap_or_default();
-    let len = name.len().saturating_add(inside.len());
-    let tag = Tag {
-        name: bare(name),
-        at,
-        end: at.saturating_add(1).saturating_add(len),
-        inside,
-    };
-    (tag, len)
+impl Places<'_> {
+    /// Passes over the comment whose sign of exclamation stands here, where it is one.
+    fn over_comment(&mut self) {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let Some(comment) = rest.strip_prefix(b"!--") else {
+            return;
+        };
+        // An open comment hides nothing from a browser that finds no end; behind it none has one.
+        let ends = self.comments_end;
+        let end = ends.then(|| memmem::find(comment, b"-->")).flatten();
+        self.comments_end = end.is_some();
+        if let Some(len) = end {
+            self.at = self.at.saturating_add(len).saturating_add(6);
+        }
+    }
+}
+
+/// Where a tag stands, for a text that it is told of later.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    at: usize,
+    name_end: usize,
+    end: usize,
+}
+
+impl Place {
+    /// Those of the start tags of a page.
+    fn all(text: &str) -> Places<'_> {
+        Places {
+            text,
+            at: 0,
+            comments_end: true,
+        }
+    }
+
+    /// The place of the tag whose bracket stands here.
+    fn of(text: &str, at: usize) -> Self {
+        let name = at.saturating_add(1);
+        let name_end = up_to(text, name, |byte| matches!(byte, b'/' | b'>' | b'<'));
+        let mut attributes = Attributes::new(text.get(name_end..).unwrap_or_default());
+        attributes.by_ref().for_each(drop);
+        Self {
+            at,
+            name_end,
+            end: name_end.saturating_add(attributes.at),
+        }
+    }
+
+    /// Its name as it is written.
+    fn name(self, text: &str) -> &str {
+        let start = self.at.saturating_add(1);
+        text.get(start..self.name_end).unwrap_or_default()
+    }
+
+    fn tag(self, text: &str) -> Tag<'_> {
+        Tag {
+            name: bare(self.name(text)),
+            at: self.at,
+            end: self.end,
+            inside: text.get(self.name_end..self.end).unwrap_or_default(),
+        }
+    }
+}
+
+/// The first place from `at` on of a blank or of a byte of ASCII that ends something, or the end of the text.
+fn up_to(text: &str, mut at: usize, ends: impl Fn(u8) -> bool) -> usize {
+    let bytes = text.as_bytes();
+    // Ends because each step takes a byte.
+    while let Some(&byte) = bytes.get(at) {
+        let stops = match byte {
+            b'\t'..=b'\r' | b' ' => true,
+            0..0x80 => ends(byte),
+            // What these begin may be a blank of another script.
+            0xc2 | 0xe1..=0xe3 => blank_at(text, at) > 0,
+            _ => false,
+        };
+        if stops {
+            return at;
+        }
+        at = at.saturating_add(1);
+    }
+    at
+}
+
+/// Behind the blanks from `at` on, and behind the bytes of ASCII that count as such.
+fn over(text: &str, mut at: usize, also: impl Fn(u8) -> bool) -> usize {
+    let bytes = text.as_bytes();
+    // Ends because each step takes a byte.
+    while let Some(&byte) = bytes.get(at) {
+        let len = match byte {
+            b'\t'..=b'\r' | b' ' => 1,
+            0..0x80 => usize::from(also(byte)),
+            _ => blank_at(text, at),
+        };
+        if len == 0 {
+            return at;
+        }
+        at = at.saturating_add(len);
+    }
+    at
+}
+
+/// The length of the blank that stands here, or 0.
+#[cold]
+fn blank_at(text: &str, at: usize) -> usize {
+    let next = text.get(at..).and_then(|rest| rest.chars().next());
+    next.filter(|c| c.is_whitespace()).map_or(0, char::len_utf8)
 }
 
 /// Attributes of one tag as they stand there, the first [`ATTRIBUTES`] of them.
@@ -154,29 +238,30 @@ impl<'t> Iterator for Attributes<'t> {
     type Item = (&'t str, &'t str);
 
     fn next(&mut self) -> Option<(&'t str, &'t str)> {
-        let rest = self.text.get(self.at..)?;
-        let rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '/');
-        self.at = self.text.len().saturating_sub(rest.len());
-        if rest.starts_with('>') {
-            self.at = self.at.saturating_add(1);
-            // Nothing of what follows is the tag's.
-            self.text = self.text.get(..self.at)?;
-            return None;
-        }
-        if rest.is_empty() || rest.starts_with('<') {
-            return None;
+        let text = self.text;
+        let start = over(text, self.at, |byte| byte == b'/');
+        self.at = start;
+        match text.as_bytes().get(start)? {
+            b'>' => {
+                self.at = start.saturating_add(1);
+                // Nothing of what follows is the tag's.
+                self.text = text.get(..self.at)?;
+                return None;
+            }
+            b'<' => return None,
+            _ => {}
         }
         self.left = self.left.checked_sub(1)?;
-        let is_end = |c: char| c.is_whitespace() || matches!(c, '=' | '>' | '<');
-        let (name, behind) = rest.split_at(rest.find(is_end).unwrap_or(rest.len()));
-        let Some(value) = behind.trim_start().strip_prefix('=') else {
-            self.at = self.at.saturating_add(name.len());
+        let end = up_to(text, start, |byte| matches!(byte, b'=' | b'>' | b'<'));
+        let name = text.get(start..end).unwrap_or_default();
+        let equals = over(text, end, |_| false);
+        if text.as_bytes().get(equals) != Some(&b'=') {
+            self.at = end;
             return Some((name, ""));
-        };
-        let value = value.trim_start();
-        let start = self.text.len().saturating_sub(value.len());
-        let (inner, taken) = quoted(value);
-        self.at = start.saturating_add(taken);
+        }
+        let value = over(text, equals.saturating_add(1), |_| false);
+        let (inner, taken) = quoted(text.get(value..).unwrap_or_default());
+        self.at = value.saturating_add(taken);
         Some((name, inner))
     }
 }
@@ -198,9 +283,7 @@ fn quoted(value: &str) -> (&str, usize) {
             return (text, start.saturating_add(len).saturating_add(2));
         }
     }
-    let len = value
-        .find(|c: char| c.is_whitespace() || c == '>')
-        .unwrap_or(value.len());
+    let len = up_to(value, 0, |byte| byte == b'>');
     (value.get(..len).unwrap_or_default(), len)
 }
 
@@ -215,7 +298,9 @@ fn bare(name: &str) -> Cow<'_, str> {
 }
 
 fn without_prefix(name: &str) -> &str {
-    name.rsplit_once(':').map_or(name, |(_, name)| name)
+    let colon = name.bytes().rposition(|byte| byte == b':');
+    let bare = colon.and_then(|at| name.get(at.saturating_add(1)..));
+    bare.unwrap_or(name)
 }
 
 #[cfg(test)]

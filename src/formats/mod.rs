@@ -44,6 +44,7 @@ pub mod hfs;
 pub mod html;
 pub mod huffman;
 pub mod hwp;
+pub mod icon;
 pub mod indicators;
 pub mod ini;
 pub mod installshield;

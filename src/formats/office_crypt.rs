@@ -329,6 +329,8 @@ fn standard(info: &[u8], body: &[u8], password: &str) -> Option<Vec<u8>> {
 pub fn workbook(stream: &[u8], password: &str) -> Option<Vec<u8>> {
     let pass = file_pass(stream)?;
     let cipher = match (u16_at(pass, 0)?, u16_at(pass, 2), u16_at(pass, 4)) {
+        // Excel 5 and 95 know no other way, and do not name it.
+        (key, Some(hash), None) => obfuscated(key, hash, password)?,
         (1, Some(1), Some(1)) => old_rc4(pass.get(6..)?, password)?,
         (1, Some(2..=4), Some(2)) => crypto_api(pass.get(10..)?, password)?,
         (0, Some(key), Some(hash)) => obfuscated(key, hash, password)?,

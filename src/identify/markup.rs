@@ -141,9 +141,9 @@ fn closes(root: &Root<'_>) -> bool {
 
 /// HTML, or an HTML application where it says so.
 fn page(lower: &str, tail: &str) -> Kind {
-    let application = lower.contains("<hta:application") || tail.contains("<hta:application");
-    let data_source =
-        lower.contains("urn:schemas-microsoft-com:office:odc") && lower.contains("<odc:");
+    let has = |text: &str, word: &str| memmem::find(text.as_bytes(), word.as_bytes()).is_some();
+    let application = has(lower, "<hta:application") || has(tail, "<hta:application");
+    let data_source = has(lower, "urn:schemas-microsoft-com:office:odc") && has(lower, "<odc:");
     match (application, data_source) {
         (true, _) => Kind::Hta,
         (_, true) => Kind::Odc,
@@ -234,7 +234,10 @@ fn windows(root: &Root<'_>, lower: &str, text: &str) -> Option<Kind> {
         "librarydescription" => Kind::LibraryMs,
         "persistedquery" => Kind::SearchMs,
         "assembly"
-            if holds("<deployment") || holds("<entrypoint") || holds("deploymentprovider") =>
+            if holds("<deployment")
+                || holds("<entrypoint")
+                || holds("deploymentprovider")
+                || holds("codebase=\"") =>
         {
             Kind::ClickOnce
         }
@@ -268,6 +271,7 @@ fn is_build(lower: &str, root: &Root<'_>) -> bool {
 /// At least three different elements of a page, one of them its frame.
 fn looks_like_page(lower: &str) -> bool {
     const FRAME: &[&str] = &["<html", "<body", "<head>", "<script", "<hta:application"];
+    let has = |tag: &&&str| memmem::find(lower.as_bytes(), tag.as_bytes()).is_some();
     const PIECES: &[&str] = &[
         "</html>",
         "</body>",
@@ -284,8 +288,8 @@ fn looks_like_page(lower: &str) -> bool {
         "<iframe",
         "<br",
     ];
-    let frame = FRAME.iter().filter(|tag| lower.contains(**tag)).count();
-    let pieces = PIECES.iter().filter(|tag| lower.contains(**tag)).count();
+    let frame = FRAME.iter().filter(has).count();
+    let pieces = PIECES.iter().filter(has).count();
     frame >= 1 && frame.saturating_add(pieces) >= 3
 }
 
@@ -380,6 +384,10 @@ mod tests {
             ("<persistedQuery version=\"1.0\"/>", Kind::SearchMs),
             (
                 "<asmv1:assembly xmlns=\"urn:schemas-microsoft-com:asm.v2\"><deployment install=\"true\"/></asmv1:assembly>",
+                Kind::ClickOnce,
+            ),
+            (
+                "<asmv1:assembly xmlns=\"urn:schemas-microsoft-com:asm.v2\"><dependency><dependentAssembly codebase=\"\\\\h\\a.manifest\"/></dependency></asmv1:assembly>",
                 Kind::ClickOnce,
             ),
             ("<AppInstaller Uri=\"x\"/>", Kind::AppInstaller),

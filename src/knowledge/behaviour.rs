@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use memchr::memmem;
 use serde::Deserialize;
 
 use crate::model::Kind;
@@ -81,7 +82,7 @@ pub enum Deed {
 impl Behaviours {
     /// What shows that a script in JavaScript unpacks itself, blanks left out.
     pub fn packed(&self, squeezed: &str) -> Option<&[String]> {
-        let met = |texts: &&Vec<String>| texts.iter().all(|text| squeezed.contains(text.as_str()));
+        let met = |texts: &&Vec<String>| texts.iter().all(|text| has(squeezed, text));
         self.packed.iter().find(met).map(Vec::as_slice)
     }
 
@@ -112,9 +113,9 @@ impl Behaviours {
         let mut evaluators = rows.flat_map(|row| &row.evaluates);
         evaluators
             .find(|text| {
-                let found = squeezed.match_indices(text.as_str());
-                found.into_iter().any(|(at, found)| {
-                    let behind = at.saturating_add(found.len());
+                let mut found = memmem::find_iter(squeezed.as_bytes(), text.as_bytes());
+                found.any(|at| {
+                    let behind = at.saturating_add(text.len());
                     squeezed.get(behind..).is_some_and(names)
                 })
             })
@@ -131,7 +132,7 @@ impl Behaviours {
         };
         let met = |list: fn(&Row) -> &Vec<Vec<String>>| {
             let mut all = rows().flat_map(list);
-            all.find(|texts| texts.iter().all(|text| squeezed.contains(text.as_str())))
+            all.find(|texts| texts.iter().all(|text| has(squeezed, text)))
         };
         let first = met(|row| &row.decodes).map(|texts| (Deed::DecodesAndRuns, texts));
         let first =
@@ -140,6 +141,10 @@ impl Behaviours {
             first.or_else(|| met(|row| &row.starts).map(|texts| (Deed::StartsProcess, texts)));
         first.map(|(deed, texts)| (deed, texts.as_slice()))
     }
+}
+
+fn has(squeezed: &str, text: &str) -> bool {
+    memmem::find(squeezed.as_bytes(), text.as_bytes()).is_some()
 }
 
 #[cfg(test)]

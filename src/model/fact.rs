@@ -102,10 +102,12 @@ pub enum Fact {
         /// SHA-256 over the normalised sources.
         sha256: [u8; 32],
     },
-    /// What a signature of the macro project in it would sign ([MS-OVBA] 2.4.2.1).
+    /// What a signature of the macro project in it would sign ([MS-OVBA] 2.4.2).
     VbaContent {
-        /// MD5 over the project as signatures see it.
-        md5: [u8; 16],
+        /// MD5 over the project as the oldest signatures see it.
+        legacy: [u8; 16],
+        /// SHA-256 over it as Agile and V3 signatures see it.
+        newer: Vec<[u8; 32]>,
     },
     /// A signature that holds for the macro project in it.
     VbaSigner {

@@ -12,4 +12,4 @@ mod notice;
 mod quoted;
 
 pub use mail::{Content, Order, Refused, Rewritten, rewrite};
-pub use notice::{DISARMED_FILES, FILES, Notice};
+pub use notice::Notice;

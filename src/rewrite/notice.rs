@@ -28,7 +28,7 @@ pub struct Notice<'a> {
 }
 
 /// Texts for files outside of a mail flow: there is no number to ask by.
-pub const FILES: &[(Language, &str)] = &[
+const FILES: &[(Language, &str)] = &[
     (
         Language::Japanese,
         include_str!("../../signatures/notice_file.ja.txt"),
@@ -40,7 +40,7 @@ pub const FILES: &[(Language, &str)] = &[
 ];
 
 /// The same for files that were disarmed.
-pub const DISARMED_FILES: &[(Language, &str)] = &[
+const DISARMED_FILES: &[(Language, &str)] = &[
     (
         Language::Japanese,
         include_str!("../../signatures/disarmed_file.ja.txt"),
@@ -51,7 +51,18 @@ pub const DISARMED_FILES: &[(Language, &str)] = &[
     ),
 ];
 
-impl Notice<'_> {
+impl<'a> Notice<'a> {
+    /// The texts for a file outside of a mail flow.
+    pub fn of_file(report: &'a Report, catalogue: &'a Catalogue) -> Self {
+        Self {
+            templates: FILES,
+            disarmed: DISARMED_FILES,
+            catalogue,
+            report,
+            ticket: "-",
+        }
+    }
+
     /// The text for a part that is gone, or from which something was taken out; lines end in `\n`.
     pub fn text(&self, part: &Artifact, removed: &[Removed]) -> String {
         let texts: Vec<String> = match removed.is_empty() {

@@ -2,6 +2,7 @@
 //!
 //! Nothing that came from outside reaches a terminal, a log, a header or a file name but through [`safe`].
 
+mod any_of;
 mod charset;
 mod cp437;
 mod lookalike;
@@ -9,6 +10,7 @@ mod name;
 mod path;
 pub mod utf7;
 
+pub use any_of::AnyOf;
 pub use charset::{Charset, decode, encoding, sniff, to_utf8};
 pub use cp437::cp437;
 pub use lookalike::plain_letters;

@@ -12,6 +12,7 @@ use crate::identify::{self, Identity};
 use crate::limits::Halt;
 use crate::model::{Artifact, Fact, Family, Kind, Trouble};
 
+use super::hosts::{self, Search};
 use super::{Child, Nest};
 
 /// Programs carved from one artifact, at most.
@@ -25,51 +26,6 @@ const PADDED: usize = 8;
 
 /// Bytes behind an end that are too few to be anything.
 const SHORTEST_TAIL: usize = 16;
-
-/// Kinds that are neither archive nor text; programs are looked at only behind their end.
-pub(super) const KINDS: &[Kind] = &[
-    Kind::Data,
-    Kind::OleStream,
-    Kind::ActiveMime,
-    Kind::Pdf,
-    Kind::One,
-    Kind::Ps,
-    Kind::Lnk,
-    Kind::Sqlite,
-    Kind::VbaProject,
-    Kind::Png,
-    Kind::Jpg,
-    Kind::Gif,
-    Kind::Bmp,
-    Kind::Tif,
-    Kind::Webp,
-    Kind::Ico,
-    Kind::Emf,
-    Kind::Wmf,
-    Kind::Psd,
-    Kind::Heic,
-    Kind::Pict,
-    Kind::Jp2,
-    Kind::Mp3,
-    Kind::Mp4,
-    Kind::Wav,
-    Kind::Avi,
-    Kind::Ogg,
-    Kind::Flac,
-    Kind::Mkv,
-    Kind::Wmv,
-    Kind::Swf,
-    Kind::Midi,
-    Kind::Ttf,
-    Kind::Woff,
-    // What no reader here opens: a program may lie in it as it is.
-    Kind::Apfs,
-    Kind::RareDisk,
-    Kind::RareArchive,
-    Kind::StuffIt,
-    Kind::Zoo,
-    Kind::Arc,
-];
 
 /// First bytes of programs.
 const MARKS: [&[u8]; 4] = [b"MZ", b"\x7fELF", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe"];
@@ -103,11 +59,35 @@ impl Iterator for Marks<'_> {
 }
 
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    let from = match end(artifact.kind, &artifact.data) {
+    let data = &artifact.data;
+    match hosts::widest(artifact, |host| host.programs) {
+        // What is behind the end of those is looked at where that is told.
+        Search::Nowhere | Search::Behind => return Ok(()),
+        Search::Text if !hosts::is_more_than_text(data) => return Ok(()),
+        Search::Text | Search::Whole => {}
+    }
+    let until = match end(artifact.kind, data) {
         Some(end) => behind(artifact, end, nest)?,
-        None => 0,
+        None => data.len(),
     };
-    programs(artifact, from, nest)
+    programs(artifact, 0..until, nest)
+}
+
+/// Pushes what an artifact has behind byte `end`, where it ends.
+pub(super) fn run_behind(
+    artifact: &Artifact,
+    end: usize,
+    nest: &mut Nest<'_>,
+) -> Result<(), Trouble> {
+    let tail = artifact.data.get(end..).unwrap_or_default();
+    let start = end.saturating_add(padding(tail));
+    let starts = |child: &Artifact| child.at.as_ref().is_some_and(|at| at.start == start);
+    // Where no end is told all of it is gone through.
+    let until = match end == 0 || nest.children.iter().any(starts) {
+        true => artifact.data.len(),
+        false => behind(artifact, end, nest)?,
+    };
+    programs(artifact, end..until, nest)
 }
 
 /// Where something stands behind the end of a format, padding left out.
@@ -190,22 +170,24 @@ fn followed(artifact: &Artifact, kind: Kind) -> bool {
         || zipped(kind) && artifact.readings.iter().any(|reading| zipped(*reading))
 }
 
-/// Carves the programs in `data[..until]`, or in all of it where `until` is 0.
-fn programs(artifact: &Artifact, until: usize, nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    let data = &artifact.data;
-    let part = match until {
-        0 => data.as_ref(),
-        until => data.get(..until).unwrap_or(data),
-    };
+/// Carves the programs in a range of the data.
+fn programs(artifact: &Artifact, within: Range<usize>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let part = artifact.data.get(..within.end).unwrap_or_default();
+    let appended = nest.children.iter();
+    let appended = appended.filter(|child| child.via == Some("appended"));
+    let appended: Vec<_> = appended.filter_map(|child| child.at.clone()).collect();
+    let is_told = |at: usize| appended.iter().any(|child| child.contains(&at));
     let mut carved = 0usize;
     let mut next = 0usize;
     // Each mark costs one look at fields of fixed size; a program that was found is passed over whole.
-    for at in Marks::new(part) {
+    for at in Marks::new(part.get(within.start..).unwrap_or_default()) {
         nest.tick()?;
+        let at = within.start.saturating_add(at);
         if at < next {
             continue;
         }
-        let Some((kind, range)) = identify::embedded_program(part, at) else {
+        let found = identify::embedded_program(part, at).filter(|_| !is_told(at));
+        let Some((kind, range)) = found else {
             continue;
         };
         if carved >= PROGRAMS {

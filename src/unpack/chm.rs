@@ -17,9 +17,20 @@ use super::{Child, Nest, Payload};
 /// How many times the bytes of the sections their files may claim: above it they share bytes, as only bombs do.
 const OVERLAP: u64 = 4;
 
+/// First bytes of a help file.
+const MARK: &[u8] = b"ITSF";
+
 /// Pushes every file.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let data = &artifact.data;
+    // Behind a few other bytes: all offsets count from its own start.
+    if !data.starts_with(MARK)
+        && let Some(at) = memchr::memmem::find(data, MARK)
+    {
+        let range = at..data.len();
+        let child = Child::new("appended", data.slice(range.clone()));
+        return nest.push(child.at(range)).map(|_| ());
+    }
     let help = chm::read(data, nest.budget())?.map_err(Trouble::Broken)?;
     for cut in help.cut.iter().take(16) {
         nest.unread(cut.at, format!("directory: {}", cut.what));

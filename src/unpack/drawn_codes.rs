@@ -4,6 +4,7 @@
 use encoding_rs::WINDOWS_1252;
 
 use crate::formats::drawing::{Drawing, characters, svg, table};
+use crate::formats::html::Page;
 use crate::formats::password_words;
 use crate::model::{Artifact, Kind, Trouble};
 use crate::text;
@@ -31,12 +32,13 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     if artifact.data.len() > LONGEST || !markup && !may_draw(&artifact.data) {
         return Ok(());
     }
-    let source = text::to_utf8(&artifact.data);
+    let page = Page::of(&artifact.data, artifact.sha256, LONGEST);
+    let source = page.text();
     let mut drawings = Vec::new();
     match artifact.kind {
-        Kind::Svg => drawings.push(svg::drawing(&source)),
-        Kind::Html => of_page(&source, &mut drawings),
-        _ => drawings.extend(characters::drawings(&source)),
+        Kind::Svg => drawings.push(svg::drawing(source)),
+        Kind::Html => of_page(source, &mut drawings),
+        _ => drawings.extend(characters::drawings(source)),
     }
     for drawing in drawings {
         push(&drawing, nest)?;

@@ -220,6 +220,13 @@ fn base64_runs(
 ) -> Result<(), Trouble> {
     while let Some(start) = next_piece(text, at, until) {
         sink.nest.tick()?;
+        // The way of an address, as pages have hundreds.
+        let len = length_at(text, start, SHORTEST);
+        let lone = start.saturating_add(len);
+        if len < SHORTEST && over_gap(text, lone, len >= LINE).is_none() {
+            *at = lone.max(start.saturating_add(1));
+            continue;
+        }
         let mut pieces = chain(text, start);
         let end = pieces
             .last()
@@ -355,7 +362,7 @@ fn next_piece(text: &[u8], at: &mut usize, until: usize) -> Option<usize> {
             .take_while(|byte| is_of_run(**byte))
             .count();
         let start = probe.saturating_sub(back);
-        let len = back.saturating_add(length_at(text, probe));
+        let len = back.saturating_add(length_at(text, probe, PIECE));
         if len >= PIECE {
             return Some(start);
         }
@@ -363,11 +370,12 @@ fn next_piece(text: &[u8], at: &mut usize, until: usize) -> Option<usize> {
     }
 }
 
-/// Characters of the alphabet from `at` on.
-fn length_at(text: &[u8], at: usize) -> usize {
+/// Characters of the alphabet from `at` on, as far as they are no more than `most`.
+fn length_at(text: &[u8], at: usize, most: usize) -> usize {
     text.get(at..)
         .unwrap_or_default()
         .iter()
+        .take(most)
         .take_while(|byte| is_of_run(**byte))
         .count()
 }
@@ -378,13 +386,13 @@ fn chain(text: &[u8], start: usize) -> Vec<Range<usize>> {
     let mut at = start;
     // Ends because each piece is at least one character long.
     loop {
-        let len = length_at(text, at);
+        let len = length_at(text, at, usize::MAX);
         let end = at.saturating_add(len);
         pieces.push(at..end);
         let Some(next) = over_gap(text, end, len >= LINE) else {
             return pieces;
         };
-        if len < PIECE || length_at(text, next) == 0 {
+        if len < PIECE || length_at(text, next, 1) == 0 {
             return pieces;
         }
         at = next;

@@ -28,20 +28,20 @@ const HEAD: usize = 128;
 const NAME: &str = "見積書.txt";
 
 /// A container around a content, under a name.
-type Build = fn(&[u8]) -> Vec<u8>;
+pub(super) type Build = fn(&[u8]) -> Vec<u8>;
 
 /// What is in a container at any depth, and what was told.
 #[derive(Default)]
-struct Tree {
-    kind: Option<Kind>,
-    artifacts: Vec<Artifact>,
+pub(super) struct Tree {
+    pub(super) kind: Option<Kind>,
+    pub(super) artifacts: Vec<Artifact>,
     facts: Vec<Fact>,
     troubles: Vec<Trouble>,
 }
 
 impl Tree {
     /// Opens everything as the engine does, without what lies beside.
-    fn of(data: &[u8], limits: Limits) -> Self {
+    pub(super) fn of(data: &[u8], limits: Limits) -> Self {
         let budget = Budget::new(limits, None);
         let identity = identify::identify(data, &budget);
         let mut tree = Self {
@@ -78,7 +78,7 @@ impl Tree {
     }
 
     /// The artifacts with these bytes.
-    fn holding(&self, content: &[u8]) -> impl Iterator<Item = &Artifact> {
+    pub(super) fn holding(&self, content: &[u8]) -> impl Iterator<Item = &Artifact> {
         let inside = self.artifacts.iter().skip(1);
         inside.filter(move |one| one.data == content)
     }
@@ -104,7 +104,7 @@ impl Tree {
         self.troubles.iter().any(ended) || self.facts.iter().any(halted)
     }
 
-    fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         let kinds: Vec<_> = self
             .artifacts
             .iter()
@@ -115,7 +115,7 @@ impl Tree {
 }
 
 /// A text of an odd length that compresses to about half, and starts as a module of a database does.
-fn content() -> Vec<u8> {
+pub(super) fn content() -> Vec<u8> {
     let words = (0..900u32).map(|at| format!("{} ", at.wrapping_mul(2_654_435_761) >> 18));
     let words = words.collect::<String>();
     let mut out = format!("Attribute VB_Name = \"M\"\r\n' {words}").into_bytes();
@@ -127,7 +127,7 @@ fn shift_jis(text: &str) -> Vec<u8> {
     encoding_rs::SHIFT_JIS.encode(text).0.into_owned()
 }
 
-fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+pub(super) fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut to = ::zip::ZipWriter::new(Cursor::new(Vec::new()));
     let options = ::zip::write::SimpleFileOptions::default();
     for (name, data) in members {
@@ -138,7 +138,7 @@ fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 /// A compound file of one stream beside the one that tells what it is.
-fn compound(mark: &str, content: &[u8]) -> Vec<u8> {
+pub(super) fn compound(mark: &str, content: &[u8]) -> Vec<u8> {
     let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new())).unwrap();
     for (path, data) in [(mark, b"\xec\xa5".as_slice()), ("/見積書", content)] {
         file.create_stream(path).unwrap().write_all(data).unwrap();
@@ -307,7 +307,7 @@ fn vmdk(inside: &[u8]) -> Vec<u8> {
 }
 
 /// The containers.
-const TABLE: &[(&str, Build)] = &[
+pub(super) const TABLE: &[(&str, Build)] = &[
     ("rar", |data| super::rar::tests::rar(&[(NAME, data, 0)])),
     ("rar 4", |data| written::rar_4(&shift_jis(NAME), data)),
     ("7z", |data| written::sevenz(data, EncoderMethod::LZMA2)),

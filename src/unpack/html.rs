@@ -4,16 +4,18 @@
 //! of encoded runs; here stands what that one cannot see: texts in pieces, turned around, escaped.
 
 use std::cell::LazyCell;
+use std::sync::LazyLock;
 
 use memchr::memmem;
 
 use crate::bytes::index;
-use crate::formats::script::{self, Dialect};
-use crate::formats::{base64, html};
+use crate::formats::base64;
+use crate::formats::html::{self, Page};
+use crate::formats::script::Dialect;
 use crate::identify;
 use crate::limits::Halt;
 use crate::model::{Artifact, Fact, Family, Kind, Trouble};
-use crate::text;
+use crate::text::AnyOf;
 
 use super::{Child, Nest};
 
@@ -69,17 +71,18 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         });
         return Ok(());
     }
-    let source = text::to_utf8(&artifact.data);
+    let page = Page::of(&artifact.data, artifact.sha256, LONGEST);
+    let source = page.text();
     let asks = LazyCell::new(|| {
         let words = ["password", "PASSWORD", "Password"];
         words
             .iter()
             .any(|word| memmem::find(source.as_bytes(), word.as_bytes()).is_some())
     });
-    for (range, dialect) in script::blocks(&source) {
+    for (range, dialect) in page.scripts() {
         nest.tick()?;
-        let body = source.get(range).unwrap_or_default();
-        if dialect != Dialect::Js {
+        let body = source.get(range.clone()).unwrap_or_default();
+        if *dialect != Dialect::Js {
             continue;
         }
         let literal = longest_literal(body);
@@ -98,20 +101,21 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
             nest.push(child.of_kind(Kind::Js))?;
         }
     }
-    handlers(&source, nest)?;
-    inner_pages(&source, nest)?;
-    pictures(&source, nest)
+    handlers(&page, nest)?;
+    inner_pages(&page, nest)?;
+    pictures(source, nest)
 }
 
 /// Scripts in attributes whose text is written with character references (HTML, 13.2.5.72): handlers of events, and
 /// addresses that are scripts. As they stand, nobody else reads them.
-fn handlers(source: &str, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+fn handlers(page: &Page, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let source = page.text();
     const LONG: usize = 40;
     if memmem::find(source.as_bytes(), b"&#").is_none() {
         return Ok(());
     }
     let mut pushed = 0usize;
-    for tag in html::tags(source, index(1u32 << 20)) {
+    for tag in page.tags(index(1u32 << 20)) {
         nest.tick()?;
         let whole = source.as_bytes().get(tag.at..tag.end);
         if whole.is_none_or(|tag| memchr::memchr(b'&', tag).is_none()) {
@@ -221,22 +225,24 @@ fn turned_around(literal: &str, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Pages in attributes: `srcdoc`, and `data:` addresses that are not in base64.
-fn inner_pages(source: &str, nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    if ![
+/// What a page has that holds another.
+static INNER: LazyLock<AnyOf> = LazyLock::new(|| {
+    AnyOf::new(&[
         "srcdoc",
         "SRCDOC",
         "data:text/html",
         "data:image/svg",
         "DATA:",
-    ]
-    .iter()
-    .any(|mark| memmem::find(source.as_bytes(), mark.as_bytes()).is_some())
-    {
+    ])
+});
+
+/// Pages in attributes: `srcdoc`, and `data:` addresses that are not in base64.
+fn inner_pages(page: &Page, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    if !INNER.is_in(page.text().as_bytes()) {
         return Ok(());
     }
     let mut pushed = 0usize;
-    for tag in html::tags(source, index(1u32 << 20)) {
+    for tag in page.tags(index(1u32 << 20)) {
         nest.tick()?;
         // Of two attributes of one name the first counts.
         let mut refreshes = true;

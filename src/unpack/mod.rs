@@ -26,8 +26,11 @@ mod drawn_codes;
 mod encoded;
 #[cfg(test)]
 mod every_container;
+#[cfg(test)]
+mod every_host;
 mod gzip;
 mod hfs;
+mod hosts;
 mod html;
 mod html_help;
 mod hwp;
@@ -478,25 +481,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         kinds: &[Kind::Pe],
         run: nsis::run,
     },
+    // What it searches is decided kind by kind.
     Unpacker {
         name: "self_extractor",
-        kinds: self_extractor::KINDS,
+        kinds: Kind::ALL,
         run: self_extractor::run,
-    },
-    Unpacker {
-        name: "self_extractor",
-        kinds: self_extractor::ENDING,
-        run: self_extractor::run_behind,
-    },
-    Unpacker {
-        name: "self_extractor",
-        kinds: ZIP_BASED,
-        run: self_extractor::run_behind,
-    },
-    Unpacker {
-        name: "self_extractor",
-        kinds: ole::KINDS,
-        run: self_extractor::run_behind,
     },
     // Before runs of base64: what a script hands to an interpreter is told by how it is handed over.
     Unpacker {
@@ -559,7 +548,7 @@ pub const UNPACKERS: &[Unpacker] = &[
     // Behind the readers of containers: what those opened is not looked for a second time.
     Unpacker {
         name: "carve",
-        kinds: carve::KINDS,
+        kinds: Kind::ALL,
         run: carve::run,
     },
     Unpacker {

@@ -225,13 +225,11 @@ impl<'a> Nest<'a> {
         {
             return Some(opened);
         }
-        let gathering = std::time::Instant::now();
         let candidates = match self.candidates.take() {
             Some(candidates) => candidates,
-            None if self.budget.may_gather() => self.keys.candidates(),
+            None if self.budget.may_gather() => self.budget.trying(|| self.keys.candidates()),
             None => return None,
         };
-        self.budget.tried(gathering.elapsed());
         let opened = self.try_each(&candidates, scheme, what, attempt);
         self.candidates = Some(candidates);
         opened
@@ -248,9 +246,7 @@ impl<'a> Nest<'a> {
             if !self.budget.may_try() {
                 return None;
             }
-            let started = std::time::Instant::now();
-            let opened = attempt(&candidate.word);
-            self.budget.tried(started.elapsed());
+            let opened = self.budget.trying(|| attempt(&candidate.word));
             if let Some(opened) = opened {
                 self.note(Fact::Unlocked {
                     scheme: scheme.to_owned(),

@@ -363,9 +363,11 @@ fn read(
     (place, interest): (Place, Interest),
     nest: &mut Nest<'_>,
 ) -> Result<(), Trouble> {
+    // Pages are no XML: what a reader of XML makes of one is no fault of it.
+    let is_page = artifact.kind == Kind::Html;
     if interest.relationships {
         let relationships = Relationships::read(text.as_bytes(), nest.budget())?;
-        for deviation in relationships.deviations {
+        for deviation in relationships.deviations.into_iter().filter(|_| !is_page) {
             nest.deviation(
                 place.of(deviation.at).unwrap_or_default(),
                 text::excerpt(&deviation.what),
@@ -395,7 +397,7 @@ fn read(
         return Ok(());
     }
     let links = office_links::read(text, nest.budget())?;
-    if let Some(broken) = links.broken {
+    if let Some(broken) = links.broken.filter(|_| !is_page) {
         nest.unread(
             place.of(broken.at).unwrap_or_default(),
             text::excerpt(&broken.what),
@@ -746,5 +748,14 @@ mod tests {
         let (children, _) = opened("office_links", film.as_bytes());
         assert_eq!(children.len(), 1);
         assert_eq!(children[0].kind, Kind::Html);
+    }
+
+    #[test]
+    fn a_page_that_is_no_xml_is_no_broken_part() {
+        let page = "<!DOCTYPE html><html><script>var t = '<Relationship Id=\"', u = /<(\\/?)([^\\s?><!\\/:]*:|)>/; fldSimple = 1 < 2;</script></html>";
+        assert!(opened("office_links", page.as_bytes()).1.is_empty());
+        let part =
+            "<?xml version=\"1.0\"?><w:document><w:fldSimple w:instr=\"DATE\"><!</w:document>";
+        assert!(!opened("office_links", part.as_bytes()).1.is_empty());
     }
 }

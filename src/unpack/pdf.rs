@@ -525,10 +525,8 @@ impl Opened<'_, '_, '_> {
         let document = Rc::clone(&self.document);
         let number = |dict: &Dict, keys: [&str; 2]| {
             let value = keys.iter().find_map(|key| dict.get(key))?;
-            match document.resolve(value).0 {
-                Object::Number(number) => usize::try_from(*number).ok(),
-                _ => None,
-            }
+            let number = document.resolve(value).0.number()?;
+            usize::try_from(number).ok()
         };
         for (place, object) in document.objects.iter().enumerate() {
             self.nest.tick()?;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
-use crate::formats::script::{Dialect, Folded, Language, batch};
+use crate::formats::script::{Dialect, Language, batch};
 use crate::formats::{encoded, msbuild, script, vba};
 use crate::identify;
 use crate::limits::Halt;
@@ -108,7 +108,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
                 push(nest, plain.to_vec(), Some(Kind::Bat))?;
             } else {
                 let batch = batch::expand(&source);
-                put_together(nest, artifact, batch.text, batch.exhausted)?;
+                put_together(nest, artifact, batch.text.as_deref(), batch.exhausted)?;
             }
         }
         Kind::MsBuild => {
@@ -222,16 +222,11 @@ fn folded(
     source: &str,
     language: Language,
 ) -> Result<(), Trouble> {
-    let Folded {
-        text,
-        payloads,
-        exhausted,
-        ..
-    } = script::fold(source, language);
-    put_together(nest, artifact, text, exhausted)?;
-    for payload in payloads {
+    let folded = script::folded(source, language);
+    put_together(nest, artifact, folded.text.as_deref(), folded.exhausted)?;
+    for payload in &folded.payloads {
         let kind = payload.run.then_some(artifact.kind);
-        let data = unwidened(payload.data);
+        let data = unwidened(&payload.data);
         push(nest, data, kind)?;
     }
     Ok(())
@@ -241,7 +236,7 @@ fn folded(
 fn put_together(
     nest: &mut Nest<'_>,
     artifact: &Artifact,
-    text: Option<String>,
+    text: Option<&str>,
     exhausted: bool,
 ) -> Result<(), Trouble> {
     if exhausted {
@@ -254,8 +249,8 @@ fn put_together(
     let again = artifact.via == Some(DECODED);
     let hid = |text: &str| text.len() <= LIBRARY || reveals(text, &artifact.data);
     match text {
-        Some(text) if !again || !exhausted && hid(&text) => {
-            push(nest, text.into_bytes(), Some(artifact.kind))
+        Some(text) if !again || !exhausted && hid(text) => {
+            push(nest, text.as_bytes().to_vec(), Some(artifact.kind))
         }
         _ => Ok(()),
     }
@@ -270,7 +265,7 @@ fn reveals(text: &str, script: &[u8]) -> bool {
 }
 
 /// Text of two bytes a character, as PowerShell encodes it, as UTF-8.
-fn unwidened(data: Vec<u8>) -> Vec<u8> {
+fn unwidened(data: &[u8]) -> Vec<u8> {
     let pairs = data.as_chunks::<2>();
     let wide = pairs.1.is_empty()
         && pairs.0.len() >= 4
@@ -281,7 +276,7 @@ fn unwidened(data: Vec<u8>) -> Vec<u8> {
     if wide {
         pairs.0.iter().map(|[low, _]| *low).collect()
     } else {
-        data
+        data.to_vec()
     }
 }
 

@@ -69,6 +69,14 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         }
         read_block(&archive, block, &mut source, &key, nest)?;
     }
+    // Empty files are in no block.
+    for entry in &archive.files {
+        nest.tick()?;
+        if !entry.has_stream() && !entry.is_directory() && !entry.is_anti_item() {
+            let child = Child::new(VIA, Payload::Paid(Bytes::new()));
+            nest.push(child.named(Name::of(entry.name())))?;
+        }
+    }
     Ok(())
 }
 
@@ -217,6 +225,23 @@ mod tests {
                 ("b/two.txt".to_owned(), b"two two".to_vec())
             ]
         );
+    }
+
+    #[test]
+    fn empty_files_come_too_and_folders_do_not() {
+        let mut writer = sevenz_rust2::ArchiveWriter::new(Cursor::new(Vec::new())).unwrap();
+        let mut push = |entry, data: Option<&[u8]>| {
+            writer.push_archive_entry(entry, data).unwrap();
+        };
+        push(ArchiveEntry::new_directory("b"), None);
+        push(ArchiveEntry::new_file("b/空.txt"), None);
+        push(ArchiveEntry::new_file("one.txt"), Some(b"one"));
+        let data = writer.finish().unwrap().into_inner();
+        let (children, facts) = opened("sevenz", &data);
+        assert_eq!(facts, []);
+        let names: Vec<_> = children.iter().map(|child| child.label()).collect();
+        assert_eq!(names, ["one.txt", "b/空.txt"]);
+        assert!(children.iter().any(|child| child.data.is_empty()));
     }
 
     #[test]

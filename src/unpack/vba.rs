@@ -6,6 +6,7 @@
 //! child only where it is something else than the source.
 
 mod compiled;
+mod forms;
 mod signers;
 
 use std::borrow::Cow;
@@ -15,7 +16,7 @@ use bytes::Bytes;
 
 use crate::bytes::index;
 use crate::formats::ole::{ObjectType, Ole, Reach, Stream};
-use crate::formats::ovba::{self, Decompressed, Dir, Identifiers, Module, Project, Tail};
+use crate::formats::ovba::{self, Decompressed, Dir, Identifiers, Module, Tail};
 use crate::formats::vba::known::{self, has_code};
 use crate::limits::{Account, Fault, Halt};
 use crate::model::{Artifact, Fact, Kind, Name, Trouble};
@@ -137,8 +138,8 @@ struct Finder {
     projects: usize,
     /// Names and sources of the modules.
     sources: Vec<(String, Bytes)>,
-    /// The digest that a signature of the project signs, and how many of the sources are in it.
-    signed: Option<([u8; 16], usize)>,
+    /// The digests that signatures of the project sign, and how many of the sources are in them.
+    signed: Option<(ovba::Contents, usize)>,
     /// Whether some compiled code cannot be compared with its source.
     unsure: bool,
 }
@@ -176,19 +177,22 @@ impl Finder {
     /// Tells what a signature of the project signs, where nothing but that project is there, and a signature that stands
     /// in the same compound file and holds. Those in a package stand in a part of their own: [`signers()`].
     fn tell_signed(&self, ole: &mut Ole<'_>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
-        let Some((md5, modules)) = self.signed else {
+        let Some((contents, modules)) = &self.signed else {
             return Ok(());
         };
-        if self.projects != 1 || modules != self.sources.len() {
+        if self.projects != 1 || *modules != self.sources.len() {
             return Ok(());
         }
-        nest.note(Fact::VbaContent { md5 });
+        nest.note(Fact::VbaContent {
+            legacy: contents.legacy,
+            newer: contents.newer.clone(),
+        });
         let Some(summary) = ole.find(ole.root(), "\u{5}DocumentSummaryInformation") else {
             return Ok(());
         };
         let stream = ole.stream(summary)?;
         let signature = ovba::in_summary(&stream.data).and_then(ovba::read_signature);
-        if let Some(signature) = signature.filter(|signature| signature.content == md5) {
+        if let Some(signature) = signature.filter(|signature| signature.content.is_of(contents)) {
             nest.note(Fact::VbaSigner {
                 sha256: signature.signer,
             });
@@ -223,7 +227,8 @@ impl Finder {
             nest.deviation(deviation.at, format!("{path}: {}", deviation.what));
         }
         let page = parsed.code_page.unwrap_or(WESTERN);
-        let listed = self.listed(ole, storages, storage)?;
+        let list = self.listed(ole, storages, storage)?;
+        let listed = list.as_deref().map(ovba::parse_project);
         let cache = match storages.find(storage, "_vba_project") {
             Some(cache) => Some(ole.stream(cache)?),
             None => None,
@@ -264,9 +269,19 @@ impl Finder {
         let own = self.sources.get(before..).unwrap_or_default();
         self.signed = None;
         if own.len() == parsed.modules.len() {
-            let sources = own.iter().map(|(_, source)| source.as_ref());
-            let digest = ovba::signed_digest(&raw, sources, nest.budget())?;
-            self.signed = digest.map(|digest| (digest, own.len()));
+            let sources: Vec<&[u8]> = own.iter().map(|(_, source)| source.as_ref()).collect();
+            let forms = match &listed {
+                Some(project) => forms::read(ole, storage, project, page, nest)?,
+                None => None,
+            };
+            let signable = ovba::Signable {
+                dir: &raw,
+                sources: &sources,
+                list: list.as_deref(),
+                forms: forms.as_deref(),
+            };
+            let contents = signable.contents(nest.budget())?;
+            self.signed = contents.map(|contents| (contents, own.len()));
         }
         Ok(())
     }
@@ -296,12 +311,12 @@ impl Finder {
     }
 
     /// The `PROJECT` stream beside or above the storage, where there is one.
-    fn listed(
+    fn listed<'a>(
         &self,
-        ole: &mut Ole<'_>,
+        ole: &mut Ole<'a>,
         storages: &Storages,
         storage: Option<usize>,
-    ) -> Result<Option<Project>, Halt> {
+    ) -> Result<Option<Cow<'a, [u8]>>, Halt> {
         let above = storage
             .and_then(|storage| ole.entries().get(storage))
             .and_then(|entry| entry.parent);
@@ -309,7 +324,7 @@ impl Finder {
         let Some(stream) = stream.or_else(|| storages.find(storage, "project")) else {
             return Ok(None);
         };
-        Ok(Some(ovba::parse_project(&ole.stream(stream)?.data)))
+        Ok(Some(ole.stream(stream)?.data))
     }
 
     /// Pushes the source of a module that `dir` names.

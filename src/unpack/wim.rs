@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use sha1::{Digest as _, Sha1};
 
 use crate::bytes::length;
 use crate::formats::wim::{self, Chunks, Closed, Digest, Image, Names, Resource, Stream};
@@ -53,6 +54,9 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
             Ok(mut chunks) => {
                 let packed = stream.resource.packed;
                 let read = nest.read(&mut chunks, packed, stream.resource.size);
+                if read.fault.is_none() {
+                    compare(&read.data, stream, &shown, nest);
+                }
                 let child = Child::new(VIA, Payload::Paid(read.data.into())).named(name);
                 nest.push_decoded(child, read.fault, &shown)?;
             }
@@ -158,6 +162,15 @@ fn named(names: &Names, digest: &Digest) -> (Name, String) {
     (name, shown)
 }
 
+/// Tells content that is not what its digest says.
+fn compare(content: &[u8], stream: &Stream, shown: &str, nest: &mut Nest<'_>) {
+    let found: Digest = Sha1::digest(content).into();
+    if stream.digest != [0; 20] && stream.digest != found {
+        let at = stream.resource.at;
+        nest.deviation(at, format!("{shown}: the checksum does not hold"));
+    }
+}
+
 fn tell(closed: Closed, resource: &Resource, what: &str, nest: &mut Nest<'_>) {
     match closed {
         Closed::Cut(there) => {
@@ -220,7 +233,11 @@ impl Solid {
             }
             nest.unread(0, format!("{shown}: {missing} bytes are missing"));
         }
-        nest.push(Child::new(VIA, content.slice(start..end)).named(name))?;
+        let content = content.slice(start..end);
+        if missing == 0 {
+            compare(&content, stream, &shown, nest);
+        }
+        nest.push(Child::new(VIA, content).named(name))?;
         Ok(())
     }
 

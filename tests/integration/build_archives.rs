@@ -22,6 +22,9 @@ pub(crate) fn all(content: &[u8]) -> Vec<Vec<u8>> {
     ]
 }
 
+/// The name of the file in archives that have one.
+pub(crate) const NAME: &str = "見積書.txt";
+
 /// Streams and archives that pack their content, under names that are right for them.
 pub(crate) fn packing(content: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -36,8 +39,8 @@ pub(crate) fn packing(content: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         ("a.txt.zst", zstd::stream::encode_all(content, 1).unwrap()),
         ("a.txt.lz4", lz4(content)),
         ("a.txt.br", brotli.into_inner()),
-        ("a.7z", sevenz("a.txt", content, None)),
-        ("a.zip", crate::build::zip(&[("a.txt", content)])),
+        ("a.7z", sevenz(NAME, content, None)),
+        ("a.zip", crate::build::zip(&[(NAME, content)])),
         ("a.xar", xar(content)),
     ]
 }
@@ -48,15 +51,18 @@ pub(crate) fn storing(content: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let mut header = tar::Header::new_gnu();
     header.set_size(content.len() as u64);
     header.set_mode(0o644);
-    tar.append_data(&mut header, "a.txt", content).unwrap();
+    tar.append_data(&mut header, NAME, content).unwrap();
     vec![
         ("a.tar", tar.into_inner().unwrap()),
-        ("a.cpio", cpio("a.txt", content)),
+        ("a.cpio", cpio(NAME, content)),
         ("a.a", ar("a.txt", content)),
         ("a.tx_", szdd(content)),
-        ("a.lzh", lzh(b"a.txt", content)),
-        ("a.cab", cab("a.txt", content)),
-        ("a.chm", chm("a.txt", content)),
+        (
+            "a.lzh",
+            lzh(&encoding_rs::SHIFT_JIS.encode(NAME).0, content),
+        ),
+        ("a.cab", cab(NAME, content)),
+        ("a.chm", chm(NAME, content)),
     ]
 }
 
@@ -333,7 +339,7 @@ pub(crate) fn xar(content: &[u8]) -> Vec<u8> {
     };
     let heap = pack(content);
     let toc = format!(
-        "<?xml version=\"1.0\"?><xar><toc><file id=\"1\"><name>a.txt</name><type>file</type><data>\
+        "<?xml version=\"1.0\"?><xar><toc><file id=\"1\"><name>{NAME}</name><type>file</type><data>\
          <length>{}</length><offset>0</offset><size>{}</size>\
          <encoding style=\"application/x-gzip\"/></data></file></toc></xar>",
         heap.len(),

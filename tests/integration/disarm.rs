@@ -6,14 +6,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sekisho::engine::{Context, Engine, Input, Worker};
-use sekisho::limits::{Budget, Limits};
-use sekisho::model::{Family, Name, Report, Severity};
-use sekisho::rewrite::disarm::{Notices, Proven, Refusal, Retype, Selection, Task, proven};
-use sekisho::rewrite::{DISARMED_FILES, FILES, Notice};
+use sekisho::engine::{Engine, Worker};
+use sekisho::limits::Limits;
+use sekisho::model::{Family, Report};
+use sekisho::rewrite::disarm::{Proven, Refusal};
 
 use crate::bench::{Dice, engine, engine_within};
 use crate::build::{self, Part, attachment, docx, program};
+use crate::disarm_cost::given;
 use crate::mutate::{fixtures, mutate, number};
 use crate::support::Folder;
 
@@ -24,41 +24,10 @@ pub(crate) fn disarm(
     name: &str,
     data: &[u8],
 ) -> (Report, Option<Result<Proven, Refusal>>) {
-    let mut scan = |data: &Bytes| {
-        worker.scan(Input {
-            path: name.to_owned(),
-            name: Some(Name::of(name)),
-            data: data.clone(),
-            facts: Vec::new(),
-            context: Context::default(),
-        })
-    };
+    let mut scan = |data: &Bytes| given::scan(worker, name, data);
     let report = scan(&Bytes::copy_from_slice(data));
-    let catalogue = &engine.knowledge.catalogue;
-    let findings = Selection::usual().unwrap().of(&report, catalogue);
-    if findings.is_empty() || !report.complete {
-        return (report, None);
-    }
-    let notice = Notice {
-        templates: FILES,
-        disarmed: DISARMED_FILES,
-        catalogue,
-        report: &report,
-        ticket: "-",
-    };
-    let task = Task {
-        report: &report,
-        findings: &findings,
-        strip: &BTreeSet::new(),
-        notices: Notices::From(Severity::Medium.score()),
-        retype: Retype::Keep,
-        break_signatures: false,
-        notice: &|part, removed| notice.text(part, removed),
-        line: &|part| notice.line(part),
-    };
-    let budget = Budget::new(engine.limits.clone(), None);
-    let made = proven(&task, &budget, &mut scan);
-    (report, Some(made))
+    let made = given::disarmed(engine, &report, &mut scan);
+    (report, made)
 }
 
 /// Members of a zip with their packed bytes.
@@ -283,6 +252,18 @@ fn the_command_writes_says_and_refuses() {
             .contains("- VBA macro (vba-macro): word/vbaProject.bin"),
         "{dry:?}"
     );
+    assert!(
+        dry.stdout.starts_with("a.docm: would be disarmed\n"),
+        "{dry:?}"
+    );
+    let dry = folder.run(&["--lang", "ja", "disarm", "a.docm", "--dry-run"]);
+    assert!(dry.stdout.starts_with("a.docm: 無害化できます"), "{dry:?}");
+    let dry = folder.run(&["disarm", "plain.docx", "--dry-run"]);
+    assert!(dry.stdout.contains("would be copied as it is"), "{dry:?}");
+    let dry = folder.run(&["disarm", "a.docm", "--dry-run", "--format", "json"]);
+    assert_eq!(dry.json()["dry_run"], true, "{dry:?}");
+    let done = folder.run(&["disarm", "a.docm", "-o", "done.docm"]);
+    assert!(done.stdout.starts_with("a.docm: disarmed\n"), "{done:?}");
     let run = folder.run(&[
         "disarm", "a.docm", "-o", "out.docm", "--rename", "--format", "json",
     ]);

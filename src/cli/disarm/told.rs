@@ -22,27 +22,43 @@ pub(super) struct Told<'a> {
     pub(super) catalogue: &'a Catalogue,
     pub(super) language: Language,
     pub(super) detail: Detail,
+    /// Whether nothing is written, whatever was made.
+    pub(super) dry_run: bool,
 }
 
 /// The fixed words of one language.
 struct Words {
-    unchanged: &'static str,
-    disarmed: &'static str,
+    done: Deeds,
+    /// Where nothing is written.
+    planned: Deeds,
     refused: &'static str,
     written: &'static str,
-    notice: &'static str,
     allowed: &'static str,
     verdict: &'static str,
     hint: &'static str,
     levels: [&'static str; 3],
 }
 
+/// The words for what was done, or would be.
+struct Deeds {
+    unchanged: &'static str,
+    disarmed: &'static str,
+    notice: &'static str,
+}
+
 const ENGLISH: Words = Words {
-    unchanged: "nothing to take out, copied as it is",
-    disarmed: "disarmed",
+    done: Deeds {
+        unchanged: "nothing to take out, copied as it is",
+        disarmed: "disarmed",
+        notice: "replaced by a notice",
+    },
+    planned: Deeds {
+        unchanged: "nothing to take out, would be copied as it is",
+        disarmed: "would be disarmed",
+        notice: "would be replaced by a notice",
+    },
     refused: "refused",
     written: "written to",
-    notice: "replaced by a notice",
     allowed: "stays, as the configuration allows",
     verdict: "verdict of the result",
     hint: "nothing was written",
@@ -50,11 +66,18 @@ const ENGLISH: Words = Words {
 };
 
 const JAPANESE: Words = Words {
-    unchanged: "取り除くものはありません（そのままコピーしました）",
-    disarmed: "無害化しました",
+    done: Deeds {
+        unchanged: "取り除くものはありません（そのままコピーしました）",
+        disarmed: "無害化しました",
+        notice: "通知文に置き換えました",
+    },
+    planned: Deeds {
+        unchanged: "取り除くものはありません（そのままコピーします）",
+        disarmed: "無害化できます（試行のため書き出していません）",
+        notice: "通知文に置き換えます",
+    },
     refused: "無害化できません",
     written: "出力先",
-    notice: "通知文に置き換えました",
     allowed: "設定で許可されているため残しました",
     verdict: "無害化後の判定",
     hint: "何も書き出していません",
@@ -68,13 +91,17 @@ impl Told<'_> {
             Language::English => &ENGLISH,
             Language::Japanese => &JAPANESE,
         };
+        let deeds = match self.dry_run {
+            true => &words.planned,
+            false => &words.done,
+        };
         let mut out = String::new();
         match self.made {
-            Ok(None) => out.push_str(&format!("{}: {}\n", self.before.path, words.unchanged)),
+            Ok(None) => out.push_str(&format!("{}: {}\n", self.before.path, deeds.unchanged)),
             Ok(Some(proven)) => {
-                out.push_str(&format!("{}: {}\n", self.before.path, words.disarmed));
+                out.push_str(&format!("{}: {}\n", self.before.path, deeds.disarmed));
                 for deed in &proven.made.deeds {
-                    self.deed(deed, words, &mut out);
+                    self.deed(deed, deeds, &mut out);
                 }
                 let [clean, suspicious, malicious] = words.levels;
                 let level = match proven.report.level {
@@ -104,7 +131,7 @@ impl Told<'_> {
         out
     }
 
-    fn deed(&self, deed: &Deed, words: &Words, out: &mut String) {
+    fn deed(&self, deed: &Deed, words: &Deeds, out: &mut String) {
         out.push_str(&format!("  {}", self.way(deed.artifact)));
         if deed.replaced_for.is_empty() {
             out.push('\n');
@@ -167,6 +194,9 @@ impl Told<'_> {
         let mut object = serde_json::Map::new();
         object.insert("path".to_owned(), json!(self.before.path));
         object.insert("status".to_owned(), json!(status));
+        if self.dry_run {
+            object.insert("dry_run".to_owned(), json!(true));
+        }
         if let Some(reason) = reason {
             object.insert("reason".to_owned(), json!(reason));
         }

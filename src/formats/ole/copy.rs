@@ -47,6 +47,8 @@ pub struct Changes<'g> {
     pub grafted: BTreeMap<usize, Ole<'g>>,
     /// Whether the file is no longer of a class.
     pub without_class: bool,
+    /// Storages that are no longer of a class.
+    pub classless: BTreeSet<usize>,
 }
 
 /// An entry of the copy.
@@ -171,11 +173,12 @@ impl Ole<'_> {
                 };
                 let own = nodes.len();
                 let is_stream = entry.object_type == ObjectType::Stream;
-                nodes.push(node(
-                    &entry.name,
-                    if is_stream { 2 } else { 1 },
-                    entry.clsid,
-                ));
+                let class = match changes.classless.contains(&position) {
+                    true => [0; 16],
+                    false => entry.clsid,
+                };
+                let object_type = if is_stream { 2 } else { 1 };
+                nodes.push(node(&entry.name, object_type, class));
                 children.push(own);
                 if is_stream {
                     let data = match changes.replaced.remove(&position) {

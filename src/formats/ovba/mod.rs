@@ -2,13 +2,14 @@
 //!
 //! Made to find every line of source that is there: records nobody knows are passed over, broken ones searched
 //! around, and a container that lies gives what it holds. P-code, which the specification calls a cache and does not
-//! describe, is read as far as it tells what a module uses; of signatures, whether they hold. Left out on purpose: user forms, and
-//! what references lead to.
+//! describe, is read as far as it tells what a module uses; of signatures, whether they hold. Left out on purpose: what
+//! user forms show, and what references lead to.
 
 mod compression;
 mod dir;
 mod identifiers;
 mod listing;
+mod normalized;
 mod opcodes;
 mod pcode;
 mod project;
@@ -18,10 +19,11 @@ mod signed;
 pub use compression::{Decompressed, Tail, decompress, find_containers};
 pub use dir::{Dir, Module, parse as parse_dir};
 pub use identifiers::{Identifier, Identifiers};
+pub use normalized::Form;
 pub use pcode::{Pcode, Use};
 pub use project::{Listed, Project, Protection, parse as parse_project};
-pub use signature::{Signature, in_summary, is_signature, read as read_signature};
-pub use signed::digest as signed_digest;
+pub use signature::{Content, Signature, in_summary, is_signature, read as read_signature};
+pub use signed::{Contents, Signable};
 
 use encoding_rs::Encoding;
 

@@ -3,7 +3,8 @@
 //!
 //! A signature is only told of where it holds: the digest that is signed, the attributes, and the RSA signature by the
 //! certificate's own key. Whom the certificate belongs to, who issued it and until when it is good is nobody's question
-//! here: a certificate is known by its hash, or it is not. Agile and V3 signatures are not read, nor keys other than RSA.
+//! here: a certificate is known by its hash, or it is not. Agile and V3 signatures sign a SHA-256 in a record of its own
+//! (SigDataV1Serialized, [MS-OSHARED] 2.3.2.4.3.4). Other digests are not read, nor keys other than RSA.
 
 use md5::Md5;
 use rsa::pkcs8::DecodePublicKey as _;
@@ -11,6 +12,7 @@ use rsa::{Pkcs1v15Sign, RsaPublicKey};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
+use super::signed::Contents;
 use crate::bytes::{index, slice, u16_at, u32_at};
 
 /// Certificates of one message that are tried.
@@ -31,6 +33,8 @@ const CONTEXT_0: u8 = 0xa0;
 const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02];
 /// 1.3.6.1.4.1.311.2.1.4, SpcIndirectDataContent.
 const INDIRECT_DATA: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x02, 0x01, 0x04];
+/// 1.3.6.1.4.1.311.2.1.31, SigFormatDescriptorV1: the data of Agile and V3 signatures.
+const FORMAT_V1: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x02, 0x01, 0x1f];
 /// 1.2.840.113549.1.9.3 and .4, contentType and messageDigest.
 const CONTENT_TYPE: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x03];
 const MESSAGE_DIGEST: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x04];
@@ -43,8 +47,27 @@ const PKCS1_V15: &[u8] = &[1, 4, 5, 11, 12, 13];
 pub struct Signature {
     /// SHA-256 over the certificate of who signed.
     pub signer: [u8; 32],
-    /// The digest of the project that is signed: MD5 over its Content Normalized Data.
-    pub content: [u8; 16],
+    /// The digest of the project that is signed.
+    pub content: Content,
+}
+
+/// A digest that is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// MD5, by the oldest kind.
+    Legacy([u8; 16]),
+    /// SHA-256, by Agile and V3 signatures.
+    Newer([u8; 32]),
+}
+
+impl Content {
+    /// Whether it is the digest of a project.
+    pub fn is_of(&self, project: &Contents) -> bool {
+        match self {
+            Self::Legacy(md5) => project.legacy == *md5,
+            Self::Newer(sha256) => project.newer.contains(sha256),
+        }
+    }
 }
 
 /// Whether bytes look like a signature: for those that have no type.
@@ -250,14 +273,29 @@ fn verify(message: &[u8]) -> Option<Signature> {
     None
 }
 
-/// The digest of the project in SpcIndirectDataContent.
-fn signed_digest(indirect: Element<'_>) -> Option<[u8; 16]> {
+/// The digest of the project in SpcIndirectDataContent, or SpcIndirectDataContentV2.
+fn signed_digest(indirect: Element<'_>) -> Option<Content> {
     let mut inside = indirect.inside();
-    inside.take(SEQUENCE)?;
+    let kind = inside.take(SEQUENCE)?.oid();
     let mut digest = inside.take(SEQUENCE)?.inside();
     let algorithm = Algorithm::of(digest.take(SEQUENCE)?.oid()?)?;
-    let value = digest.take(OCTETS)?.content.try_into().ok()?;
-    (algorithm == Algorithm::Md5).then_some(value)
+    let value = digest.take(OCTETS)?.content;
+    match (kind == Some(FORMAT_V1), algorithm) {
+        (false, Algorithm::Md5) => Some(Content::Legacy(value.try_into().ok()?)),
+        (true, Algorithm::Sha256) => source_hash(value).map(Content::Newer),
+        _ => None,
+    }
+}
+
+/// The digest over the sources in SigDataV1Serialized, which names its algorithm in words.
+fn source_hash(data: &[u8]) -> Option<[u8; 32]> {
+    const SHA256: &[u8] = b"2.16.840.1.101.3.4.2.1";
+    let field =
+        |len: usize, at: usize| slice(data, index(u32_at(data, at)?), index(u32_at(data, len)?));
+    let algorithm = field(0, 12)?;
+    let algorithm = algorithm.strip_suffix(b"\0").unwrap_or(algorithm);
+    (algorithm == SHA256).then_some(())?;
+    field(8, 20)?.try_into().ok()
 }
 
 /// Who signed, and how.
@@ -391,17 +429,23 @@ mod tests {
     const SHA256: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01];
     const MD5: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x05];
 
+    /// SigDataV1Serialized as Office writes it.
+    fn serialized(sha256: &[u8]) -> Vec<u8> {
+        let name = b"2.16.840.1.101.3.4.2.1\0";
+        let numbers = [23u32, 0, 32, 24, 47, 47].map(u32::to_le_bytes);
+        [&numbers.concat(), &name[..], sha256].concat()
+    }
+
     /// A signature part over a digest, by a key, with these certificates; the digest in the attributes may be another.
-    fn part(
-        key: &RsaPrivateKey,
-        certificates: &[Vec<u8>],
-        content: [u8; 16],
-        lie: bool,
-    ) -> Vec<u8> {
+    fn part(key: &RsaPrivateKey, certificates: &[Vec<u8>], content: Content, lie: bool) -> Vec<u8> {
         let oid = |oid: &[u8]| der(OID, &[oid]);
         let algorithm = |name: &[u8]| der(SEQUENCE, &[&oid(name)]);
-        let info = der(SEQUENCE, &[&algorithm(MD5), &der(OCTETS, &[&content])]);
-        let indirect = [der(SEQUENCE, &[&oid(&[1])]), info].concat();
+        let (kind, name, content) = match content {
+            Content::Legacy(md5) => (&[1][..], MD5, md5.to_vec()),
+            Content::Newer(sha256) => (FORMAT_V1, SHA256, serialized(&sha256)),
+        };
+        let info = der(SEQUENCE, &[&algorithm(name), &der(OCTETS, &[&content])]);
+        let indirect = [der(SEQUENCE, &[&oid(kind)]), info].concat();
         let attribute =
             |name: &[u8], value: Vec<u8>| der(SEQUENCE, &[&oid(name), &der(SET, &[&value])]);
         let mut digest = Sha256::digest(&indirect).to_vec();
@@ -445,7 +489,7 @@ mod tests {
     #[test]
     fn a_signature_holds_for_its_digest_and_the_key_of_its_certificate_only() {
         let (mine, other) = (key(), key());
-        let content = [9; 16];
+        let content = Content::Legacy([9; 16]);
         let certificates = [certificate(&mine, &[7])];
         let good = part(&mine, &certificates, content, false);
         assert!(is_signature(&good));
@@ -480,8 +524,32 @@ mod tests {
     }
 
     #[test]
+    fn a_newer_signature_signs_a_digest_in_a_record_of_its_own() {
+        let mine = key();
+        let certificates = [certificate(&mine, &[7])];
+        let content = Content::Newer([5; 32]);
+        let good = part(&mine, &certificates, content, false);
+        assert_eq!(read(&good).map(|told| told.content), Some(content));
+        assert_eq!(read(&part(&mine, &certificates, content, true)), None);
+        let data = serialized(&[5; 32]);
+        assert_eq!(source_hash(&data), Some([5; 32]));
+        for (at, value) in [(8, 31), (20, 48), (45, b'2'), (0, 21)] {
+            let mut odd = data.clone();
+            odd[at] = value;
+            assert_eq!(source_hash(&odd), None, "{at}");
+        }
+        // Neither kind passes for the other.
+        let project = Contents {
+            legacy: [9; 16],
+            newer: vec![[5; 32]],
+        };
+        assert!(content.is_of(&project) && Content::Legacy([9; 16]).is_of(&project));
+        assert!(!Content::Newer([9; 32]).is_of(&project));
+    }
+
+    #[test]
     fn a_summary_holds_a_signature_in_a_blob() {
-        let info = part(&key(), &[], [0; 16], false);
+        let info = part(&key(), &[], Content::Legacy([0; 16]), false);
         let blob = [&[0; 4][..], &8u32.to_le_bytes(), &info].concat();
         let len = u32::try_from(blob.len()).unwrap();
         let mut stream = vec![0; 48];

@@ -1,13 +1,17 @@
-//! What a signature of a macro project covers: Content Normalized Data ([MS-OVBA] 2.4.2.1), of which it signs the MD5.
+//! What a signature of a macro project covers ([MS-OVBA] 2.4.2), in its three kinds: Content Normalized Data (2.4.2.1),
+//! of which the oldest signs the MD5; the forms behind it (2.4.2.2), which an Agile one signs too; and V3 Content and
+//! Project Normalized Data (2.4.2.5, 2.4.2.6), which leave nearly nothing out: [`super::normalized`].
 //!
-//! That leaves much open: line ends, names of modules, targets of references, forms, and every line that starts with
-//! `attribute`, also `attribute_1: Shell "…"`. So this is stricter than Office: a project has no such digest where a line
-//! that is not covered is anything but an attribute as the editor writes it, or where a reference leads to another
-//! computer. The other gaps stay; V3 signatures (2.4.2.5), which close them, are not read.
+//! The first leaves much open: line ends, names of modules, targets of references, forms, and every line that starts
+//! with `attribute`, also `attribute_1: Shell "…"`. So this is stricter than Office: a project has no such digest where a
+//! line that is not covered is anything but an attribute as the editor writes it, or where a reference leads to another
+//! computer.
 
 use md5::{Digest as _, Md5};
+use sha2::Sha256;
 
 use super::dir::Record;
+use super::normalized::{self, Form};
 use crate::limits::{Budget, Halt};
 
 const PROJECT_NAME: u16 = 0x0004;
@@ -18,33 +22,85 @@ const REFERENCE_ORIGINAL: u16 = 0x0033;
 const REFERENCE_CONTROL: u16 = 0x002f;
 const REFERENCE_EXTENDED: u16 = 0x0030;
 
-/// The digest over a project: its decompressed `dir` stream, and the sources of its modules in the order of `dir`. None
-/// where something in it may run that the digest does not cover.
-pub fn digest<'s>(
+/// What signatures of a project sign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// MD5, by a signature of the oldest kind (2.4.2.3).
+    pub legacy: [u8; 16],
+    /// SHA-256, by Agile (2.4.2.4) and V3 signatures (2.4.2.7); none where forms or lines leave it open.
+    pub newer: Vec<[u8; 32]>,
+}
+
+/// A project as its signatures see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Signable<'p> {
+    /// The `dir` stream, decompressed.
+    pub dir: &'p [u8],
+    /// The sources of its modules in the order of `dir`.
+    pub sources: &'p [&'p [u8]],
+    /// The `PROJECT` stream.
+    pub list: Option<&'p [u8]>,
+    /// Its forms in the order of `PROJECT`; none where one cannot be read.
+    pub forms: Option<&'p [Form]>,
+}
+
+impl Signable<'_> {
+    /// The digests of the project. None where something in it may run that the oldest of them does not cover.
+    pub fn contents(&self, budget: &Budget) -> Result<Option<Contents>, Halt> {
+        let (mut md5, mut sha) = (Md5::new(), Sha256::new());
+        let add = |part: &[u8]| {
+            md5.update(part);
+            sha.update(part);
+        };
+        if !content(self.dir, self.sources, budget, add)? {
+            return Ok(None);
+        }
+        let mut newer = Vec::new();
+        if let (Some(list), Some(forms)) = (self.list, self.forms) {
+            for form in forms {
+                sha.update(&form.data);
+            }
+            newer.push(sha.finalize().into());
+            newer.extend(normalized::digests(
+                self.dir,
+                self.sources,
+                list,
+                forms,
+                budget,
+            )?);
+        }
+        Ok(Some(Contents {
+            legacy: md5.finalize().into(),
+            newer,
+        }))
+    }
+}
+
+/// Gives Content Normalized Data to `add`; false where something in the project may run that it does not cover.
+fn content(
     dir: &[u8],
-    sources: impl Iterator<Item = &'s [u8]>,
+    sources: &[&[u8]],
     budget: &Budget,
-) -> Result<Option<[u8; 16]>, Halt> {
-    let mut digest = Md5::new();
+    mut add: impl FnMut(&[u8]),
+) -> Result<bool, Halt> {
     let mut at = 0usize;
     // Ends because every record has at least its six bytes of head.
     while at < dir.len() {
         budget.tick()?;
         let Some(record) = Record::at(dir, at) else {
             // The last record has nothing behind it: what is odd has no digest.
-            return Ok(None);
+            return Ok(false);
         };
         at = record.end;
         match record.id {
-            PROJECT_NAME | PROJECT_CONSTANTS => digest.update(record.data),
-            REFERENCE_REGISTERED => digest.update(b"{"),
+            PROJECT_NAME | PROJECT_CONSTANTS => add(record.data),
+            REFERENCE_REGISTERED => add(b"{"),
             // The length of the first path, up to its first zero byte.
             REFERENCE_PROJECT => {
                 let end = record.data.iter().position(|byte| *byte == 0);
-                digest.update(
-                    end.and_then(|end| record.data.get(..end))
-                        .unwrap_or_default(),
-                );
+                add(end
+                    .and_then(|end| record.data.get(..end))
+                    .unwrap_or_default());
             }
             _ => {}
         }
@@ -56,7 +112,7 @@ pub fn digest<'s>(
             REFERENCE_EXTENDED,
         ];
         if reference.contains(&record.id) && leads_away(record.data) {
-            return Ok(None);
+            return Ok(false);
         }
     }
     for source in sources {
@@ -64,13 +120,13 @@ pub fn digest<'s>(
             budget.tick()?;
             let start = line.get(..9).unwrap_or_default();
             if !start.eq_ignore_ascii_case(b"attribute") {
-                digest.update(line);
+                add(line);
             } else if !is_attribute(line) {
-                return Ok(None);
+                return Ok(false);
             }
         }
     }
-    Ok(Some(digest.finalize().into()))
+    Ok(true)
 }
 
 /// Whether the path in a reference leads to another computer.
@@ -111,8 +167,15 @@ mod tests {
 
     fn of(dir: &[u8], sources: &[&str]) -> Option<[u8; 16]> {
         let budget = Budget::new(Limits::default(), None);
-        let sources = sources.iter().map(|source| source.as_bytes());
-        digest(dir, sources, &budget).unwrap()
+        let sources: Vec<&[u8]> = sources.iter().map(|source| source.as_bytes()).collect();
+        let project = Signable {
+            dir,
+            sources: &sources,
+            list: None,
+            forms: None,
+        };
+        let contents = project.contents(&budget).unwrap();
+        contents.map(|contents| contents.legacy)
     }
 
     fn dir() -> Vec<u8> {

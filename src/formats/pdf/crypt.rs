@@ -53,10 +53,10 @@ pub(super) fn scheme(document: &Document<'_>, dict: &Dict) -> Scheme {
 }
 
 fn number(document: &Document<'_>, dict: &Dict, key: &str) -> i64 {
-    match dict.get(key).map(|value| document.resolve(value).0) {
-        Some(Object::Number(number)) => *number,
-        _ => 0,
-    }
+    let value = dict
+        .get(key)
+        .and_then(|value| document.resolve(value).0.number());
+    value.unwrap_or_default()
 }
 
 fn bytes(document: &Document<'_>, dict: &Dict, key: &str) -> Vec<u8> {

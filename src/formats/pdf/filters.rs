@@ -46,12 +46,10 @@ pub(super) fn chain(document: &Document<'_>, dict: &Dict) -> Vec<Filter> {
             Some(Object::Dict(own)) => Some(own),
             _ => None,
         };
-        let number = |key: &str, default: i64| match own
-            .and_then(|own| own.get(key))
-            .map(|value| document.resolve(value).0)
-        {
-            Some(Object::Number(number)) => *number,
-            _ => default,
+        let number = |key: &str, default: i64| {
+            let value = own.and_then(|own| own.get(key));
+            let number = value.and_then(|value| document.resolve(value).0.number());
+            number.unwrap_or(default)
         };
         let size = |key: &str, default: i64| {
             usize::try_from(number(key, default).clamp(1, 1 << 20)).unwrap_or(1)

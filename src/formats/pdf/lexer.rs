@@ -19,8 +19,10 @@ pub enum Object {
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A number; what stands behind its point is left out.
+    /// A whole number.
     Number(i64),
+    /// A number with a point: what stands in front of that, and all of it as the bits of an `f32`.
+    Real(i64, u32),
     /// A name.
     Name(Name),
     /// A string, as it stands in the file: not decrypted.
@@ -66,6 +68,14 @@ impl Dict {
 }
 
 impl Object {
+    /// A number, without what stands behind its point.
+    pub fn number(&self) -> Option<i64> {
+        match self {
+            Self::Number(number) | Self::Real(number, _) => Some(*number),
+            _ => None,
+        }
+    }
+
     /// Every dictionary in it, itself first.
     pub fn dicts(&self) -> Vec<&Dict> {
         let mut found = Vec::new();
@@ -92,6 +102,8 @@ pub(super) struct Parser<'a> {
     start: usize,
     at: usize,
     limit: usize,
+    /// Whether something was read that is not as it must be.
+    flawed: bool,
 }
 
 enum Token {
@@ -119,6 +131,7 @@ impl<'a> Parser<'a> {
             start: at,
             at,
             limit: at.saturating_add(most).min(data.len()),
+            flawed: false,
         }
     }
 
@@ -130,6 +143,11 @@ impl<'a> Parser<'a> {
     /// Bytes read so far, at least 1.
     pub(super) fn used(&self) -> usize {
         self.at.saturating_sub(self.start).max(1)
+    }
+
+    /// Whether all that was read is as the specification has it, so that every reader sees the same.
+    pub(super) fn is_sound(&self) -> bool {
+        !self.flawed
     }
 
     /// The next object; what breaks off is what is there of it.
@@ -151,15 +169,26 @@ impl<'a> Parser<'a> {
                     open.push(Open::Dict(Vec::new()));
                     None
                 }
-                Token::ArrayEnd | Token::DictEnd => match open.pop() {
-                    Some(closed) => Some(close(closed)),
-                    None => return Object::Null,
-                },
+                end @ (Token::ArrayEnd | Token::DictEnd) => {
+                    let closed = open.pop();
+                    self.flawed |= !matches!(
+                        (end, &closed),
+                        (Token::ArrayEnd, Some(Open::Array(_)))
+                            | (Token::DictEnd, Some(Open::Dict(_)))
+                    );
+                    match closed {
+                        Some(closed) => Some(close(closed, &mut self.flawed)),
+                        None => return Object::Null,
+                    }
+                }
                 Token::Reference => {
-                    refer(&mut open);
+                    self.flawed |= !refer(&mut open);
                     None
                 }
-                Token::Stop => return close_all(open),
+                Token::Stop => {
+                    self.flawed = true;
+                    return close_all(open);
+                }
             };
             if let Some(object) = done {
                 match open.last_mut() {
@@ -170,98 +199,19 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Passes over the next object where [`Self::object`] reads it; whether it holds one of these names, or one that is
-    /// written with codes.
-    pub(super) fn pass(&mut self, names: &[&str]) -> bool {
-        let (mut open, mut told) = (0usize, false);
-        // Ends as `object` does.
-        loop {
-            self.at = skip_blank(self.data, self.at).min(self.limit);
-            let Some(byte) = self.peek(0) else {
-                return told;
-            };
-            let mut taken = 1;
-            match (byte, self.peek(1)) {
-                (b'<', Some(b'<')) => {
-                    taken = 2;
-                    open = open.saturating_add(1);
-                }
-                (b'[', _) => open = open.saturating_add(1),
-                (b'>', Some(b'>')) => {
-                    taken = 2;
-                    open = open.saturating_sub(1);
-                }
-                (b']', _) => open = open.saturating_sub(1),
-                (b'/', _) => {
-                    let name = self.run(1);
-                    taken = name.len().saturating_add(1);
-                    told |= name.contains(&b'#') || names.iter().any(|one| one.as_bytes() == name);
-                }
-                (b'(', _) => taken = self.literal_len(),
-                (b'<', _) => {
-                    let rest = self.rest();
-                    taken =
-                        memchr::memchr(b'>', rest).map_or(rest.len(), |end| end.saturating_add(1));
-                }
-                (b'{' | b'}' | b'>' | b')', _) => {}
-                _ => {
-                    let word = self.run(0);
-                    if is_stop(word) {
-                        return told;
-                    }
-                    taken = word.len();
-                }
-            }
-            self.at = self.at.saturating_add(taken);
-            if open == 0 {
-                return told;
-            }
-        }
-    }
-
-    fn rest(&self) -> &'a [u8] {
-        self.data.get(self.at..self.limit).unwrap_or_default()
-    }
-
-    /// The regular characters from some bytes on.
-    fn run(&self, behind: usize) -> &'a [u8] {
-        let rest = self.rest().get(behind..).unwrap_or_default();
-        let len = rest.iter().take_while(|byte| is_regular(**byte)).count();
-        rest.get(..len).unwrap_or_default()
-    }
-
-    /// Bytes of the string in parentheses at hand.
-    fn literal_len(&self) -> usize {
-        let (mut depth, mut escaped) = (0usize, false);
-        for (at, byte) in self.rest().iter().enumerate() {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'(' => depth = depth.saturating_add(1),
-                b')' => {
-                    depth = depth.saturating_sub(1);
-                    if depth == 0 {
-                        return at.saturating_add(1);
-                    }
-                }
-                _ => {}
-            }
-        }
-        self.rest().len()
-    }
-
     /// A number by itself may be the start of a reference.
     fn reference(&mut self, object: Object) -> Object {
-        let Object::Number(number) = &object else {
+        let Some(number) = object.number() else {
             return object;
         };
-        let behind = self.at;
-        if let (Token::Object(Object::Number(_)), Token::Reference) = (self.token(), self.token())
-            && let Ok(number) = u32::try_from(*number)
+        let (behind, flawed) = (self.at, self.flawed);
+        if let (Token::Object(second), Token::Reference) = (self.token(), self.token())
+            && second.number().is_some()
+            && let Ok(number) = u32::try_from(number)
         {
             return Object::Ref(number);
         }
-        self.at = behind;
+        (self.at, self.flawed) = (behind, flawed);
         object
     }
 
@@ -283,7 +233,10 @@ impl<'a> Parser<'a> {
             (b'/', _) => return Token::Object(Object::Name(self.name())),
             (b'(', _) => return Token::Object(Object::Text(self.literal())),
             (b'<', _) => return Token::Object(Object::Text(self.hex())),
-            (b'{' | b'}' | b'>' | b')', _) => (Token::Object(Object::Null), 1),
+            (b'{' | b'}' | b'>' | b')', _) => {
+                self.flawed = true;
+                (Token::Object(Object::Null), 1)
+            }
             _ => return self.word(),
         };
         self.at = self.at.saturating_add(len);
@@ -306,7 +259,10 @@ impl<'a> Parser<'a> {
                 self.at = start;
                 Token::Stop
             }
-            word => Token::Object(number(word)),
+            word => {
+                self.flawed |= !is_number(word);
+                Token::Object(number(word))
+            }
         }
     }
 
@@ -424,7 +380,7 @@ fn close_all(mut open: Vec<Open>) -> Object {
             .take()
             .into_iter()
             .for_each(|object| put(&mut outer, object));
-        inner = Some(close(outer));
+        inner = Some(close(outer, &mut false));
     }
     inner.unwrap_or(Object::Null)
 }
@@ -436,20 +392,23 @@ fn put(container: &mut Open, object: Object) {
     }
 }
 
-/// Makes a reference of the last two numbers.
-fn refer(open: &mut [Open]) {
+/// Makes a reference of the last two numbers; whether they are there.
+fn refer(open: &mut [Open]) -> bool {
     let Some(Open::Array(items) | Open::Dict(items)) = open.last_mut() else {
-        return;
+        return false;
     };
-    if let [.., Object::Number(number), Object::Number(_)] = items.as_slice()
-        && let Ok(number) = u32::try_from(*number)
+    if let [.., number, second] = items.as_slice()
+        && let (Some(number), Some(_)) = (number.number(), second.number())
+        && let Ok(number) = u32::try_from(number)
     {
         items.truncate(items.len().saturating_sub(2));
         items.push(Object::Ref(number));
+        return true;
     }
+    false
 }
 
-fn close(open: Open) -> Object {
+fn close(open: Open, flawed: &mut bool) -> Object {
     match open {
         Open::Array(items) => Object::Array(items),
         Open::Dropped => Object::Null,
@@ -458,8 +417,13 @@ fn close(open: Open) -> Object {
             let mut items = items.into_iter().peekable();
             while let Some(item) = items.next() {
                 // What stands where a key must is passed over.
+                let value = match &item {
+                    Object::Name(_) => items.next(),
+                    _ => None,
+                };
+                *flawed |= value.is_none();
                 if let Object::Name(key) = item {
-                    pairs.push((key, items.next().unwrap_or(Object::Null)));
+                    pairs.push((key, value.unwrap_or(Object::Null)));
                 }
             }
             Object::Dict(Dict(pairs))
@@ -467,13 +431,28 @@ fn close(open: Open) -> Object {
     }
 }
 
+/// Whether a word is a number as the specification has it (7.3.3).
+fn is_number(word: &[u8]) -> bool {
+    let digits = match word {
+        [b'+' | b'-', rest @ ..] => rest,
+        word => word,
+    };
+    let points = digits.iter().filter(|byte| **byte == b'.').count();
+    let wanted = digits.iter().all(|byte| matches!(byte, b'.' | b'0'..=b'9'));
+    wanted && points <= 1 && digits.len() > points
+}
+
 fn number(word: &[u8]) -> Object {
     let text = std::str::from_utf8(word).unwrap_or_default();
     let whole = text.split('.').next().unwrap_or_default();
-    match whole.parse() {
-        Ok(number) => Object::Number(number),
-        Err(_) if text.starts_with(['.', '-', '+']) => Object::Number(0),
-        Err(_) => Object::Null,
+    let number = match whole.parse() {
+        Ok(number) => number,
+        Err(_) if text.starts_with(['.', '-', '+']) => 0,
+        Err(_) => return Object::Null,
+    };
+    match text.parse::<f32>() {
+        Ok(real) if text.contains('.') => Object::Real(number, real.to_bits()),
+        _ => Object::Number(number),
     }
 }
 

@@ -6,7 +6,8 @@
 mod crypt;
 mod filters;
 mod lexer;
-mod outline;
+mod pages;
+mod references;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -20,7 +21,8 @@ pub use crypt::Scheme;
 use crypt::Security;
 pub use lexer::{Dict, Name, Object};
 use lexer::{Parser, skip_blank};
-pub use outline::{Outline, outline, pages};
+pub use pages::pages;
+pub use references::References;
 
 /// How many times the bytes of the file its objects may be parsed: above it they overlap, as only bombs do.
 const OVERLAP: usize = 8;
@@ -62,6 +64,8 @@ pub struct Indirect {
     stream: Option<usize>,
     /// Whether it came out of an object stream: its strings are not encrypted by themselves.
     packed: bool,
+    /// Whether it is written as the specification has it, up to its end.
+    sound: bool,
 }
 
 impl Indirect {
@@ -177,9 +181,12 @@ impl<'a> Document<'a> {
     ) -> usize {
         let mut parser = Parser::new(self.data, from, most);
         let object = parser.object();
+        let behind = skip_blank(self.data, parser.at());
         let stream = matches!(object, Object::Dict(_))
-            .then(|| stream_start(self.data, parser.at()))
+            .then(|| stream_start(self.data, behind))
             .flatten();
+        let rest = self.data.get(behind..).unwrap_or_default();
+        let ended = stream.is_some() || rest.starts_with(b"endobj");
         self.objects.push(Indirect {
             number,
             generation,
@@ -187,6 +194,7 @@ impl<'a> Document<'a> {
             object,
             stream,
             packed: false,
+            sound: ended && parser.is_sound(),
         });
         parser.used()
     }
@@ -242,22 +250,27 @@ impl<'a> Document<'a> {
         (object, place)
     }
 
+    /// The raw bytes of a stream by the length that its dictionary says, where that fits.
+    fn told_range(&self, place: usize) -> Option<Range<usize>> {
+        let object = self.objects.get(place)?;
+        let (Some(start), Object::Dict(dict)) = (object.stream, &object.object) else {
+            return None;
+        };
+        let len = self.resolve(dict.get("Length")?).0.number()?;
+        let end = start.checked_add(usize::try_from(len).ok()?)?;
+        let rest = self.data.get(skip_blank(self.data, end)..)?;
+        rest.starts_with(b"endstream").then_some(start..end)
+    }
+
     /// The raw bytes of a stream: as long as its dictionary says where that fits, else up to the next end mark.
     fn raw(&self, place: usize) -> Range<usize> {
-        let Some(object) = self.objects.get(place) else {
-            return 0..0;
-        };
-        let (Some(start), Object::Dict(dict)) = (object.stream, &object.object) else {
-            return 0..0;
-        };
-        if let Some(Object::Number(len)) = dict.get("Length").map(|len| self.resolve(len).0)
-            && let Ok(len) = usize::try_from(*len)
-            && let Some(end) = start.checked_add(len)
-            && let Some(rest) = self.data.get(skip_blank(self.data, end)..)
-            && rest.starts_with(b"endstream")
-        {
-            return start..end;
+        if let Some(told) = self.told_range(place) {
+            return told;
         }
+        let object = self.objects.get(place);
+        let Some(start) = object.and_then(|object| object.stream) else {
+            return 0..0;
+        };
         let next = self.stream_ends.partition_point(|end| *end < start);
         let end = self
             .stream_ends
@@ -387,10 +400,12 @@ impl<'a> Document<'a> {
         let Some(Object::Dict(dict)) = object else {
             return 0;
         };
-        match dict.get(key).map(|value| self.resolve(value).0) {
-            Some(Object::Number(number)) => usize::try_from(*number).unwrap_or_default(),
-            _ => 0,
-        }
+        let number = dict
+            .get(key)
+            .and_then(|value| self.resolve(value).0.number());
+        number
+            .and_then(|number| usize::try_from(number).ok())
+            .unwrap_or_default()
     }
 
     /// Adds what object streams hold (7.5.7), of each up to `most` bytes; one that is damaged or longer is a fault.
@@ -490,8 +505,8 @@ fn heads(data: &[u8], count: usize, budget: &Budget) -> Result<Vec<(u32, usize)>
     let mut heads = Parser::new(data, 0, data.len());
     for _ in 0..count.min(data.len()) {
         budget.tick()?;
-        let (Object::Number(number), Object::Number(offset)) = (heads.object(), heads.object())
-        else {
+        let (first, second) = (heads.object(), heads.object());
+        let (Some(number), Some(offset)) = (first.number(), second.number()) else {
             break;
         };
         if let (Ok(number), Ok(offset)) = (u32::try_from(number), usize::try_from(offset)) {
@@ -526,6 +541,7 @@ fn unpack(
             object,
             stream: None,
             packed: true,
+            sound: parser.is_sound(),
         });
     }
     Ok(())

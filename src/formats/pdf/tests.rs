@@ -51,35 +51,6 @@ fn pages_are_told_by_the_last_object_of_their_number() {
     assert_eq!(seen, as_read.collect());
 }
 
-/// Numbers in the outline of a text, and of what is packed in it.
-fn outlined(text: &str) -> Option<(Vec<u32>, Option<Vec<u32>>)> {
-    let outline = outline(text.as_bytes(), &budget()).unwrap()?;
-    let mut account = Account::new(text.len() as u64);
-    let packed = outline.packed(1 << 20, &budget(), &mut account).unwrap();
-    Some((outline.numbers, packed))
-}
-
-#[test]
-fn an_outline_has_every_object_and_those_in_object_streams() {
-    let packed = "5 0 obj<</Type/#4fbjStm/N 2/First 8/Length 18>>stream\n7 0 8 3 <<>> [1 2]\nendstream endobj";
-    let text = format!("1 0 obj<</A(endobj)/B<</C[1]>> >>endobj 2 0 obj 3 endobj {packed}");
-    assert_eq!(outlined(&text), Some((vec![1, 2], Some(vec![7, 8]))));
-    // A dictionary that only looks like one, and a head that is shorter than it says.
-    let other = "5 0 obj<</Type/Other/S/ObjStm>>endobj";
-    assert_eq!(outlined(other), Some((vec![5], Some(Vec::new()))));
-    let lying = text.replace("First 8", "First 4");
-    assert_eq!(outlined(&lying), Some((vec![1, 2], None)));
-}
-
-#[test]
-fn what_refers_elsewhere_or_is_encrypted_has_no_outline() {
-    let length = "1 0 obj<</Type/ObjStm/N 0/First 0/Length 2 0 R>>stream\n\nendstream endobj";
-    assert_eq!(outlined(length), None);
-    let locked = "1 0 obj 1 endobj trailer<</Encrypt 2 0 R>>";
-    assert_eq!(outlined(locked), None);
-    assert!(outlined("1 0 obj 1 endobj trailer<</Root 2 0 R>>").is_some());
-}
-
 #[test]
 fn names_are_decoded_and_escapes_told() {
     let pdf = document("1 0 obj<</J#53 1/S/#4aavaScript/A#20B 2>>endobj");

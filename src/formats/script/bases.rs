@@ -3,6 +3,10 @@
 //!
 //! No specification: read only where the script itself says the base, and where every number is a printable character.
 
+use memchr::memmem;
+
+use super::codes::between_quotes;
+
 /// Numbers of one text at the least.
 const SHORTEST: usize = 8;
 
@@ -34,8 +38,7 @@ pub fn based_texts(source: &str) -> Vec<String> {
     if bases.is_empty() {
         return found;
     }
-    let literals = source
-        .split(['"', '\''])
+    let literals = between_quotes(source)
         .filter(|literal| literal.len() >= SHORTEST.saturating_mul(3) && literal.len() < LONGEST);
     for literal in literals.take(LITERALS) {
         let text = bases.iter().find_map(|base| read(literal, *base));
@@ -52,7 +55,7 @@ pub fn based_texts(source: &str) -> Vec<String> {
 fn bases(lower: &str) -> Vec<u32> {
     let mut found = Vec::new();
     for reader in READERS {
-        for (at, _) in lower.match_indices(reader).take(TEXTS) {
+        for at in memmem::find_iter(lower.as_bytes(), reader).take(TEXTS) {
             let rest = lower.get(at.saturating_add(reader.len())..);
             let rest = rest.unwrap_or_default();
             let rest = rest
@@ -69,8 +72,8 @@ fn bases(lower: &str) -> Vec<u32> {
             }
         }
     }
-    let splits = lower.contains("split");
-    if splits && (lower.contains("[char]") || lower.contains("fromcharcode(")) {
+    let has = |word: &str| memmem::find(lower.as_bytes(), word.as_bytes()).is_some();
+    if has("split") && (has("[char]") || has("fromcharcode(")) {
         found.push(10);
     }
     found

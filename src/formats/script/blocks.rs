@@ -41,11 +41,15 @@ fn next_element(lower: &str, from: usize) -> Option<(usize, &str)> {
 
 /// The scripts between `<script …>` and `</script>`, without the marks of comments and CDATA sections around them.
 pub fn blocks(text: &str) -> Vec<(Range<usize>, Dialect)> {
+    blocks_of(text, &text.to_ascii_lowercase())
+}
+
+/// The same of a text that is known in lower case, too.
+pub fn blocks_of(text: &str, lower: &str) -> Vec<(Range<usize>, Dialect)> {
     let mut found = Vec::new();
-    let lower = text.to_ascii_lowercase();
     let mut at = 0usize;
     // Ends because each round goes on behind the tag that it found.
-    while let Some((tag, prefix)) = next_element(&lower, at) {
+    while let Some((tag, prefix)) = next_element(lower, at) {
         let Some(len) = lower.get(tag..).and_then(|rest| rest.find('>')) else {
             break;
         };

@@ -6,6 +6,22 @@ use super::tokens::TokenKind;
 use super::value::{Value, joined};
 use crate::formats::base64;
 
+/// Functions that decode or run a text, in lower case.
+const KNOWN: &[&str] = &[
+    "fromcharcode",
+    "unescape",
+    "decodeuricomponent",
+    "decodeuri",
+    "atob",
+    "chr",
+    "eval",
+    "frombase64string",
+    "b64decode",
+    "base64_decode",
+    "exec",
+    "function",
+];
+
 impl Machine<'_> {
     /// `[char]65`, `[char[]](65,66)`, `[string]…`, `[type]::method(…)`.
     pub(super) fn cast(&mut self, at: usize, depth: u32) -> Parsed {
@@ -29,12 +45,12 @@ impl Machine<'_> {
         }
         next = next.saturating_add(1);
         if self.is_sign(next, b':') && self.is_sign(next.saturating_add(1), b':') {
-            let method = self.name(next.saturating_add(2))?.to_owned();
+            let method = self.name(next.saturating_add(2))?;
             if !self.is_sign(next.saturating_add(3), b'(') {
                 return None;
             }
             let (arguments, behind) = self.arguments(next.saturating_add(4), depth)?;
-            return self.static_method(at, &word, &method, &arguments, behind);
+            return self.static_method(at, &word, method, &arguments, behind);
         }
         let (value, behind) = self.term(next, depth.saturating_add(1))?;
         let value = match (word.as_str(), value) {
@@ -171,28 +187,14 @@ impl Machine<'_> {
     }
 
     pub(super) fn call(&mut self, at: usize, name: &str, open: usize, depth: u32) -> Parsed {
-        let lower = name.to_ascii_lowercase();
-        let known = matches!(
-            lower.as_str(),
-            "fromcharcode"
-                | "unescape"
-                | "decodeuricomponent"
-                | "decodeuri"
-                | "atob"
-                | "chr"
-                | "eval"
-                | "frombase64string"
-                | "b64decode"
-                | "base64_decode"
-                | "exec"
-                | "function"
-        );
-        if !known || !self.is_sign(open, b'(') {
+        let mut known = KNOWN.iter();
+        let lower = known.find(|known| known.eq_ignore_ascii_case(name))?;
+        if !self.is_sign(open, b'(') {
             return None;
         }
         let (arguments, behind) = self.arguments(open.saturating_add(1), depth)?;
         let first = arguments.first().cloned();
-        match (lower.as_str(), first) {
+        match (*lower, first) {
             ("fromcharcode" | "chr", Some(_)) => {
                 let text = builtins::characters(&arguments)?;
                 self.note_characters(text.chars().count());

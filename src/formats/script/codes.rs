@@ -4,6 +4,8 @@
 //! are read where all codes are printable; short and masked ones only in a script that makes characters of numbers,
 //! by the masks that stand in it.
 
+use memchr::memmem;
+
 /// Codes of one list at the least.
 const SHORTEST: usize = 16;
 
@@ -22,11 +24,8 @@ pub fn code_texts(source: &str) -> Vec<String> {
     let mut between: Option<&[u8]> = None;
     let mut at = 0usize;
     // Ends because each round goes over at least a byte.
-    while let Some(byte) = bytes.get(at) {
-        if !byte.is_ascii_digit() {
-            at = at.saturating_add(1);
-            continue;
-        }
+    while let Some(skip) = digit(bytes, at) {
+        at = at.saturating_add(skip);
         let rest = bytes.get(at..).unwrap_or_default();
         let (number, len) = number(rest);
         let end = at.saturating_add(len);
@@ -100,11 +99,12 @@ fn shifted(source: &str, lower: &str, masks: &[Mask]) -> Vec<String> {
         "ascw(mid",
         "[int][char]",
     ];
-    if !takes.iter().any(|take| lower.contains(take)) {
+    let has = |take: &&str| memmem::find(lower.as_bytes(), take.as_bytes()).is_some();
+    if !takes.iter().any(has) {
         return Vec::new();
     }
-    let literals = source.split(['"', '\'']);
-    let literals = literals.filter(|text| text.len() >= SHIFTED && text.len() < NUMBERS);
+    let literals =
+        between_quotes(source).filter(|text| text.len() >= SHIFTED && text.len() < NUMBERS);
     let mut found = Vec::new();
     let (mut all, mut turned) = (0usize, 0usize);
     for literal in literals.take(LISTS.saturating_mul(8)) {
@@ -189,7 +189,7 @@ fn masks(lower: &str) -> Vec<Mask> {
     const MAKERS: [&str; 5] = ["fromcharcode(", "chr(", "chrw(", "[char]", "fromcodepoint("];
     let mut masks = Vec::new();
     for maker in MAKERS {
-        for (at, _) in lower.match_indices(maker).take(32) {
+        for at in memmem::find_iter(lower.as_bytes(), maker).take(32) {
             let start = at.saturating_add(maker.len());
             let rest = lower.get(start..).unwrap_or_default();
             let rest = rest.lines().next().unwrap_or_default();
@@ -281,11 +281,8 @@ fn lists(lower: &str) -> Vec<Vec<u32>> {
     let mut between: Option<&[u8]> = None;
     let mut at = 0usize;
     // Ends because each round goes over at least a byte.
-    while let Some(byte) = bytes.get(at) {
-        if !byte.is_ascii_digit() {
-            at = at.saturating_add(1);
-            continue;
-        }
+    while let Some(skip) = digit(bytes, at) {
+        at = at.saturating_add(skip);
         let rest = bytes.get(at..).unwrap_or_default();
         let len = rest
             .iter()
@@ -314,7 +311,7 @@ fn lists(lower: &str) -> Vec<Vec<u32>> {
         between = gap.filter(|_| !list.is_empty());
         at = end.saturating_add(gap.map_or(0, <[u8]>::len));
     }
-    let digits = lower.split(['"', '\'']).filter(|text| {
+    let digits = between_quotes(lower).filter(|text| {
         text.len() >= FEW.saturating_mul(2)
             && text.len() < NUMBERS
             && text.len().is_multiple_of(2)
@@ -329,6 +326,23 @@ fn lists(lower: &str) -> Vec<Vec<u32>> {
         found.push(numbers.collect());
     }
     found
+}
+
+/// How far the next digit is from `at`.
+fn digit(bytes: &[u8], at: usize) -> Option<usize> {
+    bytes.get(at..)?.iter().position(u8::is_ascii_digit)
+}
+
+/// What stands in front of, between and behind quotes of either kind.
+pub(super) fn between_quotes(text: &str) -> impl Iterator<Item = &str> {
+    let mut marks = memchr::memchr2_iter(b'"', b'\'', text.as_bytes());
+    let mut start = Some(0usize);
+    std::iter::from_fn(move || {
+        let from = start?;
+        let mark = marks.next();
+        start = mark.map(|mark| mark.saturating_add(1));
+        text.get(from..mark.unwrap_or(text.len()))
+    })
 }
 
 fn keep(found: &mut Vec<String>, text: &mut String) {
@@ -433,6 +447,13 @@ mod tests {
         }
         let codes: Vec<String> = text.bytes().map(|byte| format!("0x{byte:02X}")).collect();
         assert_eq!(code_texts(&codes.join(", ")), [text]);
+    }
+
+    #[test]
+    fn what_stands_between_quotes_is_told_in_order() {
+        let pieces = |text| between_quotes(text).collect::<Vec<_>>();
+        assert_eq!(pieces("a\"b'\u{3042}''c"), ["a", "b", "\u{3042}", "", "c"]);
+        assert_eq!(pieces(""), [""]);
     }
 
     #[test]

@@ -139,9 +139,9 @@ pub fn fold(source: &str, language: Language) -> Folded {
     folded
 }
 
-fn scrambled(tokens: &[Token]) -> usize {
+fn scrambled(tokens: &[Token<'_>]) -> usize {
     let names = tokens.iter().filter_map(|token| match &token.kind {
-        TokenKind::Name(name) => Some(name.as_str()),
+        TokenKind::Name(name) => Some(name.as_ref()),
         _ => None,
     });
     let is_scrambled = |name: &&str| {
@@ -180,7 +180,7 @@ fn quoted(text: &str, language: Language) -> String {
 }
 
 pub(super) struct Machine<'t> {
-    pub(super) tokens: &'t [Token],
+    pub(super) tokens: &'t [Token<'t>],
     pub(super) language: Language,
     pub(super) work: Work,
     pub(super) names: BTreeMap<String, Value>,
@@ -192,8 +192,8 @@ pub(super) struct Machine<'t> {
 
 pub(super) type Parsed = Option<(Value, usize)>;
 
-impl Machine<'_> {
-    pub(super) fn kind(&self, at: usize) -> Option<&TokenKind> {
+impl<'t> Machine<'t> {
+    pub(super) fn kind(&self, at: usize) -> Option<&'t TokenKind<'t>> {
         self.tokens.get(at).map(|token| &token.kind)
     }
 
@@ -201,7 +201,7 @@ impl Machine<'_> {
         self.kind(at) == Some(&TokenKind::Sign(sign))
     }
 
-    pub(super) fn name(&self, at: usize) -> Option<&str> {
+    pub(super) fn name(&self, at: usize) -> Option<&'t str> {
         match self.kind(at)? {
             TokenKind::Name(name) => Some(name),
             TokenKind::Text(_)
@@ -248,7 +248,9 @@ impl Machine<'_> {
             return false;
         };
         let written = source.get(token.span.clone()).unwrap_or_default();
-        self.language == Language::Js && (written.contains("\\x") || written.contains("\\u"))
+        let mut marks = memchr::memchr_iter(b'\\', written.as_bytes());
+        let next = |at: usize| written.as_bytes().get(at.saturating_add(1));
+        self.language == Language::Js && marks.any(|at| matches!(next(at), Some(b'x' | b'u')))
     }
 
     pub(super) fn pay(&mut self, size: usize) -> Option<()> {
@@ -265,7 +267,7 @@ impl Machine<'_> {
 
     /// Keeps what a name is given, where an assignment starts here.
     pub(super) fn assign(&mut self, at: usize) {
-        let Some(name) = self.name(at).map(str::to_owned) else {
+        let Some(name) = self.name(at) else {
             return;
         };
         if !self.is_target(at)
@@ -292,7 +294,7 @@ impl Machine<'_> {
         self.built = kept.0;
         self.payloads.truncate(kept.1);
         self.pieces = (0, 0);
-        let value = match (plus, value, self.names.remove(&name)) {
+        let value = match (plus, value, self.names.remove(name)) {
             (false, value, _) => value,
             (true, Some(more), Some(Value::Text(mut text))) => {
                 let more = more.into_text();
@@ -308,7 +310,7 @@ impl Machine<'_> {
             && self.names.len() < NAMES
             && value.is_within(NESTED)
         {
-            self.names.insert(name, value);
+            self.names.insert(name.to_owned(), value);
         }
     }
 
@@ -392,7 +394,7 @@ impl Machine<'_> {
         let mut next = next;
         // Ends because each round goes over tokens.
         while self.is_sign(next, b'-') {
-            let Some(word) = self.name(next.saturating_add(1)).map(str::to_owned) else {
+            let Some(word) = self.name(next.saturating_add(1)) else {
                 break;
             };
             let operator = word.trim_start_matches(['c', 'i']);
@@ -454,7 +456,7 @@ impl Machine<'_> {
         // Ends because each round goes over tokens.
         loop {
             if self.is_sign(next, b'.')
-                && let Some(name) = self.name(next.saturating_add(1)).map(str::to_owned)
+                && let Some(name) = self.name(next.saturating_add(1))
                 && self.is_sign(next.saturating_add(2), b'(')
             {
                 let Some((arguments, behind)) = self.arguments(next.saturating_add(3), depth)
@@ -463,12 +465,12 @@ impl Machine<'_> {
                 };
                 self.pay(value.size())?;
                 let Some(result) =
-                    builtins::method(self.language, &value, &name, &arguments, &mut self.work)
+                    builtins::method(self.language, &value, name, &arguments, &mut self.work)
                 else {
                     break;
                 };
                 if !matches!(
-                    name.as_str(),
+                    name,
                     "toString" | "valueOf" | "trim" | "toLowerCase" | "toUpperCase" | "concat"
                 ) {
                     self.rearranged();
@@ -490,11 +492,10 @@ impl Machine<'_> {
         let next = at.saturating_add(1);
         match self.kind(at)? {
             TokenKind::Text(text) => {
-                let text = text.clone();
                 self.pay(text.len())?;
-                Some((Value::Text(text), next))
+                Some((Value::Text(text.to_string()), next))
             }
-            TokenKind::Pattern(text) => Some((Value::Pattern(text.clone()), next)),
+            TokenKind::Pattern(text) => Some((Value::Pattern((*text).to_owned()), next)),
             TokenKind::Number(number) => Some((Value::Number(*number), next)),
             TokenKind::Sign(b'(') => {
                 let (list, behind) = self.arguments(next, depth)?;
@@ -526,10 +527,7 @@ impl Machine<'_> {
                 let text = joined(&list, "", &mut self.work)?;
                 Some((Value::Text(text), behind))
             }
-            TokenKind::Name(name) => {
-                let name = name.clone();
-                self.named(at, &name, depth)
-            }
+            TokenKind::Name(name) => self.named(at, name, depth),
             TokenKind::Sign(_) | TokenKind::Line => None,
         }
     }

@@ -10,13 +10,15 @@ mod builtins;
 mod calls;
 mod codes;
 mod fold;
+mod kept;
 mod tokens;
 mod value;
 
 pub use bases::based_texts;
-pub use blocks::{Dialect, blocks};
+pub use blocks::{Dialect, blocks, blocks_of};
 pub use codes::{code_texts, masked_texts};
 pub use fold::{Built, Folded, Payload, fold};
+pub use kept::folded;
 pub use tokens::{Language, Token, TokenKind, tokens};
 pub use value::Value;
 
@@ -82,6 +84,17 @@ fn option_at(text: &str, at: usize) -> Option<(usize, String)> {
         .take(24)
         .take_while(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'^' | b'`'))
         .count();
+    // No other option is looked for.
+    let mut letters = rest
+        .get(..len)?
+        .iter()
+        .filter(|byte| byte.is_ascii_alphabetic());
+    if !letters
+        .next()
+        .is_some_and(|first| first.eq_ignore_ascii_case(&b'e'))
+    {
+        return None;
+    }
     let word: String = rest
         .get(..len)?
         .iter()

@@ -1,6 +1,7 @@
 //! Tokens of scripts: JavaScript (ECMA-262 12), PowerShell (language specification 2.0, 2.3) and languages with the
 //! same texts and comments. Lenient: what is no token is passed over.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// A family of languages that write texts alike.
@@ -16,15 +17,15 @@ pub enum Language {
 
 /// What a token is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TokenKind {
+pub enum TokenKind<'t> {
     /// A text literal, escapes resolved.
-    Text(String),
+    Text(Cow<'t, str>),
     /// A regular expression literal, without its slashes.
-    Pattern(String),
+    Pattern(&'t str),
     /// A whole number.
     Number(i64),
     /// A name; lower case where the language does not tell case.
-    Name(String),
+    Name(Cow<'t, str>),
     /// A sign.
     Sign(u8),
     /// The end of a line.
@@ -33,9 +34,9 @@ pub enum TokenKind {
 
 /// One token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Token {
+pub struct Token<'t> {
     /// What it is.
-    pub kind: TokenKind,
+    pub kind: TokenKind<'t>,
     /// Its bytes.
     pub span: Range<usize>,
 }
@@ -56,13 +57,14 @@ pub struct Written {
 }
 
 /// Cuts a text into tokens; comments and blanks are left out.
-pub fn tokens(text: &str, language: Language) -> (Vec<Token>, Written) {
+pub fn tokens(text: &str, language: Language) -> (Vec<Token<'_>>, Written) {
     let mut lexer = Lexer {
         text,
         bytes: text.as_bytes(),
         language,
         at: 0,
-        out: Vec::new(),
+        // Without blanks, a program has some three characters a token; room that is not used costs nothing.
+        out: Vec::with_capacity((text.len() / 3).min(CEILING)),
         written: Written::default(),
     };
     // Ends because each step takes at least a byte.
@@ -77,7 +79,7 @@ struct Lexer<'a> {
     bytes: &'a [u8],
     language: Language,
     at: usize,
-    out: Vec<Token>,
+    out: Vec<Token<'a>>,
     written: Written,
 }
 
@@ -85,7 +87,7 @@ fn is_name_start(byte: u8) -> bool {
     byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'$') || byte >= 0x80
 }
 
-impl Lexer<'_> {
+impl<'a> Lexer<'a> {
     fn peek(&self, ahead: usize) -> u8 {
         self.bytes
             .get(self.at.saturating_add(ahead))
@@ -93,7 +95,7 @@ impl Lexer<'_> {
             .unwrap_or_default()
     }
 
-    fn push(&mut self, kind: TokenKind, start: usize) {
+    fn push(&mut self, kind: TokenKind<'a>, start: usize) {
         self.out.push(Token {
             kind,
             span: start..self.at,
@@ -109,7 +111,10 @@ impl Lexer<'_> {
                 self.at = self.at.saturating_add(1);
                 self.push(TokenKind::Line, start);
             }
-            b if b.is_ascii_whitespace() => self.at = self.at.saturating_add(1),
+            b if b.is_ascii_whitespace() => {
+                let more = self.run(|byte| byte.is_ascii_whitespace() && byte != b'\n');
+                self.at = self.at.saturating_add(more.max(1));
+            }
             b'/' if next == b'/' && self.language == Language::Js => self.line(),
             b'/' if next == b'*' && self.language != Language::PowerShell => self.until("*/"),
             b'<' if next == b'#' && self.language == Language::PowerShell => self.until("#>"),
@@ -171,21 +176,47 @@ impl Lexer<'_> {
         } else {
             self.bytes.len()
         };
-        self.push(
-            TokenKind::Text(text.trim_end_matches('\r').to_owned()),
-            start,
-        );
+        self.push(TokenKind::Text(text.trim_end_matches('\r').into()), start);
     }
 
     fn quoted(&mut self, quote: u8) {
         let start = self.at;
+        let shell = self.language == Language::PowerShell;
+        self.at = self.at.saturating_add(1);
+        // Up to what may end it or stand for something else.
+        let special = |rest: &[u8]| {
+            let found = match (shell, quote) {
+                (true, _) => memchr::memchr2(quote, b'`', rest),
+                (false, b'`') => memchr::memchr2(quote, b'\\', rest),
+                _ => memchr::memchr3(quote, b'\\', b'\n', rest),
+            };
+            found.unwrap_or(rest.len())
+        };
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let len = special(rest);
+        // Most texts are as they are written.
+        if rest.get(len) == Some(&quote)
+            && !(shell && rest.get(len.saturating_add(1)) == Some(&quote))
+        {
+            let end = self.at.saturating_add(len);
+            if let Some(text) = self.text.get(self.at..end) {
+                self.at = end.saturating_add(1);
+                self.push(TokenKind::Text(Cow::Borrowed(text)), start);
+                return;
+            }
+        }
         let mut out: Vec<u8> = Vec::new();
         let mut escaped = 0usize;
-        self.at = self.at.saturating_add(1);
         while self.at < self.bytes.len() {
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let run = rest.get(..special(rest)).unwrap_or_default();
+            out.extend_from_slice(run);
+            self.at = self.at.saturating_add(run.len());
+            if self.at >= self.bytes.len() {
+                break;
+            }
             let byte = self.peek(0);
             let next = self.peek(1);
-            let shell = self.language == Language::PowerShell;
             if byte == quote && shell && next == quote {
                 out.push(quote);
                 self.at = self.at.saturating_add(2);
@@ -216,10 +247,9 @@ impl Lexer<'_> {
             let escaped = u32::try_from(escaped).unwrap_or(u32::MAX);
             self.written.escaped = self.written.escaped.saturating_add(escaped);
         }
-        self.push(
-            TokenKind::Text(String::from_utf8_lossy(&out).into_owned()),
-            start,
-        );
+        let text = String::from_utf8(out)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        self.push(TokenKind::Text(Cow::Owned(text)), start);
     }
 
     /// Resolves an escape; tells whether it stands for a readable character that needs none.
@@ -257,7 +287,7 @@ impl Lexer<'_> {
         match self.out.last().map(|token| &token.kind) {
             None | Some(TokenKind::Line) => true,
             Some(TokenKind::Sign(sign)) => b"(,=:[!&|?{};+".contains(sign),
-            Some(TokenKind::Name(name)) => name == "return",
+            Some(TokenKind::Name(name)) => *name == "return",
             Some(TokenKind::Text(_) | TokenKind::Pattern(_) | TokenKind::Number(_)) => false,
         }
     }
@@ -281,8 +311,7 @@ impl Lexer<'_> {
         let text = self
             .text
             .get(start.saturating_add(1)..end)
-            .unwrap_or_default()
-            .to_owned();
+            .unwrap_or_default();
         self.at = end.saturating_add(1).min(self.bytes.len());
         while self.peek(0).is_ascii_alphabetic() {
             self.at = self.at.saturating_add(1);
@@ -303,13 +332,22 @@ impl Lexer<'_> {
         };
         match number {
             Some(number) => self.push(TokenKind::Number(number), start),
-            None => self.push(TokenKind::Name(word.to_owned()), start),
+            None => self.push(TokenKind::Name(Cow::Borrowed(word)), start),
         }
     }
 
     fn name(&mut self) {
         let start = self.at;
         let shell = self.language == Language::PowerShell;
+        if !shell {
+            let len = self.run(|byte| is_name_start(byte) || byte.is_ascii_digit());
+            self.at = start.saturating_add(len.max(1));
+            if let Some(name) = self.text.get(start..self.at) {
+                self.push(TokenKind::Name(Cow::Borrowed(name)), start);
+                return;
+            }
+            self.at = start;
+        }
         let mut name = Vec::new();
         loop {
             let byte = self.peek(0);
@@ -338,7 +376,14 @@ impl Lexer<'_> {
         if shell {
             name.make_ascii_lowercase();
         }
-        self.push(TokenKind::Name(name), start);
+        self.push(TokenKind::Name(Cow::Owned(name)), start);
+    }
+
+    /// How many bytes of a kind stand here.
+    fn run(&self, of: impl Fn(u8) -> bool) -> usize {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let other = rest.iter().position(|byte| !of(*byte));
+        other.unwrap_or(rest.len())
     }
 }
 
@@ -346,7 +391,7 @@ impl Lexer<'_> {
 mod tests {
     use super::*;
 
-    fn kinds(text: &str, language: Language) -> Vec<TokenKind> {
+    fn kinds(text: &str, language: Language) -> Vec<TokenKind<'_>> {
         tokens(text, language)
             .0
             .into_iter()
@@ -359,18 +404,38 @@ mod tests {
         assert_eq!(
             kinds("a='\\x41\\u0042' // 'x'\n.b(/[/]'/g)/2", Language::Js),
             [
-                TokenKind::Name("a".to_owned()),
+                TokenKind::Name("a".into()),
                 TokenKind::Sign(b'='),
-                TokenKind::Text("AB".to_owned()),
+                TokenKind::Text("AB".into()),
                 TokenKind::Line,
                 TokenKind::Sign(b'.'),
-                TokenKind::Name("b".to_owned()),
+                TokenKind::Name("b".into()),
                 TokenKind::Sign(b'('),
-                TokenKind::Pattern("[/]'".to_owned()),
+                TokenKind::Pattern("[/]'"),
                 TokenKind::Sign(b')'),
                 TokenKind::Sign(b'/'),
                 TokenKind::Number(2),
             ]
+        );
+    }
+
+    #[test]
+    fn texts_end_where_their_language_ends_them() {
+        let text = |text: &'static str| TokenKind::Text(text.into());
+        assert_eq!(
+            kinds("'a\nb `c\nd` \"e\\\"f\" 'g", Language::Js),
+            [
+                text("a"),
+                TokenKind::Line,
+                TokenKind::Name("b".into()),
+                text("c\nd"),
+                text("e\"f"),
+                text("g"),
+            ]
+        );
+        assert_eq!(
+            kinds("'a`b' \"c`nd\" 'e\nf' 'g''", Language::PowerShell),
+            [text("a`b"), text("c\nd"), text("e\nf"), text("g'")]
         );
     }
 
@@ -381,16 +446,16 @@ mod tests {
             Language::PowerShell,
         );
         assert_eq!(written.ticks, 2);
-        let texts: Vec<TokenKind> = found.into_iter().map(|token| token.kind).collect();
+        let texts: Vec<TokenKind<'_>> = found.into_iter().map(|token| token.kind).collect();
         assert_eq!(
             texts,
             [
-                TokenKind::Name("iex".to_owned()),
-                TokenKind::Text("a\"b".to_owned()),
+                TokenKind::Name("iex".into()),
+                TokenKind::Text("a\"b".into()),
                 TokenKind::Sign(b'+'),
-                TokenKind::Text("c'd".to_owned()),
+                TokenKind::Text("c'd".into()),
                 TokenKind::Line,
-                TokenKind::Text("q'r".to_owned()),
+                TokenKind::Text("q'r".into()),
             ]
         );
     }

@@ -25,13 +25,13 @@ pub(super) struct Change<'a> {
 /// The mark by which a text editor of Windows knows UTF-8.
 const MARK: &str = "\u{feff}";
 
-/// A zip with some members changed; every other member keeps its packed bytes.
+/// A zip with some members changed; every other member keeps its packed bytes, and its lock where it has one.
 pub(super) fn edit(
     data: &Bytes,
     changes: &[Change<'_>],
     budget: &Budget,
 ) -> Result<Bytes, Refusal> {
-    let mut members = members::read(data, budget)?;
+    let mut members = members::read(data, members::Locked::Kept, budget)?;
     let mut taken: BTreeSet<String> = members.iter().map(|member| member.text.clone()).collect();
     for change in changes {
         let at = change.artifact.at.as_ref().map(|range| range.start);
@@ -92,7 +92,7 @@ pub(super) fn rebuild(
     let mut members = Vec::new();
     for child in children {
         budget.tick().map_err(Refusal::Limit)?;
-        let name = plain(child);
+        let name = plain(child, archive);
         let member = match change_of(child.id) {
             None => Packed::new(&free(&name, &mut taken), &child.data)?,
             Some(change) => match &change.new {
@@ -121,8 +121,9 @@ pub(super) fn notice_text(text: &str) -> Vec<u8> {
     format!("{MARK}{lines}").into_bytes()
 }
 
-/// The name of a member that leads nowhere but into the folder it is unpacked to.
-fn plain(child: &Artifact) -> String {
+/// The name of a member that leads nowhere but into the folder it is unpacked to; what was only compressed has the name
+/// of the file that held it, without its last part.
+fn plain(child: &Artifact, archive: &Artifact) -> String {
     let name = child.name.as_ref();
     let name = name.and_then(|name| name.readings.first());
     let name = name.map(String::as_str).unwrap_or_default();
@@ -130,9 +131,18 @@ fn plain(child: &Artifact) -> String {
     let steps: Vec<&str> = steps
         .filter(|step| !matches!(*step, "" | "." | "..") && !step.contains(':'))
         .collect();
-    match steps.is_empty() {
-        true => format!("{:04}.{}", child.id, child.kind.as_str()),
-        false => steps.join("/"),
+    if !steps.is_empty() {
+        return steps.join("/");
+    }
+    let kind = child.kind.as_str();
+    let held = archive.name.as_ref().map(|name| name.text.as_str());
+    let held = held.filter(|_| archive.kind.family() == Family::Compressed);
+    let held = held.and_then(|name| name.rsplit(['/', '\\']).next()?.rsplit_once('.'));
+    let held = held.map(|(stem, _)| stem);
+    match held.filter(|stem| stem.chars().any(char::is_alphanumeric)) {
+        Some(stem) if stem.contains('.') => stem.to_owned(),
+        Some(stem) => format!("{stem}.{kind}"),
+        None => format!("{:04}.{kind}", child.id),
     }
 }
 
@@ -164,6 +174,28 @@ fn free(name: &str, taken: &mut BTreeSet<String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Kind, Name};
+
+    #[test]
+    fn what_was_only_compressed_has_the_name_of_its_file() {
+        let named = |kind, name: &str| {
+            let mut artifact = Artifact::alone(kind, Bytes::new());
+            artifact.name = (!name.is_empty()).then(|| Name::of(name));
+            artifact
+        };
+        let child = named(Kind::Docm, "");
+        for (kind, file, expected) in [
+            (Kind::Gz, "報告.docm.gz", "報告.docm"),
+            (Kind::Gz, "drawing.svgz", "drawing.docm"),
+            (Kind::Gz, "folder.x/..", "0000.docm"),
+            (Kind::Gz, "", "0000.docm"),
+            (Kind::SevenZip, "a.docm.7z", "0000.docm"),
+        ] {
+            assert_eq!(plain(&child, &named(kind, file)), expected, "{file}");
+        }
+        let own = named(Kind::Docm, "own.docm");
+        assert_eq!(plain(&own, &named(Kind::Gz, "a.docm.gz")), "own.docm");
+    }
 
     #[test]
     fn names_stay_apart_and_lead_nowhere_else() {

@@ -24,6 +24,11 @@ const NESTED: u32 = 4;
 /// A stream `\x01Ole` without a link ([MS-OLEDS] 2.3.3).
 const NO_LINK: [u8; 20] = [1, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
+/// Streams by which an object in a Word document is drawn, the last of which only tells how large ([MS-DOC] 2.1.10).
+const PICTURES: [&str; 4] = ["\u{3}META", "\u{3}PICT", "\u{3}EPRINT", "\u{3}PIC"];
+
+const EQUATION: &str = "equation-object";
+
 /// What has to go, each with the finding that it is for.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
@@ -43,7 +48,7 @@ impl Wanted {
         Self {
             macros: asked.first(&[MACROS, COMMANDS]),
             packages: asked.first(&[PACKAGES, PROGRAMS, COMMANDS]),
-            equations: asked.one("equation-object"),
+            equations: asked.one(EQUATION),
             controls: asked.one("activex-control"),
             links: asked.one("external-object-link"),
             template: asked.one("remote-template"),
@@ -87,6 +92,7 @@ pub(super) fn clean(
         gone: BTreeSet::new(),
         new: BTreeMap::new(),
         without_class: false,
+        pictures: BTreeSet::new(),
         log,
         budget,
     };
@@ -105,6 +111,8 @@ struct Plan<'a, 'l> {
     new: BTreeMap<usize, Vec<u8>>,
     /// Whether the file is no longer an object of a class that has to go.
     without_class: bool,
+    /// Storages of objects of which only the pictures are left.
+    pictures: BTreeSet<usize>,
     log: &'l mut Log,
     budget: &'l Budget,
 }
@@ -267,7 +275,10 @@ impl Plan<'_, '_> {
                 None
             };
             if let Some(finding) = finding {
-                self.object(position, &finding);
+                match self.parent(position).filter(|_| finding == EQUATION) {
+                    Some(storage) if self.leave_picture(storage, &finding) => {}
+                    _ => self.object(position, &finding),
+                }
             } else if let Some(finding) = &wanted.links
                 && same_name(&name, "\u{1}Ole")
                 && !monikers::targets(&self.bytes(position)?).is_empty()
@@ -302,10 +313,34 @@ impl Plan<'_, '_> {
             .map(|(position, _)| position)
             .collect();
         for position in storages {
-            if !self.is_gone(position) {
+            let done = self.is_gone(position) || self.pictures.contains(&position);
+            if !done && !self.leave_picture(position, finding) {
                 self.leave_out(position, finding);
             }
         }
+    }
+
+    /// Leaves of an object in a Word document what its place shows, where it has that by itself ([MS-DOC] 2.1.10); else
+    /// nothing is done.
+    fn leave_picture(&mut self, storage: usize, finding: &FindingId) -> bool {
+        let pool = self.parent(storage);
+        if !pool.is_some_and(|pool| same_name(self.name(pool), "ObjectPool")) {
+            return false;
+        }
+        let inside: Vec<usize> = self.ole.children(Some(storage)).collect();
+        let (pictures, rest): (Vec<usize>, Vec<usize>) = inside.into_iter().partition(|at| {
+            let name = self.name(*at);
+            PICTURES.iter().any(|picture| same_name(name, picture))
+        });
+        let size = |at: &usize| same_name(self.name(*at), "\u{3}PIC");
+        if pictures.iter().all(size) {
+            return false;
+        }
+        let path = self.ole.path(storage);
+        self.log.add(finding, &path);
+        self.gone.extend(rest);
+        self.pictures.insert(storage);
+        true
     }
 
     /// Leaves out the storage of an object, or its stream alone where that storage is the file.
@@ -485,6 +520,7 @@ impl Plan<'_, '_> {
             replaced: self.new,
             added: root.map(|root| (root, stray)).into_iter().collect(),
             without_class: self.without_class,
+            classless: self.pictures,
             ..Changes::default()
         };
         let written = self.ole.changed(&mut changes);
@@ -569,6 +605,47 @@ mod tests {
         let root = memchr::memmem::find(&data, &name).unwrap();
         put(&mut data, root + 80, class);
         data
+    }
+
+    #[test]
+    fn an_equation_in_a_word_document_leaves_its_picture() {
+        let class = uuid::Uuid::parse_str("0002ce02-0000-0000-c000-000000000046").unwrap();
+        let wanted = Wanted {
+            equations: Some(FindingId::Borrowed(EQUATION)),
+            ..Wanted::default()
+        };
+        let budget = Budget::new(Limits::default(), None);
+        for (pool, picture, left) in [
+            ("ObjectPool", "\u{3}META", true),
+            ("ObjectPool", "\u{3}PIC", false),
+            ("Objects", "\u{3}META", false),
+        ] {
+            let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new())).unwrap();
+            let storage = format!("/{pool}/_1009175560");
+            file.create_storage_all(&storage).unwrap();
+            file.set_storage_clsid(&storage, class).unwrap();
+            for name in ["Equation Native", "\u{1}CompObj", picture] {
+                let mut stream = file.create_stream(format!("{storage}/{name}")).unwrap();
+                stream.write_all(&[7; 64]).unwrap();
+            }
+            file.flush().unwrap();
+            let data = file.into_inner().into_inner();
+            let mut log = Log::default();
+            let new = clean(&data, &wanted, &mut log, NESTED, &budget).unwrap();
+            let new = new.unwrap();
+            assert_eq!(log.removed.len(), 1, "{:?}", log.removed);
+            let ole = Ole::open(&new, &budget).unwrap();
+            let pool = ole.find(ole.root(), pool);
+            let object = pool.and_then(|pool| ole.find(Some(pool), "_1009175560"));
+            assert_eq!(object.is_some(), left, "{picture}");
+            if left {
+                let name = |at: usize| ole.entries()[at].name.clone();
+                assert!(ole.children(object).map(name).eq([picture.to_owned()]));
+            }
+            let classes = ole.entries().iter().filter(|entry| entry.clsid != [0; 16]);
+            assert_eq!(classes.count(), 0);
+            assert_eq!(clean(&new, &wanted, &mut log, NESTED, &budget), Ok(None));
+        }
     }
 
     #[test]

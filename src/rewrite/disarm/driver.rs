@@ -17,7 +17,7 @@ use super::message;
 use super::tnef;
 use super::{DISARMERS, Disarmer, FindingId, Job, Refusal, Removed, Turns, ooxml};
 use crate::limits::Budget;
-use crate::model::{Artifact, Fact, Finding, Id, Kind, Report};
+use crate::model::{Artifact, Fact, Finding, Id, Kind, Report, Severity};
 use crate::rewrite::{blocks, mail};
 
 /// Whether a file that is not disarmed may be replaced by a notice, in a mail or an archive.
@@ -56,6 +56,29 @@ pub struct Task<'a> {
     pub notice: &'a dyn Fn(&Artifact, &[Removed]) -> String,
     /// One line of ASCII in the place of a block in a text.
     pub line: &'a dyn Fn(&Artifact) -> String,
+}
+
+impl<'a> Task<'a> {
+    /// What is to be done where nothing else is said: files for which there is no other way give way to a notice, types and
+    /// what somebody signed stay.
+    pub fn usual(
+        report: &'a Report,
+        findings: &'a BTreeSet<usize>,
+        notice: &'a dyn Fn(&Artifact, &[Removed]) -> String,
+        line: &'a dyn Fn(&Artifact) -> String,
+    ) -> Self {
+        const NONE: &BTreeSet<Id> = &BTreeSet::new();
+        Self {
+            report,
+            findings,
+            strip: NONE,
+            notices: Notices::From(Severity::Medium.score()),
+            retype: Retype::Keep,
+            break_signatures: false,
+            notice,
+            line,
+        }
+    }
 }
 
 /// What was made of an input.

@@ -106,16 +106,12 @@ pub(super) fn edit(
         return Ok(None);
     }
     let records = records(stream, budget)?;
-    let Some(first) = records.first().filter(|record| record.id == BOF) else {
+    if records.first().is_none_or(|record| record.id != BOF) {
         return Ok(None);
-    };
+    }
     if records.iter().any(|record| record.id == FILE_PASS) {
         return Err(Refusal::Locked);
     }
-    let biff = match u16_at(first.body, 0) {
-        Some(0x0600) => Biff::Eight,
-        _ => Biff::Five,
-    };
     let listed = records
         .iter()
         .filter(|record| record.id == BOUND_SHEET)
@@ -130,20 +126,8 @@ pub(super) fn edit(
         sheets: wanted.sheets.clone().filter(|_| has_macro_sheets),
         ..wanted.clone()
     };
-    let mut editor = Editor {
-        biff,
-        wanted,
-        path,
-        listed,
-        out: Vec::with_capacity(stream.len()),
-        moved: Vec::with_capacity(records.len()),
-        depth: 0,
-        passed: None,
-        link_gone: false,
-        dropped: false,
-        names: 0,
-        log,
-    };
+    let mut editor = Editor::new(&records, wanted, path, log);
+    editor.listed = listed;
     for (at, record) in records.iter().enumerate() {
         budget.tick().map_err(Refusal::Limit)?;
         editor.record(record, records.get(at.saturating_add(1)));
@@ -182,23 +166,8 @@ pub(super) fn opened(stream: &[u8], budget: &Budget) -> Result<Option<Vec<u8>>, 
 /// Leaves out the record of the lock, which is blanked in what was opened.
 fn without_lock(clear: &[u8], budget: &Budget) -> Result<Vec<u8>, Refusal> {
     let records = records(clear, budget)?;
-    let mut editor = Editor {
-        biff: match records.first().and_then(|first| u16_at(first.body, 0)) {
-            Some(0x0600) => Biff::Eight,
-            _ => Biff::Five,
-        },
-        wanted: &Wanted::default(),
-        path: "Workbook",
-        listed: BTreeSet::new(),
-        out: Vec::with_capacity(clear.len()),
-        moved: Vec::with_capacity(records.len()),
-        depth: 0,
-        passed: None,
-        link_gone: false,
-        dropped: false,
-        names: 0,
-        log: &mut Log::default(),
-    };
+    let (wanted, mut log) = (Wanted::default(), Log::default());
+    let mut editor = Editor::new(&records, &wanted, "Workbook", &mut log);
     let read: usize = records.iter().map(|record| record.whole.len()).sum();
     for record in &records {
         budget.tick().map_err(Refusal::Limit)?;
@@ -262,7 +231,30 @@ struct Editor<'a, 'l> {
     log: &'l mut Log,
 }
 
-impl Editor<'_, '_> {
+impl<'a, 'l> Editor<'a, 'l> {
+    /// Before the first of some records, which tells the version of all.
+    fn new(records: &[Record<'_>], wanted: &'a Wanted, path: &'a str, log: &'l mut Log) -> Self {
+        let version = records.first().and_then(|first| u16_at(first.body, 0));
+        let size = records.iter().map(|record| record.whole.len()).sum();
+        Self {
+            biff: match version {
+                Some(0x0600) => Biff::Eight,
+                _ => Biff::Five,
+            },
+            wanted,
+            path,
+            listed: BTreeSet::new(),
+            out: Vec::with_capacity(size),
+            moved: Vec::with_capacity(records.len()),
+            depth: 0,
+            passed: None,
+            link_gone: false,
+            dropped: false,
+            names: 0,
+            log,
+        }
+    }
+
     fn record(&mut self, record: &Record<'_>, next: Option<&Record<'_>>) {
         let depth = self.depth;
         match record.id {
@@ -595,18 +587,25 @@ mod tests {
         [&id.to_le_bytes()[..], &len.to_le_bytes(), body].concat()
     }
 
-    /// A workbook of one sheet, after its first record what is given.
-    fn workbook(lock: &[u8]) -> Vec<u8> {
-        let start = u32::try_from(20 + lock.len() + 4 + 13 + 4).unwrap();
-        let mut listed = start.to_le_bytes().to_vec();
-        listed.extend([0, 0, 5, 0]);
-        listed.extend(b"Sheet");
+    /// A workbook of one sheet in a version of the records, after its first record what is given.
+    fn workbook(biff: Biff, lock: &[u8]) -> Vec<u8> {
+        let start = |kind: u8| match biff {
+            Biff::Eight => record(BOF, &[0, 6, kind, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+            Biff::Five => record(BOF, &[0, 5, kind, 0, 0, 0, 0, 0]),
+        };
+        let name: &[u8] = match biff {
+            Biff::Eight => b"\x05\0Sheet",
+            Biff::Five => b"\x05Sheet",
+        };
+        let sheet = start(5).len() + lock.len() + 4 + 6 + name.len() + 4;
+        let sheet = u32::try_from(sheet).unwrap().to_le_bytes();
+        let listed = [&sheet[..], &[0, 0], name].concat();
         [
-            record(BOF, &[0, 6, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+            start(5),
             lock.to_vec(),
             record(BOUND_SHEET, &listed),
             record(EOF, &[]),
-            record(BOF, &[0, 6, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+            start(0x10),
             record(0x0203, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x45, 0x40]),
             record(EOF, &[]),
         ]
@@ -616,17 +615,24 @@ mod tests {
     #[test]
     fn a_lock_that_everybody_opens_is_taken_off_and_offsets_follow() {
         let budget = Budget::new(Limits::default(), None);
-        let plain = workbook(&[]);
-        assert_eq!(opened(&plain, &budget), Ok(None));
-        for (word, wanted) in [
-            ("VelvetSweatshop", Ok(Some(plain))),
-            ("kanri-2026", Err(Refusal::Locked)),
-        ] {
-            let pass = office_crypt::tests::xor_pass(word);
-            let locked = workbook(&record(FILE_PASS, &pass));
-            let locked = office_crypt::tests::obscured(&locked, word);
-            assert!(office_crypt::workbook(&locked, word).is_some());
-            assert_eq!(opened(&locked, &budget), wanted, "{word}");
+        for biff in [Biff::Eight, Biff::Five] {
+            let plain = workbook(biff, &[]);
+            assert_eq!(opened(&plain, &budget), Ok(None));
+            for (word, wanted) in [
+                ("VelvetSweatshop", Ok(Some(plain))),
+                ("kanri-2026", Err(Refusal::Locked)),
+            ] {
+                let pass = office_crypt::tests::xor_pass(word);
+                // The older version does not name the way.
+                let pass = match biff {
+                    Biff::Eight => &pass[..],
+                    Biff::Five => &pass[2..],
+                };
+                let locked = workbook(biff, &record(FILE_PASS, pass));
+                let locked = office_crypt::tests::obscured(&locked, word);
+                assert!(office_crypt::workbook(&locked, word).is_some());
+                assert_eq!(opened(&locked, &budget), wanted, "{biff:?} {word}");
+            }
         }
     }
 }

@@ -93,8 +93,9 @@ impl Holder {
             "decrypted" if parent.kind == Kind::OoxmlEncrypted && opens_for_all(parent) => {
                 Some(Self::Envelope)
             }
+            // A lock of some members keeps no other from being changed.
+            "zip-member" if parent.kind == Kind::Zip && !locked_whole(parent) => Some(Self::Zip),
             _ if locked(parent) => None,
-            "zip-member" if parent.kind == Kind::Zip => Some(Self::Zip),
             "zip-member" if matches!(parent.kind.family(), Family::Ooxml | Family::Odf) => {
                 Some(Self::Package)
             }
@@ -131,6 +132,16 @@ fn locked(artifact: &Artifact) -> bool {
         .facts
         .iter()
         .any(|fact| matches!(fact, Fact::Locked { .. } | Fact::Unlocked { .. }))
+}
+
+/// Whether all of it is locked, and not only one or the other member.
+fn locked_whole(artifact: &Artifact) -> bool {
+    artifact.facts.iter().any(|fact| {
+        matches!(
+            fact,
+            Fact::Locked { what: None, .. } | Fact::Unlocked { what: None, .. }
+        )
+    })
 }
 
 #[cfg(test)]

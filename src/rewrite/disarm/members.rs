@@ -1,8 +1,9 @@
 //! Zip archives (APPNOTE 6.3.10) taken apart into members and written anew: packed bytes are copied, headers are ours.
 //!
 //! What is written has one directory, one header a member and nothing between them, so that whatever different readers
-//! made of the old headers is gone. Dates are the first one that the format knows: equal input, equal bytes. Archives
-//! of 4 GiB and members of 64 KiB names are refused, never written wrongly.
+//! made of the old headers is gone. Dates are the first one that the format knows: equal input, equal bytes. A locked
+//! member keeps its time, which its lock may be tied to. Archives of 4 GiB and members of 64 KiB names are refused, never
+//! written wrongly.
 
 use std::cell::Cell;
 use std::io::Write as _;
@@ -12,7 +13,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::Refusal;
-use crate::bytes::length;
+use crate::bytes::{Reader, length};
 use crate::formats::zip::{self, Lock, Member, Reading, crc32};
 use crate::limits::{Account, Budget, Fault, Halt, Metered};
 
@@ -22,6 +23,11 @@ const DEFLATE: u16 = 8;
 /// Flags that belong to the packed bytes or to the name: options of the method, UTF-8.
 const KEPT_FLAGS: u16 = 1 << 1 | 1 << 2 | UTF8;
 const UTF8: u16 = 1 << 11;
+
+/// Flags of a locked member: its lock, and that its checksum and lengths follow its data (4.3.9), which makes the time in
+/// its header what its password is checked against.
+const LOCKED: u16 = 1;
+const STREAMED: u16 = 1 << 3;
 
 /// 1980-01-01, the first day of the format.
 const DATE: u16 = 0x21;
@@ -44,6 +50,25 @@ pub(super) struct Packed {
     packed: Bytes,
     made_by: u16,
     external: u32,
+    seal: Option<Seal>,
+}
+
+/// What a locked member keeps of its headers.
+#[derive(Debug, Clone)]
+struct Seal {
+    /// Time and date.
+    time: [u8; 4],
+    /// The field that tells of its cipher.
+    extra: Vec<u8>,
+}
+
+/// What becomes of members that are locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Locked {
+    /// Nobody has to take such an archive apart.
+    Refused,
+    /// They stay as they are.
+    Kept,
 }
 
 impl Packed {
@@ -62,6 +87,7 @@ impl Packed {
             // Unix, version 2.0: an ordinary file.
             made_by: 3 << 8 | 20,
             external: 0o100_644 << 16,
+            seal: None,
         };
         member.fill(content)?;
         Ok(member)
@@ -69,6 +95,10 @@ impl Packed {
 
     /// Puts new content into a member, packed if that is shorter.
     pub(super) fn fill(&mut self, content: &[u8]) -> Result<(), Refusal> {
+        // What was locked would no longer be.
+        if self.seal.is_some() {
+            return Err(Refusal::Locked);
+        }
         let mut encoder =
             flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
         let packed = encoder
@@ -110,6 +140,9 @@ impl Packed {
         budget: &Budget,
         account: &mut Account,
     ) -> Result<Bytes, Refusal> {
+        if self.seal.is_some() {
+            return Err(Refusal::Locked);
+        }
         if self.method == STORED {
             budget.spend(self.packed.len()).map_err(Refusal::Limit)?;
             self.size = length(self.packed.len());
@@ -162,7 +195,7 @@ fn inflate(
 }
 
 /// The members of an archive in its order: those of its directories; where it has none, those that stand in it.
-pub(super) fn read(data: &Bytes, budget: &Budget) -> Result<Vec<Packed>, Refusal> {
+pub(super) fn read(data: &Bytes, locked: Locked, budget: &Budget) -> Result<Vec<Packed>, Refusal> {
     let archive = zip::walk(data, budget).map_err(Refusal::Limit)?;
     let archive = archive.ok_or_else(|| Refusal::Broken("no zip structure".to_owned()))?;
     if archive.locked.is_some() {
@@ -180,7 +213,11 @@ pub(super) fn read(data: &Bytes, budget: &Budget) -> Result<Vec<Packed>, Refusal
     for member in &archive.members {
         budget.tick().map_err(Refusal::Limit)?;
         if member.central.is_some() == listed {
-            members.push(packed(data, member, budget, &mut account)?);
+            let member = packed(data, member, budget, &mut account)?;
+            if member.seal.is_some() && locked == Locked::Refused {
+                return Err(Refusal::Locked);
+            }
+            members.push(member);
         }
     }
     Ok(members)
@@ -221,10 +258,19 @@ fn packed(
         packed: data.slice(reading.data.clone()),
         made_by: view.made_by,
         external: view.external,
+        seal: None,
         text,
     };
-    if reading.lock.is_some() && !opens(&packed, &reading, budget, account) {
-        return Err(Refusal::Locked);
+    if let Some(lock) = reading.lock
+        && !opens(&packed, &reading, budget, account)
+    {
+        packed.seal = seal(data, member, lock);
+        if packed.seal.is_none() || !reading.sized {
+            return Err(Refusal::Locked);
+        }
+        packed.method = view.method;
+        packed.flags |= LOCKED | reading.flags & STREAMED;
+        return Ok(packed);
     }
     let told = reading.sized && reading.crc.is_some() && reading.size.is_some();
     if !told {
@@ -234,6 +280,31 @@ fn packed(
         packed.content(budget, account)?;
     }
     Ok(packed)
+}
+
+/// What a locked member keeps of its headers; none where its lock is not one that a member has by itself.
+fn seal(data: &[u8], member: &Member<'_>, lock: Lock) -> Option<Seal> {
+    /// The field of AE-1 and AE-2.
+    const AES: u16 = 0x9901;
+    let local = member.local.as_ref()?;
+    let time = data.get(local.at.checked_add(10)?..)?.first_chunk::<4>()?;
+    let mut reader = Reader::new(local.extra);
+    let mut extra = Vec::new();
+    // Ends because every field takes at least four bytes.
+    while let (Ok(id), Ok(len)) = (reader.u16("field"), reader.u16("length of a field")) {
+        let Ok(field) = reader.take("field", usize::from(len)) else {
+            break;
+        };
+        if id == AES {
+            extra = [&id.to_le_bytes()[..], &len.to_le_bytes(), field].concat();
+        }
+    }
+    let fits = match lock {
+        Lock::ZipCrypto => true,
+        Lock::Aes(_) => !extra.is_empty(),
+        Lock::Strong | Lock::Masked => false,
+    };
+    fits.then_some(Seal { time: *time, extra })
 }
 
 /// Whether a member that is marked as locked is not: the mark alone keeps some readers from looking.
@@ -260,21 +331,31 @@ pub(super) fn write(members: &[Packed], budget: &Budget) -> Result<Bytes, Refusa
         budget.tick().map_err(Refusal::Limit)?;
         let offset = narrow(out.len())?;
         let shared = shared_header(member)?;
+        let extra = member.seal.as_ref().map(|seal| seal.extra.as_slice());
+        let extra = extra.unwrap_or_default();
+        // Version 5.1 knows AES (4.4.3.2).
+        let needed: u16 = if extra.is_empty() { 20 } else { 51 };
         out.extend_from_slice(b"PK\x03\x04");
-        out.extend_from_slice(&20u16.to_le_bytes());
+        out.extend_from_slice(&needed.to_le_bytes());
         out.extend_from_slice(&shared);
         out.extend_from_slice(&member.name);
+        out.extend_from_slice(extra);
         out.extend_from_slice(&member.packed);
+        if member.flags & STREAMED != 0 {
+            out.extend_from_slice(b"PK\x07\x08");
+            out.extend_from_slice(&sums(member)?);
+        }
         directory.extend_from_slice(b"PK\x01\x02");
         // A local header alone tells no writing system.
         directory.extend_from_slice(&member.made_by.max(20).to_le_bytes());
-        directory.extend_from_slice(&20u16.to_le_bytes());
+        directory.extend_from_slice(&needed.to_le_bytes());
         directory.extend_from_slice(&shared);
         // No comment, first disk, no internal attributes.
         directory.extend_from_slice(&[0; 6]);
         directory.extend_from_slice(&member.external.to_le_bytes());
         directory.extend_from_slice(&offset.to_le_bytes());
         directory.extend_from_slice(&member.name);
+        directory.extend_from_slice(extra);
     }
     let (start, len) = (narrow(out.len())?, narrow(directory.len())?);
     let count = u16::try_from(members.len()).map_err(|_| too_large())?;
@@ -294,16 +375,25 @@ fn shared_header(member: &Packed) -> Result<Vec<u8>, Refusal> {
     let mut out = Vec::with_capacity(24);
     out.extend_from_slice(&member.flags.to_le_bytes());
     out.extend_from_slice(&member.method.to_le_bytes());
-    out.extend_from_slice(&[0; 2]);
-    out.extend_from_slice(&DATE.to_le_bytes());
-    out.extend_from_slice(&member.crc.to_le_bytes());
-    out.extend_from_slice(&narrow(member.packed.len())?.to_le_bytes());
-    let size = u32::try_from(member.size).map_err(|_| too_large())?;
-    out.extend_from_slice(&size.to_le_bytes());
-    let name = u16::try_from(member.name.len()).map_err(|_| too_large())?;
-    out.extend_from_slice(&name.to_le_bytes());
-    out.extend_from_slice(&[0; 2]);
+    let [first, second] = DATE.to_le_bytes();
+    let seal = member.seal.as_ref();
+    let time = seal.map_or([0, 0, first, second], |seal| seal.time);
+    out.extend_from_slice(&time);
+    out.extend_from_slice(&sums(member)?);
+    let extra = seal.map_or(0, |seal| seal.extra.len());
+    for len in [member.name.len(), extra] {
+        let len = u16::try_from(len).map_err(|_| too_large())?;
+        out.extend_from_slice(&len.to_le_bytes());
+    }
     Ok(out)
+}
+
+/// Checksum and lengths.
+fn sums(member: &Packed) -> Result<Vec<u8>, Refusal> {
+    let packed = narrow(member.packed.len())?;
+    let size = u32::try_from(member.size).map_err(|_| too_large())?;
+    let sums = [member.crc, packed, size].map(u32::to_le_bytes);
+    Ok(sums.concat())
 }
 
 fn narrow(len: usize) -> Result<u32, Refusal> {
@@ -331,7 +421,7 @@ mod tests {
             Packed::new("b", b"x").unwrap(),
         ];
         let first = write(&members, &budget).unwrap();
-        let mut again = read(&first, &budget).unwrap();
+        let mut again = read(&first, Locked::Refused, &budget).unwrap();
         let names: Vec<&str> = again.iter().map(|member| member.text.as_str()).collect();
         assert_eq!(names, ["日本.txt", "b"]);
         let mut account = account(&first);
@@ -344,13 +434,35 @@ mod tests {
     fn what_is_cut_or_locked_is_refused() {
         let budget = Budget::new(Limits::default(), None);
         let whole = write(&[Packed::new("a", &[7; 500]).unwrap()], &budget).unwrap();
-        assert!(read(&whole.slice(..20), &budget).is_err());
+        assert!(read(&whole.slice(..20), Locked::Kept, &budget).is_err());
         let mut locked = whole.to_vec();
         locked[6] |= 1;
         locked[14] ^= 0xff;
         let directory = memchr::memmem::find(&locked, b"PK\x01\x02").unwrap();
         locked[directory + 8] |= 1;
         locked[directory + 16] ^= 0xff;
-        assert_eq!(read(&locked.into(), &budget).unwrap_err(), Refusal::Locked);
+        let locked = Bytes::from(locked);
+        let refused = read(&locked, Locked::Refused, &budget).unwrap_err();
+        assert_eq!(refused, Refusal::Locked);
+        let mut kept = read(&locked, Locked::Kept, &budget).unwrap();
+        assert_eq!(write(&kept, &budget).unwrap(), locked);
+        assert_eq!(kept[0].fill(b"x"), Err(Refusal::Locked));
+        let opened = kept[0].content(&budget, &mut account(&locked));
+        assert_eq!(opened, Err(Refusal::Locked));
+        // One whose time its password is checked against keeps that, and its lengths behind its data.
+        let mut streamed = locked.to_vec();
+        for at in [6, directory + 8] {
+            streamed[at] |= 8;
+        }
+        for at in [10, directory + 12] {
+            streamed[at..at + 4].copy_from_slice(&[1, 2, 3, 4]);
+        }
+        let kept = read(&streamed.into(), Locked::Kept, &budget).unwrap();
+        let written = write(&kept, &budget).unwrap();
+        assert_eq!(written[10..14], [1, 2, 3, 4]);
+        let end = memchr::memmem::find(&written, b"PK\x07\x08").unwrap();
+        assert_eq!(written[end + 4..end + 16], written[14..26]);
+        let again = read(&written, Locked::Kept, &budget).unwrap();
+        assert_eq!(write(&again, &budget).unwrap(), written);
     }
 }

@@ -113,7 +113,7 @@ struct Document {
 
 impl Document {
     fn read(data: &Bytes, budget: &Budget) -> Result<Self, Refusal> {
-        let mut members = members::read(data, budget)?;
+        let mut members = members::read(data, members::Locked::Refused, budget)?;
         let mut account = members::account(data);
         let mut contents = Vec::with_capacity(members.len());
         for member in &mut members {
@@ -417,7 +417,9 @@ mod tests {
         let made = run_on(&ROW, Kind::Odt, &data, &["odf-macro"]).unwrap();
         let budget = Budget::new(Limits::default(), None);
         let mut account = members::account(&made.data);
-        let members = members::read(&made.data, &budget).unwrap().into_iter();
+        let members = members::read(&made.data, members::Locked::Refused, &budget)
+            .unwrap()
+            .into_iter();
         let parts: Vec<(String, String)> = members
             .map(|mut member| {
                 let content = member.content(&budget, &mut account).unwrap();
@@ -472,7 +474,7 @@ mod tests {
         let made = run_on(&ROW, Kind::Odt, &data, &["external-object-link"]).unwrap();
         assert_eq!(made.removed.len(), 2, "{:?}", made.removed);
         let budget = Budget::new(Limits::default(), None);
-        let mut members = members::read(&made.data, &budget).unwrap();
+        let mut members = members::read(&made.data, members::Locked::Refused, &budget).unwrap();
         let mut account = members::account(&made.data);
         let left = members[0].content(&budget, &mut account).unwrap();
         assert_eq!(String::from_utf8_lossy(&left), text(stays));

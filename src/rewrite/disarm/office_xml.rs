@@ -132,7 +132,7 @@ fn flat(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
     )?;
     let mut account = members::account(&disarmed.data);
     let mut left: BTreeMap<String, Bytes> = BTreeMap::new();
-    for mut member in members::read(&disarmed.data, budget)? {
+    for mut member in members::read(&disarmed.data, members::Locked::Refused, budget)? {
         let name = opc::part_name(&member.text);
         left.insert(name, member.content(budget, &mut account)?);
     }

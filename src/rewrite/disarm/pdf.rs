@@ -1,11 +1,13 @@
 //! PDF (ISO 32000-2): written anew from its objects without scripts, actions that start or send something, attached files
 //! and XFA forms. What nothing leads to any more, older versions of objects and what stands between them do not come along.
 //!
-//! The crate that reads is trusted with nothing: our own reader has inflated every object stream within the budget
-//! before, each object that it found must be there, and it must see each page in the result. What is encrypted but opens
-//! without a password is written without encryption: everybody reads it, and whoever looks at it next can too; each of
-//! its streams must be decrypted to what our own reader makes of it.
+//! A file whose tables of references lead to all that is in it is taken as our own reader sees it. Others are left to the
+//! crate, which repairs them as many readers do, and which is trusted with nothing: our own reader has inflated every
+//! object stream within the budget before, and each object that it found must be there. Either way it must see each page
+//! in the result. What is encrypted but opens without a password is written without encryption: everybody reads it, and
+//! whoever looks at it next can too; each stream that the crate decrypts must be what our own reader makes of it.
 
+mod own;
 mod written;
 
 use std::collections::BTreeSet;
@@ -47,6 +49,11 @@ fn run(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
     let mut document = checked(job.data, budget)?;
     let pages = document.get_pages().len();
     let mut cleaner = Cleaner::of(Asked::of(job));
+    let objects = document.objects.iter();
+    cleaner.starters = objects
+        .filter(|(_, object)| starts(object))
+        .map(|(id, _)| *id)
+        .collect();
     for (id, object) in &mut document.objects {
         budget.tick().map_err(Refusal::Limit)?;
         cleaner.number = id.0;
@@ -91,62 +98,38 @@ fn whole(document: &Document, out: &[u8], budget: &Budget) -> Result<(), Refusal
     }
 }
 
-/// A file as the crate reads it, where that is what our own reader sees.
+/// The objects of a file: as our own reader sees them where nothing about them is in doubt, else as the crate reads them.
 fn checked(data: &[u8], budget: &Budget) -> Result<Document, Refusal> {
-    match outlined(data, budget)? {
-        Some((document, true)) => Ok(document),
-        Some((document, false)) => compared(data, Some(document), budget),
-        None => compared(data, None, budget),
-    }
-}
-
-/// A file as the crate reads it, and whether every object is there; none where more than its outline is to be looked at.
-fn outlined(data: &[u8], budget: &Budget) -> Result<Option<(Document, bool)>, Refusal> {
-    let Some(outline) = pdf::outline(data, budget).map_err(Refusal::Limit)? else {
-        return Ok(None);
-    };
-    let mut account = Account::new(length(data.len()));
-    if !outline.is_within(STREAM) {
-        bounded(outline.layout(), budget, &mut account)?;
-    }
-    let packed = outline.packed(STREAM, budget, &mut account);
-    let Some(packed) = packed.map_err(Refusal::Limit)? else {
-        return Ok(None);
-    };
-    let document = load(data)?;
-    if document.is_encrypted() || document.was_encrypted() {
-        return Ok(None);
-    }
-    let known = |number: &u32| {
-        let objects = document.objects.range((*number, 0)..=(*number, u16::MAX));
-        objects.count() > 0
-    };
-    let all = outline.numbers.iter().chain(&packed).all(known);
-    Ok(Some((document, all)))
-}
-
-/// A file as the crate reads it, object by object beside what our own reader makes of it.
-fn compared(data: &[u8], loaded: Option<Document>, budget: &Budget) -> Result<Document, Refusal> {
     let mut read = pdf::read(data, budget).map_err(Refusal::Limit)?;
-    let encrypted = read.scheme().is_some();
-    if encrypted && !read.unlock(b"") {
+    if read.scheme().is_some() && !read.unlock(b"") {
         return Err(Refusal::Locked);
     }
     let mut account = Account::new(length(data.len()));
-    bounded(&read, budget, &mut account)?;
     let known = read.faults.len();
     read.open_object_streams(STREAM, budget, &mut account)
         .map_err(Refusal::Limit)?;
-    // The crate would leave it out without a word.
+    // Who writes it anew would leave it out without a word.
     if let Some((_, what)) = read.faults.get(known) {
         return Err(Refusal::Broken(what.clone()));
     }
-    let document = loaded.map_or_else(|| load(data), Ok)?;
+    if known == 0
+        && let Some(document) = own::document(data, &read, budget, &mut account)?
+    {
+        return Ok(document);
+    }
+    bounded(&read, budget, &mut account)?;
+    compared(data, &read, budget)
+}
+
+/// A file as the crate reads it, object by object beside what our own reader makes of it.
+fn compared(data: &[u8], read: &pdf::Document<'_>, budget: &Budget) -> Result<Document, Refusal> {
+    let encrypted = read.scheme().is_some();
+    let document = load(data)?;
     if document.is_encrypted() {
         return Err(Refusal::Locked);
     }
     if encrypted {
-        decrypted_alike(&read, &document, budget)?;
+        decrypted_alike(read, &document, budget)?;
     }
     let known: BTreeSet<u32> = document.objects.keys().map(|(number, _)| *number).collect();
     let mut used = None;
@@ -159,7 +142,7 @@ fn compared(data: &[u8], loaded: Option<Document>, budget: &Budget) -> Result<Do
             continue;
         }
         if used
-            .get_or_insert_with(|| used_in(&read))
+            .get_or_insert_with(|| used_in(read))
             .contains(&object.number)
         {
             let what = format!("object {} is read differently", object.number);
@@ -248,6 +231,13 @@ fn bounded(
     Ok(())
 }
 
+/// Whether an object is an action that runs or starts something.
+fn starts(object: &Object) -> bool {
+    let kind = object.as_dict().and_then(|action| action.get(b"S"));
+    kind.and_then(Object::as_name)
+        .is_ok_and(|kind| kind == b"JavaScript" || kind == b"Launch")
+}
+
 /// What goes, and what went.
 struct Cleaner {
     scripts: Option<FindingId>,
@@ -257,6 +247,8 @@ struct Cleaner {
     links: Option<FindingId>,
     /// Files that were attached.
     files: BTreeSet<lopdf::ObjectId>,
+    /// Actions that run or start something.
+    starters: BTreeSet<lopdf::ObjectId>,
     log: Log,
     /// Of the object at hand.
     number: u32,
@@ -271,6 +263,7 @@ impl Cleaner {
             attached: asked.first(&[FILES, PROGRAMS, COMMANDS, MACROS, SHEETS, PACKAGES]),
             links: asked.one("external-object-link"),
             files: BTreeSet::new(),
+            starters: BTreeSet::new(),
             log: Log::default(),
             number: 0,
         }
@@ -324,11 +317,8 @@ impl Cleaner {
             }
         }
         let starts = dict.get(b"OpenAction").is_ok_and(|action| match action {
-            Object::Dictionary(action) => action
-                .get(b"S")
-                .and_then(Object::as_name)
-                .is_ok_and(|kind| kind == b"JavaScript" || kind == b"Launch"),
-            _ => false,
+            Object::Reference(id) => self.starters.contains(id),
+            action => starts(action),
         });
         let finding = self.opening.clone();
         let finding = finding.or_else(|| self.scripts.clone().filter(|_| starts));
@@ -364,6 +354,57 @@ impl Cleaner {
             if dict.remove(key.as_bytes()).is_some() {
                 self.told(finding, key);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rewrite::disarm::tests::run_on;
+
+    /// A page and what the catalogue has besides.
+    fn file(more: &str) -> Vec<u8> {
+        let mut out = b"%PDF-1.4\n".to_vec();
+        let catalogue = format!("<</Type/Catalog/Pages 2 0 R{more}>>");
+        let objects = [
+            catalogue.as_str(),
+            "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>",
+            "<</S/JavaScript/JS(app.alert\\(1\\);)>>",
+            "<</S/GoTo/D[3 0 R/Fit]>>",
+        ];
+        let mut table = "xref\n0 6\n0000000000 65535 f \n".to_owned();
+        for (number, object) in (1..).zip(objects) {
+            table.push_str(&format!("{:010} 00000 n \n", out.len()));
+            out.extend(format!("{number} 0 obj\n{object}\nendobj\n").bytes());
+        }
+        let at = out.len();
+        out.extend(
+            format!("{table}trailer<</Size 6/Root 1 0 R>>\nstartxref\n{at}\n%%EOF\n").bytes(),
+        );
+        out
+    }
+
+    #[test]
+    fn an_action_that_opens_goes_with_its_script_wherever_it_stands() {
+        for (more, stays) in [
+            ("/OpenAction 4 0 R", false),
+            ("/OpenAction<</S/JavaScript/JS(x)>>", false),
+            (
+                "/OpenAction 5 0 R/Names<</JavaScript<</Names[(a)4 0 R]>>>>",
+                true,
+            ),
+        ] {
+            let made = run_on(&ROW, Kind::Pdf, &file(more), &["pdf-javascript"]).unwrap();
+            assert!(!made.removed.is_empty(), "{more}");
+            let document = Document::load_mem(&made.data).unwrap();
+            let catalogue = document.catalog().unwrap();
+            assert_eq!(catalogue.has(b"OpenAction"), stays, "{more}");
+            assert!(
+                memchr::memmem::find(&made.data, b"alert").is_none(),
+                "{more}"
+            );
         }
     }
 }

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::Refusal;
 use crate::knowledge::Catalogue;
-use crate::model::{Report, Severity};
+use crate::model::{Family, Id, Report, Severity};
 
 const SOURCE: &str = include_str!("../../../signatures/disarm.toml");
 
@@ -19,6 +19,8 @@ pub struct Selection {
     ids: BTreeSet<String>,
     /// Findings of the groups that stay.
     stay: BTreeSet<String>,
+    /// Findings only worth knowing that go all the same from what a browser opens.
+    opened: BTreeSet<String>,
     /// Whether what is only worth knowing stays.
     ordinary_stays: bool,
 }
@@ -33,6 +35,7 @@ pub struct UnknownName(String);
 struct File {
     groups: BTreeSet<String>,
     stay: BTreeSet<String>,
+    opened: BTreeSet<String>,
 }
 
 impl Selection {
@@ -44,6 +47,7 @@ impl Selection {
             groups: file.groups,
             ids: BTreeSet::new(),
             stay: file.stay,
+            opened: file.opened,
             ordinary_stays: true,
         })
     }
@@ -57,6 +61,7 @@ impl Selection {
             groups: BTreeSet::new(),
             ids: BTreeSet::new(),
             stay: BTreeSet::new(),
+            opened: BTreeSet::new(),
             ordinary_stays: false,
         };
         for name in names {
@@ -73,8 +78,8 @@ impl Selection {
 
     /// The findings of a report that it names, as their places.
     pub fn of(&self, report: &Report, catalogue: &Catalogue) -> BTreeSet<usize> {
-        let chosen = |id: &str, severity: Severity| {
-            if self.ids.contains(id) {
+        let chosen = |id: &str, severity: Severity, artifact: Id| {
+            if self.ids.contains(id) || self.opened.contains(id) && is_opened(report, artifact) {
                 return true;
             }
             let group = catalogue.entry(id).map(|entry| entry.group.as_str());
@@ -85,10 +90,24 @@ impl Selection {
         };
         let findings = report.findings.iter().enumerate();
         findings
-            .filter(|(_, finding)| chosen(&finding.id, finding.severity))
+            .filter(|(_, finding)| chosen(&finding.id, finding.severity, finding.artifact))
             .map(|(at, _)| at)
             .collect()
     }
+}
+
+/// Whether a file is opened by itself: what was given, or a file that a mail brings. Programs for mail run no scripts in
+/// the text that they show, and a page in an archive may be one of a manual.
+fn is_opened(report: &Report, artifact: Id) -> bool {
+    let at = |id: Id| {
+        let place = usize::try_from(id).ok();
+        place.and_then(|place| report.artifacts.get(place))
+    };
+    let Some(file) = at(artifact) else {
+        return false;
+    };
+    let above = file.parent.and_then(at).map(|above| above.kind.family());
+    file.parent.is_none() || file.name.is_some() && above == Some(Family::Mail)
 }
 
 #[cfg(test)]
@@ -106,7 +125,7 @@ mod tests {
                 "{group}"
             );
         }
-        for id in &usual.stay {
+        for id in usual.stay.iter().chain(&usual.opened) {
             assert!(catalogue.entry(id).is_some(), "{id}");
         }
         assert!(Selection::named(["macros", "dde-link"], &catalogue).is_ok());

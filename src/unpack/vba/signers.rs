@@ -1,48 +1,87 @@
-//! Signatures of macro projects in packages: a part beside the project, which signs the digest of it.
+//! Signatures of macro projects in packages: parts beside the project, which sign the digest of it.
 //!
-//! Which project a part belongs to is told by that digest alone: a part that signs another project signs nothing here.
+//! Which project a part belongs to is told by that digest alone. Office writes up to three parts, each a kind of its own,
+//! and an older one leaves open what a newer one covers: in a package where any of them does not hold, or signs nothing
+//! in it, or is somebody else's, nothing counts as signed.
 
 use std::collections::BTreeMap;
 
-use crate::formats::ovba;
-use crate::model::{Artifact, Fact, Id, Kind};
+use crate::formats::ovba::{self, Contents, Signature};
+use crate::model::{Artifact, Fact, Id};
 
 /// Signatures that are looked into in one input: each costs a few operations on large numbers.
 const SIGNATURES: usize = 64;
 
-/// Tells of each macro project who signed it, where a part beside it says so and holds.
+/// Tells of each macro project who signed it, where the parts beside it say so and hold.
 pub fn signers(tree: &mut [Artifact]) {
-    let content = |artifact: &Artifact| {
-        artifact.facts.iter().find_map(|fact| match fact {
-            Fact::VbaContent { md5 } => Some(*md5),
-            _ => None,
-        })
-    };
-    let packages: std::collections::BTreeSet<Id> = tree
-        .iter()
-        .filter(|artifact| content(artifact).is_some())
-        .filter_map(|artifact| artifact.parent)
-        .collect();
-    let mut signed: BTreeMap<(Id, [u8; 16]), [u8; 32]> = BTreeMap::new();
-    let parts = tree
-        .iter()
-        .filter(|artifact| artifact.kind == Kind::Data && ovba::is_signature(&artifact.data));
-    let beside = parts.filter_map(|artifact| {
-        let package = artifact.parent.filter(|parent| packages.contains(parent))?;
-        Some((package, artifact))
-    });
-    for (package, artifact) in beside.take(SIGNATURES) {
-        if let Some(signature) = ovba::read_signature(&artifact.data) {
-            let key = (package, signature.content);
-            signed.entry(key).or_insert(signature.signer);
+    let mut packages: BTreeMap<Id, Package> = BTreeMap::new();
+    for artifact in tree.iter() {
+        if let (Some(project), Some(parent)) = (contents(artifact), artifact.parent) {
+            packages.entry(parent).or_default().projects.push(project);
         }
+    }
+    let mut tried = 0usize;
+    for artifact in tree.iter().filter(|artifact| is_signature(artifact)) {
+        let package = artifact.parent.and_then(|parent| packages.get_mut(&parent));
+        let Some(package) = package else { continue };
+        tried = tried.saturating_add(1);
+        let read = (tried <= SIGNATURES).then(|| ovba::read_signature(&artifact.data));
+        package.signatures.push(read.flatten());
     }
     for artifact in tree.iter_mut() {
-        let signer = content(artifact)
-            .zip(artifact.parent)
-            .and_then(|(md5, package)| signed.get(&(package, md5)));
-        if let Some(signer) = signer {
-            artifact.facts.push(Fact::VbaSigner { sha256: *signer });
+        let signer = contents(artifact)
+            .zip(artifact.parent.and_then(|parent| packages.get(&parent)))
+            .and_then(|(project, package)| package.signer(&project));
+        if let Some(sha256) = signer {
+            artifact.facts.push(Fact::VbaSigner { sha256 });
         }
     }
+}
+
+/// Projects of a package, and the signatures in it; none for one that does not hold.
+#[derive(Default)]
+struct Package {
+    projects: Vec<Contents>,
+    signatures: Vec<Option<Signature>>,
+}
+
+impl Package {
+    /// Who signed a project of it.
+    fn signer(&self, project: &Contents) -> Option<[u8; 32]> {
+        let mut signer = None;
+        for signature in &self.signatures {
+            let signature = signature.as_ref()?;
+            let content = &signature.content;
+            self.projects
+                .iter()
+                .find(|project| content.is_of(project))?;
+            if !content.is_of(project) {
+                continue;
+            }
+            if signer.is_some_and(|signer| signer != signature.signer) {
+                return None;
+            }
+            signer = Some(signature.signer);
+        }
+        signer
+    }
+}
+
+fn contents(artifact: &Artifact) -> Option<Contents> {
+    artifact.facts.iter().find_map(|fact| match fact {
+        Fact::VbaContent { legacy, newer } => Some(Contents {
+            legacy: *legacy,
+            newer: newer.clone(),
+        }),
+        _ => None,
+    })
+}
+
+/// Whether a part is a signature, or is called one.
+fn is_signature(artifact: &Artifact) -> bool {
+    const NAME: &[u8] = b"vbaprojectsignature";
+    let name = artifact.label().rsplit('/').next().unwrap_or_default();
+    let start = name.as_bytes().get(..NAME.len());
+    ovba::is_signature(&artifact.data)
+        || start.is_some_and(|start| start.eq_ignore_ascii_case(NAME))
 }

@@ -7,7 +7,7 @@ use crate::formats::forms;
 use crate::formats::ole::{Ole, is_compound};
 use crate::limits::{Budget, Fault};
 use crate::rewrite::disarm::Refusal;
-use crate::rewrite::disarm::outline::{Edits, Outline, Source, escape};
+use crate::rewrite::disarm::outline::{Edits, Node, Outline, Source, escape};
 
 impl Work<'_> {
     /// The text that the control at the end of a relationship shows.
@@ -80,7 +80,27 @@ fn listed(outline: &Outline<'_>, names: &[&str]) -> Option<String> {
     Some(forms::covered(text, letter.unwrap_or_default()))
 }
 
-/// Puts a text into the place of the shape of a control in a frame, where no picture stands in it (17.3.3.19).
+/// What stands in the frame of a control in a document, where no picture does (17.3.3.19).
+fn without_picture<'o>(outline: &'o Outline<'_>, frame: usize) -> Option<Vec<&'o Node>> {
+    let around = outline.nodes.get(frame)?;
+    if !matches!(outline.local(around), "object" | "pict") {
+        return None;
+    }
+    let end = around.whole().end;
+    // What stands in an element follows it.
+    let inside = outline.nodes.iter().skip(frame.saturating_add(1));
+    let inside: Vec<_> = inside.take_while(|node| node.open.start < end).collect();
+    let pictures = ["imagedata", "blip", "pic"];
+    let pictured = |node: &&Node| pictures.contains(&outline.local(node));
+    (!inside.iter().any(pictured)).then_some(inside)
+}
+
+/// Whether nothing is left of a control in a frame but the text that it showed.
+pub(super) fn is_bare(outline: &Outline<'_>, frame: usize) -> bool {
+    without_picture(outline, frame).is_some()
+}
+
+/// Puts a text into the place of the shape of a control in a frame, where no picture stands in it.
 pub(super) fn say(
     outline: &Outline<'_>,
     frame: usize,
@@ -88,23 +108,9 @@ pub(super) fn say(
     text: &str,
     edits: &mut Edits,
 ) {
-    let Some(around) = outline.nodes.get(frame) else {
+    let Some(inside) = without_picture(outline, frame) else {
         return;
     };
-    if !matches!(outline.local(around), "object" | "pict") {
-        return;
-    }
-    let end = around.whole().end;
-    // What stands in an element follows it.
-    let inside = outline.nodes.iter().skip(frame.saturating_add(1));
-    let inside: Vec<_> = inside.take_while(|node| node.open.start < end).collect();
-    let pictures = ["imagedata", "blip", "pic"];
-    if inside
-        .iter()
-        .any(|node| pictures.contains(&outline.local(node)))
-    {
-        return;
-    }
     let shape = inside.iter().find(|node| outline.local(node) == "shape");
     let (Some(shape), Some(word)) = (shape, outline.nodes.get(control)) else {
         return;

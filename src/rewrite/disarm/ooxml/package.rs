@@ -60,7 +60,7 @@ impl Package {
         let mut account = members::account(data);
         let mut parts: Vec<Part> = Vec::new();
         let mut by_name: BTreeMap<String, usize> = BTreeMap::new();
-        for mut packed in members::read(data, budget)? {
+        for mut packed in members::read(data, members::Locked::Refused, budget)? {
             if packed.folder {
                 continue;
             }

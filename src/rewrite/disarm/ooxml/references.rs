@@ -46,7 +46,7 @@ impl Work<'_> {
         // Relationships parts, and in each the offsets of what goes or gets another type.
         let mut lines: BTreeMap<usize, BTreeMap<usize, Option<&'static str>>> = BTreeMap::new();
         let mut named: BTreeMap<usize, BTreeMap<String, Cut>> = BTreeMap::new();
-        let mut texts: BTreeMap<usize, BTreeMap<String, String>> = BTreeMap::new();
+        let mut texts: BTreeMap<usize, BTreeMap<String, Option<String>>> = BTreeMap::new();
         for (at, relation) in self.package.relations.iter().enumerate() {
             let goes = dropped.contains(&at);
             let new = self.reled.get(&at).copied();
@@ -67,9 +67,8 @@ impl Work<'_> {
                 false => Cut::Element,
             };
             let id = relation.is.id.clone();
-            if kind == "control"
-                && let Some(text) = self.shown(relation)?
-            {
+            if kind == "control" {
+                let text = self.shown(relation)?;
                 texts.entry(source).or_default().insert(id.clone(), text);
             }
             named.entry(source).or_default().insert(id, cut);
@@ -85,12 +84,34 @@ impl Work<'_> {
                 continue;
             }
             let texts = texts.remove(&source).unwrap_or_default();
-            let read = self.edit(source, |outline, edits| cut(outline, &ids, &texts, edits))?;
+            let mut bare = 0usize;
+            let read = self.edit(source, |outline, edits| {
+                bare = cut(outline, &ids, &texts, edits)?;
+                Ok(())
+            })?;
+            if bare > 0 {
+                self.bare(source, bare);
+            }
             if !read {
                 self.records(source, &ids.keys().map(String::as_str).collect())?;
             }
         }
         Ok(())
+    }
+
+    /// Tells of controls in whose place nothing stands.
+    fn bare(&mut self, source: usize, count: usize) {
+        let name = self
+            .package
+            .parts
+            .get(source)
+            .map(|part| part.shown.clone());
+        let name = name.unwrap_or_default();
+        let what = match count {
+            1 => "a control that showed neither a picture nor a text".to_owned(),
+            count => format!("{count} controls that showed neither a picture nor a text"),
+        };
+        self.note(&["activex-control"], &format!("{name}: {what}"));
     }
 
     /// Takes relationships out of a relationships part, and gives others their new types.
@@ -135,16 +156,18 @@ fn relate(
     seen
 }
 
-/// Cuts out the elements of a part that name dropped relationships; `texts` are what controls among them show.
+/// Cuts out the elements of a part that name dropped relationships; `texts` are what controls among them show. Answers how
+/// many of these leave nothing: they have neither a text nor a picture.
 fn cut(
     outline: &Outline<'_>,
     ids: &BTreeMap<String, Cut>,
-    texts: &BTreeMap<String, String>,
+    texts: &BTreeMap<String, Option<String>>,
     edits: &mut Edits,
-) -> Result<(), Refusal> {
+) -> Result<usize, Refusal> {
     let prefixes = prefixes(outline.text);
     let mut gone: BTreeSet<usize> = BTreeSet::new();
     let mut shown: BTreeMap<usize, (usize, &str)> = BTreeMap::new();
+    let mut bare = BTreeSet::new();
     for (at, node) in outline.nodes.iter().enumerate() {
         for attribute in outline.attributes(node) {
             let Some((prefix, name)) = attribute.name.split_once(':') else {
@@ -157,8 +180,15 @@ fn cut(
                 Some(Cut::Element) => {
                     gone.insert(target(outline, at)?);
                     let text = texts.get(attribute.value.as_ref());
-                    let frame = node.parent.zip(text);
-                    shown.extend(frame.map(|(frame, text)| (frame, (at, text.as_str()))));
+                    match node.parent.zip(text) {
+                        Some((frame, Some(text))) => {
+                            shown.insert(frame, (at, text.as_str()));
+                        }
+                        Some((frame, None)) if controls::is_bare(outline, frame) => {
+                            bare.insert(frame);
+                        }
+                        _ => {}
+                    }
                 }
                 Some(Cut::Attribute) => edits.delete(attribute.range.clone()),
                 None => {}
@@ -184,7 +214,7 @@ fn cut(
     for (frame, (control, text)) in shown {
         controls::say(outline, frame, control, text, edits);
     }
-    Ok(())
+    Ok(bare.len())
 }
 
 /// Prefixes of the namespace of relationships, wherever one is declared.
