@@ -160,7 +160,10 @@ mod tests {
     use super::super::tests::opened;
     use super::*;
 
-    fn calendar(lines: &str) -> (Vec<(String, Vec<u8>)>, Vec<(Role, String)>) {
+    type Files = Vec<(String, Vec<u8>)>;
+    type Places = Vec<(Role, String)>;
+
+    fn calendar(lines: &str) -> (Files, Places) {
         let text = format!(
             "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\n{lines}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
         );
