@@ -56,8 +56,9 @@ impl Document<'_> {
         let mut next = self.newest_table();
         let mut visited = BTreeSet::new();
         // Ends because each table is read once.
-        while let Some(at) = next {
+        while let Some(told) = next {
             budget.tick()?;
+            let at = skip_blank(self.data, told);
             if !visited.insert(at) {
                 return Ok(None);
             }

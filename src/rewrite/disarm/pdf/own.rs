@@ -287,6 +287,13 @@ mod tests {
         let updated = [&whole[..], newer.as_bytes()].concat();
         let read = own(&updated).unwrap();
         assert!(read.objects[&(2, 0)].as_dict().unwrap().has(b"New"));
+        // Blanks may stand between where a table is said to be and the table.
+        let blank = newer.replace(
+            &format!("startxref\n{table}"),
+            &format!("startxref\n{}", table - 1),
+        );
+        let read = own(&[&whole[..], blank.as_bytes()].concat()).unwrap();
+        assert!(read.objects[&(2, 0)].as_dict().unwrap().has(b"New"));
         // A table that leads back to itself.
         let ring = newer.replace(&format!("/Prev {start}"), &format!("/Prev {table}"));
         assert!(own(&[&whole[..], ring.as_bytes()].concat()).is_none());
