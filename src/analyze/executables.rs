@@ -101,8 +101,13 @@ fn program_kind(artifact: &Artifact) -> Option<Kind> {
         .find(|kind| KINDS.contains(kind))
 }
 
-/// Classes of a Java archive or an Android package: the archive itself is reported.
+/// Classes of a Java archive or an Android package: the archive itself is reported. A module that a page or its script
+/// holds is run by the browser alone, as the script is.
 fn is_part_of_package(look: &Look<'_>) -> bool {
+    let in_page = |parent: &Artifact| matches!(parent.kind, Kind::Html | Kind::Js);
+    if look.artifact.kind == Kind::Wasm && look.parent().is_some_and(in_page) {
+        return true;
+    }
     let byte_code = matches!(
         look.artifact.kind,
         Kind::Class | Kind::Dex | Kind::Wasm | Kind::Pyc
@@ -274,5 +279,18 @@ mod tests {
         class.id = 1;
         class.parent = Some(0);
         assert!(findings_of("executables", &[artifact(Kind::Jar), class]).is_empty());
+        let mut module = artifact(Kind::Wasm);
+        module.id = 1;
+        module.parent = Some(0);
+        module.via = Some("decoded-text");
+        for (around, told) in [
+            (Kind::Html, 0),
+            (Kind::Js, 0),
+            (Kind::Zip, 1),
+            (Kind::Png, 2),
+        ] {
+            let tree = [artifact(around), module.clone()];
+            assert_eq!(findings_of("executables", &tree).len(), told, "{around}");
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! Small files of sections and keys that lead somewhere when they are opened or only shown: internet shortcuts, pinned
-//! sites, shell commands, themes, entries of Linux desktops.
+//! sites, shell commands, themes, settings of folders, entries of Linux desktops.
 //!
 //! An icon or wallpaper on a share is fetched when the folder is shown, with the user's sign-in.
 
@@ -17,6 +17,7 @@ pub(super) const ROW: Analyzer = Analyzer {
         Kind::Website,
         Kind::Desktop,
         Kind::Scf,
+        Kind::DesktopIni,
         Kind::Theme,
     ],
     sees: Sees::Content,
@@ -50,7 +51,8 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
             findings.report(placed(command(look, &shown, setting.value)));
             continue;
         }
-        let target = plain(setting.value);
+        // An at sign says that a text is one of a library's.
+        let target = plain(setting.value.trim_start_matches('@'));
         match Place::of(&target, &look.knowledge.links) {
             Place::Moniker if is_search(&target) => {
                 findings.report(placed(Found::new("search-connector", &shown)));
@@ -161,6 +163,10 @@ impl Use {
                 () => is("icon").then_some(Self::Fetched),
             },
             Kind::Scf => is("iconfile").then_some(Self::Fetched),
+            Kind::DesktopIni => {
+                let named = is("iconresource") || is("iconfile") || is("logo");
+                (named || setting.value.starts_with('@')).then_some(Self::Fetched)
+            }
             // Wallpapers, sounds, styles, screen savers, cursors: whatever lies on a share.
             Kind::Theme => Some(Self::Fetched),
             _ => None,
@@ -237,6 +243,15 @@ mod tests {
             )
             .is_empty()
         );
+        let folder = |settings: &str| {
+            found(
+                Kind::DesktopIni,
+                &format!("[.ShellClassInfo]\r\n{settings}\r\n"),
+            )
+        };
+        let remote = "IconResource=\\\\192.0.2.1\\s\\a.ico,0";
+        assert_eq!(folder(remote), ["internet-shortcut medium"]);
+        assert!(folder("IconResource=C:\\Windows\\a.dll,4\r\nInfoTip=see //a").is_empty());
         let theme = |wallpaper: &str| {
             found(
                 Kind::Theme,

@@ -6,12 +6,12 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
-use super::xml::unescape;
-
 mod page;
+mod references;
 pub mod tokens;
 
 pub use page::Page;
+pub use references::unescape;
 
 /// Attributes of one tag that are read.
 const ATTRIBUTES: usize = 64;

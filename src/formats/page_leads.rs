@@ -23,6 +23,9 @@ const LEADS: usize = 16;
 /// Pieces looked at behind an assignment for what decodes.
 const BEHIND: usize = 32;
 
+/// Pieces looked at in front of an assignment for what saves a file: libraries of charts show it where they cannot save it.
+const SAVING: usize = 96;
+
 /// Pieces looked at in front of a function for what it is the handler of.
 const BEFORE: usize = 8;
 
@@ -80,7 +83,11 @@ pub fn leads(source: &str, started: &BTreeSet<String>) -> Vec<Lead> {
     for (at, value) in assignments(&pieces, started) {
         let target = match pieces.get(value) {
             Some(Piece::Text(text)) => Some(text.clone()),
-            Some(Piece::Name(_)) if decodes || decoder_near(&pieces, at) => None,
+            Some(Piece::Name(_))
+                if (decodes || decoder_near(&pieces, at)) && !saves_before(&pieces, at) =>
+            {
+                None
+            }
             _ => continue,
         };
         let hidden = target
@@ -92,6 +99,17 @@ pub fn leads(source: &str, started: &BTreeSet<String>) -> Vec<Lead> {
         }
     }
     found
+}
+
+/// Whether a link with a name to save under was clicked in front of this place.
+fn saves_before(pieces: &[Piece], at: usize) -> bool {
+    let near = pieces.get(at.saturating_sub(SAVING)..at);
+    let has = |member: &str| {
+        near.unwrap_or_default()
+            .iter()
+            .any(|piece| matches!(piece, Piece::Name(name) if name == member))
+    };
+    has("download") && has("click")
 }
 
 fn decoder_near(pieces: &[Piece], at: usize) -> bool {
@@ -394,6 +412,18 @@ mod tests {
         let started = BTreeSet::from(["go".to_owned()]);
         let source = "function go() { location.href = 'https://a.example/' }";
         assert_eq!(leads(source, &started).len(), 1);
+    }
+
+    #[test]
+    fn what_a_library_shows_where_it_cannot_save_is_none() {
+        let source = |link: &str| {
+            format!(
+                "function s(e,t){{let i=d.createElement('a');if(e.length>9){{e=atob(e)}}{link}try{{w.open(e,'chart')}}catch(x){{w.location.href=e}}}}s(q,'a')"
+            )
+        };
+        let saved = source("if(void 0!==i.download){i.href=e;i.download=t;i.click()}else ");
+        assert!(of(&saved).is_empty(), "{:?}", of(&saved));
+        assert_eq!(of(&source("")), [(None, true)]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Words of a mail that may be a password: behind a phrase that announces one, in quotes, alone in their line, of
 //! letters and digits. The likeliest first.
 
+mod parts;
+
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
@@ -20,19 +22,15 @@ const LONGEST: usize = 64;
 /// The candidates of a text. `phrases` are in lower case and half-width letters, as are the words `leading` from a phrase
 /// to the password.
 pub fn words(text: &str, phrases: &[String], leading: &[String]) -> Vec<String> {
-    let end = text.floor_char_boundary(LONGEST_TEXT.min(text.len()));
-    let folded: String = text
-        .get(..end)
-        .unwrap_or_default()
-        .chars()
-        .map(fold)
-        .collect();
+    let text = visible(text);
+    let folded: String = text.chars().map(fold).collect();
     let mut found = Found::default();
     announced(&folded, phrases, leading, &mut found);
+    parts::words(&folded, phrases, &mut found);
     for word in std::mem::take(&mut found.late).iter().take(4) {
         found.add(word);
     }
-    typed_wide(text, &folded, &mut found);
+    typed_wide(&text, &folded, &mut found);
     in_case(&folded, &mut found);
     quoted(&folded, &mut found);
     for line in folded.lines() {
@@ -52,15 +50,17 @@ pub fn words(text: &str, phrases: &[String], leading: &[String]) -> Vec<String> 
 
 /// Whether a text has one of the words, which are in lower case and half-width letters.
 pub fn says(text: &str, words: &[String]) -> bool {
-    let end = text.floor_char_boundary(LONGEST_TEXT.min(text.len()));
-    let text: String = text
-        .get(..end)
-        .unwrap_or_default()
-        .chars()
-        .map(fold)
-        .collect();
+    let text: String = visible(text).chars().map(fold).collect();
     let lower = text.to_lowercase();
     words.iter().any(|word| lower.contains(word.as_str()))
+}
+
+/// What is looked through of a text, without the characters that nobody sees in it.
+fn visible(text: &str) -> String {
+    let unseen = |c: &char| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{feff}');
+    let end = text.floor_char_boundary(LONGEST_TEXT.min(text.len()));
+    let text = text.get(..end).unwrap_or_default();
+    text.chars().filter(|c| !unseen(c)).collect()
 }
 
 #[derive(Default)]
@@ -110,11 +110,15 @@ fn typed_wide(text: &str, folded: &str, found: &mut Found) {
 /// The first words in the case that the text asks for.
 fn in_case(text: &str, found: &mut Found) {
     let first: Vec<String> = found.words.iter().take(4).cloned().collect();
+    let lower = text.to_lowercase();
+    let asks = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    let upper = asks(&["大文字", "uppercase", "upper case", "upper-case", "capital"]);
+    let small = asks(&["小文字", "lowercase", "lower case", "lower-case"]);
     for word in first {
-        if text.contains("大文字") {
+        if upper {
             found.add(&word.to_uppercase());
         }
-        if text.contains("小文字") {
+        if small {
             found.add(&word.to_lowercase());
         }
     }
@@ -162,10 +166,44 @@ fn behind(rest: &str, leading: &[String], found: &mut Found) {
         let led = run.trim_start_matches([':', '=', '>', '-', ';', ',']);
         found.add(led);
         found.add(bare(led));
+        for shorter in explained(rest, led) {
+            found.add(&shorter);
+        }
     }
     if let Some(run) = runs.next() {
         found.add(bare(run));
     }
+}
+
+/// A word without what explains its letters, as in `K(大文字)x7`, and without the signs that set it apart.
+fn explained(rest: &str, led: &str) -> Vec<String> {
+    let mut shorter = Vec::new();
+    let line = rest.trim_start_matches([':', '=', '>', ' ', '\r', '\n']);
+    let line = line.lines().next().unwrap_or_default();
+    if line.contains('(') {
+        let mut depth = 0usize;
+        let outside = line.chars().filter(|c| {
+            depth = match c {
+                '(' => depth.saturating_add(1),
+                _ => depth,
+            };
+            let kept = depth == 0;
+            depth = match c {
+                ')' => depth.saturating_sub(1),
+                _ => depth,
+            };
+            kept
+        });
+        let outside: String = outside.collect();
+        let run = outside.split(|c: char| !c.is_ascii_graphic()).next();
+        shorter.extend(run.map(|run| bare(run).to_owned()));
+    }
+    let set_apart = led.trim_matches(|c: char| c.is_ascii_punctuation());
+    let taken = led.len().saturating_sub(set_apart.len());
+    if (1..=4).contains(&taken) {
+        shorter.push(set_apart.to_owned());
+    }
+    shorter
 }
 
 /// Whether a run of signs alone may be a password: no line drawn with them.
@@ -178,6 +216,7 @@ fn is_of_signs(run: &str) -> bool {
 /// announces it. What has neither is a word of the sentence.
 fn said(rest: &str) -> Option<&str> {
     const LONGEST_KANA: usize = 8;
+    const ALONE: usize = 12;
     const ENDS: [&str; 8] = [
         "です",
         "でございます",
@@ -203,7 +242,14 @@ fn said(rest: &str) -> Option<&str> {
     let has_letters = word.contains(|c: char| c.is_ascii_alphanumeric());
     let of_kana = word.chars().all(is_kana) && word.chars().count() <= LONGEST_KANA;
     let fits = !word.is_ascii() && word.chars().count() <= 24;
-    (fits && (has_letters || of_kana)).then_some(word)
+    // Behind a colon and alone in its line, whatever it is written in.
+    let alone = !rest.starts_with('は')
+        && word.chars().count() <= ALONE
+        && behind
+            .lines()
+            .next()
+            .is_some_and(|line| line.trim() == word);
+    (fits && (has_letters || of_kana || alone)).then_some(word)
 }
 
 /// Words with blanks between them that fill the line behind a colon.
@@ -352,12 +398,15 @@ fn pieces(html: &str, mut each: impl FnMut(&str) -> ControlFlow<()>) {
     let end = html.floor_char_boundary(LONGEST_TEXT.min(html.len()));
     let mut rest = html.get(..end).unwrap_or_default();
     let (mut scripts, mut styles) = (true, true);
+    // The name of the element at hand that shows nothing: what it holds is apart from the words around it.
+    let mut unseen: Option<&[u8]> = None;
     // Ends because each turn takes at least the angle bracket.
     while let Some((text, tag)) = split_at_byte(rest, b'<') {
-        if each(&super::xml::unescape(text)).is_break() {
+        if each(&super::html::unescape(text)).is_break() {
             return;
         }
         let (name, behind) = split_at_byte(tag, b'>').unwrap_or((tag, ""));
+        let (closes, whole) = (name.starts_with('/'), name);
         let name = name.trim_start_matches('/').as_bytes();
         let begins = |word: &str| {
             name.get(..word.len())
@@ -365,6 +414,18 @@ fn pieces(html: &str, mut each: impl FnMut(&str) -> ControlFlow<()>) {
         };
         if BREAKS.iter().any(|tag| begins(tag)) && each("\n").is_break() {
             return;
+        }
+        let own = name.split(|byte| !byte.is_ascii_alphanumeric()).next();
+        if closes && own.is_some() && own == unseen {
+            unseen = None;
+            if each("\n").is_break() {
+                return;
+            }
+        } else if !closes && unseen.is_none() && shows_nothing(whole) {
+            unseen = own;
+            if each("\n").is_break() {
+                return;
+            }
         }
         rest = behind;
         for (hidden, closed) in [("script", &mut scripts), ("style", &mut styles)] {
@@ -378,7 +439,33 @@ fn pieces(html: &str, mut each: impl FnMut(&str) -> ControlFlow<()>) {
             }
         }
     }
-    let _ = each(&super::xml::unescape(rest));
+    let _ = each(&super::html::unescape(rest));
+}
+
+/// The words of the body of a Word document (ECMA-376 part 1, 17.3), a line for each paragraph.
+pub fn of_document(xml: &str) -> String {
+    let end = xml.floor_char_boundary(LONGEST_TEXT.min(xml.len()));
+    let mut out = String::new();
+    for piece in xml.get(..end).unwrap_or_default().split('<').skip(1) {
+        let (tag, text) = piece.split_once('>').unwrap_or((piece, ""));
+        match tag.split(' ').next().unwrap_or_default() {
+            "/w:p" | "w:br/" => out.push('\n'),
+            "w:tab/" => out.push(' '),
+            _ => {}
+        }
+        out.push_str(&super::html::unescape(text));
+    }
+    out
+}
+
+/// Whether a tag's style says that its element is not shown.
+fn shows_nothing(tag: &str) -> bool {
+    let Some(at) = memchr::memmem::find(tag.as_bytes(), b"display") else {
+        return false;
+    };
+    let behind = tag.get(at.saturating_add(7)..).unwrap_or_default();
+    let value = behind.trim_start().strip_prefix(':');
+    value.is_some_and(|value| value.trim_start().starts_with("none"))
 }
 
 /// What stands in front of the first such byte of ASCII, and behind it.
@@ -387,19 +474,22 @@ fn split_at_byte(text: &str, byte: u8) -> Option<(&str, &str)> {
     Some((text.get(..at)?, text.get(at.checked_add(1)?..)?))
 }
 
-/// The texts that a page shows in the place of its pictures.
+/// The texts that a page shows in the place of its pictures, over them, and in its fields.
 pub fn alternatives(html: &str) -> String {
     /// Pictures that are looked at.
     const MOST: usize = 64;
     let end = html.floor_char_boundary(LONGEST_TEXT.min(html.len()));
     let html = html.get(..end).unwrap_or_default();
-    let texts = ["alt=\"", "alt='"].iter().flat_map(|mark| {
+    let marks = [
+        "alt=\"", "alt='", "title=\"", "title='", "value=\"", "value='",
+    ];
+    let texts = marks.iter().flat_map(|mark| {
         let close = mark.chars().next_back().unwrap_or_default();
         let all = html.split(mark).skip(1).take(MOST);
         all.filter_map(move |rest| Some(rest.split_once(close)?.0))
     });
     texts
-        .map(super::xml::unescape)
+        .map(super::html::unescape)
         .collect::<Vec<_>>()
         .join("\n")
 }
@@ -458,6 +548,11 @@ mod tests {
             ),
             ("PW: 1234", "1234"),
             ("パスワードは「関所」です。", "関所"),
+            ("パスワード：関所二〇二六\r\n以上", "関所二〇二六"),
+            ("パスワード：K（大文字ケイ）x7mQ2p", "Kx7mQ2p"),
+            ("パスワード：Kx0OQ2p（3文字目はゼロ）", "Kx0OQ2p"),
+            ("解凍PW／Kx7mQ2p／", "Kx7mQ2p"),
+            ("パスワード：K\u{ad}x7\u{200b}mQ2p", "Kx7mQ2p"),
             ("パスワード：!@#$%^&*()_+", "!@#$%^&*()_+"),
             ("Password: open sesame 2026\n", "open sesame 2026"),
             ("Pass: secret.", "secret."),
@@ -474,6 +569,7 @@ mod tests {
         assert!(tried("パスワードは ＡＢＣ１２３ です。", "ABC123"));
         assert!(tried("パスワードは ＡＢＣ１２３ です。", "ＡＢＣ１２３"));
         assert!(!tried("パスワードは ABC123 です。", "ＡＢＣ１２３"));
+        assert!(tried("PASSWORD IS KX7MQ2P (all lowercase)", "kx7mq2p"));
         let upper = "パスワード（英字は大文字）：ｓａｋｕｒａ０１";
         assert!(tried(upper, "SAKURA01"), "{:?}", of(upper));
         assert!(!tried("パスワード：sakura01", "SAKURA01"));
@@ -488,6 +584,22 @@ mod tests {
             "{:?}",
             plain(page)
         );
+    }
+
+    #[test]
+    fn a_document_is_read_as_its_paragraphs() {
+        let xml = "<w:body><w:p><w:r><w:t>PW:</w:t></w:r><w:proofErr/><w:r><w:t>Kx7</w:t></w:r><w:r><w:t>m&amp;Q</w:t></w:r></w:p><w:p/></w:body>";
+        assert_eq!(of_document(xml), "PW:Kx7m&Q\n");
+    }
+
+    #[test]
+    fn what_a_page_does_not_show_is_apart_from_what_it_shows() {
+        let page = "<p>PW：<span style='display: none'>dummy1</span>Kx7mQ2p</p>";
+        assert_eq!(plain(page), "\nPW：\ndummy1\nKx7mQ2p\n");
+        assert!(of(&plain(page)).contains(&"Kx7mQ2p".to_owned()));
+        assert_eq!(plain("<b style='display:block'>a</b>b"), "ab");
+        let field = alternatives("<p>パスワード <input value=\"Kx7mQ2p\" readonly>");
+        assert_eq!(field, "Kx7mQ2p");
     }
 
     #[test]

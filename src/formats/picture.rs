@@ -22,6 +22,9 @@ const PIXELS: u64 = 4 << 20;
 /// The same, for other readers of pictures.
 pub(super) const LARGEST: u64 = PIXELS;
 
+/// Brightness above which nothing stands out from white.
+const FAINT: u8 = 160;
+
 /// Pixels from which on a picture that hardly compresses is taken for a photograph.
 const LARGE: u64 = 1 << 20;
 
@@ -56,14 +59,55 @@ pub fn size(data: &[u8], format: ImageFormat) -> Option<(u32, u32)> {
 
 /// Decodes a picture for which [`pixels`] gave a number; what is transparent is white.
 pub fn gray(data: &[u8], format: ImageFormat) -> Option<Gray> {
+    let picture = decoded(data, format)?;
+    let (width, height) = (index(picture.width()), index(picture.height()));
+    Gray::new(width, height, brightness(picture))
+}
+
+/// Decodes such a picture and shows it in up to two ways: what is transparent as white, and, where nearly nothing is seen
+/// so and a part of it is transparent, all that is not as black. Light modules on nothing are seen on a dark page alone.
+pub fn ways(data: &[u8], format: ImageFormat) -> Vec<Gray> {
+    let Some(picture) = decoded(data, format) else {
+        return Vec::new();
+    };
+    let (width, height) = (index(picture.width()), index(picture.height()));
+    let opacity = opacity(&picture);
+    let seen = opacity.iter().any(|alpha| *alpha > 128);
+    let through = opacity.iter().any(|alpha| *alpha < 128);
+    let whole = brightness(picture);
+    let faint = seen && through && whole.iter().all(|luma| *luma > FAINT);
+    let shape = opacity
+        .into_iter()
+        .map(|alpha| u8::MAX.saturating_sub(alpha));
+    let shape = faint.then(|| Gray::new(width, height, shape.collect()));
+    let whole = Gray::new(width, height, whole);
+    [whole, shape.flatten()].into_iter().flatten().collect()
+}
+
+/// How much is seen of each pixel; nothing for a picture without holes.
+fn opacity(picture: &DynamicImage) -> Vec<u8> {
+    match picture {
+        DynamicImage::ImageLumaA8(gray) => {
+            gray.as_raw().iter().skip(1).step_by(2).copied().collect()
+        }
+        DynamicImage::ImageRgba8(colours) => colours
+            .as_raw()
+            .iter()
+            .skip(3)
+            .step_by(4)
+            .copied()
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn decoded(data: &[u8], format: ImageFormat) -> Option<DynamicImage> {
     let mut reader = ImageReader::with_format(Cursor::new(data), format);
     let mut limits = Limits::default();
     // Four samples of two bytes each, and as much for the decoder.
     limits.max_alloc = PIXELS.checked_mul(16);
     reader.limits(limits);
-    let picture = reader.decode().ok()?;
-    let (width, height) = (index(picture.width()), index(picture.height()));
-    Gray::new(width, height, brightness(picture))
+    reader.decode().ok()
 }
 
 /// The brightness of each pixel. The conversions of the crate go by colour profiles, at many times the cost.

@@ -52,7 +52,11 @@ fn by_sections(head: &str) -> Option<Kind> {
     if has("shell") && (key("command") || key("iconfile")) {
         return Some(Kind::Scf);
     }
-    let looks = has("control panel\\desktop") || has("visualstyles") || has("mastertheme");
+    if has(".shellclassinfo") {
+        return Some(Kind::DesktopIni);
+    }
+    let looks =
+        has("control panel\\desktop") || has("visualstyles") || has("mastertheme") || has("boot");
     if has("theme") && (looks || key("brandimage")) {
         return Some(Kind::Theme);
     }
@@ -162,6 +166,14 @@ mod tests {
             ),
             ("[Shell]\nCommand=2\nIconFile=\\\\192.0.2.1\\a\n", Kind::Scf),
             ("[Theme]\nBrandImage=\\\\h\\a.png", Kind::Theme),
+            (
+                "[Theme]\nDisplayName=x\n[boot]\nSCRNSAVE.EXE=a.scr",
+                Kind::Theme,
+            ),
+            (
+                "[.ShellClassInfo]\r\nIconResource=a.ico,0\r\n",
+                Kind::DesktopIni,
+            ),
             (
                 "; a theme\n[Theme]\nDisplayName=x\n[Control Panel\\Desktop]\nWallpaper=\\\\h\\a",
                 Kind::Theme,

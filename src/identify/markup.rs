@@ -234,7 +234,10 @@ fn windows(root: &Root<'_>, lower: &str, text: &str) -> Option<Kind> {
         "librarydescription" => Kind::LibraryMs,
         "persistedquery" => Kind::SearchMs,
         "assembly"
-            if holds("<deployment") || holds("<entrypoint") || holds("deploymentprovider") =>
+            if holds("<deployment")
+                || holds("<entrypoint")
+                || holds("deploymentprovider")
+                || holds("codebase=\"") =>
         {
             Kind::ClickOnce
         }
@@ -381,6 +384,10 @@ mod tests {
             ("<persistedQuery version=\"1.0\"/>", Kind::SearchMs),
             (
                 "<asmv1:assembly xmlns=\"urn:schemas-microsoft-com:asm.v2\"><deployment install=\"true\"/></asmv1:assembly>",
+                Kind::ClickOnce,
+            ),
+            (
+                "<asmv1:assembly xmlns=\"urn:schemas-microsoft-com:asm.v2\"><dependency><dependentAssembly codebase=\"\\\\h\\a.manifest\"/></dependency></asmv1:assembly>",
                 Kind::ClickOnce,
             ),
             ("<AppInstaller Uri=\"x\"/>", Kind::AppInstaller),

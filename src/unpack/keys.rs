@@ -172,6 +172,14 @@ impl<'a> Keys<'a> {
         for mail in mails.iter().flat_map(|mail| self.neighbours(mail)) {
             self.add_mail(mail, &NEIGHBOUR, &mut all, &mut rest);
         }
+        let attached = mails.iter().flat_map(|mail| children(self.tree, mail.id));
+        let attached = attached.filter(|one| one.mail.is_some() && one.id != artifact.id);
+        for mail in attached.take(NEIGHBOURS) {
+            self.add_mail(mail, &ATTACHED, &mut all, &mut rest);
+        }
+        for holder in &chain {
+            self.add_files_beside(holder, &mut all);
+        }
         for (word, origin) in rest {
             all.add(word, origin);
         }
@@ -180,12 +188,11 @@ impl<'a> Keys<'a> {
             all.extend(&words, "the comment of the archive");
         }
         for one in chain.iter().take(MAILS) {
-            let stem = one.label().rsplit(['/', '\\']).next().unwrap_or_default();
+            let label = one.label();
+            let stem = label.rsplit(['/', '\\']).next().unwrap_or_default();
             let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
-            for word in stem
-                .split(['_', '-', ' ', '.'])
-                .filter(|word| word.len() >= 3)
-            {
+            let folders = label.rsplit(['/', '\\']).skip(1).take(MAILS);
+            for word in [stem].into_iter().chain(folders).flat_map(words_of_name) {
                 all.add(word.to_owned(), "a word in the name of the file");
             }
             if stem.len() >= 3 {
@@ -194,6 +201,47 @@ impl<'a> Keys<'a> {
         }
         all.extend(&lists.weak, "a password that many choose");
         all.list
+    }
+
+    /// The words of files that lie beside one in its mail or archive: of a text or a document of Word, and of a name that
+    /// speaks of a password.
+    fn add_files_beside(&self, one: &Artifact, all: &mut Candidates) {
+        let lists = passwords();
+        let Some(parent) = one.parent else {
+            return;
+        };
+        let in_mail = usize::try_from(parent)
+            .ok()
+            .and_then(|at| self.tree.get(at))
+            .is_some_and(|parent| parent.mail.is_some());
+        let beside = children(self.tree, parent);
+        for file in beside.iter().filter(|file| file.id != one.id).take(BESIDE) {
+            let name = file.label();
+            if file.name.is_some() && password_words::says(name, &lists.phrases) {
+                let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+                let words = password_words::words(stem, &lists.phrases, &lists.leading);
+                all.extend(&words, "a word in the name of a file beside");
+            }
+            let text = match file.kind {
+                // Those of a mail are looked through as its own.
+                Kind::Text if !in_mail && file.data.len() <= NOTE => {
+                    text::to_utf8(&file.data).into_owned()
+                }
+                Kind::Docx => {
+                    let mut parts = children(self.tree, file.id).iter();
+                    let body = parts.find(|part| part.label().ends_with("word/document.xml"));
+                    let body = body.filter(|body| body.data.len() <= NOTE);
+                    match body {
+                        Some(body) => password_words::of_document(&text::to_utf8(&body.data)),
+                        None => continue,
+                    }
+                }
+                _ => continue,
+            };
+            let words = password_words::words(&text, &lists.phrases, &lists.leading);
+            let words = words.get(..LIKELY.min(words.len())).unwrap_or_default();
+            all.extend(words, "a word in a file beside");
+        }
     }
 
     /// The words of one mail: what stands behind the word for a password, then what the mail describes, and in `rest`
@@ -334,6 +382,14 @@ impl<'a> Keys<'a> {
     }
 }
 
+/// The words of a name, and what stands in it in brackets.
+fn words_of_name(name: &str) -> impl Iterator<Item = &str> {
+    let marks = [
+        '_', '-', ' ', '.', '(', ')', '[', ']', '（', '）', '【', '】', '「', '」',
+    ];
+    name.split(marks).filter(|word| word.len() >= 3)
+}
+
 /// The comment at the end of a zip, which archivers show.
 fn zip_comment(data: &[u8]) -> Option<String> {
     const RECORD: usize = 22;
@@ -371,6 +427,10 @@ const DESCRIBED: usize = 24;
 const NEAR: usize = 16;
 const NEIGHBOURS: usize = 3;
 
+/// Files beside another that are looked at, and bytes of a text that is read among them.
+const BESIDE: usize = 32;
+const NOTE: usize = 256 << 10;
+
 /// Where words stood, to be told.
 struct Origin {
     body: &'static str,
@@ -397,6 +457,13 @@ const NEIGHBOUR: Origin = Origin {
     body: "a word in the body of another mail of the sender",
     subject: "a word in the subject of another mail of the sender",
     described: "a word that another mail of the sender describes",
+};
+
+/// Of a mail that is attached beside the archive.
+const ATTACHED: Origin = Origin {
+    body: "a word in the body of an attached mail",
+    subject: "a word in the subject of an attached mail",
+    described: "a word that an attached mail describes",
 };
 
 /// Words in the order of their likelihood, each once.

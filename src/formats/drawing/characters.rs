@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-use super::{Drawing, middle};
+use super::{Drawing, cells, middle};
 
 /// Lines of the smallest code, in half blocks.
 const LEAST: usize = 11;
@@ -14,19 +14,38 @@ const LONGEST: usize = 400;
 const LINES: usize = 200;
 const CODES: usize = 4;
 
-/// Whether a text has enough of such characters in a row to be looked at; cheap on texts that have none.
+/// Whether a text may hold a code; cheap on texts that have none.
 pub fn may_hold(text: &str) -> bool {
+    has_squares(text) || cells::may_hold(text)
+}
+
+/// Whether a text has enough of such characters in a row to be looked at.
+fn has_squares(text: &str) -> bool {
     // The upper edge of a corner is seven modules wide: of half blocks seven characters, else fourteen.
-    const OTHERS: [&str; 6] = [
+    const OTHERS: [&str; 14] = [
         "███████",
         "▀▀▀▀▀▀▀",
         "▄▄▄▄▄▄▄",
         "⬛⬛⬛⬛⬛⬛⬛",
         "⬜⬜⬜⬜⬜⬜⬜",
         "■■■■■■■",
+        "●●●●●●●",
+        "⚫⚫⚫⚫⚫⚫⚫",
+        "🟥🟥🟥🟥🟥🟥🟥",
+        "🟦🟦🟦🟦🟦🟦🟦",
+        "🟩🟩🟩🟩🟩🟩🟩",
+        "🟪🟪🟪🟪🟪🟪🟪",
+        "🟫🟫🟫🟫🟫🟫🟫",
+        "🟨🟨🟨🟨🟨🟨🟨",
     ];
     /// What all of these begin with.
-    const FIRST: [&[u8]; 2] = [b"\xe2\x96", b"\xe2\xac"];
+    const FIRST: [&[u8]; 5] = [
+        b"\xe2\x96",
+        b"\xe2\xac",
+        b"\xe2\x97",
+        b"\xe2\x9a",
+        b"\xf0\x9f\x9f",
+    ];
     let text = text.as_bytes();
     let has = |edge: &[u8]| memmem::find(text, edge).is_some();
     has_number_signs(text)
@@ -40,10 +59,10 @@ pub fn has_number_signs(text: &[u8]) -> bool {
 
 /// Blocks of lines that may be a code.
 pub fn drawings(text: &str) -> Vec<Drawing> {
-    if !may_hold(text) {
-        return Vec::new();
-    }
     let mut found = Vec::new();
+    if !has_squares(text) {
+        return cells::drawings(text);
+    }
     let mut block: Vec<&str> = Vec::new();
     for line in text.lines().chain([""]) {
         let squares = line
@@ -60,6 +79,9 @@ pub fn drawings(text: &str) -> Vec<Drawing> {
             found.push(drawn(&block));
         }
         block.clear();
+    }
+    if found.is_empty() {
+        found = cells::drawings(text);
     }
     found
 }
@@ -141,6 +163,7 @@ mod tests {
         assert_eq!(of("██", "  "), [SAYS]);
         assert_eq!(of("##", "  "), [SAYS]);
         assert_eq!(of("⬛", "⬜"), [SAYS]);
+        assert_eq!(of("--", "  "), [SAYS]);
         // Light on dark, as terminals show it: what is drawn is the light, with room around the code.
         let edge = "█".repeat(58);
         let side = "█".repeat(4);
@@ -187,7 +210,6 @@ mod tests {
 
     #[test]
     fn rules_and_boxes_of_texts_are_no_code() {
-        assert!(of("--", "  ").is_empty());
         let rule = format!("{}\nTitle\n{}\n", "#".repeat(70), "#".repeat(70));
         assert!(drawings(&rule).is_empty());
         assert!(!may_hold("# Title\n## Part\n"));

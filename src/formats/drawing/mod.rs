@@ -4,6 +4,7 @@
 //! Only areas of one colour count, dark or light; curves are taken as the lines between their ends. What cannot be a
 //! code, since it has no side that occurs again and again, is not drawn at all.
 
+mod cells;
 pub mod characters;
 pub mod page;
 pub mod svg;
