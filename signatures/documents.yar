@@ -30,10 +30,12 @@ rule Html_Builds_A_File {
         $give3 = "msSaveBlob"
         $click = ".click("
         $download = /\.download\s*=|setAttribute\(\s*["']download["']/
-        $carried = /["'`][A-Za-z0-9+\/=]{4096}/
+        $carried = /["'`][A-Za-z0-9+\/=]{512}/
+        $piece = /["'`][A-Za-z0-9+\/=]{64}/
     condition:
-        // Libraries of charts and tables save what they draw; pages that smuggle are short, or hold a long text.
-        kind matches /^(html|svg|js|hta)$/ and (filesize < 100KB or $carried) and any of ($decode*) and
+        // Libraries of charts and tables save what they draw; pages that smuggle are short, or hold a long text,
+        // or many pieces of one.
+        kind matches /^(html|svg|js|hta)$/ and (filesize < 100KB or $carried or #piece > 32) and any of ($decode*) and
         ($blob and ($give2 or $give3 or ($give1 and ($click or $download))))
 }
 

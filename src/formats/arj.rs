@@ -12,6 +12,9 @@ const MAGIC: u16 = 0xea60;
 /// Longest basic header.
 const LONGEST: u16 = 2600;
 
+/// Extensions of one header: no version of ARJ has written any.
+const EXTENSIONS: usize = 64;
+
 /// One member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member<'a> {
@@ -99,14 +102,19 @@ fn header<'a>(reader: &mut Reader<'a>) -> Result<Option<(&'a [u8], bool)>, Short
     }
     let basic = reader.take("header", usize::from(len))?;
     let holds = reader.u32("checksum of a header")? == crc32(basic);
-    // Ends because each extension takes bytes.
-    loop {
+    for _ in 0..EXTENSIONS {
         let len = reader.u16("length of an extension")?;
         if len == 0 {
             return Ok(Some((basic, holds)));
         }
         reader.skip("extension", usize::from(len).saturating_add(4))?;
     }
+    Err(Short {
+        field: "end of the extensions of a header",
+        expected: 2,
+        found: 0,
+        offset: reader.offset(),
+    })
 }
 
 /// Bits from the most significant one on.

@@ -19,14 +19,19 @@ const KEPT: usize = 64;
 const LONGEST: usize = 4096;
 
 /// The places that pictures are taken from.
+///
+/// # Errors
+/// Besides the limits of the whole scan: so many headers within each other as only hostile streams have.
 pub fn pictures(stream: &[u8], budget: &Budget) -> Result<Vec<String>, Halt> {
     let mut found = Vec::new();
+    // Tables that do not overlap have fewer properties than the stream has bytes.
+    let mut left = stream.len().saturating_add(1 << 16);
     for number in TABLES {
         for at in memmem::find_iter(stream, &number) {
             budget.tick()?;
             let header = at.checked_sub(2).filter(|_| found.len() < KEPT);
             if let Some(header) = header {
-                table(stream, header, budget, &mut found)?;
+                table(stream, header, &mut left, &mut found)?;
             }
         }
     }
@@ -37,7 +42,7 @@ pub fn pictures(stream: &[u8], budget: &Budget) -> Result<Vec<String>, Halt> {
 fn table(
     stream: &[u8],
     header: usize,
-    budget: &Budget,
+    left: &mut usize,
     found: &mut Vec<String>,
 ) -> Result<(), Halt> {
     /// Size of a header, and of the fixed part of a property (2.2.1, 2.2.7).
@@ -53,7 +58,9 @@ fn table(
     let start = header.saturating_add(HEADER);
     let mut value_at = start.saturating_add(fixed);
     for property in 0..count {
-        budget.tick()?;
+        *left = left
+            .checked_sub(1)
+            .ok_or(Halt::Ceiling("properties of drawings"))?;
         let at = start.saturating_add(property.saturating_mul(PROPERTY));
         let (Some(kind), Some(value)) = (u16_at(stream, at), u32_at(stream, at.saturating_add(2)))
         else {
@@ -110,5 +117,15 @@ mod tests {
         assert!(told(&table_of(0x8380, "wzName")).is_empty());
         assert!(told(&table_of(0x0105, "a")).is_empty());
         assert!(told(&stream[..20]).is_empty());
+    }
+    #[test]
+    fn tables_that_lie_within_each_other_are_not_gone_through_for_ever() {
+        let budget = Budget::new(Limits::default(), None);
+        let header = [0xf3, 0xff, 0x0b, 0xf0, 0xff, 0xff, 0, 0];
+        let most = Halt::Ceiling("properties of drawings");
+        assert_eq!(pictures(&header.repeat(20_000), &budget), Err(most));
+        // As many, one behind the other.
+        let one = table_of(0x8380, "wzName");
+        assert_eq!(pictures(&one.repeat(20_000), &budget), Ok(Vec::new()));
     }
 }

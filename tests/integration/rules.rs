@@ -87,3 +87,18 @@ fn rules_say_what_they_score_and_broken_ones_say_where() {
     .unwrap();
     assert_eq!((lenient.list().len(), lenient.skipped().len()), (1, 1));
 }
+
+#[test]
+fn a_page_of_many_short_texts_builds_a_file_and_a_large_library_does_not() {
+    let rules = Rules::compile(embedded(), Strictness::Strict).unwrap();
+    let told = |texts: &str| {
+        let filling = "draws(a.b, 1); ".repeat(8_000);
+        let saves = "atob(p);new Blob(n);URL.createObjectURL(b);a.click();";
+        let page = format!("<script>{filling}var p=[{texts}];{saves}</script>");
+        matches(&rules, "page.html", page.as_bytes()).contains("Html_Builds_A_File")
+    };
+    assert!(!told(""));
+    assert!(!told(&"'abcdefgh',".repeat(200)));
+    assert!(told(&format!("'{}',", "Ab3/".repeat(25)).repeat(40)));
+    assert!(told(&format!("'{}'", "Ab3/".repeat(128))));
+}

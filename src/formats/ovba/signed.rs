@@ -12,10 +12,13 @@ use sha2::Sha256;
 
 use super::dir::Record;
 use super::normalized::{self, Form};
+use crate::bytes::{index, u16_at, u32_at};
 use crate::limits::{Budget, Halt};
 
 const PROJECT_NAME: u16 = 0x0004;
 const PROJECT_CONSTANTS: u16 = 0x000c;
+const PROJECT_MODULES: u16 = 0x000f;
+const TERMINATOR: u16 = 0x0010;
 const REFERENCE_REGISTERED: u16 = 0x000d;
 const REFERENCE_PROJECT: u16 = 0x000e;
 const REFERENCE_ORIGINAL: u16 = 0x0033;
@@ -84,6 +87,7 @@ fn content(
     mut add: impl FnMut(&[u8]),
 ) -> Result<bool, Halt> {
     let mut at = 0usize;
+    let (mut names, mut constants) = (0usize, 0usize);
     // Ends because every record has at least its six bytes of head.
     while at < dir.len() {
         budget.tick()?;
@@ -92,6 +96,12 @@ fn content(
             return Ok(false);
         };
         at = record.end;
+        names = names.saturating_add(usize::from(record.id == PROJECT_NAME));
+        constants = constants.saturating_add(usize::from(record.id == PROJECT_CONSTANTS));
+        let is_last = at == dir.len();
+        if names > 1 || constants > 1 || !is_regular(&record, sources.len(), is_last) {
+            return Ok(false);
+        }
         match record.id {
             PROJECT_NAME | PROJECT_CONSTANTS => add(record.data),
             REFERENCE_REGISTERED => add(b"{"),
@@ -127,6 +137,30 @@ fn content(
         }
     }
     Ok(true)
+}
+
+/// Whether a record is of the form that the specification has (2.3.4.2). What is signed tells neither lengths nor where
+/// one thing ends and the next begins: else a name could hold the first lines of somebody's code up to a comment, and
+/// leave that as a statement, or Office could end before modules that are signed.
+fn is_regular(record: &Record<'_>, modules: usize, is_last: bool) -> bool {
+    const LONGEST_NAME: usize = 128;
+    const LONGEST_CONSTANTS: usize = 1015;
+    let data = record.data;
+    let in_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
+    match record.id {
+        PROJECT_NAME => data.len() <= LONGEST_NAME && data.iter().all(in_name),
+        PROJECT_CONSTANTS => {
+            let fits = |byte: &u8| in_name(byte) || b" =:-+&".contains(byte);
+            data.len() <= LONGEST_CONSTANTS && data.iter().all(fits)
+        }
+        REFERENCE_PROJECT => {
+            let len = u32_at(data, 0).map(index);
+            len.is_some_and(|len| data.len().saturating_sub(4) >= len)
+        }
+        PROJECT_MODULES => u16_at(data, 0).map(usize::from) == Some(modules),
+        TERMINATOR => is_last,
+        _ => true,
+    }
 }
 
 /// Whether the path in a reference leads to another computer.
@@ -222,5 +256,32 @@ mod tests {
         );
         assert_eq!(of(&[dir(), far].concat(), &[]), None);
         assert_eq!(of(&dir()[..20], &[]), None);
+    }
+    #[test]
+    fn what_is_signed_as_code_cannot_be_taken_for_something_else() {
+        let code = "Sub a()\r\n'b: Shell c\r\nEnd Sub";
+        let signed = of(&dir(), &[code]).unwrap();
+        let rest = "b: Shell c\r\nEnd Sub";
+        // The same bytes, without the sign of the comment in the code.
+        let taken = Md5::digest(b"VBAProject{Sub a()'b: Shell cEnd Sub");
+        assert_eq!(signed[..], taken[..]);
+        let name = |name: &[u8]| record(PROJECT_NAME, name);
+        for odd in [
+            name(b"VBAProject{Sub a()'"),
+            [dir(), name(b"Sub"), name(b"_a")].concat(),
+            [dir(), record(PROJECT_CONSTANTS, b"Sub a()'")].concat(),
+            record(PROJECT_CONSTANTS, b"VBAProject{Sub a()'"),
+            record(REFERENCE_PROJECT, b"VBAProject{Sub a()'\0"),
+        ] {
+            assert_eq!(of(&odd, &[rest]), None);
+        }
+        let modules = |count: u16| record(PROJECT_MODULES, &count.to_le_bytes());
+        let end = record(TERMINATOR, b"");
+        let whole = [dir(), modules(1), end.clone()].concat();
+        assert_eq!(of(&whole, &[code]), Some(signed));
+        assert_eq!(of(&[dir(), modules(2), end].concat(), &[code]), None);
+        assert_eq!(of(&[whole, record(0x0019, b"M")].concat(), &[code]), None);
+        let linked = record(REFERENCE_PROJECT, b"\x05\0\0\0*\\CC:\0\0\0\0");
+        assert!(of(&[dir(), linked].concat(), &[code]).is_some());
     }
 }

@@ -329,7 +329,8 @@ fn arj(data: &[u8], place: Place, patience: &mut Patience) -> Option<Range<usize
     // The type of a main header.
     let fits = header.get(6) == Some(&2)
         && u32_at(data, start.checked_add(usize::from(len))?)? == crc32(header);
-    let (first, _) = arj::first(data, place.at).ok().filter(|_| fits)?;
+    // What follows it is read of a whole one only.
+    let (first, _) = fits.then(|| arj::first(data, place.at).ok())??;
     Some(place.at..ends::arj(data, first).unwrap_or(data.len()))
 }
 
@@ -349,10 +350,14 @@ fn tar(data: &[u8], place: Place, patience: &mut Patience) -> Option<Range<usize
     tar::is_tar(header).then(|| place.at..end.unwrap_or(data.len()).min(data.len()))
 }
 
+/// The header of a member with a name as long as paths are (PATH_MAX), and with all of its data.
 fn cpio(data: &[u8], place: Place, patience: &mut Patience) -> Option<Range<usize>> {
+    const LONGEST: usize = 4096;
     patience.spend(128);
     let first = cpio::entry(data, place.at).ok()??;
-    let fits = !first.name.is_empty() && !first.name.contains(&0) && first.data.end <= data.len();
+    let fits = (1..LONGEST).contains(&first.name.len())
+        && first.data.end <= data.len()
+        && !first.name.contains(&0);
     fits.then_some(place.at..data.len())
 }
 

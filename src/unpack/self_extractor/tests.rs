@@ -340,3 +340,28 @@ fn heads_that_are_none_end_at_a_limit() {
         assert!(taken.as_secs() < 20, "{head:?}: {taken:?}");
     }
 }
+
+#[test]
+fn heads_of_cpio_with_names_as_long_as_files_are_passed_over() {
+    const HALF: usize = 4 << 20;
+    let head = |name: usize, size: usize| {
+        let fields = [1, 0o100_644, 1, 1, 1, 1, size, 1, 1, 1, 1, name, 0];
+        let fields = fields.map(|field| format!("{field:08x}")).concat();
+        format!("070701{fields}").into_bytes()
+    };
+    // Each name gone through to its end would take minutes.
+    let heads = head(HALF, 0x7fff_ffff).repeat(HALF / 110);
+    let data = [b"\xfe\0\xfd", &heads[..], &vec![0xfe; HALF]].concat();
+    assert!(opened("self_extractor", &data).0.is_empty());
+    let member = [&head(2, 3)[..], b"a\0abc\0"].concat();
+    let data = [&b"\xfe\0\xfd"[..], &member].concat();
+    assert_eq!(opened("self_extractor", &data).0.len(), 1);
+}
+
+#[test]
+fn heads_of_arj_are_read_on_where_they_hold_alone() {
+    // Extensions of 60 000 bytes each behind every mark: gone through to the end, these would take minutes.
+    let marks = b"\x60\xea\x1e\0".repeat(3 << 20);
+    let data = [b"\xfe\0\xfd", &marks[..]].concat();
+    assert!(opened("self_extractor", &data).0.is_empty());
+}
