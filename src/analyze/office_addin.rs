@@ -69,15 +69,22 @@ fn by_name(look: &Look<'_>) -> Option<String> {
 fn manifest(look: &Look<'_>, findings: &mut Findings<'_>) -> Option<String> {
     let artifact = look.artifact;
     let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
-    let marks: [&[u8]; 4] = [
+    // Texts of two bytes a letter are rare, and short.
+    let wide = matches!(
+        data,
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..]
+    );
+    let marks: [&[u8]; 5] = [
         b"_Assembly",
+        b"/custom-properties",
         b"OfficeApp",
         b"SourceLocation",
         b"urn:schemas-microsoft-com:vst",
     ];
-    if !marks
-        .iter()
-        .any(|mark| memchr::memmem::find(data, mark).is_some())
+    if !wide
+        && !marks
+            .iter()
+            .any(|mark| memchr::memmem::find(data, mark).is_some())
     {
         return None;
     }
@@ -90,7 +97,8 @@ fn manifest(look: &Look<'_>, findings: &mut Findings<'_>) -> Option<String> {
     }
     // A custom property that makes Office load code from a place ([MS-OE376] part 4, "_AssemblyLocation").
     let mut properties = elements.iter().skip_while(|one| {
-        one.name != "property" || one.attribute("name") != Some("_AssemblyLocation")
+        let name = one.attribute("name").filter(|_| one.name == "property");
+        !name.is_some_and(|name| name.trim().eq_ignore_ascii_case("_AssemblyLocation"))
     });
     if let Some(value) = properties.nth(1).filter(|one| !one.text.trim().is_empty()) {
         return Some(format!("_AssemblyLocation: {}", value.text.trim()));
@@ -103,4 +111,33 @@ fn manifest(look: &Look<'_>, findings: &mut Findings<'_>) -> Option<String> {
     }
     findings.ioc(IocType::Url, address);
     Some(format!("add-in manifest: {address}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{findings_of, holding};
+    use super::*;
+
+    #[test]
+    fn the_place_of_an_assembly_is_told_however_it_is_written() {
+        const SPACE: &str =
+            "http://schemas.openxmlformats.org/officeDocument/2006/custom-properties";
+        let property = |name: &str| {
+            format!(
+                "<Properties xmlns=\"{SPACE}\"><property name=\"{name}\"><vt:lpwstr>http://a.example/b.vsto</vt:lpwstr></property></Properties>"
+            )
+        };
+        let found = |data: &[u8]| findings_of("office_addin", &[holding(Kind::Xml, data)]).len();
+        for name in [
+            "_AssemblyLocation",
+            "_assemblylocation",
+            "&#95;Assembl&#121;Location",
+        ] {
+            assert_eq!(found(property(name).as_bytes()), 1, "{name}");
+        }
+        let wide = format!("\u{feff}{}", property("_AssemblyLocation"));
+        let wide: Vec<u8> = wide.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(found(&wide), 1);
+        assert_eq!(found(property("_AssemblyName").as_bytes()), 0);
+    }
 }

@@ -195,6 +195,7 @@ fn judge(look: &Look<'_>, findings: &mut Findings<'_>, value: &str, shown: &str)
 mod tests {
     use super::super::tests::{findings_of, holding};
     use super::*;
+    use crate::model::Artifact;
 
     fn found(kind: Kind, text: &str) -> usize {
         findings_of("web_query", &[holding(kind, text.as_bytes())]).len()
@@ -245,6 +246,56 @@ mod tests {
             1
         );
         assert_eq!(odc("Data Source=C:\\Users\\a\\b.xlsx"), 0);
+    }
+
+    #[test]
+    fn texts_and_databases_that_a_workbook_fetches_by_itself_are_found() {
+        let part = |connection: &str, source: &str| {
+            let xml = format!(
+                "<connections><connection {connection}>{source}</connection></connections>"
+            );
+            found(Kind::Xml, &xml)
+        };
+        let on_open = "refreshOnLoad='1'";
+        let text = |place: &str| format!("<textPr sourceFile='{place}'/>");
+        let web = text("http://example.invalid/a.csv");
+        assert_eq!((part(on_open, &web), part("", &web)), (1, 0));
+        assert_eq!(part("interval='5'", &web), 1);
+        assert_eq!(part("interval='0'", &web), 0);
+        assert_eq!(part("z:refreshOnLoad='0' refreshOnLoad='1'", &web), 1);
+        assert_eq!(part(on_open, &text("\\\\192.0.2.1\\s\\a.csv")), 1);
+        assert_eq!(part(on_open, &text("\\\\fs01\\s\\a.csv")), 0);
+        assert_eq!(part(on_open, &text("C:\\a.csv")), 0);
+        let database =
+            |source: &str| format!("<dbPr connection='Provider=x;Data Source={source};b=c'/>");
+        assert_eq!(part(on_open, &database("\\\\192.0.2.1\\s\\a.accdb")), 1);
+        assert_eq!(part(on_open, &database("sql01")), 0);
+        assert_eq!(part(on_open, &database("https://example.invalid/olap")), 0);
+        assert_eq!(
+            part(&format!("odcFile='\\\\192.0.2.1\\s\\a.odc' {on_open}"), ""),
+            1
+        );
+    }
+
+    #[test]
+    fn a_table_beside_its_connection_may_fetch_it_on_opening() {
+        let beside = |table: &str| {
+            let part = |id: u32, text: &str| Artifact {
+                id,
+                parent: Some(0),
+                ..holding(Kind::Xml, text.as_bytes())
+            };
+            let connections = "<connections><connection><webPr url='http://example.invalid/'/></connection></connections>";
+            let tree = [
+                holding(Kind::Xlsx, b""),
+                part(1, table),
+                part(2, connections),
+            ];
+            findings_of("web_query", &tree).len()
+        };
+        assert_eq!(beside("<queryTable refreshOnLoad='1'/>"), 1);
+        assert_eq!(beside("<queryTable refreshOnLoad='0'/>"), 0);
+        assert_eq!(beside("<other name='queryTable' refreshOnLoad='1'/>"), 0);
     }
 
     #[test]

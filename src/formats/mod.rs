@@ -74,6 +74,7 @@ pub mod odf_crypt;
 pub mod offcrypto;
 pub mod office_art;
 pub mod office_crypt;
+pub mod office_html;
 pub mod office_links;
 pub mod ole;
 pub mod ole1;

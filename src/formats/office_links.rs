@@ -40,6 +40,8 @@ pub enum Link {
     },
     /// A click or the pointer over something starts a program: its address, or the id of the relationship that leads to it.
     Start(String),
+    /// A page that stands in an attribute: that of a film to be shown ([MS-DOCX] 2.2.2 "webVideoPr").
+    Page(String),
 }
 
 /// What a part names.
@@ -395,6 +397,11 @@ impl Part {
                     .list
                     .push((at, Link::Address { element, target }));
             }
+        }
+        if name == "webVideoPr"
+            && let Some(page) = xml::attribute(tag, "embeddedHtml")
+        {
+            self.links.list.push((at, Link::Page(page)));
         }
         // OpenDocument 1.3 part 3, 19.385: a program that a click starts.
         if name == "event-listener" && xml::attribute(tag, "action").as_deref() == Some("execute") {

@@ -66,7 +66,12 @@ fn push(
     } else if decoded.fault.is_none() && arc::crc16(&decoded.data) != file.crc {
         decoded.fault = Some(Fault::Broken("another checksum".to_owned()));
     }
+    let is_stored = decoded.data == packed;
     let child = Child::new("arc-member", Payload::Paid(decoded.data.into())).named(name);
+    let child = match is_stored {
+        true => child.at(file.data.clone()),
+        false => child,
+    };
     nest.push_decoded(child, decoded.fault, shown)?;
     Ok(())
 }

@@ -173,10 +173,16 @@ fn followed(artifact: &Artifact, kind: Kind) -> bool {
 /// Carves the programs in a range of the data.
 fn programs(artifact: &Artifact, within: Range<usize>, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let part = artifact.data.get(..within.end).unwrap_or_default();
-    let appended = nest.children.iter();
-    let appended = appended.filter(|child| child.via == Some("appended"));
-    let appended: Vec<_> = appended.filter_map(|child| child.at.clone()).collect();
-    let is_told = |at: usize| appended.iter().any(|child| child.contains(&at));
+    // What stands behind an end, and files that are stored in an archive.
+    let told = nest.children.iter();
+    let told = told.filter(|child| matches!(child.via, Some("appended" | "arc-member")));
+    let mut told: Vec<_> = told.filter_map(|child| child.at.clone()).collect();
+    told.sort_by_key(|range| range.start);
+    let is_told = |at: usize| {
+        let behind = told.partition_point(|range| range.start <= at);
+        let range = behind.checked_sub(1).and_then(|before| told.get(before));
+        range.is_some_and(|range| range.contains(&at))
+    };
     let mut carved = 0usize;
     let mut next = 0usize;
     // Each mark costs one look at fields of fixed size; a program that was found is passed over whole.

@@ -12,6 +12,7 @@ mod arj;
 mod asar;
 mod binhex;
 mod cab;
+mod calendar;
 mod carve;
 mod chm;
 mod compressed;
@@ -132,6 +133,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "pst",
         kinds: &[Kind::Pst],
         run: pst::run,
+    },
+    Unpacker {
+        name: "calendar",
+        kinds: calendar::KINDS,
+        run: calendar::run,
     },
     Unpacker {
         name: "uuencoded",

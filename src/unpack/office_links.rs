@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use crate::formats::fields::Field;
+use crate::formats::office_html::{self, Program};
 use crate::formats::office_links::{self, Link, MACROS};
 use crate::formats::opc::{self, Relationship, Relationships, TargetMode};
 use crate::formats::remote_reference;
@@ -16,7 +17,7 @@ use crate::limits::Halt;
 use crate::model::{Artifact, Fact, Kind, Role, Trouble};
 use crate::text;
 
-use super::Nest;
+use super::{Child, Nest};
 
 /// The kinds of parts; what is not called XML may still be read as such by a program.
 pub(super) const KINDS: &[Kind] = &[
@@ -44,6 +45,7 @@ const WORDS: &[&str] = &[
     "hlinkClick",
     "hlinkHover",
     "hlinkMouseOver",
+    "webVideoPr",
 ];
 
 /// What a formula with a remote reference has: the bar, or a reference or code that may be one.
@@ -191,6 +193,9 @@ const ORDINARY: &[&str] = &["http", "https", "mailto", "file"];
 /// Notes what the part names outside.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let data = artifact.data.as_ref();
+    if artifact.kind == Kind::Html && page(artifact, nest)? {
+        return Ok(());
+    }
     if is_wide(data) {
         let text = super::office_xml::decoded(data);
         let interest = interest(text.as_bytes());
@@ -213,6 +218,66 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         std::borrow::Cow::Owned(_) => Place::Copy,
     };
     read(artifact, &text, (place, interest), nest)
+}
+
+/// What pages have that Word and Excel read in a way of their own; the last is a picture, the one before makes Excel
+/// read one.
+const OFFICE: [&str; 6] = [
+    "mso-element",
+    "attachedtemplate",
+    "subdocument",
+    ":fmla",
+    "schemas-microsoft-com:office:excel",
+    "imagedata",
+];
+const EXCEL: usize = 4;
+
+static OFFICE_SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let mut builder = AhoCorasick::builder();
+    builder.ascii_case_insensitive(true).build(OFFICE).ok()
+});
+
+/// Bytes of a page that are read so.
+const PAGE: usize = 64 << 20;
+
+/// Notes what a page names outside that Word or Excel reads as a document; false where it is none of theirs.
+fn page(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<bool, Trouble> {
+    let text = super::office_xml::decoded(&artifact.data);
+    let Some(search) = OFFICE_SEARCH.as_ref().filter(|_| text.len() <= PAGE) else {
+        return Ok(false);
+    };
+    let mut seen = [false; OFFICE.len()];
+    for found in search.find_iter(text.as_bytes()) {
+        if let Some(seen) = seen.get_mut(found.pattern().as_usize()) {
+            *seen = true;
+        }
+    }
+    let has = |words: &[&str]| {
+        let found = |word: &&str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
+        words.iter().any(found)
+    };
+    let name = artifact.name.as_ref();
+    let named = name.is_some_and(|name| name.extensions().any(|one| one.starts_with("xl")));
+    let [.., excel, picture] = seen;
+    let program = match named || excel {
+        true => Program::Sheet,
+        false => Program::Text,
+    };
+    let may_hold = seen.iter().take(EXCEL).any(|seen| *seen)
+        || program == Program::Sheet && has(BARS)
+        || picture && has(&["file:", "\\\\"]);
+    if !may_hold {
+        return Ok(false);
+    }
+    nest.budget().spend(text.len())?;
+    let links = office_html::read(&text, program, nest.budget())?;
+    if links.cut {
+        nest.note(too_much());
+    }
+    for (_, link) in links.list {
+        note(link, None, nest);
+    }
+    Ok(true)
 }
 
 /// Whether it is markup in UTF-16, with a mark or without.
@@ -343,6 +408,11 @@ fn read(
     }
     let mut programs: Option<Relationships> = None;
     for (at, link) in links.list {
+        if let Link::Page(page) = link {
+            let child = Child::new("html-srcdoc", page.into_bytes());
+            nest.push(child.of_kind(Kind::Html))?;
+            continue;
+        }
         let Link::Start(id) = &link else {
             note(link, place.of(at), nest);
             continue;
@@ -466,6 +536,8 @@ pub fn facts(link: Link, at: Option<usize>) -> Vec<Fact> {
             command: line(&[&service, &topic, &item]),
             automatic,
         }],
+        // A file of its own.
+        Link::Page(_) => Vec::new(),
         Link::Start(target) => vec![Fact::External {
             at,
             role: Role::Started,
@@ -588,6 +660,95 @@ fn line(words: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::tests::opened;
+    use super::*;
+
+    fn outside(data: &str) -> Vec<String> {
+        let (_, facts) = opened("office_links", data.as_bytes());
+        let told = facts.into_iter().filter_map(|fact| match fact {
+            Fact::External { role, target, .. } => Some(format!("{role:?} {target}")),
+            Fact::Dde { command, .. } => Some(command),
+            _ => None,
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn pages_are_read_as_word_and_excel_read_them() {
+        let page = |head: &str, body: &str| {
+            outside(&format!(
+                "<html><head>{head}</head><body>{body}</body></html>"
+            ))
+        };
+        let template = |place: &str| {
+            format!("<!--[if mso]><xml><w:AttachedTemplate HRef=\"{place}\"/></xml><![endif]-->")
+        };
+        assert_eq!(page(&template("http://h/a"), ""), ["Template http://h/a"]);
+        let cell = "<table><tr><td>=cmd|'/c x'!A0</td></tr></table>";
+        let excel = "<meta content='urn:schemas-microsoft-com:office:excel'>";
+        assert_eq!(page(excel, cell), ["cmd /c x A0"]);
+        assert!(page("", cell).is_empty());
+        let picture = |place: &str| format!("<v:imagedata src=\"{place}\"/>");
+        assert_eq!(page("", &picture("file://h/a")), ["Media file://h/a"]);
+    }
+
+    #[test]
+    fn parts_of_opendocument_are_read_however_their_names_are_written() {
+        let part = |space: &str, inner: &str| {
+            outside(&format!(
+                "<o:document xmlns:o=\"{space}\" xmlns=\"{space}\">{inner}</o:document>"
+            ))
+        };
+        let space = "urn:oasis:names:tc:opendocument:xmlns:office:1.0";
+        let object = "<object href='http://h/a'/>";
+        assert_eq!(part(space, object), ["OleObject http://h/a"]);
+        assert_eq!(
+            part(&space.replace('n', "&#110;"), object),
+            ["OleObject http://h/a"]
+        );
+        assert_eq!(
+            part(
+                space,
+                "<auto-reload href='http://h/a'/><template href='http://h/b'/><sound href='file://h/c'/>"
+            ),
+            [
+                "Subdocument http://h/a",
+                "Template http://h/b",
+                "Media file://h/c"
+            ]
+        );
+        assert_eq!(
+            part(
+                space,
+                "<event-listener action='execute' href='file:///c:/a.exe'/>"
+            ),
+            ["Started file:///c:/a.exe"]
+        );
+        assert!(part(space, "<event-listener action='next-page'/>").is_empty());
+        assert_eq!(
+            part(space, "<table-cell formula='of:=DDE(\"a\";\"b\";\"c\")'/>"),
+            ["a b c"]
+        );
+    }
+
+    #[test]
+    fn a_macro_of_a_shape_is_told_where_it_stands_in_a_book_elsewhere() {
+        let shape =
+            |name: &str| outside(&format!("<xdr:wsDr><xdr:sp macro=\"{name}\"/></xdr:wsDr>"));
+        assert_eq!(
+            shape("'http://h/a.xlsm'!x"),
+            ["Subdocument http://h/a.xlsm"]
+        );
+        assert_eq!(shape("'\\\\h\\a.xlsm'!x"), ["Workbook \\\\h\\a.xlsm"]);
+        assert!(shape("[0]!x").is_empty() && shape("'a b.xlsm'!x").is_empty());
+    }
+
+    #[test]
+    fn a_page_in_the_attribute_of_a_film_is_a_child() {
+        let film = "<w:document><wp15:webVideoPr embeddedHtml='&lt;iframe src=\"https://a.example/\">'/></w:document>";
+        let (children, _) = opened("office_links", film.as_bytes());
+        assert_eq!(children.len(), 1);
+        assert_eq!(children[0].kind, Kind::Html);
+    }
 
     #[test]
     fn a_page_that_is_no_xml_is_no_broken_part() {

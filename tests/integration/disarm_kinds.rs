@@ -93,10 +93,37 @@ fn ace(files: &[(&str, &[u8])]) -> Vec<u8> {
     out
 }
 
+/// CRC-16 as ARC has it.
+fn crc16(data: &[u8]) -> u16 {
+    data.iter().fold(0, |sum, byte| {
+        (0..8).fold(sum ^ u16::from(*byte), |sum, _| {
+            (sum >> 1) ^ if sum & 1 == 1 { 0xa001 } else { 0 }
+        })
+    })
+}
+
+/// ARC: files that are stored.
+fn arc(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, content) in files {
+        out.extend([0x1a, 2]);
+        let mut field = name.as_bytes().to_vec();
+        field.resize(13, 0);
+        out.extend(field);
+        out.extend(size(content));
+        out.extend([0x21, 0x58, 0, 0]);
+        out.extend(crc16(content).to_le_bytes());
+        out.extend(size(content));
+        out.extend(*content);
+    }
+    out.extend([0x1a, 0]);
+    out
+}
+
 #[test]
 fn archives_of_old_packers_become_zips_with_a_notice_for_what_is_bad() {
     type Builder = fn(&[(&str, &[u8])]) -> Vec<u8>;
-    let builders: [(&str, Builder); 3] = [("alz", alz), ("egg", egg), ("ace", ace)];
+    let builders: [(&str, Builder); 4] = [("alz", alz), ("egg", egg), ("ace", ace), ("arc", arc)];
     let (letter, program) = (b"The figures of October.\r\n".as_slice(), build::program());
     for (kind, builder) in builders {
         let folder = Folder::new();
@@ -106,14 +133,14 @@ fn archives_of_old_packers_become_zips_with_a_notice_for_what_is_bad() {
         assert_eq!(report["artifacts"][0]["kind"], kind);
         let run = folder.run(&["disarm", &file, "-o", "new.bin"]);
         assert_eq!(run.code, 0, "{kind}: {run:?}");
-        let new = std::fs::read(folder.path("new.zip")).unwrap();
+        let new = std::fs::read(folder.path("new.bin")).unwrap();
         let inside = members(&new);
         let names: Vec<&str> = inside.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["a.txt", "tool.exe.txt"], "{kind}");
         assert_eq!(inside[0].1, letter, "{kind}");
-        let report = folder.run(&["scan", "new.zip", "--format", "json"]).json();
+        let report = folder.run(&["scan", "new.bin", "--format", "json"]).json();
         assert_eq!(report["level"], "clean", "{kind}: {report}");
-        let run = folder.run(&["disarm", "new.zip", "-o", "again.zip"]);
+        let run = folder.run(&["disarm", "new.bin", "-o", "again.zip"]);
         assert_eq!(run.code, 0, "{kind}: {run:?}");
         assert_eq!(std::fs::read(folder.path("again.zip")).unwrap(), new);
         // Without anything bad it stays what it is.
@@ -128,7 +155,32 @@ fn archives_of_old_packers_become_zips_with_a_notice_for_what_is_bad() {
         folder.file(&file, cut);
         let run = folder.run(&["disarm", &file, "-o", "cut.bin"]);
         assert_eq!(run.code, 1, "{kind}: {run:?}");
-        assert!(!folder.path("cut.bin").exists() && !folder.path("cut.zip").exists());
+        assert!(!folder.path("cut.bin").exists());
+    }
+}
+
+#[test]
+fn a_program_behind_an_archive_is_seen_beside_its_files() {
+    let (letter, program) = (b"The figures of October.\r\n".as_slice(), build::program());
+    let folder = Folder::new();
+    let inside = arc(&[("tool.exe", &program)]);
+    for (data, more) in [
+        (inside.clone(), 0),
+        (
+            [&arc(&[("a.txt", letter)])[..], &[0; 40], &program].concat(),
+            1,
+        ),
+    ] {
+        folder.file("a.arc", data);
+        let report = folder.run(&["scan", "a.arc", "--format", "json"]).json();
+        let ways = report["artifacts"].as_array().unwrap().iter();
+        let ways: Vec<&str> = ways.filter_map(|one| one["via"].as_str()).collect();
+        let [first, others @ ..] = ways.as_slice() else {
+            panic!("{report}");
+        };
+        assert_eq!(*first, "arc-member");
+        assert_eq!(others.len(), more, "{ways:?}");
+        assert_eq!(report["findings"][0]["id"], "executable");
     }
 }
 
