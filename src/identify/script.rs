@@ -355,10 +355,6 @@ mod tests {
                 Kind::Sh,
             ),
             (
-                "local a = {}\nfunction f(x)\n  if x then return 1 end\nend\nos.execute('id')\nlocal b = require('b')\n",
-                Kind::Lua,
-            ),
-            (
                 "import os, sys\ndef f(a):\n    for i in range(3):\n        print(i)\nif __name__ == '__main__':\n    os.system('id')\n",
                 Kind::Py,
             ),
