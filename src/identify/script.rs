@@ -10,7 +10,7 @@ use crate::model::Kind;
 use super::words::Words;
 
 /// Languages counted at once, at most; the table has fewer.
-const LANGUAGES: usize = 32;
+const LANGUAGES: usize = 40;
 
 /// Scripts that say what they are in their first line.
 pub(super) fn by_first_line(start: &str) -> Option<Kind> {
@@ -331,6 +331,37 @@ mod tests {
             "proc run {a b} {\n    variable x\n    if {$a == $b} {\n        set x [list $a [lindex $b 0]]\n        return $x\n    } else {\n        lappend x $a\n    }\n}\n",
         ] {
             assert_eq!(kind(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn macros_of_m4_and_rare_languages_are_no_scripts() {
+        for text in [
+            "dnl a check\nAC_DEFUN([AC_CHECK_X], [\n  AC_ARG_WITH([x], [X_DIR=\"$withval\"], [X_DIR=])\n  if test \"x$X_DIR\" != x; then\n    LIBS=\"-lx $LIBS\"\n  fi\n  AC_CHECK_LIB([x], [x_init])\n])\n",
+            "SUBDIRS = src doc\nbin_PROGRAMS = foo\nfoo_SOURCES = main.c\nfoo_LDADD = $(LIBS)\ndist-hook:\n\trm -rf $(distdir)/.git\n\tif test -d .git; then \\\n\t  git log > $(distdir)/ChangeLog; \\\n\tfi\n",
+            "my.fit <- function(formula, data) {\n    if (is.null(data)) return(NULL)\n    for (i in 1:10) {\n        print(summary(fit))\n    }\n    fit <- lm(formula)\n}\nplot(x, y)\n",
+            "class MyAI extends AIController {\n  function Start();\n}\nfunction MyAI::Start() {\n  local types = AICargoList();\n  foreach (town, _ in list) {\n    this.name <- town;\n  }\n}\n",
+        ] {
+            let words = Words::new(text.as_bytes()).unwrap();
+            assert_eq!(
+                by_features(&words).filter(|kind| *kind != Kind::Text),
+                None,
+                "{text}"
+            );
+        }
+        for (text, kind) in [
+            (
+                "#!/bin/sh\nif test \"x$A\" != x; then\n  export A\nfi\ncurl -s http://192.0.2.1/a | sh\n",
+                Kind::Sh,
+            ),
+            (
+                "import os, sys\ndef f(a):\n    for i in range(3):\n        print(i)\nif __name__ == '__main__':\n    os.system('id')\n",
+                Kind::Py,
+            ),
+        ] {
+            let words = Words::new(text.as_bytes()).unwrap();
+            let told = by_first_line(words.start()).or_else(|| by_features(&words));
+            assert_eq!(told, Some(kind), "{text}");
         }
     }
 

