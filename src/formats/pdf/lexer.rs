@@ -431,15 +431,17 @@ fn close(open: Open, flawed: &mut bool) -> Object {
     }
 }
 
-/// Whether a word is a number as the specification has it (7.3.3).
+/// Whether a word is a number as the specification has it (7.3.3), and one that every reader holds.
 fn is_number(word: &[u8]) -> bool {
+    /// Digits of a number of 64 bits, whatever they are.
+    const DIGITS: usize = 18;
     let digits = match word {
         [b'+' | b'-', rest @ ..] => rest,
         word => word,
     };
     let points = digits.iter().filter(|byte| **byte == b'.').count();
     let wanted = digits.iter().all(|byte| matches!(byte, b'.' | b'0'..=b'9'));
-    wanted && points <= 1 && digits.len() > points
+    wanted && points <= 1 && digits.len() > points && digits.len() <= DIGITS
 }
 
 fn number(word: &[u8]) -> Object {

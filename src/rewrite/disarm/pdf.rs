@@ -10,7 +10,7 @@
 mod own;
 mod written;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use lopdf::{Dictionary, Document, LoadOptions, Object};
@@ -50,8 +50,11 @@ fn run(job: &Job<'_>, budget: &Budget) -> Result<Disarmed, Refusal> {
     let pages = document.get_pages().len();
     let mut cleaner = Cleaner::of(Asked::of(job));
     let objects = document.objects.iter();
+    let named = objects.clone();
+    let named = named.filter_map(|(id, object)| Some((*id, object.as_name().ok()?.to_vec())));
+    cleaner.names = named.collect();
     cleaner.starters = objects
-        .filter(|(_, object)| starts(object))
+        .filter(|(_, object)| cleaner.starts(object))
         .map(|(id, _)| *id)
         .collect();
     for (id, object) in &mut document.objects {
@@ -231,13 +234,6 @@ fn bounded(
     Ok(())
 }
 
-/// Whether an object is an action that runs or starts something.
-fn starts(object: &Object) -> bool {
-    let kind = object.as_dict().and_then(|action| action.get(b"S"));
-    kind.and_then(Object::as_name)
-        .is_ok_and(|kind| kind == b"JavaScript" || kind == b"Launch")
-}
-
 /// What goes, and what went.
 struct Cleaner {
     scripts: Option<FindingId>,
@@ -249,6 +245,8 @@ struct Cleaner {
     files: BTreeSet<lopdf::ObjectId>,
     /// Actions that run or start something.
     starters: BTreeSet<lopdf::ObjectId>,
+    /// Names that are objects of their own.
+    names: BTreeMap<lopdf::ObjectId, Vec<u8>>,
     log: Log,
     /// Of the object at hand.
     number: u32,
@@ -264,9 +262,25 @@ impl Cleaner {
             links: asked.one("external-object-link"),
             files: BTreeSet::new(),
             starters: BTreeSet::new(),
+            names: BTreeMap::new(),
             log: Log::default(),
             number: 0,
         }
+    }
+
+    /// The kind of an action (12.6.2), by its name or by the object that is its name; empty where it has none.
+    fn kind<'o>(&'o self, action: &'o Dictionary) -> &'o [u8] {
+        match action.get(b"S") {
+            Ok(Object::Name(kind)) => kind,
+            Ok(Object::Reference(id)) => self.names.get(id).map_or(&[], Vec::as_slice),
+            _ => &[],
+        }
+    }
+
+    /// Whether an object is an action that runs or starts something.
+    fn starts(&self, object: &Object) -> bool {
+        let action = object.as_dict();
+        action.is_ok_and(|action| matches!(self.kind(action), b"JavaScript" | b"Launch"))
     }
 
     fn told(&mut self, finding: &FindingId, what: &str) {
@@ -294,7 +308,7 @@ impl Cleaner {
     }
 
     fn dictionary(&mut self, dict: &mut Dictionary, depth: usize) -> Result<(), Refusal> {
-        let kind = dict.get(b"S").and_then(Object::as_name).unwrap_or_default();
+        let kind = self.kind(dict);
         let finding = match kind {
             b"JavaScript" => self.scripts.clone(),
             b"Launch" => self.launches.clone(),
@@ -318,7 +332,7 @@ impl Cleaner {
         }
         let starts = dict.get(b"OpenAction").is_ok_and(|action| match action {
             Object::Reference(id) => self.starters.contains(id),
-            action => starts(action),
+            action => self.starts(action),
         });
         let finding = self.opening.clone();
         let finding = finding.or_else(|| self.scripts.clone().filter(|_| starts));
@@ -373,15 +387,16 @@ mod tests {
             "<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>",
             "<</S/JavaScript/JS(app.alert\\(1\\);)>>",
             "<</S/GoTo/D[3 0 R/Fit]>>",
+            "/JavaScript",
         ];
-        let mut table = "xref\n0 6\n0000000000 65535 f \n".to_owned();
+        let mut table = "xref\n0 7\n0000000000 65535 f \n".to_owned();
         for (number, object) in (1..).zip(objects) {
             table.push_str(&format!("{:010} 00000 n \n", out.len()));
             out.extend(format!("{number} 0 obj\n{object}\nendobj\n").bytes());
         }
         let at = out.len();
         out.extend(
-            format!("{table}trailer<</Size 6/Root 1 0 R>>\nstartxref\n{at}\n%%EOF\n").bytes(),
+            format!("{table}trailer<</Size 7/Root 1 0 R>>\nstartxref\n{at}\n%%EOF\n").bytes(),
         );
         out
     }
@@ -391,6 +406,7 @@ mod tests {
         for (more, stays) in [
             ("/OpenAction 4 0 R", false),
             ("/OpenAction<</S/JavaScript/JS(x)>>", false),
+            ("/OpenAction<</S 6 0 R/JS(alert)>>", false),
             (
                 "/OpenAction 5 0 R/Names<</JavaScript<</Names[(a)4 0 R]>>>>",
                 true,
