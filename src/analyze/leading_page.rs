@@ -48,7 +48,9 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let decoded = page.via == Some("decoded-text");
     let page = Page::of(&page.data, page.sha256, LONGEST);
     let lower = page.lower().as_bytes();
-    if !MARKS.is_in(lower) {
+    let has = |word: &[u8]| memmem::find(lower, word).is_some();
+    // The letters of a value may be written by their numbers, those of its name not.
+    if !MARKS.is_in(lower) && !(has(b"http-equiv") && has(b"&#")) {
         return;
     }
     let shown = password_words::shown(page.text(), SHOWN_AROUND_HIDDEN);
@@ -330,6 +332,7 @@ mod tests {
                 "<html><head><meta http-equiv=\"Refresh\" content=\"0; URL='{OUT}'\"></head></html>"
             ),
             "<meta http-equiv=refresh content='0;url=data:text/html;base64,PGh0bWw+'>".to_owned(),
+            format!("<meta http-equiv='&#82;efresh' content='0;url={OUT}'>"),
             format!("<script>window.location.href = \"{OUT}\"</script><p>Please wait ...</p>"),
             format!(
                 "<body onload=\"go()\"><script>function go() {{ location.replace('{OUT}') }}</script>"

@@ -6,6 +6,22 @@ use crate::model::Kind;
 /// Bytes of the head in which the deciding section must begin.
 const LOOKED_AT: usize = 16 * 1024;
 
+/// Kinds whose programs look for their sections, whatever stands in front.
+pub(super) const SECTIONED: &[Kind] = &[
+    Kind::Url,
+    Kind::Website,
+    Kind::Desktop,
+    Kind::DesktopIni,
+    Kind::Scf,
+    Kind::Theme,
+    Kind::Inf,
+];
+
+/// Tells which kind of section file a text is to such a program.
+pub(super) fn anywhere(text: &str) -> Option<Kind> {
+    by_sections(text)
+}
+
 /// Tells which kind of section file a text is.
 pub(super) fn identify(start: &str) -> Option<Kind> {
     let head = start

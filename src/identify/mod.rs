@@ -34,6 +34,9 @@ use crate::knowledge::scripts;
 use crate::limits::Budget;
 use crate::model::{Fact, Family, Kind, Name};
 
+/// Bytes in which a file of sections is searched for them.
+const LINES: usize = 1 << 20;
+
 /// What bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -73,6 +76,12 @@ pub fn named(mut identity: Identity, data: &[u8], name: Option<&Name>) -> Identi
     {
         identity.kind = kind;
     }
+    if let Some(kind) = by_its_program(identity.kind, data, name) {
+        let told = std::mem::replace(&mut identity.kind, kind);
+        if told.family() == Family::Script {
+            identity.readings.insert(0, told);
+        }
+    }
     // A stream without a mark: the name is why it is tried, and decoding is what tells it.
     if matches!(identity.kind, Kind::Data | Kind::Text)
         && name
@@ -84,7 +93,7 @@ pub fn named(mut identity: Identity, data: &[u8], name: Option<&Name>) -> Identi
     }
     if let Some((kind, at)) = name
         .extensions()
-        .find_map(|extension| page(&extension, data))
+        .find_map(|extension| page(&extension, data, identity.kind))
         && !matches!(
             identity.kind.family(),
             Family::Web | Family::Script | Family::Mail
@@ -105,6 +114,50 @@ pub fn named(mut identity: Identity, data: &[u8], name: Option<&Name>) -> Identi
     identity
 }
 
+/// What a mail program shows of bytes whose media type says that they are a page: it passes over control characters.
+pub fn declared(mut identity: Identity, data: &[u8], media_type: Option<&str>) -> Identity {
+    let media_type = media_type.and_then(|told| told.split(';').next());
+    let is_page = media_type.is_some_and(|told| {
+        let told = told.trim();
+        told.eq_ignore_ascii_case("text/html") || told.eq_ignore_ascii_case("application/xhtml+xml")
+    });
+    if is_page && identity.kind == Kind::Data && page("html", data, Kind::Data).is_some() {
+        identity.kind = Kind::Html;
+        identity.readings.insert(0, Kind::Data);
+    }
+    identity
+}
+
+/// What the program that opens such a name makes of bytes of no other structure: it passes over control characters, and most
+/// over lines that they do not know.
+fn by_its_program(told: Kind, data: &[u8], name: &Name) -> Option<Kind> {
+    let weak =
+        matches!(told, Kind::Data | Kind::Text | Kind::Csv) || told.family() == Family::Script;
+    if !weak {
+        return None;
+    }
+    name.extensions().find_map(|extension| {
+        let claimed = match extension.as_str() {
+            "" => return None,
+            "ini" => Some(Kind::DesktopIni),
+            other => Kind::from_name(other),
+        };
+        if let Some(claimed) = claimed.filter(|claimed| ini::SECTIONED.contains(claimed)) {
+            return ini::anywhere(&words::lenient(data, LINES)).filter(|kind| {
+                // A site pinned to the task bar is a link to it.
+                *kind == claimed
+                    || matches!(
+                        (kind, claimed),
+                        (Kind::Website, Kind::Url) | (Kind::Url, Kind::Website)
+                    )
+            });
+        }
+        let plain = (told == Kind::Data).then(|| words::lenient(data, words::HEAD))?;
+        let start = plain.trim_start();
+        data_text::by_first_line(start).or_else(|| ini::identify(start))
+    })
+}
+
 /// Whether the page that a name and its markup make of bytes is what is opened: a picture in front of it shows nothing.
 fn gives_way(told: Kind, page: Kind) -> bool {
     match told.family() {
@@ -115,10 +168,8 @@ fn gives_way(told: Kind, page: Kind) -> bool {
 }
 
 /// What a file with markup in it is to the program that opens its name, and where the markup starts: a browser and the
-/// host of applications pass over whatever stands in front.
-fn page(extension: &str, data: &[u8]) -> Option<(Kind, usize)> {
-    /// Bytes in which the first tag stands.
-    const WITHIN: usize = 64 << 10;
+/// host of applications pass over whatever stands in front. In bytes of no other structure any tag will do.
+fn page(extension: &str, data: &[u8], told: Kind) -> Option<(Kind, usize)> {
     const TAGS: [&[u8]; 6] = [
         b"<html",
         b"<script",
@@ -133,14 +184,15 @@ fn page(extension: &str, data: &[u8]) -> Option<(Kind, usize)> {
         "svg" => Kind::Svg,
         _ => return None,
     };
-    let head = data.get(..WITHIN).unwrap_or(data);
     let starts = |at: &usize| {
-        TAGS.iter().any(|tag| {
-            head.get(*at..at.saturating_add(tag.len()))
-                .is_some_and(|found| found.eq_ignore_ascii_case(tag))
-        })
+        let first = data.get(at.saturating_add(1));
+        told == Kind::Data && first.is_some_and(u8::is_ascii_alphabetic)
+            || TAGS.iter().any(|tag| {
+                data.get(*at..at.saturating_add(tag.len()))
+                    .is_some_and(|found| found.eq_ignore_ascii_case(tag))
+            })
     };
-    memchr::memchr_iter(b'<', head)
+    memchr::memchr_iter(b'<', data)
         .find(starts)
         .map(|at| (kind, at))
 }
@@ -152,7 +204,8 @@ fn yields(told: Kind, named: Kind) -> bool {
             true
         }
         // Read on after lines and bytes that mean nothing.
-        Kind::Data => matches!(named, Kind::Bat | Kind::Hta),
+        // Those have compiled forms under the same names.
+        Kind::Data => !matches!(named, Kind::Lua | Kind::Au3 | Kind::AppleScript),
         Kind::Html => named == Kind::Hta,
         // Six letters in front that mean nothing to an interpreter, and everything to whoever looks for a picture.
         Kind::Gif => matches!(
@@ -394,6 +447,64 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn control_characters_and_odd_lines_hide_nothing_that_a_name_tells() {
+        let named = |data: &[u8], name: &str| {
+            let budget = Budget::new(Limits::default(), None);
+            identify_named(data, Some(&Name::of(name)), &budget).kind
+        };
+        let odd = b"\x01\x02\x03\x04\x05\x06";
+        let with = |text: &str| [&odd[..], b"\r\n", text.as_bytes()].concat();
+        for (text, name, kind) in [
+            ("x(1)", "a.js", Kind::Js),
+            ("x 1", "a.vbs", Kind::Vbs),
+            ("x 1", "a.ps1", Kind::Ps1),
+            ("[InternetShortcut]\r\nURL=a", "a.url", Kind::Url),
+            ("[Shell]\r\nCommand=2", "a.scf", Kind::Scf),
+            ("[Version]\r\nSignature=a", "a.inf", Kind::Inf),
+            (
+                "[.ShellClassInfo]\r\nIconResource=a",
+                "Desktop.ini",
+                Kind::DesktopIni,
+            ),
+            ("REGEDIT4\r\n\r\n[HKEY_CURRENT_USER\\A]", "a.reg", Kind::Reg),
+            ("WEB\r\n1\r\nhttp://www.example.com/a", "a.iqy", Kind::Iqy),
+            ("ID;PWXL;N;E\r\nE", "a.slk", Kind::Sylk),
+        ] {
+            assert_eq!(named(&with(text), name), kind, "{name}");
+        }
+        for name in ["a.lua", "a.bin", "a", "a.url"] {
+            assert_eq!(named(&with("x(1)"), name), Kind::Data, "{name}");
+        }
+        // Lines of nothing in front, few or many.
+        let shell = "[Shell]\r\nCommand=2\r\nIconFile=a\r\n";
+        for front in ["x\r\n".to_owned(), "; words of nothing\r\n".repeat(3000)] {
+            assert_eq!(
+                named(format!("{front}{shell}").as_bytes(), "a.scf"),
+                Kind::Scf
+            );
+            assert_ne!(
+                named(format!("{front}{shell}").as_bytes(), "a.txt"),
+                Kind::Scf
+            );
+        }
+    }
+
+    #[test]
+    fn control_characters_make_a_page_of_a_mail_no_data() {
+        let page = [&[1, 2, 3, 4, 5][..], b"<html><body>x</body></html>"].concat();
+        let told = |data: &[u8], media_type: &str| {
+            let budget = Budget::new(Limits::default(), None);
+            declared(identify(data, &budget), data, Some(media_type)).kind
+        };
+        assert_eq!(told(&page, "Text/HTML; charset=utf-8"), Kind::Html);
+        assert_eq!(told(&page, "application/octet-stream"), Kind::Data);
+        assert_eq!(told(&page[..5], "text/html"), Kind::Data);
+        let part = [&[1, 2, 3, 4, 5][..], b"<form action=a>"].concat();
+        assert_eq!(told(&part, "text/html"), Kind::Html);
+        assert_eq!(told(b"words", "text/html"), Kind::Text);
+    }
+
+    #[test]
     fn a_page_behind_a_mark_is_read_as_its_name_says() {
         let readings = |data: &[u8], name: &str| {
             let budget = Budget::new(Limits::default(), None);
@@ -409,6 +520,8 @@ pub(crate) mod tests {
             readings(&[pe(), picture.to_vec()].concat(), "a.hta"),
             [Kind::Hta]
         );
+        let far = [&b"GIF89a\0\0"[..], &[7; 100_000], b"<script>1</script>"].concat();
+        assert_eq!(readings(&far, "a.html"), [Kind::Gif]);
         assert!(readings(picture, "a.gif").is_empty());
         assert!(readings(b"GIF89a\0\0 no markup", "a.html").is_empty());
         assert!(readings(b"<html><script>1</script>", "a.html").is_empty());

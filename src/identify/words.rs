@@ -12,7 +12,7 @@ use crate::text::{self, Charset};
 use super::{data_text, ini, markup, script};
 
 /// Bytes decoded of a text, from its start and, where it is longer, from its end.
-const HEAD: usize = 48 * 1024;
+pub(super) const HEAD: usize = 48 * 1024;
 const TAIL: usize = 16 * 1024;
 
 /// A text to be told: its head, and its tail where it is longer than that.
@@ -69,6 +69,18 @@ fn charset(data: &[u8]) -> Option<Charset> {
 
 fn decode(charset: Charset, bytes: &[u8]) -> Cow<'_, str> {
     charset.encoding.decode_without_bom_handling(bytes).0
+}
+
+/// The first `most` bytes as a text, whatever they are: blanks for control characters.
+pub(super) fn lenient(data: &[u8], most: usize) -> String {
+    let head = data.get(..most).unwrap_or(data);
+    let text = text::to_utf8(head);
+    let plain = text.chars().map(|c| match c {
+        '\t' | '\r' | '\n' => c,
+        c if c.is_control() => ' ',
+        c => c,
+    });
+    plain.collect()
 }
 
 /// Tells what a text is; `None` where it is just text.

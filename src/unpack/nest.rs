@@ -468,7 +468,8 @@ impl<'a> Nest<'a> {
             Some(kind) => Identity::certain(kind),
             None => {
                 let identity = self.tell(&data, || sha256);
-                identify::named(identity, &data, child.name.as_ref())
+                let identity = identify::named(identity, &data, child.name.as_ref());
+                identify::declared(identity, &data, child.declared.as_deref())
             }
         };
         if let Some(kind) = child.unknown.filter(|_| identity.kind == Kind::Data) {
