@@ -207,10 +207,10 @@ fn yields(told: Kind, named: Kind) -> bool {
         // Those have compiled forms under the same names.
         Kind::Data => !matches!(named, Kind::Lua | Kind::Au3 | Kind::AppleScript),
         Kind::Html => named == Kind::Hta,
-        // Six letters in front that mean nothing to an interpreter, and everything to whoever looks for a picture.
-        Kind::Gif => matches!(
+        // Letters in front that mean nothing to an interpreter, and everything to whoever looks for a picture.
+        _ if matches!(told.family(), Family::Image | Family::Media | Family::Font) => matches!(
             named,
-            Kind::Js | Kind::Vbs | Kind::Hta | Kind::Wsf | Kind::Bat
+            Kind::Js | Kind::Vbs | Kind::Hta | Kind::Wsf | Kind::Ps1 | Kind::Bat
         ),
         Kind::Xml => matches!(named, Kind::Wsf | Kind::Sct | Kind::Hta),
         _ => false,
@@ -443,6 +443,11 @@ pub(crate) mod tests {
             Kind::Html
         );
         assert_eq!(named(&pe(), "a.bat"), Kind::Pe);
+        for mark in ["GIF89a", "ID3", "OggS", "wOFF"] {
+            let script = format!("{mark}=1;x(1)");
+            assert_eq!(named(script.as_bytes(), "a.js"), Kind::Js, "{mark}");
+            assert_ne!(named(script.as_bytes(), "a.dat"), Kind::Js, "{mark}");
+        }
         assert_eq!(named(b"", "a.bat"), Kind::Empty);
     }
 
