@@ -74,7 +74,10 @@ pub fn named(mut identity: Identity, data: &[u8], name: Option<&Name>) -> Identi
     if let Some(kind) = name.extensions().find_map(script)
         && yields(identity.kind, kind)
     {
-        identity.kind = kind;
+        let told = std::mem::replace(&mut identity.kind, kind);
+        if is_shown(told) {
+            identity.readings.insert(0, told);
+        }
     }
     if let Some(kind) = by_its_program(identity.kind, data, name) {
         let told = std::mem::replace(&mut identity.kind, kind);
@@ -203,18 +206,21 @@ fn yields(told: Kind, named: Kind) -> bool {
         Kind::Text | Kind::Csv | Kind::Email | Kind::Css | Kind::Ics | Kind::Vcf | Kind::Ldif => {
             true
         }
-        // Read on after lines and bytes that mean nothing.
-        // Those have compiled forms under the same names.
+        // Interpreters read on after lines and bytes that mean nothing; the three have compiled forms of the same names.
         Kind::Data => !matches!(named, Kind::Lua | Kind::Au3 | Kind::AppleScript),
         Kind::Html => named == Kind::Hta,
         // Letters in front that mean nothing to an interpreter, and everything to whoever looks for a picture.
-        _ if matches!(told.family(), Family::Image | Family::Media | Family::Font) => matches!(
+        _ if is_shown(told) => matches!(
             named,
             Kind::Js | Kind::Vbs | Kind::Hta | Kind::Wsf | Kind::Ps1 | Kind::Bat
         ),
         Kind::Xml => matches!(named, Kind::Wsf | Kind::Sct | Kind::Hta),
         _ => false,
     }
+}
+
+fn is_shown(kind: Kind) -> bool {
+    matches!(kind.family(), Family::Image | Family::Media | Family::Font)
 }
 
 /// Tells what bytes are. Never fails: bytes of no known structure are [`Kind::Text`] or [`Kind::Data`].
