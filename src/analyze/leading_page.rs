@@ -50,7 +50,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let lower = page.lower().as_bytes();
     let has = |word: &[u8]| memmem::find(lower, word).is_some();
     // The letters of a value may be written by their numbers, those of its name not.
-    if !MARKS.is_in(lower) && !(has(b"http-equiv") && has(b"&#")) {
+    if !(MARKS.is_in(lower) || has(b"http-equiv") && has(b"&#")) {
         return;
     }
     let shown = password_words::shown(page.text(), SHOWN_AROUND_HIDDEN);
