@@ -73,6 +73,7 @@ mod split_codes;
 mod squashfs;
 mod tar;
 mod tnef;
+mod utf32;
 mod uuencoded;
 mod vba;
 mod virtual_disk;
@@ -528,6 +529,11 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "script_encoder",
         kinds: script_encoder::KINDS,
         run: script_encoder::run,
+    },
+    Unpacker {
+        name: "utf32",
+        kinds: utf32::KINDS,
+        run: utf32::run,
     },
     Unpacker {
         name: "html",
