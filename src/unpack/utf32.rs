@@ -4,7 +4,7 @@ use super::{Child, Nest};
 use crate::model::{Artifact, Kind, Trouble};
 
 /// What bytes in it are told to be; by their names also scripts.
-pub(super) const KINDS: &[Kind] = &[Kind::Text, Kind::Csv, Kind::Data, Kind::Ps1];
+pub(super) const KINDS: &[Kind] = &[Kind::Text, Kind::Data, Kind::Ps1];
 
 /// Pushes the text in UTF-8 under the same name.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
