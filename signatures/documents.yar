@@ -30,12 +30,22 @@ rule Html_Builds_A_File {
         $give3 = "msSaveBlob"
         $click = ".click("
         $download = /\.download\s*=|setAttribute\(\s*["']download["']/
-        $carried = /["'`][A-Za-z0-9+\/=]{512}/
-        $piece = /["'`][A-Za-z0-9+\/=]{64}/
+        $library1 = "typeof define"
+        $library2 = "define.amd"
+        $library3 = "module.exports"
+        // How programs, archives and documents start in base64.
+        $start1 = "TVqQ"
+        $start2 = "TVpQ"
+        $start3 = "UEsDB"
+        $start4 = "UmFyI"
+        $start5 = "N3q8"
+        $start6 = "H4sIA"
+        $start7 = "TVNDR"
+        $start8 = "0M8R4"
+        $start9 = "JVBER"
     condition:
-        // Libraries of charts and tables save what they draw; pages that smuggle are short, or hold a long text,
-        // or many pieces of one.
-        kind matches /^(html|svg|js|hta)$/ and (filesize < 100KB or $carried or #piece > 32) and any of ($decode*) and
+        // Large libraries of charts and tables save what they draw.
+        kind matches /^(html|svg|js|hta)$/ and (filesize < 100KB or any of ($start*) or not any of ($library*)) and any of ($decode*) and
         ($blob and ($give2 or $give3 or ($give1 and ($click or $download))))
 }
 
