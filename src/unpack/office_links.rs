@@ -9,13 +9,14 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use crate::formats::fields::Field;
+use crate::formats::html;
 use crate::formats::office_html::{self, Program};
 use crate::formats::office_links::{self, Link, MACROS};
 use crate::formats::opc::{self, Relationship, Relationships, TargetMode};
 use crate::formats::remote_reference;
 use crate::limits::Halt;
 use crate::model::{Artifact, Fact, Kind, Role, Trouble};
-use crate::text;
+use crate::text::{self, AnyOf};
 
 use super::{Child, Nest};
 
@@ -222,7 +223,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
 
 /// What pages have that Word and Excel read in a way of their own; the last is a picture, the one before makes Excel
 /// read one.
-const OFFICE: [&str; 6] = [
+static OFFICE: [&str; 6] = [
     "mso-element",
     "attachedtemplate",
     "subdocument",
@@ -232,9 +233,11 @@ const OFFICE: [&str; 6] = [
 ];
 const EXCEL: usize = 4;
 
+static MARKS: LazyLock<AnyOf> = LazyLock::new(|| AnyOf::new(&OFFICE));
+
 static OFFICE_SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     let mut builder = AhoCorasick::builder();
-    builder.ascii_case_insensitive(true).build(OFFICE).ok()
+    builder.ascii_case_insensitive(true).build(&OFFICE).ok()
 });
 
 /// Bytes of a page that are read so.
@@ -242,6 +245,13 @@ const PAGE: usize = 64 << 20;
 
 /// Notes what a page names outside that Word or Excel reads as a document; false where it is none of theirs.
 fn page(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<bool, Trouble> {
+    let name = artifact.name.as_ref();
+    let named = name.is_some_and(|name| name.extensions().any(|one| one.starts_with("xl")));
+    // Most pages are none of theirs, and this pass is shared and quick.
+    let read = html::Page::of(&artifact.data, artifact.sha256, PAGE);
+    if !named && !MARKS.is_in(read.lower().as_bytes()) {
+        return Ok(false);
+    }
     let text = super::office_xml::decoded(&artifact.data);
     let Some(search) = OFFICE_SEARCH.as_ref().filter(|_| text.len() <= PAGE) else {
         return Ok(false);
@@ -256,8 +266,6 @@ fn page(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<bool, Trouble> {
         let found = |word: &&str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
         words.iter().any(found)
     };
-    let name = artifact.name.as_ref();
-    let named = name.is_some_and(|name| name.extensions().any(|one| one.starts_with("xl")));
     let [.., excel, picture] = seen;
     let program = match named || excel {
         true => Program::Sheet,
