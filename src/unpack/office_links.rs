@@ -237,7 +237,7 @@ static MARKS: LazyLock<AnyOf> = LazyLock::new(|| AnyOf::new(&OFFICE));
 
 static OFFICE_SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     let mut builder = AhoCorasick::builder();
-    builder.ascii_case_insensitive(true).build(&OFFICE).ok()
+    builder.ascii_case_insensitive(true).build(OFFICE).ok()
 });
 
 /// Bytes of a page that are read so.
