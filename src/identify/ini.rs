@@ -77,10 +77,13 @@ const KEYS: &[&str] = &[
     "signature",
 ];
 
+fn plain(word: &str) -> &str {
+    word.trim_matches(|c: char| c.is_whitespace() || c.is_control())
+}
+
 /// Tells which kind of section file a text is to a program that looks for its sections, whatever stands in front and
 /// however long it is: lines end at either end of line, control characters around a word are blanks. One pass.
 pub(super) fn by_sections(text: &str) -> Option<Kind> {
-    let plain = |word: &str| word.trim_matches(|c: char| c.is_whitespace() || c.is_control());
     let known = |words: &[&'static str], word: &str| {
         words
             .iter()
