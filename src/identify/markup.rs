@@ -6,8 +6,8 @@ use memchr::memmem;
 
 use crate::model::Kind;
 
-use super::office_xml;
 use super::words::Words;
+use super::{office_xml, prolog};
 
 /// The first element of a document, in lower case.
 pub(super) struct Root<'a> {
@@ -88,35 +88,38 @@ const HTML: &[&str] = &[
     "details",
 ];
 
-/// What may stand in front of the first element, at most: comments and declarations.
-const PREAMBLES: usize = 64;
-
 /// Tells what a text is whose first character that counts is an angle bracket.
 pub(super) fn by_root(words: &Words<'_>) -> Option<Kind> {
     let start = words.start();
     if !start.starts_with('<') {
         return None;
     }
-    let lower = start.to_ascii_lowercase();
-    let declared = lower.starts_with("<?xml");
-    if lower.starts_with("<?php")
-        || lower.starts_with("<?=")
-        || lower.starts_with("<?\n")
-        || lower.starts_with("<?\r")
-    {
+    let begins = |word: &str| {
+        let first = start.get(..word.len());
+        first.is_some_and(|first| first.eq_ignore_ascii_case(word))
+    };
+    if ["<?php", "<?=", "<?\n", "<?\r"].into_iter().any(begins) {
         return Some(Kind::Php);
     }
-    let Some((root, html)) = root(&lower) else {
-        return declared
-            .then_some(Kind::Xml)
-            .or_else(|| html_by_declaration(&lower));
+    let declared = begins("<?xml");
+    let otherwise = || {
+        let html = begins("<!doctype html").then_some(Kind::Html);
+        declared.then_some(Kind::Xml).or(html)
     };
-    if let Some(kind) = office_xml::identify(&root).or_else(|| windows(&root, &lower, start)) {
+    let Some((text, html)) = words.markup() else {
+        return otherwise();
+    };
+    let lower = text.to_ascii_lowercase();
+    let Some(root) = root(&lower) else {
+        return otherwise();
+    };
+    if let Some(kind) = office_xml::identify(&root).or_else(|| windows(&root, &lower, &text, words))
+    {
         return Some(kind);
     }
     let tail = words.tail.to_ascii_lowercase();
     if html || root.prefix.is_empty() && HTML.contains(&root.local) || root.prefix == "hta" {
-        return Some(page(&lower, &tail));
+        return Some(page(words, &lower, &tail));
     }
     if root.prefix == "xhtml" || root.prefix == "html" && root.local == "html" {
         return Some(Kind::Html);
@@ -125,7 +128,7 @@ pub(super) fn by_root(words: &Words<'_>) -> Option<Kind> {
         declared || root.attributes.contains("xmlns") || tail.contains("</") || closes(&root);
     // A page may start with an element of no meaning to a browser.
     if !declared && looks_like_page(&lower) {
-        return Some(page(&lower, &tail));
+        return Some(page(words, &lower, &tail));
     }
     well_formed.then_some(Kind::Xml)
 }
@@ -140,10 +143,11 @@ fn closes(root: &Root<'_>) -> bool {
 }
 
 /// HTML, or an HTML application where it says so.
-fn page(lower: &str, tail: &str) -> Kind {
+fn page(words: &Words<'_>, lower: &str, tail: &str) -> Kind {
     let has = |text: &str, word: &str| memmem::find(text.as_bytes(), word.as_bytes()).is_some();
     let application = has(lower, "<hta:application") || has(tail, "<hta:application");
-    let data_source = has(lower, "urn:schemas-microsoft-com:office:odc") && has(lower, "<odc:");
+    let data_source =
+        words.mentions("urn:schemas-microsoft-com:office:odc") && words.holds(lower, "<odc:");
     match (application, data_source) {
         (true, _) => Kind::Hta,
         (_, true) => Kind::Odc,
@@ -151,30 +155,12 @@ fn page(lower: &str, tail: &str) -> Kind {
     }
 }
 
-fn html_by_declaration(lower: &str) -> Option<Kind> {
-    lower.starts_with("<!doctype html").then_some(Kind::Html)
-}
-
-/// The first element and whether a document type in front of it says HTML. Passes over declarations, processing
-/// instructions and comments, an open comment to its end.
-fn root(lower: &str) -> Option<(Root<'_>, bool)> {
-    let mut rest = lower;
-    let mut html = false;
-    for _ in 0..PREAMBLES {
-        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
-        if let Some(comment) = rest.strip_prefix("<!--") {
-            rest = comment.split_once("-->")?.1;
-        } else if let Some(doctype) = rest.strip_prefix("<!doctype") {
-            html |= doctype.trim_start().starts_with("html");
-            rest = end_of_doctype(doctype)?;
-        } else if rest.starts_with("<?") || rest.starts_with("<!") {
-            rest = rest.split_once('>')?.1;
-        } else {
-            break;
-        }
-    }
-    let tag = rest.strip_prefix('<')?;
-    let (attributes, after) = tag.split_once('>').unwrap_or((tag, ""));
+/// The first element of a text that starts with it.
+fn root(lower: &str) -> Option<Root<'_>> {
+    let end = prolog::end_of_tag(lower.as_bytes()).unwrap_or(lower.len());
+    let attributes = lower.get(1..end)?;
+    let attributes = attributes.strip_suffix('>').unwrap_or(attributes);
+    let after = lower.get(end..)?;
     let name = attributes
         .split(|c: char| c.is_whitespace() || matches!(c, '/' | '<'))
         .next()?;
@@ -182,37 +168,24 @@ fn root(lower: &str) -> Option<(Root<'_>, bool)> {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
     let named =
         local.starts_with(|c: char| c.is_alphabetic() || c == '_') && local.chars().all(plain);
-    named.then_some((
-        Root {
-            prefix,
-            local,
-            attributes,
-            rest: after,
-        },
-        html,
-    ))
-}
-
-/// Behind a document type, whose own brackets may hold declarations.
-fn end_of_doctype(doctype: &str) -> Option<&str> {
-    let close = doctype.find('>')?;
-    let open = doctype.find('[').filter(|open| *open < close);
-    match open {
-        None => Some(doctype.split_once('>')?.1),
-        Some(_) => Some(doctype.split_once("]")?.1.split_once('>')?.1),
-    }
+    named.then_some(Root {
+        prefix,
+        local,
+        attributes,
+        rest: after,
+    })
 }
 
 /// XML that Windows acts on when it is opened.
-fn windows(root: &Root<'_>, lower: &str, text: &str) -> Option<Kind> {
+fn windows(root: &Root<'_>, lower: &str, text: &str, words: &Words<'_>) -> Option<Kind> {
     let names = |text: &str| root.attributes.contains(text);
-    let holds = |text: &str| lower.contains(text);
+    let holds = |text: &str| words.holds(lower, text);
     let kind = match root.local {
         "svg" => Kind::Svg,
         // MSBuild takes no other case; in lower case it is the file of another build tool.
         "project"
             if names("schemas.microsoft.com/developer/msbuild")
-                || text.contains("Project") && is_build(lower, root) =>
+                || text.contains("Project") && is_build(root, &holds) =>
         {
             Kind::MsBuild
         }
@@ -250,7 +223,7 @@ fn windows(root: &Root<'_>, lower: &str, text: &str) -> Option<Kind> {
     Some(kind)
 }
 
-fn is_build(lower: &str, root: &Root<'_>) -> bool {
+fn is_build(root: &Root<'_>, holds: &dyn Fn(&str) -> bool) -> bool {
     let attribute = [
         "sdk=",
         "toolsversion=",
@@ -265,7 +238,7 @@ fn is_build(lower: &str, root: &Root<'_>) -> bool {
         "<import project",
     ];
     attribute.iter().any(|name| root.attributes.contains(name))
-        || inner.iter().any(|name| lower.contains(name))
+        || inner.iter().any(|name| holds(name))
 }
 
 /// At least three different elements of a page, one of them its frame.
@@ -319,7 +292,7 @@ pub(super) fn behind_junk(words: &Words<'_>) -> Option<Kind> {
     let closed = has(&lower, "</html") || has(&lower, "</script") || has(&tail, "</html");
     let fenced = has(&lower, "```");
     ((line_start || opening < 256) && near && closed && !fenced && looks_like_page(&lower))
-        .then(|| page(&lower, &tail))
+        .then(|| page(words, &lower, &tail))
 }
 
 #[cfg(test)]

