@@ -8,14 +8,14 @@ use std::borrow::Cow;
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::remote_reference;
 use crate::knowledge::LinkLists;
-use crate::model::{Artifact, Kind};
+use crate::model::{Artifact, Family, Kind};
 use crate::text;
 
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
     name: "csv",
-    kinds: &[Kind::Csv, Kind::Text, Kind::Data],
-    // A text of one line is a table by its name only.
+    // A text of one line is a table by its name only, and a spreadsheet asks for no other mark.
+    kinds: &[],
     sees: Sees::Place,
     findings: &["csv-formula-injection"],
     run,
@@ -56,11 +56,25 @@ pub fn dangerous_cells(text: &str, lists: &LinkLists) -> Vec<usize> {
 
 /// Whether a spreadsheet would open it as a table: by its look, or by its name.
 fn is_table(artifact: &Artifact, lists: &LinkLists) -> bool {
+    let is_text = matches!(
+        artifact.kind.family(),
+        Family::Text
+            | Family::Data
+            | Family::Web
+            | Family::Mail
+            | Family::Crypto
+            | Family::Script
+            | Family::Vba
+    ) || matches!(
+        artifact.kind,
+        Kind::Pdf | Kind::Ps | Kind::Uue | Kind::BinHex
+    );
     artifact.reads_as(Kind::Csv)
-        || artifact.name.as_ref().is_some_and(|name| {
-            name.extensions()
-                .any(|extension| lists.table_extensions.contains(&extension))
-        })
+        || is_text
+            && artifact.name.as_ref().is_some_and(|name| {
+                name.extensions()
+                    .any(|extension| lists.table_extensions.contains(&extension))
+            })
 }
 
 /// The cells of a table that a spreadsheet may take for a formula, without quotes around them.
@@ -300,5 +314,14 @@ mod tests {
         assert_eq!(testing::run(run, &[text]).0.len(), 0);
         let table = testing::holding(Kind::Csv, b"=cmd|'/c calc'!A0");
         assert_eq!(testing::run(run, &[table]).0.len(), 1);
+        let named = |kind: Kind, name: &str| {
+            let mut table = testing::holding(kind, b"x\n=cmd|'/c calc'!A0");
+            table.name = Some(Name::of(name));
+            testing::run(run, &[table]).0.len()
+        };
+        assert_eq!(named(Kind::Vcf, "a.csv"), 1);
+        assert_eq!(named(Kind::Cert, "a.prn"), 1);
+        assert_eq!(named(Kind::Vcf, "a.vcf"), 0);
+        assert_eq!(named(Kind::Xls, "a.xls"), 0);
     }
 }
