@@ -8,14 +8,44 @@ use std::borrow::Cow;
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::remote_reference;
 use crate::knowledge::LinkLists;
-use crate::model::{Artifact, Family, Kind};
+use crate::model::{Artifact, Kind};
 use crate::text;
 
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
     name: "csv",
     // A text of one line is a table by its name only, and a spreadsheet asks for no other mark.
-    kinds: &[],
+    kinds: &[
+        Kind::Csv,
+        Kind::Text,
+        Kind::Data,
+        Kind::Email,
+        Kind::Css,
+        Kind::Ics,
+        Kind::Json,
+        Kind::Ldif,
+        Kind::Vcf,
+        Kind::Xml,
+        Kind::Rtf,
+        Kind::Html,
+        Kind::Svg,
+        Kind::Eml,
+        Kind::Mht,
+        Kind::Mbox,
+        Kind::Cert,
+        Kind::Pdf,
+        Kind::Ps,
+        Kind::Uue,
+        Kind::BinHex,
+        Kind::VbaSource,
+        Kind::Php,
+        Kind::Sh,
+        Kind::Bat,
+        Kind::Js,
+        Kind::Url,
+        Kind::Inf,
+        Kind::Reg,
+    ],
     sees: Sees::Place,
     findings: &["csv-formula-injection"],
     run,
@@ -56,25 +86,11 @@ pub fn dangerous_cells(text: &str, lists: &LinkLists) -> Vec<usize> {
 
 /// Whether a spreadsheet would open it as a table: by its look, or by its name.
 fn is_table(artifact: &Artifact, lists: &LinkLists) -> bool {
-    let is_text = matches!(
-        artifact.kind.family(),
-        Family::Text
-            | Family::Data
-            | Family::Web
-            | Family::Mail
-            | Family::Crypto
-            | Family::Script
-            | Family::Vba
-    ) || matches!(
-        artifact.kind,
-        Kind::Pdf | Kind::Ps | Kind::Uue | Kind::BinHex
-    );
     artifact.reads_as(Kind::Csv)
-        || is_text
-            && artifact.name.as_ref().is_some_and(|name| {
-                name.extensions()
-                    .any(|extension| lists.table_extensions.contains(&extension))
-            })
+        || artifact.name.as_ref().is_some_and(|name| {
+            name.extensions()
+                .any(|extension| lists.table_extensions.contains(&extension))
+        })
 }
 
 /// The cells of a table that a spreadsheet may take for a formula, without quotes around them.
@@ -322,6 +338,5 @@ mod tests {
         assert_eq!(named(Kind::Vcf, "a.csv"), 1);
         assert_eq!(named(Kind::Cert, "a.prn"), 1);
         assert_eq!(named(Kind::Vcf, "a.vcf"), 0);
-        assert_eq!(named(Kind::Xls, "a.xls"), 0);
     }
 }

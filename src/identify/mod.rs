@@ -349,7 +349,7 @@ pub(crate) mod tests {
         let page = [&[1, 2, 3, 4, 5][..], b"<html><body>x</body></html>"].concat();
         let told = |data: &[u8], media_type: &str| {
             let budget = Budget::new(Limits::default(), None);
-            declared(identify(data, &budget), data, Some(media_type)).kind
+            declared(identify(data, &budget), data, Some(media_type), None).kind
         };
         assert_eq!(told(&page, "Text/HTML; charset=utf-8"), Kind::Html);
         assert_eq!(told(&page, "application/octet-stream"), Kind::Data);

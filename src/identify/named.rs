@@ -65,17 +65,33 @@ fn take(identity: &mut Identity, kind: Kind) {
     }
 }
 
-/// What a mail program shows of bytes whose media type says that they are a page: it passes over control characters and
-/// over whatever else another program would know.
-pub fn declared(mut identity: Identity, data: &[u8], media_type: Option<&str>) -> Identity {
+/// What a mail program makes of bytes for their media type. What is said to be a page is shown as one, whatever control
+/// characters and marks of others stand in front, unless its name makes it something to open; some types give a part that has
+/// no name the extension of a script.
+pub fn declared(
+    mut identity: Identity,
+    data: &[u8],
+    media_type: Option<&str>,
+    name: Option<&Name>,
+) -> Identity {
     let media_type = media_type.and_then(|told| told.split(';').next());
-    let is_page = media_type.is_some_and(|told| {
-        let told = told.trim();
-        told.eq_ignore_ascii_case("text/html") || told.eq_ignore_ascii_case("application/xhtml+xml")
-    });
+    let is = |r#type: &str| media_type.is_some_and(|told| told.trim().eq_ignore_ascii_case(r#type));
+    if is("application/hta") {
+        return named(identity, data, Some(&Name::of("a.hta")));
+    }
+    if is("text/scriptlet") {
+        return named(identity, data, Some(&Name::of("a.sct")));
+    }
+    let is_page = is("text/html") || is("application/xhtml+xml");
     let told = identity.kind;
-    let shown = told != Kind::Html && is_plain(told);
-    if is_page && shown && page("html", data, Kind::Data).is_some() {
+    let bare = name.is_none_or(|name| name.extensions().all(|extension| extension.is_empty()));
+    let shown = match told.family() {
+        Family::Executable => false,
+        Family::Shortcut | Family::Script | Family::Web => bare && told != Kind::Html,
+        _ => bare || is_plain(told),
+    };
+    let known = if is_plain(told) { Kind::Data } else { told };
+    if is_page && shown && page("html", data, known).is_some() {
         identity.kind = Kind::Html;
         identity.readings.retain(|reading| *reading != Kind::Html);
         identity.readings.insert(0, told);
@@ -314,6 +330,35 @@ mod tests {
             told(b"From: a\nTo: <b@c>\nSubject: d\n\n", "a.htm"),
             Kind::Eml
         );
+    }
+
+    #[test]
+    fn media_types_tell_what_no_name_tells() {
+        let kind = |data: &[u8], media_type: &str| {
+            declared(Identity::certain(Kind::Text), data, Some(media_type), None).kind
+        };
+        assert_eq!(kind(b"x", "application/HTA; a=b"), Kind::Hta);
+        assert_eq!(kind(b"x", "text/scriptlet"), Kind::Sct);
+        assert_eq!(kind(b"x <form action=a>", "text/html"), Kind::Html);
+        assert_eq!(kind(b"x", "application/octet-stream"), Kind::Text);
+        let mail = b"From: a\nTo: b\nContent-Transfer-Encoding: base64\n\n<form action=a>";
+        let told = declared(Identity::certain(Kind::Eml), mail, Some("text/html"), None);
+        assert_eq!((told.kind, told.readings), (Kind::Html, vec![Kind::Eml]));
+        let named = |kind: Kind, name: &str| {
+            let told = Identity::certain(kind);
+            declared(
+                told,
+                b"<html><b>x",
+                Some("text/html"),
+                Some(&Name::of(name)),
+            )
+            .kind
+        };
+        assert_eq!(named(Kind::Url, "a.url"), Kind::Url);
+        assert_eq!(named(Kind::Js, "a.js"), Kind::Js);
+        assert_eq!(named(Kind::MsBuild, "a"), Kind::Html);
+        assert_eq!(named(Kind::Gif, ""), Kind::Html);
+        assert_eq!(named(Kind::Gif, "a.gif"), Kind::Gif);
     }
 
     #[test]
