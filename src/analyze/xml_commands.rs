@@ -1,11 +1,13 @@
 //! Small XML files that run something: configurations of Windows Sandbox, types and formats of PowerShell; of macOS settings
 //! of the Terminal with a command, and links to places (`.webloc`) that are no pages.
 
+use std::sync::LazyLock;
+
 use super::place::{Place, plain};
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::xml;
 use crate::model::{IocType, Kind};
-use crate::text;
+use crate::text::{self, AnyOf};
 
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
@@ -25,9 +27,16 @@ const ELEMENTS: usize = 4096;
 /// Elements of PowerShell's files that hold code (about_Types.ps1xml, about_Format.ps1xml), in lower case.
 const CODE: &[&str] = &["scriptblock", "getscriptblock", "setscriptblock"];
 
+/// What such files have, in lower case.
+static MARKS: LazyLock<AnyOf> =
+    LazyLock::new(|| AnyOf::new(&["<logoncommand", "scriptblock>", "<plist"]));
+
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let data = &look.artifact.data;
     let lower = data.get(..LONGEST).unwrap_or(data).to_ascii_lowercase();
+    if !MARKS.is_in(&lower) {
+        return;
+    }
     let has = |word: &str| memchr::memmem::find(&lower, word.as_bytes()).is_some();
     let (sandbox, shell) = (has("<logoncommand"), has("scriptblock>"));
     let list = has("<plist") && (has("<key>commandstring</key>") || has("<key>url</key>"));
