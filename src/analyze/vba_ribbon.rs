@@ -45,9 +45,8 @@ pub(super) fn called(part: &Artifact) -> Option<String> {
         return None;
     }
     let source = text::to_utf8(&part.data);
-    if memchr::memmem::find(source.as_bytes(), b"customUI").is_none() {
-        return None;
-    }
+    // Most parts are none, and need not be read.
+    memchr::memmem::find(source.as_bytes(), b"customUI")?;
     let ribbon = xml::elements(&source).next()?;
     if ribbon.name != "customui" {
         return None;
