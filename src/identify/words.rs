@@ -34,7 +34,19 @@ pub(super) struct Words<'a> {
 impl<'a> Words<'a> {
     /// The text of bytes; `None` where they do not look like text.
     pub(super) fn new(data: &'a [u8]) -> Option<Self> {
-        let charset = charset(data)?;
+        Some(Self::read(data, charset(data)?))
+    }
+
+    /// Of a text that is one already.
+    pub(super) fn of(text: &'a str) -> Self {
+        let charset = Charset {
+            encoding: UTF_8,
+            mark: 0,
+        };
+        Self::read(text.as_bytes(), charset)
+    }
+
+    fn read(data: &'a [u8], charset: Charset) -> Self {
         let body = data.get(charset.mark..).unwrap_or_default();
         // An even number, since a character may take two bytes or four.
         let blanks = match charset.encoding.is_ascii_compatible() {
@@ -48,14 +60,14 @@ impl<'a> Words<'a> {
             .get(from..)
             .filter(|_| body.len() > HEAD)
             .unwrap_or_default();
-        Some(Self {
+        Self {
             head: decode(charset, head),
             tail: decode(charset, tail),
             whole: body.len() <= HEAD,
             charset,
             body,
             lower: OnceCell::new(),
-        })
+        }
     }
 
     /// The text from its first element on, a whole tag and as much behind it as the head has, and whether a document type
