@@ -1,6 +1,9 @@
-//! Small XML files that run something: configurations of Windows Sandbox, types and formats of PowerShell; of macOS settings
-//! of the Terminal with a command, and links to places (`.webloc`) that are no pages.
+//! Small XML files that run something: tasks of Windows, configurations of Windows Sandbox, types and formats of PowerShell;
+//! of macOS settings of the Terminal with a command, and links to places (`.webloc`) that are no pages.
 
+use std::borrow::Cow;
+
+use super::command_lines;
 use super::place::{Place, plain};
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::xml;
@@ -12,7 +15,12 @@ pub(super) const ROW: Analyzer = Analyzer {
     name: "xml_commands",
     kinds: &[Kind::Xml],
     sees: Sees::Place,
-    findings: &["script", "internet-shortcut"],
+    findings: &[
+        "script",
+        "internet-shortcut",
+        "powershell-command",
+        "lolbin-command",
+    ],
     run,
 };
 
@@ -27,14 +35,20 @@ const CODE: &[&str] = &["scriptblock", "getscriptblock", "setscriptblock"];
 
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let data = &look.artifact.data;
-    let lower = data.get(..LONGEST).unwrap_or(data).to_ascii_lowercase();
+    let head = data.get(..LONGEST).unwrap_or(data);
+    let wide = matches!(head, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'<', 0, ..]);
+    let lower = match wide {
+        true => text::to_utf8(head).to_ascii_lowercase().into_bytes(),
+        false => head.to_ascii_lowercase(),
+    };
     let has = |word: &str| memchr::memmem::find(&lower, word.as_bytes()).is_some();
     let (sandbox, shell) = (has("<logoncommand"), has("scriptblock>"));
     let list = has("<plist") && (has("<key>commandstring</key>") || has("<key>url</key>"));
-    if !sandbox && !shell && !list {
+    let task = has("windows/2004/02/mit/task");
+    if !sandbox && !shell && !list && !task {
         return;
     }
-    let source = text::to_utf8(data.get(..LONGEST).unwrap_or(data));
+    let source = text::to_utf8(head);
     let elements = xml::elements(&source, ELEMENTS);
     if list {
         properties(look, &elements, findings);
@@ -58,6 +72,10 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
             );
         }
     }
+    if task && root == "task" {
+        let offset = |at| matches!(source, Cow::Borrowed(_)).then_some(at);
+        scheduled(look, &elements, offset, findings);
+    }
     if shell && matches!(root, "types" | "configuration") {
         let code = elements
             .iter()
@@ -67,6 +85,37 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
             findings.report(Found::new("script", &shown).at(code.at));
         }
     }
+}
+
+/// Programs that a task starts ([MS-TSCH] 2.5.5, "Exec"): each a command of its own, with its arguments behind it.
+fn scheduled(
+    look: &Look<'_>,
+    elements: &[xml::Element],
+    offset: impl Fn(usize) -> Option<usize>,
+    findings: &mut Findings<'_>,
+) {
+    let mut lines: Vec<(usize, String)> = Vec::new();
+    for element in elements {
+        let text = element.text.trim();
+        match (element.name.as_str(), lines.last_mut()) {
+            ("command", _) if !text.is_empty() => lines.push((element.at, text.to_owned())),
+            ("arguments", Some((_, line))) if !text.is_empty() => {
+                line.push(' ');
+                line.push_str(text);
+            }
+            _ => {}
+        }
+    }
+    for (at, line) in &lines {
+        findings.ioc(IocType::Command, line);
+        let mut found = Found::new("script", &format!("task: {line}"));
+        found = match offset(*at) {
+            Some(at) => found.at(at),
+            None => found,
+        };
+        findings.report(found);
+    }
+    command_lines::judge(look, findings, &lines);
 }
 
 /// Property lists of macOS: a command that the Terminal runs when it opens its settings, a link that opens a file or a share.
@@ -128,6 +177,17 @@ mod tests {
             ),
             ["medium"]
         );
+        let task = |command: &str| {
+            found(&format!(
+                "<Task xmlns=\"http://schemas.microsoft.com/windows/2004/02/mit/task\"><Actions><Exec>{command}</Exec></Actions></Task>"
+            ))
+        };
+        assert_eq!(task("<Command>C:\\a.exe</Command>"), ["medium"]);
+        let hidden =
+            "<Command>powershell.exe</Command><Arguments>-w hidden -enc SQBFAFgA</Arguments>";
+        assert!(task(hidden).contains(&"critical"));
+        assert!(task("<Command/>").is_empty());
+        assert!(found("<Task><Exec><Command>a</Command></Exec></Task>").is_empty());
         assert!(found("<doc><GetScriptBlock>is an element</GetScriptBlock></doc>").is_empty());
         let list = |key: &str, value: &str| {
             found(&format!(

@@ -59,6 +59,7 @@ pub mod lzss;
 pub mod lzw;
 pub mod lzx;
 pub mod mapi;
+pub mod mashup;
 pub mod masked;
 pub mod mbox;
 pub mod mime;

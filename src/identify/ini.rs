@@ -62,6 +62,9 @@ fn by_sections(head: &str) -> Option<Kind> {
         let pinned = has("{5cbf2787-48cf-4208-b90e-ee5e5d420294}");
         return Some(if pinned { Kind::Website } else { Kind::Url });
     }
+    if has("oledb") && head.contains('=') {
+        return Some(Kind::Udl);
+    }
     if has("desktop entry") {
         return Some(Kind::Desktop);
     }

@@ -30,6 +30,8 @@ pub struct LinkLists {
     pub table_extensions: BTreeSet<String>,
     /// Functions of spreadsheets that fetch or ask another program.
     pub fetching_functions: BTreeSet<String>,
+    /// Functions of the queries of workbooks that fetch a page.
+    pub query_functions: Vec<String>,
 }
 
 impl LinkLists {

@@ -235,6 +235,8 @@ fn sample(kind: Kind) -> Option<Vec<u8>> {
         Scf => text("[Shell]\r\nCommand=2\r\n[Taskbar]\r\nCommand=ToggleDesktop\r\n"),
         DesktopIni => text("[.ShellClassInfo]\r\nIconIndex=0\r\nInfoTip=words\r\n"),
         Rdp => text("full address:s:a.example\r\nscreen mode id:i:2\r\n"),
+        Udl => text("[oledb]\r\n; Everything after this line is an OLE DB initstring\r\nProvider=SQLOLEDB.1;Data Source=db\r\n"),
+        MobileConfig => text("<?xml version=\"1.0\"?>\n<plist version=\"1.0\"><dict><key>PayloadType</key><string>Configuration</string><key>PayloadVersion</key><integer>1</integer></dict></plist>\n"),
         Iqy => text("WEB\r\n1\r\nhttps://www.example.com/a\r\n\r\n"),
         Bat => text("@echo off\nset a=1\necho words\n"),
         Vbs => text("Dim a\na = 1\nFunction F(x)\n F = x + a\nEnd Function\n"),

@@ -77,7 +77,7 @@ pub(super) fn host(kind: Kind) -> Host {
         FlatOpc | Word2003Xml | Excel2003Xml | Hwpml | FlatOdf | VbaSource | VbaPcode | XlmSource | Text | Csv | Sylk
         | Rtf | Xml | Json | Ics | Vcf | Ldif | Css | Email | Html | Svg | Url | Website | Desktop | Scf | DesktopIni | SearchMs
         | LibraryMs | SearchConnectorMs | SettingContentMs | Theme | Rdp | Msc | Iqy | Odc | ClickOnce | AppInstaller
-        | Jnlp | Uue | BinHex => (InText, InText),
+        | Jnlp | Udl | MobileConfig | Uue | BinHex => (InText, InText),
     };
     Host { archives, programs }
 }

@@ -41,6 +41,7 @@ const WORDS: &[&str] = &[
     "attachedTemplate",
     "sourceFileName",
     "subDoc",
+    "manifestLocation",
     "classid",
     "customUI",
     "hlinkClick",
@@ -165,6 +166,8 @@ const TYPES: &[(&str, Role)] = &[
     ("slide", Role::Subdocument),
     ("slidemaster", Role::Subdocument),
     ("slidelayout", Role::Subdocument),
+    // A style sheet by which Word saves (17.15.1.75).
+    ("transform", Role::Subdocument),
     ("externallinkpath", Role::Workbook),
     ("xlpathmissing", Role::Workbook),
     ("xlstartup", Role::Workbook),

@@ -3,7 +3,7 @@
 //! Every dictionary of every object is looked at, whether or not anything leads to it; what leads to it from the
 //! catalogue tells what runs on opening.
 
-mod form;
+pub(super) mod form;
 mod named;
 
 use std::collections::BTreeSet;
@@ -69,12 +69,55 @@ const TELLING: &[&str] = &[
     "Action",
 ];
 
-/// What an action does (12.6.2), nothing where it is none.
-fn kind<'d>(document: &'d Document<'_>, dict: &'d Dict) -> &'d [u8] {
-    match dict.get("S").map(|kind| document.resolve(kind).0) {
-        Some(Object::Name(kind)) => kind.text.as_slice(),
-        _ => &[],
+/// What an action does (12.6.2), nothing where it is none. Of a key that stands twice one reader takes the first, another
+/// the last.
+fn kinds<'d>(document: &'d Document<'_>, dict: &'d Dict) -> impl Iterator<Item = &'d [u8]> {
+    let kinds = dict.all("S").map(|(_, kind)| document.resolve(kind).0);
+    kinds.filter_map(|kind| match kind {
+        Object::Name(kind) => Some(kind.text.as_slice()),
+        _ => None,
+    })
+}
+
+/// When the actions of a dictionary that is neither a catalogue nor a page by its type run by themselves (12.6.3): a page
+/// opens, it or an annotation on it is seen, the document is closed, saved or printed.
+const BY_ITSELF: &[&str] = &["O", "PO", "PV", "WC", "WS", "DS", "WP", "DP"];
+
+/// The actions of a dictionary under its `AA` that run without a click: all of a catalogue and a page, else some.
+fn run_by_themselves<'d>(
+    document: &'d Document<'_>,
+    dict: &Dict,
+    actions: &'d Object,
+) -> Vec<&'d Object> {
+    let root = dict.is("Type", "Catalog") || dict.get("OpenAction").is_some();
+    if root || dict.is("Type", "Page") {
+        return vec![actions];
     }
+    match document.resolve(actions).0 {
+        Object::Dict(actions) => BY_ITSELF
+            .iter()
+            .filter_map(|key| actions.get(key))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// How a script of a drawing in three dimensions reaches its document; what reaches it does so without a click.
+const FROM_DRAWING: &str = "host.app";
+
+/// Whether an address is a page, a file, a letter, or a script, which viewers of PDF do not run.
+fn is_ordinary(target: &str) -> bool {
+    const ORDINARY: &[&str] = &[
+        "http",
+        "https",
+        "file",
+        "mailto",
+        "javascript",
+        "jscript",
+        "vbscript",
+    ];
+    let scheme = target.trim_start().split_once(':');
+    scheme.is_none_or(|(scheme, _)| ORDINARY.iter().any(|one| one.eq_ignore_ascii_case(scheme)))
 }
 
 struct Opened<'a, 'n, 'b> {
@@ -154,30 +197,28 @@ impl Opened<'_, '_, '_> {
         let document = Rc::clone(&self.document);
         let mut waiting: Vec<(usize, &Object)> = Vec::new();
         for (place, dict) in document.dicts() {
-            if dict.is("Type", "Catalog") || dict.get("OpenAction").is_some() {
-                if let Some(action) = dict.get("OpenAction") {
-                    self.tell_opening(&document, place, action);
+            for (key, value) in &dict.0 {
+                match key.text.as_slice() {
+                    b"OpenAction" => {
+                        self.tell_opening(&document, place, value);
+                        // A destination is an array that leads to a page (12.3.2); its fields do not run on opening.
+                        if !matches!(document.resolve(value).0, Object::Array(_)) {
+                            waiting.push((place, value));
+                        }
+                    }
+                    b"AA" => waiting.extend(
+                        run_by_themselves(&document, dict, value)
+                            .into_iter()
+                            .map(|action| (place, action)),
+                    ),
+                    b"Names" => {
+                        if let Object::Dict(names) = document.resolve(value).0 {
+                            let scripts = names.all("JavaScript");
+                            waiting.extend(scripts.map(|(_, scripts)| (place, scripts)));
+                        }
+                    }
+                    _ => {}
                 }
-                // A destination is an array that leads to a page (12.3.2); its fields do not run on opening.
-                let opening = dict
-                    .get("OpenAction")
-                    .filter(|action| !matches!(document.resolve(action).0, Object::Array(_)));
-                let started = opening.into_iter().chain(dict.get("AA"));
-                waiting.extend(started.map(|action| (place, action)));
-                if let Object::Dict(names) = dict
-                    .get("Names")
-                    .map_or(&Object::Null, |names| document.resolve(names).0)
-                {
-                    waiting.extend(names.get("JavaScript").map(|scripts| (place, scripts)));
-                }
-            } else if dict.is("Type", "Page") {
-                waiting.extend(dict.get("AA").map(|actions| (place, actions)));
-            } else if let Some(Object::Dict(actions)) =
-                dict.get("AA").map(|actions| document.resolve(actions).0)
-            {
-                // Of an annotation (12.6.3): its page opens, it is seen.
-                let shown = ["PO", "PV"].iter().filter_map(|key| actions.get(key));
-                waiting.extend(shown.map(|action| (place, action)));
             }
         }
         let mut seen = BTreeSet::new();
@@ -206,7 +247,7 @@ impl Opened<'_, '_, '_> {
                 // Pages have a turn of their own above.
                 Object::Dict(dict) if dict.is("Type", "Page") || dict.is("Type", "Pages") => {}
                 Object::Dict(dict) => {
-                    if let Some(script) = dict.get("JS") {
+                    for (_, script) in dict.all("JS") {
                         self.push_script(script, place, true, escaped)?;
                     }
                     self.tell_sent(&document, dict, place);
@@ -228,26 +269,32 @@ impl Opened<'_, '_, '_> {
     /// What an action on opening sends or fetches without a click: a form (12.7.5.2), data for one (12.7.5.4), an
     /// address. An address of the web that is only shown is no more than a link.
     fn tell_sent(&mut self, document: &Document<'_>, dict: &Dict, place: usize) {
-        let file = || self.file_name(document, dict.get("F"), place);
-        let (role, target) = match kind(document, dict) {
-            b"SubmitForm" => (Role::Subdocument, file()),
-            b"ImportData" => (Role::Media, file()),
-            b"URI" => (Role::Media, self.shown(document, dict.get("URI"), place)),
-            _ => return,
-        };
         let at = document.objects.get(place).map(|object| object.at);
-        if !target.is_empty() {
-            self.nest.note(Fact::External { at, role, target });
+        for kind in kinds(document, dict) {
+            let (role, key) = match kind {
+                b"SubmitForm" | b"ImportData" => (Role::Subdocument, "F"),
+                b"URI" => (Role::Media, "URI"),
+                _ => continue,
+            };
+            for (_, named) in dict.all(key) {
+                let target = self.file_name(document, Some(named), place);
+                if !target.is_empty() {
+                    self.nest.note(Fact::External { at, role, target });
+                }
+            }
         }
     }
 
     fn tell_opening(&mut self, document: &Document<'_>, place: usize, action: &Object) {
         let at = document.objects.get(place).map_or(0, |object| object.at);
         let target = match document.resolve(action).0 {
-            Object::Dict(dict) => match kind(document, dict) {
-                [] => "action".to_owned(),
-                kind => String::from_utf8_lossy(kind).into_owned(),
-            },
+            Object::Dict(dict) => {
+                let kinds: Vec<_> = kinds(document, dict).map(String::from_utf8_lossy).collect();
+                match kinds.join(", ") {
+                    none if none.is_empty() => "action".to_owned(),
+                    kinds => kinds,
+                }
+            }
             Object::Null => return,
             _ => "destination".to_owned(),
         };
@@ -261,7 +308,7 @@ impl Opened<'_, '_, '_> {
     /// Every action of every dictionary, and scripts that nothing on opening leads to.
     fn actions(&mut self, escaped: &str) -> Result<(), Trouble> {
         let document = Rc::clone(&self.document);
-        let (mut launches, mut links) = (0usize, 0usize);
+        let mut told = (0usize, 0usize);
         let mut shares = BTreeSet::new();
         for (place, dict) in document.dicts() {
             self.nest.tick()?;
@@ -269,42 +316,70 @@ impl Opened<'_, '_, '_> {
                 self.shares(&document, dict, place, &mut shares);
             }
             self.form_data_scripts(&document, dict, place, escaped)?;
-            for (_, script) in dict.all("JS") {
-                self.push_script(script, place, false, escaped)?;
-            }
-            if let Some(form) = dict.get("XFA") {
-                self.push_form(form, place, escaped)?;
-            }
-            let at = document.objects.get(place).map_or(0, |object| object.at);
-            let file = |dict: &Dict| self.file_name(&document, dict.get("F"), place);
-            let (deed, target) = match kind(&document, dict) {
-                b"Launch" => (PdfDeed::Launch, self.launched(&document, dict, place)),
-                b"SubmitForm" | b"ImportData" => (PdfDeed::Submit, file(dict)),
-                b"URI" => (PdfDeed::Uri, self.shown(&document, dict.get("URI"), place)),
-                b"GoToR" | b"GoToE" | b"Thread" => {
-                    let targets = self.file_names(&document, dict.get("F"), place);
-                    for target in targets.into_iter().take(TOLD.saturating_sub(links)) {
-                        links = links.saturating_add(1);
-                        self.nest.note(Fact::External {
-                            at: Some(at),
-                            role: Role::Subdocument,
-                            target,
-                        });
-                    }
-                    continue;
+            for (key, value) in &dict.0 {
+                match key.text.as_slice() {
+                    // The second is what a drawing in three dimensions runs as soon as it is shown (13.6.3).
+                    b"JS" | b"OnInstantiate" => self.push_script(value, place, false, escaped)?,
+                    b"XFA" => self.push_form(value, place, escaped)?,
+                    b"FDF" => self.belongs(&document, value, place),
+                    _ => {}
                 }
-                _ => continue,
-            };
-            let told = match deed {
-                PdfDeed::Launch => &mut launches,
-                _ => &mut links,
-            };
-            if *told < TOLD {
-                *told = told.saturating_add(1);
-                self.nest.note(Fact::PdfAction { at, deed, target });
+            }
+            self.elsewhere(&document, dict, place);
+            for kind in kinds(&document, dict) {
+                self.tell(&document, dict, (place, kind), &mut told);
             }
         }
         Ok(())
+    }
+
+    /// What an action names, `told` counting the programs and the links so far.
+    fn tell(
+        &mut self,
+        document: &Document<'_>,
+        dict: &Dict,
+        (place, kind): (usize, &[u8]),
+        (launches, links): &mut (usize, usize),
+    ) {
+        let at = document.objects.get(place).map_or(0, |object| object.at);
+        let file = |key| self.file_name(document, dict.get(key), place);
+        let (deed, target) = match kind {
+            b"Launch" => (PdfDeed::Launch, self.launched(document, dict, place)),
+            b"SubmitForm" | b"ImportData" => (PdfDeed::Submit, file("F")),
+            b"URI" => (PdfDeed::Uri, file("URI")),
+            b"GoToR" | b"GoToE" | b"Thread" => {
+                let named = dict.all("F");
+                let targets =
+                    named.flat_map(|(_, one)| self.file_names(document, Some(one), place));
+                let targets: Vec<_> = targets.take(TOLD.saturating_sub(*links)).collect();
+                *links = links.saturating_add(targets.len());
+                for target in targets {
+                    self.nest.note(Fact::External {
+                        at: Some(at),
+                        role: Role::Subdocument,
+                        target,
+                    });
+                }
+                return;
+            }
+            _ => return,
+        };
+        let told = match deed {
+            PdfDeed::Launch => launches,
+            _ => links,
+        };
+        if *told < TOLD {
+            *told = told.saturating_add(1);
+            // A click on an address may make a handler of Windows work.
+            if deed == PdfDeed::Uri && !is_ordinary(&target) {
+                self.nest.note(Fact::External {
+                    at: Some(at),
+                    role: Role::Link,
+                    target: target.clone(),
+                });
+            }
+            self.nest.note(Fact::PdfAction { at, deed, target });
+        }
     }
 
     fn push_script(
@@ -340,6 +415,7 @@ impl Opened<'_, '_, '_> {
         escaped: &str,
     ) -> Result<(), Trouble> {
         let code = pdf::text(code);
+        let on_open = on_open || code.contains(FROM_DRAWING);
         if code.trim().is_empty() || !self.scripts.insert(code.clone().into_bytes()) {
             return Ok(());
         }
@@ -634,13 +710,16 @@ mod tests {
         assert_eq!(noted("OpenAction", share), [(Role::Media, place.clone())]);
         assert_eq!(
             noted("OpenAction", "/S/ImportData/F(file://192.0.2.4/s/a)"),
-            [(Role::Media, place)]
+            [(Role::Subdocument, place)]
         );
         assert!(noted("Link", share).is_empty());
         let page = "http://example.invalid/c".to_owned();
         let shown = "/AA<</PV<</S/SubmitForm/F<</FS/URL/F(http://example.invalid/c)>>>>>>";
         assert_eq!(noted("Screen", shown), [(Role::Subdocument, page)]);
         assert!(noted("Button", &shown.replace("PV", "U")).is_empty());
+        let page = "http://example.invalid/c".to_owned();
+        let untyped = shown.replace("PV", "O");
+        assert_eq!(noted("Untyped", &untyped), [(Role::Subdocument, page)]);
     }
 
     #[test]
@@ -673,6 +752,14 @@ mod tests {
         assert_eq!(shares(&film.replace("//192.0.2.4/s/a", "a.avi")), 0);
         let attached = "1 0 obj\n<</F(//192.0.2.4/s/a)/EF<<>>>>\nendobj";
         assert_eq!(shares(attached), 0);
+        let twice = "1 0 obj\n<</S/Launch/S/GoTo/F(b.exe)/F(a.pdf)>>\nendobj";
+        assert_eq!(launched(twice).as_deref(), Some("b.exe a.pdf"));
+        let elsewhere = "1 0 obj\n<</F<</FS/URL/F(http://example.invalid/a)>>/Length 0>>\nstream\n\nendstream\nendobj";
+        assert_eq!(shares(elsewhere), 1);
+        assert_eq!(shares(&elsewhere.replace("http:", "a")), 0);
+        let click = "1 0 obj\n<</S/URI/URI(search-ms:query=a)>>\nendobj";
+        assert_eq!(shares(click), 1);
+        assert_eq!(shares(&click.replace("search-ms:", "https:")), 0);
         let thread = "1 0 obj\n<</S/Thread/F(http://example.invalid/a.pdf)>>\nendobj";
         assert_eq!(shares(thread), 1);
     }

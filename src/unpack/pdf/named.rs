@@ -3,18 +3,28 @@
 use std::collections::BTreeSet;
 
 use crate::formats::pdf::{self, Dict, Document, Object};
-use crate::model::{Fact, Role, Trouble};
+use crate::model::{Fact, PdfDeed, Role, Trouble};
 use crate::text;
 
-use super::{Opened, kind};
+use super::{Opened, kinds};
 
 /// Keys of the names in a file specification (7.11.3), the one that counts today first.
 const NAMES: [&str; 5] = ["UF", "F", "DOS", "Unix", "Mac"];
 
+/// Whether a file lies on the web.
+fn is_page(target: &str) -> bool {
+    const WEB: &[&str] = &["http", "https", "ftp"];
+    let scheme = target.trim_start().split_once(':');
+    scheme.is_some_and(|(scheme, _)| WEB.iter().any(|one| one.eq_ignore_ascii_case(scheme)))
+}
+
 impl Opened<'_, '_, '_> {
     /// What a launch action starts: the file, and what Windows is told in its own dictionary (12.6.4.6).
     pub(super) fn launched(&self, document: &Document<'_>, dict: &Dict, place: usize) -> String {
-        let mut parts = self.file_names(document, dict.get("F"), place);
+        let files = dict.all("F");
+        let mut parts: Vec<String> = files
+            .flat_map(|(_, file)| self.file_names(document, Some(file), place))
+            .collect();
         if let Some(Object::Dict(windows)) =
             dict.get("Win").map(|windows| document.resolve(windows).0)
         {
@@ -96,7 +106,9 @@ impl Opened<'_, '_, '_> {
             b"SubmitForm",
             b"Thread",
         ];
-        if dict.get("EF").is_some() || TOLD_AS_ACTIONS.contains(&kind(document, dict)) {
+        if dict.get("EF").is_some()
+            || kinds(document, dict).any(|kind| TOLD_AS_ACTIONS.contains(&kind))
+        {
             return;
         }
         for key in NAMES {
@@ -110,6 +122,36 @@ impl Opened<'_, '_, '_> {
                 let role = Role::Media;
                 self.nest.note(Fact::External { at, role, target });
             }
+        }
+    }
+
+    /// The data of a stream that are taken from the web (7.3.8.2); those on shares are told with the others.
+    pub(super) fn elsewhere(&mut self, document: &Document<'_>, dict: &Dict, place: usize) {
+        let Some(object) = document.objects.get(place).filter(|one| one.is_stream()) else {
+            return;
+        };
+        let own = matches!(&object.object, Object::Dict(own) if std::ptr::eq(own, dict));
+        let Some(file) = dict.get("F").filter(|_| own) else {
+            return;
+        };
+        let target = self.file_name(document, Some(file), place);
+        if is_page(&target) {
+            let (at, role) = (Some(object.at), Role::Subdocument);
+            self.nest.note(Fact::External { at, role, target });
+        }
+    }
+
+    /// The document on the web to which form data belong (12.7.8.3.2).
+    pub(super) fn belongs(&mut self, document: &Document<'_>, data: &Object, place: usize) {
+        let (Object::Dict(data), at) = document.resolve(data) else {
+            return;
+        };
+        let place = at.unwrap_or(place);
+        let target = self.file_name(document, data.get("F"), place);
+        if is_page(&target) {
+            let at = document.objects.get(place).map_or(0, |object| object.at);
+            let deed = PdfDeed::Belongs;
+            self.nest.note(Fact::PdfAction { at, deed, target });
         }
     }
 
