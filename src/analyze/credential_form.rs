@@ -19,12 +19,6 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
-/// Bytes of a page that are read.
-const LONGEST: usize = 8 << 20;
-
-/// Tags that are read.
-const TAGS: usize = 200_000;
-
 /// Tags that are looked at.
 const READ: &[&str] = &["input", "form", "button", "base", "meta", "iframe", "frame"];
 
@@ -156,7 +150,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let data = &artifact.data;
     // Texts of two bytes a character are rare, and read whole.
     let wide = data.starts_with(b"\xff\xfe") || data.starts_with(b"\xfe\xff");
-    let page = Page::of(&artifact.data, artifact.sha256, LONGEST);
+    let page = Page::of(&artifact.data, artifact.sha256);
     if !wide && !ASKS.is_in(page.lower().as_bytes()) {
         return;
     }
@@ -164,7 +158,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let mut password = None;
     let mut target = None;
     let (mut base, mut by_base) = (None, false);
-    for tag in page.tags_named(READ, TAGS) {
+    for tag in page.tags_named(READ) {
         match tag.name.as_ref() {
             "input" if is_password(&tag) => {
                 password.get_or_insert(tag.at);
@@ -244,7 +238,7 @@ fn in_scripts(look: &Look<'_>) -> Vec<String> {
         .take(SCRIPTS)
         .flat_map(|script| below(script).iter().take(SCRIPTS));
     built
-        .filter(|child| child.kind == Kind::Js && child.data.len() <= LONGEST)
+        .filter(|child| child.kind == Kind::Js)
         .flat_map(|child| {
             let source = text::to_utf8(&child.data);
             scripted(look, &source, &Words::of(&source))

@@ -12,10 +12,6 @@ use super::{Child, Nest, Payload};
 /// What they are told to be.
 pub(super) const KINDS: &[Kind] = &[Kind::Xml];
 
-/// Bytes in which the namespace must stand, and its beginning, which both forms share.
-const HEAD: usize = 16 << 10;
-const ADOBE: &str = "ns.adobe.com/x";
-
 /// Elements of data that are read.
 const ELEMENTS: usize = 1 << 16;
 
@@ -31,18 +27,15 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     if artifact.via == Some("pdf-xfa") {
         return Ok(());
     }
-    let data = artifact.data.as_ref();
-    let head = text::to_utf8(data.get(..HEAD).unwrap_or(data));
-    if memchr::memmem::find(head.as_bytes(), ADOBE.as_bytes()).is_none() {
+    let root = xml::root(&artifact.data);
+    let Some(root @ ("xfdf" | "xdp")) = root.as_deref() else {
         return Ok(());
-    }
-    nest.budget().spend(data.len())?;
-    let source = text::to_utf8(data);
-    let elements = xml::elements(&source, ELEMENTS);
-    match elements.first().map(|root| root.name.as_str()) {
-        Some("xfdf") => form_data(&elements, nest),
-        Some("xdp") => form_alone(&source, nest),
-        _ => Ok(()),
+    };
+    nest.budget().spend(artifact.data.len())?;
+    let source = text::to_utf8(&artifact.data);
+    match root {
+        "xdp" => form_alone(&source, nest),
+        _ => form_data(xml::elements(&source).take(ELEMENTS), nest),
     }
 }
 
@@ -58,8 +51,11 @@ fn form_alone(source: &str, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn form_data(elements: &[xml::Element], nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    let (mut launches, mut name) = (false, "");
+fn form_data(
+    elements: impl Iterator<Item = xml::Element>,
+    nest: &mut Nest<'_>,
+) -> Result<(), Trouble> {
+    let (mut launches, mut name) = (false, String::new());
     let mut told = 0;
     for element in elements {
         nest.tick()?;
@@ -80,11 +76,11 @@ fn form_data(elements: &[xml::Element], nest: &mut Nest<'_>) -> Result<(), Troub
                 })
             }
             "fileattachment" => {
-                name = element.attribute("file").unwrap_or_default();
+                name = element.attribute("file").unwrap_or_default().to_owned();
                 None
             }
             "data" if element.attribute("encoding") == Some("hex") => {
-                attached(element, name, nest)?;
+                attached(&element, &name, nest)?;
                 None
             }
             script_of if SCRIPTS.contains(&script_of) => {
@@ -201,14 +197,14 @@ mod tests {
         );
         let (children, facts) = data("<JavaScript>app.beep(0)</JavaScript><f/>");
         assert_eq!((children.len(), facts.len()), (1, 0));
-        let form = "<xdp:xdp xmlns:xdp='http://ns.adobe.com/xdp/'><event activity='docReady'><script contentType='application/x-javascript'>a()</script></event>\
+        let form = "<?xml version='1.0'?><xdp:xdp xmlns:xdp='http://ns.adobe.com/xdp/'><event activity='docReady'><script contentType='application/x-javascript'>a()</script></event>\
             <pdf href='\\\\h\\s'/></xdp:xdp>";
         let (children, facts) = opened("form_data", form.as_bytes());
         assert_eq!((children.len(), facts.len()), (1, 1));
         assert!(
             opened(
                 "form_data",
-                b"<order xmlns='http://ns.adobe.com/xap/1.0/'><JavaScript>a</JavaScript></order>"
+                b"<?xml version='1.0'?><order xmlns='http://ns.adobe.com/xfdf/'><JavaScript>a</JavaScript></order>"
             )
             .0
             .is_empty()

@@ -5,6 +5,7 @@ use memchr::memmem;
 
 use crate::bytes::{index, u32_at};
 use crate::formats::base64;
+use crate::formats::xml;
 use crate::model::{Artifact, Kind, Trouble};
 use crate::text;
 
@@ -13,25 +14,17 @@ use super::{Child, Nest};
 /// What such parts are told to be.
 pub(super) const KINDS: &[Kind] = &[Kind::Xml, Kind::Odc];
 
-/// Bytes in which the element of a part must stand.
-const HEAD: usize = 4 << 10;
-
-/// The element of a part, in one and in two bytes a letter.
-const ELEMENT: &[u8] = b"DataMashup";
-const WIDE: &[u8] = b"D\0a\0t\0a\0M\0a\0s\0h\0u\0p";
-
 /// How the package of a connection begins in its settings: the mark of a zip in base64.
 const PACKAGE: &str = "UEsDB";
 
 /// Pushes the package.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let data = artifact.data.as_ref();
-    let head = data.get(..HEAD).unwrap_or(data);
     let package = match artifact.kind {
         Kind::Odc => {
             memmem::find(data, b"Mashup").and_then(|_| of_connection(&text::to_utf8(data)))
         }
-        _ if memmem::find(head, ELEMENT).is_none() && memmem::find(head, WIDE).is_none() => None,
+        _ if xml::root(data).is_none_or(|root| root != "datamashup") => None,
         _ => of_part(&text::to_utf8(data)),
     };
     let Some(package) = package.filter(|package| !package.is_empty()) else {
