@@ -36,8 +36,8 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         return;
     }
     if matches!(artifact.kind, Kind::Iqy | Kind::Udl) {
-        let lines = source.split(['\r', '\n']).take(32).map(str::trim);
-        for line in lines.filter(|line| !line.is_empty()) {
+        let lines = source.split(['\r', '\n']).map(str::trim);
+        for line in lines.filter(|line| !line.is_empty()).take(32) {
             // A data link always names a provider.
             if artifact.kind == Kind::Iqy {
                 judge(look, findings, line, line);
