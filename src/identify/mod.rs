@@ -75,7 +75,7 @@ pub fn named(mut identity: Identity, data: &[u8], name: Option<&Name>) -> Identi
         && yields(identity.kind, kind)
     {
         let told = std::mem::replace(&mut identity.kind, kind);
-        if is_shown(told) {
+        if is_shown(told) || is_skipped(told, kind) {
             identity.readings.insert(0, told);
         }
     }
@@ -215,8 +215,19 @@ fn yields(told: Kind, named: Kind) -> bool {
             Kind::Js | Kind::Vbs | Kind::Hta | Kind::Wsf | Kind::Ps1 | Kind::Bat
         ),
         Kind::Xml => matches!(named, Kind::Wsf | Kind::Sct | Kind::Hta),
-        _ => false,
+        _ => is_skipped(told, named),
     }
+}
+
+/// Whether a script of commands stays one behind the mark of a file: each of its interpreters complains of the line, and
+/// reads on.
+fn is_skipped(told: Kind, named: Kind) -> bool {
+    matches!(named, Kind::Bat | Kind::Sh)
+        && (matches!(told, Kind::Rtf | Kind::Pdf)
+            || matches!(
+                told.family(),
+                Family::Archive | Family::Compressed | Family::Ole
+            ))
 }
 
 fn is_shown(kind: Kind) -> bool {
@@ -440,6 +451,8 @@ pub(crate) mod tests {
         assert_eq!(named(b"x(1)", "a.JS"), Kind::Js);
         assert_eq!(named(b"x(1)", "a.js.txt"), Kind::Text);
         assert_eq!(named(b"calc", "a.cmd "), Kind::Bat);
+        assert_eq!(named(b"{\\rtf1\r\n@start calc\r\n", "a.bat"), Kind::Bat);
+        assert_eq!(named(b"{\\rtf1 the text}", "a.doc"), Kind::Rtf);
         assert_eq!(
             named(b"<html><script>1</script></html>", "a.hta"),
             Kind::Hta
