@@ -1,13 +1,15 @@
 //! Codes that a picture, a page or a text draws out of squares instead of showing a picture: their texts become
 //! children, as those of pictures do.
 
+use std::sync::LazyLock;
+
 use encoding_rs::WINDOWS_1252;
 
-use crate::formats::drawing::{Drawing, characters, svg, table};
+use crate::formats::drawing::{Drawing, characters, painted, svg, table};
 use crate::formats::html::Page;
 use crate::formats::password_words;
 use crate::model::{Artifact, Kind, Trouble};
-use crate::text;
+use crate::text::{self, AnyOf};
 
 use super::{Nest, picture};
 
@@ -25,6 +27,9 @@ const BLOCKS: &[&str] = &[
     "&#9608", "&#x2588", "&#9600", "&#x2580", BLOCK, "&#11035", "&#x2b1b",
 ];
 const BLOCK: &str = "&block;";
+
+/// What paints without an element for each square.
+static PAINTS: LazyLock<AnyOf> = LazyLock::new(|| AnyOf::new(painted::MARKS));
 
 /// Pushes the texts of codes.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
@@ -85,6 +90,9 @@ fn of_page(source: &str, drawings: &mut Vec<Drawing>) {
     let colours = memchr::memmem::find_iter(source.as_bytes(), "background").take(CELLS);
     if cells < CELLS && colours.count() == CELLS {
         drawings.extend(table::boxes(source));
+    }
+    if PAINTS.is_in(source.as_bytes()) {
+        drawings.extend(painted::drawings(source));
     }
     let written = has("&#").or_else(|| has(BLOCK)).is_some();
     let block = || BLOCKS.iter().any(|mark| has(mark).is_some());
