@@ -165,7 +165,9 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("header_words", words),
     ("html", |data| {
         let text = String::from_utf8_lossy(data);
-        let attributes = html::tags(&text, 10_000).flat_map(|tag| tag.attributes());
+        let attributes = html::tags(&text)
+            .take(10_000)
+            .flat_map(|tag| tag.attributes());
         let _ = attributes.count();
         drop(page_leads::leads(&text, &std::collections::BTreeSet::new()));
         for reading in html::tokens::Reading::ALL {
@@ -415,7 +417,7 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         let _ = word::outside(data, data, &budget());
     }),
     ("xml", |data| {
-        drop(xml::elements(&String::from_utf8_lossy(data), 4096));
+        let _ = xml::elements(&String::from_utf8_lossy(data)).count();
         [
             Kind::LibraryMs,
             Kind::SettingContentMs,

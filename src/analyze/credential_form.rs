@@ -22,12 +22,6 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
-/// Bytes of a page that are read.
-const LONGEST: usize = 8 << 20;
-
-/// Tags that are read.
-const TAGS: usize = 200_000;
-
 /// Tags that are looked at.
 const READ: &[&str] = &[
     "input", "textarea", "form", "button", "base", "meta", "iframe", "frame",
@@ -72,7 +66,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let data = &artifact.data;
     // Texts of two bytes a character are rare, and read whole.
     let wide = data.starts_with(b"\xff\xfe") || data.starts_with(b"\xfe\xff");
-    let page = Page::of(&artifact.data, artifact.sha256, LONGEST);
+    let page = Page::of(&artifact.data, artifact.sha256);
     if !wide && !ASKS.is_in(page.lower().as_bytes()) {
         return;
     }
@@ -211,7 +205,7 @@ fn built<'a>(look: &Look<'a>) -> impl Iterator<Item = Cow<'a, str>> {
         .take(SCRIPTS)
         .flat_map(move |script| below(script).iter().take(SCRIPTS));
     built
-        .filter(|child| child.kind == Kind::Js && child.data.len() <= LONGEST)
+        .filter(|child| child.kind == Kind::Js)
         .map(|child| text::to_utf8(&child.data))
 }
 
@@ -263,9 +257,9 @@ impl<'a> Asked<'a> {
     /// The tags that are looked at: what CSS hides may be typed into any.
     fn tags(&self, page: &'a Page) -> Box<dyn Iterator<Item = Tag<'a>> + 'a> {
         if self.masks {
-            Box::new(page.tags(TAGS))
+            Box::new(page.tags())
         } else {
-            Box::new(page.tags_named(READ, TAGS))
+            Box::new(page.tags_named(READ))
         }
     }
 

@@ -19,9 +19,6 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
-/// Bytes of a page that are searched.
-const LONGEST: usize = 64 << 20;
-
 /// Artifacts below a page that are looked at, and how deep.
 const BELOW: usize = 256;
 const DEPTH: usize = 5;
@@ -65,7 +62,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let texts =
         std::iter::once(page).chain(below.iter().copied().filter(|one| one.kind == Kind::Js));
     for script in texts {
-        let data = script.data.get(..LONGEST).unwrap_or(&script.data);
+        let data = &script.data;
         let Some((at, how)) = saving(data) else {
             continue;
         };

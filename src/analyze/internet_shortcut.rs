@@ -25,13 +25,9 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
-/// Bytes of a file that are read: such files have a few hundred.
-const LONGEST: usize = 1 << 20;
-
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let artifact = look.artifact;
-    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
-    let source = text::to_utf8(data);
+    let source = text::to_utf8(&artifact.data);
     let borrowed = matches!(source, std::borrow::Cow::Borrowed(_));
     let mut web = None;
     let mut remote = false;

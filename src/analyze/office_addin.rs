@@ -23,9 +23,6 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
-/// Bytes of an XML file that are read.
-const LONGEST: usize = 1 << 20;
-
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let artifact = look.artifact;
     let shown = match artifact.kind {
@@ -68,10 +65,10 @@ fn by_name(look: &Look<'_>) -> Option<String> {
 
 fn manifest(look: &Look<'_>, findings: &mut Findings<'_>) -> Option<String> {
     let artifact = look.artifact;
-    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
+    let data = &artifact.data;
     // Texts of two bytes a letter are rare, and short.
     let wide = matches!(
-        data,
+        data.as_ref(),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..]
     );
     let marks: [&[u8]; 5] = [
@@ -89,26 +86,26 @@ fn manifest(look: &Look<'_>, findings: &mut Findings<'_>) -> Option<String> {
         return None;
     }
     let source = text::to_utf8(data);
-    let elements = xml::elements(&source, 4096);
+    let elements = || xml::elements(&source);
     if artifact.kind == Kind::ClickOnce {
         let office = source.contains("urn:schemas-microsoft-com:vst");
-        let provider = elements.iter().find_map(|one| one.attribute("codebase"));
-        return office.then(|| format!("VSTO manifest: {}", provider.unwrap_or("no address")));
+        let provider = elements().find_map(|one| one.attribute("codebase").map(str::to_owned));
+        let provider = provider.unwrap_or_else(|| "no address".to_owned());
+        return office.then(|| format!("VSTO manifest: {provider}"));
     }
     // A custom property that makes Office load code from a place ([MS-OE376] part 4, "_AssemblyLocation").
-    let mut properties = elements.iter().skip_while(|one| {
+    let mut properties = elements().skip_while(|one| {
         let name = one.attribute("name").filter(|_| one.name == "property");
         !name.is_some_and(|name| name.trim().eq_ignore_ascii_case("_AssemblyLocation"))
     });
     if let Some(value) = properties.nth(1).filter(|one| !one.text.trim().is_empty()) {
         return Some(format!("_AssemblyLocation: {}", value.text.trim()));
     }
-    let root = elements.first()?;
-    let location = elements.iter().find(|one| one.name == "sourcelocation")?;
-    let address = location.attribute("defaultvalue")?;
-    if root.name != "officeapp" {
+    if elements().next()?.name != "officeapp" {
         return None;
     }
+    let location = elements().find(|one| one.name == "sourcelocation")?;
+    let address = location.attribute("defaultvalue")?;
     findings.ioc(IocType::Url, address);
     Some(format!("add-in manifest: {address}"))
 }

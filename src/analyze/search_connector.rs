@@ -24,20 +24,13 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
-/// Bytes that are read.
-const LONGEST: usize = 4 << 20;
-
-/// Elements that are read.
-const ELEMENTS: usize = 4096;
-
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let artifact = look.artifact;
-    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
     if matches!(artifact.kind, Kind::Html | Kind::Hta) {
-        return in_page(data, findings);
+        return in_page(&artifact.data, findings);
     }
-    let source = text::to_utf8(data);
-    for element in xml::elements(&source, ELEMENTS) {
+    let source = text::to_utf8(&artifact.data);
+    for element in xml::elements(&source) {
         let values = element.attributes.iter().map(|(_, value)| value);
         for value in values.chain([&element.text]) {
             let target = plain(value);

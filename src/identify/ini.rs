@@ -1,6 +1,8 @@
 //! Small files of sections and keys that start or fetch something: shortcuts of several desktops, themes, remote
 //! desktop connections, setup information, registry entries.
 
+use std::collections::BTreeSet;
+
 use crate::model::Kind;
 
 /// Bytes of the head in which the deciding section must begin.
@@ -16,11 +18,6 @@ pub(super) const SECTIONED: &[Kind] = &[
     Kind::Theme,
     Kind::Inf,
 ];
-
-/// Tells which kind of section file a text is to such a program.
-pub(super) fn anywhere(text: &str) -> Option<Kind> {
-    by_sections(text)
-}
 
 /// Tells which kind of section file a text is.
 pub(super) fn identify(start: &str) -> Option<Kind> {
@@ -47,46 +44,96 @@ fn registry(first: &str) -> Option<Kind> {
         .then_some(Kind::Reg)
 }
 
-fn by_sections(head: &str) -> Option<Kind> {
-    let sections: Vec<String> = head
-        .lines()
-        .map(str::trim)
-        .filter(|line| line.starts_with('['))
-        .filter_map(|line| line.get(1..line.find(']')?))
-        .map(str::to_ascii_lowercase)
-        .collect();
-    let has = |name: &str| sections.iter().any(|section| section == name);
-    let key = |name: &str| keys(head).any(|key| key.eq_ignore_ascii_case(name));
-    if has("internetshortcut") || has("internetshortcut.a") || has("internetshortcut.w") {
-        // The section of a site pinned to the task bar.
-        let pinned = has("{5cbf2787-48cf-4208-b90e-ee5e5d420294}");
+/// Sections that tell a kind.
+const SECTIONS: &[&str] = &[
+    "internetshortcut",
+    "internetshortcut.a",
+    "internetshortcut.w",
+    PINNED,
+    "desktop entry",
+    "shell",
+    ".shellclassinfo",
+    "theme",
+    "control panel\\desktop",
+    "visualstyles",
+    "mastertheme",
+    "boot",
+    "version",
+    "autorun",
+    "autorun.amd64",
+];
+
+/// The section of a site pinned to the task bar.
+const PINNED: &str = "{5cbf2787-48cf-4208-b90e-ee5e5d420294}";
+
+/// Keys that tell one.
+const KEYS: &[&str] = &[
+    "command",
+    "iconfile",
+    "brandimage",
+    "open",
+    "shellexecute",
+    "icon",
+    "signature",
+];
+
+fn plain(word: &str) -> &str {
+    word.trim_matches(|c: char| c.is_whitespace() || c.is_control())
+}
+
+/// Tells which kind of section file a text is to a program that looks for its sections, whatever stands in front and
+/// however long it is: lines end at either end of line, control characters around a word are blanks. One pass.
+pub(super) fn by_sections(text: &str) -> Option<Kind> {
+    let known = |words: &[&'static str], word: &str| {
+        words
+            .iter()
+            .copied()
+            .find(|known| known.eq_ignore_ascii_case(word))
+    };
+    let mut sections = BTreeSet::new();
+    let mut keys = BTreeSet::new();
+    for line in text.split(['\n', '\r']).map(plain) {
+        if let Some(rest) = line.strip_prefix('[') {
+            let name = rest.split_once(']').map(|(name, _)| name);
+            sections.extend(name.and_then(|name| known(SECTIONS, name)));
+        } else {
+            let key = line.split_once('=').map(|(key, _)| plain(key));
+            keys.extend(key.and_then(|key| known(KEYS, key)));
+        }
+    }
+    let has = |names: &[&str]| names.iter().any(|name| sections.contains(name));
+    let key = |names: &[&str]| names.iter().any(|name| keys.contains(name));
+    if has(&[
+        "internetshortcut",
+        "internetshortcut.a",
+        "internetshortcut.w",
+    ]) {
+        let pinned = has(&[PINNED]);
         return Some(if pinned { Kind::Website } else { Kind::Url });
     }
-    if has("desktop entry") {
+    if has(&["desktop entry"]) {
         return Some(Kind::Desktop);
     }
-    if has("shell") && (key("command") || key("iconfile")) {
+    if has(&["shell"]) && key(&["command", "iconfile"]) {
         return Some(Kind::Scf);
     }
-    if has(".shellclassinfo") {
+    if has(&[".shellclassinfo"]) {
         return Some(Kind::DesktopIni);
     }
-    let looks =
-        has("control panel\\desktop") || has("visualstyles") || has("mastertheme") || has("boot");
-    if has("theme") && (looks || key("brandimage")) {
+    let looks = [
+        "control panel\\desktop",
+        "visualstyles",
+        "mastertheme",
+        "boot",
+    ];
+    if has(&["theme"]) && (has(&looks) || key(&["brandimage"])) {
         return Some(Kind::Theme);
     }
-    let autorun = (has("autorun") || has("autorun.amd64"))
-        && (key("open") || key("shellexecute") || key("icon"));
-    if has("version") && key("signature") || autorun {
+    let autorun = has(&["autorun", "autorun.amd64"]) && key(&["open", "shellexecute", "icon"]);
+    if has(&["version"]) && key(&["signature"]) || autorun {
         return Some(Kind::Inf);
     }
     None
-}
-
-fn keys(head: &str) -> impl Iterator<Item = &str> {
-    head.lines()
-        .filter_map(|line| Some(line.split_once('=')?.0.trim()))
 }
 
 /// Windows reads the section wherever it stands.

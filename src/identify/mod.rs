@@ -29,13 +29,12 @@ pub use mail::{MailStart, mail_start};
 
 pub use told::Told;
 
+use std::cell::LazyCell;
+
 use crate::formats::brotli;
 use crate::knowledge::scripts;
 use crate::limits::Budget;
 use crate::model::{Fact, Family, Kind, Name};
-
-/// Bytes in which a file of sections is searched for them.
-const LINES: usize = 1 << 20;
 
 /// What bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +138,8 @@ fn by_its_program(told: Kind, data: &[u8], name: &Name) -> Option<Kind> {
     if !weak {
         return None;
     }
+    // Told once, however many extensions there are.
+    let sections = LazyCell::new(|| ini::by_sections(&crate::text::to_utf8(data)));
     name.extensions().find_map(|extension| {
         let claimed = match extension.as_str() {
             "" => return None,
@@ -146,7 +147,7 @@ fn by_its_program(told: Kind, data: &[u8], name: &Name) -> Option<Kind> {
             other => Kind::from_name(other),
         };
         if let Some(claimed) = claimed.filter(|claimed| ini::SECTIONED.contains(claimed)) {
-            return ini::anywhere(&words::lenient(data, LINES)).filter(|kind| {
+            return sections.filter(|kind| {
                 // A site pinned to the task bar is a link to it.
                 *kind == claimed
                     || matches!(
@@ -501,7 +502,11 @@ pub(crate) mod tests {
         }
         // Lines of nothing in front, few or many.
         let shell = "[Shell]\r\nCommand=2\r\nIconFile=a\r\n";
-        for front in ["x\r\n".to_owned(), "; words of nothing\r\n".repeat(3000)] {
+        for front in [
+            "x\r\n".to_owned(),
+            "; words of nothing\r\n".repeat(3000),
+            "words of nothing\r".repeat(100_000),
+        ] {
             assert_eq!(
                 named(format!("{front}{shell}").as_bytes(), "a.scf"),
                 Kind::Scf

@@ -37,7 +37,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     if artifact.data.len() > LONGEST || !markup && !may_draw(&artifact.data) {
         return Ok(());
     }
-    let page = Page::of(&artifact.data, artifact.sha256, LONGEST);
+    let page = Page::of(&artifact.data, artifact.sha256);
     let source = page.text();
     let mut drawings = Vec::new();
     match artifact.kind {

@@ -9,7 +9,6 @@ use std::sync::LazyLock;
 
 use memchr::memmem;
 
-use crate::bytes::index;
 use crate::formats::base64;
 use crate::formats::html::{self, Page, Tag};
 use crate::formats::script::Dialect;
@@ -22,9 +21,6 @@ use super::{Child, Nest, encoded};
 
 /// Kinds that are looked into.
 pub(super) const KINDS: &[Kind] = &[Kind::Html, Kind::Svg];
-
-/// Longest page that is looked into, in bytes.
-const LONGEST: usize = 64 << 20;
 
 /// Longest script that becomes a child, unless it is mostly one text.
 const SCRIPT: usize = 256 << 10;
@@ -81,14 +77,14 @@ const SENDING: &[&str] = &[
 
 /// Pushes scripts and inner pages.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
-    if artifact.data.len() > LONGEST {
+    if artifact.data.len() > Page::LONGEST {
         nest.note(Fact::Limit {
             halt: Halt::Ceiling("page of 64 MiB"),
             what: "scripts in it were not looked at".to_owned(),
         });
         return Ok(());
     }
-    let page = Page::of(&artifact.data, artifact.sha256, LONGEST);
+    let page = Page::of(&artifact.data, artifact.sha256);
     let source = page.text();
     let asks = LazyCell::new(|| {
         let words = ["password", "PASSWORD", "Password"];
@@ -132,7 +128,7 @@ fn handlers(page: &Page, nest: &mut Nest<'_>) -> Result<(), Trouble> {
         return Ok(());
     }
     let mut pushed = 0usize;
-    for tag in page.tags(index(1u32 << 20)) {
+    for tag in page.tags() {
         nest.tick()?;
         let whole = source.as_bytes().get(tag.at..tag.end);
         if whole.is_none_or(|tag| memchr::memchr(b'&', tag).is_none()) {
@@ -264,7 +260,7 @@ fn inner_pages(page: &Page, nest: &mut Nest<'_>) -> Result<(), Trouble> {
         return Ok(());
     }
     let mut pushed = 0usize;
-    for tag in page.tags(index(1u32 << 20)) {
+    for tag in page.tags() {
         nest.tick()?;
         // Of two attributes of one name the first counts.
         let mut refreshes = true;

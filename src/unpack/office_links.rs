@@ -240,20 +240,20 @@ static OFFICE_SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     builder.ascii_case_insensitive(true).build(OFFICE).ok()
 });
 
-/// Bytes of a page that are read so.
-const PAGE: usize = 64 << 20;
-
 /// Notes what a page names outside that Word or Excel reads as a document; false where it is none of theirs.
 fn page(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<bool, Trouble> {
     let name = artifact.name.as_ref();
     let named = name.is_some_and(|name| name.extensions().any(|one| one.starts_with("xl")));
     // Most pages are none of theirs, and this pass is shared and quick.
-    let read = html::Page::of(&artifact.data, artifact.sha256, PAGE);
+    let read = html::Page::of(&artifact.data, artifact.sha256);
     if !named && !MARKS.is_in(read.lower().as_bytes()) {
         return Ok(false);
     }
     let text = super::office_xml::decoded(&artifact.data);
-    let Some(search) = OFFICE_SEARCH.as_ref().filter(|_| text.len() <= PAGE) else {
+    let Some(search) = OFFICE_SEARCH
+        .as_ref()
+        .filter(|_| text.len() <= html::Page::LONGEST)
+    else {
         return Ok(false);
     };
     let mut seen = [false; OFFICE.len()];
