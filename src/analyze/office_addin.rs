@@ -1,10 +1,12 @@
 //! Code that is added to Office itself: libraries with the functions that Excel and Word call, add-ins with macros,
 //! manifests of add-ins, and documents that name the place of one.
 
+use std::sync::LazyLock;
+
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::{pe, xml};
 use crate::model::{IocType, Kind};
-use crate::text;
+use crate::text::{self, AnyOf};
 
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
@@ -63,6 +65,17 @@ fn by_name(look: &Look<'_>) -> Option<String> {
     named.then(|| format!("add-in of Office 97-2003 (.{extension})"))
 }
 
+/// What files have that name the place of an add-in.
+static MARKS: LazyLock<AnyOf> = LazyLock::new(|| {
+    AnyOf::new(&[
+        "_Assembly",
+        "/custom-properties",
+        "OfficeApp",
+        "SourceLocation",
+        "urn:schemas-microsoft-com:vst",
+    ])
+});
+
 fn manifest(look: &Look<'_>, findings: &mut Findings<'_>) -> Option<String> {
     let artifact = look.artifact;
     let data = &artifact.data;
@@ -71,18 +84,7 @@ fn manifest(look: &Look<'_>, findings: &mut Findings<'_>) -> Option<String> {
         data.as_ref(),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..]
     );
-    let marks: [&[u8]; 5] = [
-        b"_Assembly",
-        b"/custom-properties",
-        b"OfficeApp",
-        b"SourceLocation",
-        b"urn:schemas-microsoft-com:vst",
-    ];
-    if !wide
-        && !marks
-            .iter()
-            .any(|mark| memchr::memmem::find(data, mark).is_some())
-    {
+    if !wide && !MARKS.is_in(data) {
         return None;
     }
     let source = text::to_utf8(data);

@@ -1,5 +1,7 @@
 //! Libraries, search connectors and saved searches that show a remote folder, and pages that open such a search.
 
+use std::sync::LazyLock;
+
 use memchr::memmem;
 
 use super::internet_shortcut::is_search;
@@ -7,7 +9,7 @@ use super::place::{Place, plain};
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::xml;
 use crate::model::{IocType, Kind};
-use crate::text;
+use crate::text::{self, AnyOf};
 
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
@@ -23,6 +25,11 @@ pub(super) const ROW: Analyzer = Analyzer {
     findings: &["search-connector"],
     run,
 };
+
+/// How the address of a search begins.
+const SEARCHES: [&str; 4] = ["search-ms:", "search-ms%3a", "SEARCH-MS:", "Search-ms:"];
+
+static STARTS_SEARCH: LazyLock<AnyOf> = LazyLock::new(|| AnyOf::new(&SEARCHES));
 
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let artifact = look.artifact;
@@ -54,14 +61,11 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
 fn in_page(data: &[u8], findings: &mut Findings<'_>) {
     /// Bytes of an address that are looked at.
     const ADDRESS: usize = 400;
-    let starts = [
-        &b"search-ms:"[..],
-        b"search-ms%3a",
-        b"SEARCH-MS:",
-        b"Search-ms:",
-    ];
-    for start in starts {
-        let Some(at) = memmem::find(data, start) else {
+    if !STARTS_SEARCH.is_in(data) {
+        return;
+    }
+    for start in SEARCHES {
+        let Some(at) = memmem::find(data, start.as_bytes()) else {
             continue;
         };
         let rest = data.get(at..).unwrap_or_default();

@@ -1,11 +1,13 @@
 //! Small XML files that run something: configurations of Windows Sandbox, types and formats of PowerShell; of macOS settings
 //! of the Terminal with a command, and links to places (`.webloc`) that are no pages.
 
+use std::sync::LazyLock;
+
 use super::place::{Place, plain};
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::xml;
 use crate::model::{IocType, Kind};
-use crate::text;
+use crate::text::{self, AnyOf};
 
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
@@ -19,8 +21,15 @@ pub(super) const ROW: Analyzer = Analyzer {
 /// Elements of PowerShell's files that hold code (about_Types.ps1xml, about_Format.ps1xml), in lower case.
 const CODE: &[&str] = &["scriptblock", "getscriptblock", "setscriptblock"];
 
+/// What such files have.
+static MARKS: LazyLock<AnyOf> =
+    LazyLock::new(|| AnyOf::new(&["LogonCommand", "ScriptBlock", "<plist"]));
+
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let source = text::to_utf8(&look.artifact.data);
+    if !MARKS.is_in(source.as_bytes()) {
+        return;
+    }
     let has = |word: &str| memchr::memmem::find(source.as_bytes(), word.as_bytes()).is_some();
     if has("<plist") && (has("CommandString") || has("URL")) {
         properties(look, &source, findings);

@@ -93,13 +93,12 @@ pub fn named(mut identity: Identity, data: &[u8], name: Option<&Name>) -> Identi
     {
         identity.kind = Kind::Brotli;
     }
-    if let Some((kind, at)) = name
+    if !matches!(
+        identity.kind.family(),
+        Family::Web | Family::Script | Family::Mail
+    ) && let Some((kind, at)) = name
         .extensions()
         .find_map(|extension| page(&extension, data, identity.kind))
-        && !matches!(
-            identity.kind.family(),
-            Family::Web | Family::Script | Family::Mail
-        )
         && !identity.readings.contains(&kind)
     {
         let told = identity.kind;

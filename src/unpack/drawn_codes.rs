@@ -22,11 +22,12 @@ const LONGEST: usize = 2 << 20;
 /// Cells of the smallest code, in tags of a table.
 const CELLS: usize = 200;
 
-/// Characters that a page writes by their number.
-const BLOCKS: &[&str] = &[
-    "&#9608", "&#x2588", "&#9600", "&#x2580", BLOCK, "&#11035", "&#x2b1b",
-];
-const BLOCK: &str = "&block;";
+/// Characters that a page writes by their number or name.
+static BLOCKS: LazyLock<AnyOf> = LazyLock::new(|| {
+    AnyOf::new(&[
+        "&#9608", "&#x2588", "&#9600", "&#x2580", "&block;", "&#11035", "&#x2b1b",
+    ])
+});
 
 /// What paints without an element for each square.
 static PAINTS: LazyLock<AnyOf> = LazyLock::new(|| AnyOf::new(painted::MARKS));
@@ -77,8 +78,7 @@ fn may_draw(data: &[u8]) -> bool {
 }
 
 fn of_page(source: &str, drawings: &mut Vec<Drawing>) {
-    let has = |mark: &str| memchr::memmem::find(source.as_bytes(), mark.as_bytes());
-    if has("<svg").is_some() {
+    if memchr::memmem::find(source.as_bytes(), b"<svg").is_some() {
         drawings.push(svg::drawing(source));
     }
     let cells = memchr::memmem::find_iter(source.as_bytes(), "<td");
@@ -94,9 +94,7 @@ fn of_page(source: &str, drawings: &mut Vec<Drawing>) {
     if PAINTS.is_in(source.as_bytes()) {
         drawings.extend(painted::drawings(source));
     }
-    let written = has("&#").or_else(|| has(BLOCK)).is_some();
-    let block = || BLOCKS.iter().any(|mark| has(mark).is_some());
-    if characters::may_hold(source) || written && block() {
+    if characters::may_hold(source) || BLOCKS.is_in(source.as_bytes()) {
         drawings.extend(characters::drawings(&password_words::plain(source)));
     }
 }
