@@ -35,8 +35,8 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         return;
     }
     if artifact.kind == Kind::Iqy {
-        let lines = source.split(['\r', '\n']).take(32).map(str::trim);
-        for line in lines.filter(|line| !line.is_empty()) {
+        let lines = source.split(['\r', '\n']).map(str::trim);
+        for line in lines.filter(|line| !line.is_empty()).take(32) {
             judge(look, findings, line, line);
             let pairs = line.split(';').filter_map(|pair| pair.rsplit_once('='));
             for (key, value) in pairs {

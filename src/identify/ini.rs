@@ -17,6 +17,7 @@ pub(super) const SECTIONED: &[Kind] = &[
     Kind::Scf,
     Kind::Theme,
     Kind::Inf,
+    Kind::Wsh,
 ];
 
 /// Tells which kind of section file a text is.
@@ -26,7 +27,7 @@ pub(super) fn identify(start: &str) -> Option<Kind> {
         .unwrap_or(start);
     // A file of sections begins with one, or with comments.
     let first = head
-        .lines()
+        .split(['\n', '\r'])
         .map(str::trim)
         .find(|line| !line.is_empty() && !line.starts_with([';', '#']))?;
     if let Some(kind) = registry(first) {
@@ -53,6 +54,7 @@ const SECTIONS: &[&str] = &[
     "desktop entry",
     "shell",
     ".shellclassinfo",
+    "scriptfile",
     "theme",
     "control panel\\desktop",
     "visualstyles",
@@ -72,6 +74,7 @@ const KEYS: &[&str] = &[
     "iconfile",
     "brandimage",
     "open",
+    "path",
     "shellexecute",
     "icon",
     "signature",
@@ -94,7 +97,7 @@ pub(super) fn by_sections(text: &str) -> Option<Kind> {
     let mut keys = BTreeSet::new();
     for line in text.split(['\n', '\r']).map(plain) {
         if let Some(rest) = line.strip_prefix('[') {
-            let name = rest.split_once(']').map(|(name, _)| name);
+            let name = rest.split(']').next().map(plain);
             sections.extend(name.and_then(|name| known(SECTIONS, name)));
         } else {
             let key = line.split_once('=').map(|(key, _)| plain(key));
@@ -119,6 +122,9 @@ pub(super) fn by_sections(text: &str) -> Option<Kind> {
     }
     if has(&[".shellclassinfo"]) {
         return Some(Kind::DesktopIni);
+    }
+    if has(&["scriptfile"]) && key(&["path"]) {
+        return Some(Kind::Wsh);
     }
     let looks = [
         "control panel\\desktop",
@@ -147,7 +153,7 @@ fn internet_shortcut_behind_junk(head: &str) -> Option<Kind> {
     if !has_section {
         return None;
     }
-    let mut lines = head.lines().map(str::trim);
+    let mut lines = head.split(['\n', '\r']).map(str::trim);
     let found = lines.any(|line| line.eq_ignore_ascii_case("[InternetShortcut]"));
     let mut next = lines.filter(|line| !line.is_empty());
     let address = next.next().and_then(|line| line.split_once('='));
@@ -168,6 +174,27 @@ fn internet_shortcut_behind_junk(head: &str) -> Option<Kind> {
     (found && named).then_some(Kind::Url)
 }
 
+/// Whether a line names the server of a connection: under the name of one, that is all that is asked for.
+pub(super) fn names_a_server(text: &str) -> bool {
+    let server = |name: &str| {
+        let name = plain(name).trim_start_matches('\u{feff}');
+        [
+            "full address",
+            "alternate full address",
+            "remoteapplicationprogram",
+        ]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
+    };
+    text.split(['\n', '\r']).any(|line| {
+        let mut parts = line.splitn(3, ':');
+        let name = parts.next().is_some_and(server);
+        name && parts
+            .next()
+            .is_some_and(|kind| plain(kind).eq_ignore_ascii_case("s"))
+    })
+}
+
 /// Lines of `name:type:value`, among them the address. The client passes over what it does not know; here that may be a
 /// third of the lines.
 fn remote_desktop(head: &str) -> Option<Kind> {
@@ -175,8 +202,8 @@ fn remote_desktop(head: &str) -> Option<Kind> {
     let mut others = 0usize;
     let mut address = false;
     for line in head
-        .lines()
-        .take(400)
+        .split(['\n', '\r'])
+        .take(800)
         .filter(|line| !line.trim().is_empty())
     {
         let mut parts = line.splitn(3, ':');
@@ -251,6 +278,8 @@ mod tests {
                 Kind::Reg,
             ),
             ("REGEDIT4\r\n[HKEY_CURRENT_USER]\r\n", Kind::Reg),
+            ("REGEDIT4\r\r[HKEY_CURRENT_USER]\r", Kind::Reg),
+            ("[ScriptFile]\r\nPath=C:\\a.vbs\r\n", Kind::Wsh),
             (
                 "screen mode id:i:2\nfull address:s:192.0.2.1\nprompt for credentials:i:0\n",
                 Kind::Rdp,
@@ -273,6 +302,7 @@ mod tests {
         for text in [
             "[settings]\ncolor=blue\n",
             "[Version]\nnumber=3\n",
+            "[ScriptFile]\nname=a\n",
             "A shortcut has the section\n[InternetShortcut]\nwhich names the page.\n",
             "Note: this is prose.\nfull address: unknown\n",
             "[1] A footnote [2] and another.",
