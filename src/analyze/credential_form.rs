@@ -71,55 +71,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         return;
     }
     let source = page.text();
-    let asked = Asked::of(look, &page);
-    let mut password = None;
-    let mut target = None;
-    let (mut base, mut by_base) = (None, false);
-    for tag in asked.tags(&page) {
-        if password.is_none() && asked.is_password(&tag) {
-            password = Some(tag.at);
-        }
-        match tag.name.as_ref() {
-            "form" | "button" | "input" => {
-                let name = if tag.name == "form" {
-                    "action"
-                } else {
-                    "formaction"
-                };
-                let action = tag.attribute(name);
-                let action = action.as_deref();
-                if let Some(address) = action.and_then(|value| outside(look, value)) {
-                    findings.ioc(IocType::Url, &address);
-                    target.get_or_insert(address);
-                } else if let Some(address) = action.filter(|value| is_mail(value)) {
-                    target.get_or_insert(plain(address));
-                }
-                by_base |= tag.name == "form" && action.is_none_or(|value| !value.starts_with('#'));
-            }
-            // Where every address of the page that names no host leads (HTML Standard, 4.2.3).
-            "base" => {
-                let address = tag.attribute("href");
-                let address = address.and_then(|value| outside(look, &value));
-                base = base.or(address);
-            }
-            "meta" => {
-                if let Some(address) = html::refresh(&tag).and_then(|value| outside(look, &value)) {
-                    findings.ioc(IocType::Url, &address);
-                }
-            }
-            "iframe" | "frame" => {
-                if let Some(address) = tag.attribute("src").and_then(|value| outside(look, &value))
-                {
-                    findings.ioc(IocType::Url, &address);
-                }
-            }
-            _ => {}
-        }
-    }
-    if let Some(base) = base.filter(|_| by_base) {
-        findings.ioc(IocType::Url, &base);
-        target.get_or_insert(base);
-    }
+    let Written { password, target } = Written::of(look, &page, findings);
     let sends = Sends::of(source);
     let mut sent = scripted(look, &sends);
     let shown: Vec<String> = sends
@@ -160,6 +112,74 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         return;
     };
     findings.report(Found::new("credential-form", &format!("password sent to {target}")).at(at));
+}
+
+/// What the tags of a page ask for, and where they send it.
+struct Written {
+    /// Where a field for a password stands.
+    password: Option<usize>,
+    /// Where a form leads outside.
+    target: Option<String>,
+}
+
+impl Written {
+    /// Addresses that the page leads to are kept on the way.
+    fn of(look: &Look<'_>, page: &Page, findings: &mut Findings<'_>) -> Self {
+        let asked = Asked::of(look, page);
+        let mut password = None;
+        let mut target = None;
+        let (mut base, mut by_base) = (None, false);
+        for tag in asked.tags(page) {
+            if password.is_none() && asked.is_password(&tag) {
+                password = Some(tag.at);
+            }
+            match tag.name.as_ref() {
+                "form" | "button" | "input" => {
+                    let name = if tag.name == "form" {
+                        "action"
+                    } else {
+                        "formaction"
+                    };
+                    let action = tag.attribute(name);
+                    let action = action.as_deref();
+                    if let Some(address) = action.and_then(|value| outside(look, value)) {
+                        findings.ioc(IocType::Url, &address);
+                        target.get_or_insert(address);
+                    } else if let Some(address) = action.filter(|value| is_mail(value)) {
+                        target.get_or_insert(plain(address));
+                    }
+                    by_base |=
+                        tag.name == "form" && action.is_none_or(|value| !value.starts_with('#'));
+                }
+                // Where every address of the page that names no host leads (HTML Standard, 4.2.3).
+                "base" => {
+                    let address = tag.attribute("href");
+                    let address = address.and_then(|value| outside(look, &value));
+                    base = base.or(address);
+                }
+                "meta" => {
+                    if let Some(address) =
+                        html::refresh(&tag).and_then(|value| outside(look, &value))
+                    {
+                        findings.ioc(IocType::Url, &address);
+                    }
+                }
+                "iframe" | "frame" => {
+                    if let Some(address) =
+                        tag.attribute("src").and_then(|value| outside(look, &value))
+                    {
+                        findings.ioc(IocType::Url, &address);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if let Some(base) = base.filter(|_| by_base) {
+            findings.ioc(IocType::Url, &base);
+            target.get_or_insert(base);
+        }
+        Self { password, target }
+    }
 }
 
 /// Where a script asks for a password in a window of its own.
@@ -334,14 +354,7 @@ impl<'a> Asked<'a> {
         let at = before.rfind(nearest).unwrap_or_default();
         let between = before.get(at..).unwrap_or_default().to_ascii_lowercase();
         let said = shown_letters(nearest);
-        !between.contains("<input")
-            && self
-                .look
-                .knowledge
-                .links
-                .secrets
-                .iter()
-                .any(|word| *word == said)
+        !between.contains("<input") && self.look.knowledge.links.secrets.contains(&said)
     }
 }
 

@@ -463,7 +463,8 @@ mod tests {
             ),
             format!("DATA:;base64,{}", with(|c| format!("{c} "))),
         ] {
-            assert_eq!(opened(address.clone()), [zip.clone()], "{address}");
+            let found = opened(address.clone());
+            assert_eq!(found, std::slice::from_ref(&zip), "{address}");
         }
         for address in [
             format!("data:application/zip;base64,{coded}"),
