@@ -15,13 +15,9 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
-/// Bytes that are read.
-const LONGEST: usize = 1 << 20;
-
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let artifact = look.artifact;
-    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
-    let source = text::to_utf8(data);
+    let source = text::to_utf8(&artifact.data);
     let id = match artifact.kind {
         Kind::ClickOnce if source.contains("urn:schemas-microsoft-com:vst") => return,
         Kind::ClickOnce => "clickonce",
@@ -30,7 +26,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     };
     let mut addresses = Vec::new();
     if source.trim_start().starts_with('<') {
-        for element in xml::elements(&source, 4096) {
+        for element in xml::elements(&source) {
             let names = ["codebase", "uri", "href"];
             let given = names.iter().filter_map(|name| element.attribute(name));
             addresses.extend(given.map(plain));

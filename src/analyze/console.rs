@@ -19,17 +19,9 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
-/// Bytes that are read.
-const LONGEST: usize = 8 << 20;
-
-/// Elements that are read.
-const ELEMENTS: usize = 20_000;
-
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
-    let artifact = look.artifact;
-    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
     let knowledge = &look.knowledge.commands;
-    for element in xml::elements(&text::to_utf8(data), ELEMENTS) {
+    for element in xml::elements(&text::to_utf8(&look.artifact.data)) {
         let values = element.attributes.iter().map(|(_, value)| value);
         for value in values.clone().chain([&element.text]) {
             let plain = unescaped(value);
@@ -86,13 +78,9 @@ fn address(text: &str) -> Option<&str> {
     (page && !schema && !text.contains(char::is_whitespace)).then_some(text)
 }
 
-/// Bytes of what a snap-in keeps that are looked through.
-const STORED: usize = 1 << 20;
-
 /// The address of a page in what a snap-in keeps: base64 of its stream, with texts in UTF-16.
 fn stored_address(text: &str) -> Option<String> {
-    let text = text.as_bytes();
-    let stored = base64::decode(text.get(..STORED).unwrap_or(text)).data;
+    let stored = base64::decode(text.as_bytes()).data;
     let at = memchr::memmem::find(&stored, b"h\0t\0t\0p\0")?;
     let (pairs, _) = stored.get(at..)?.as_chunks::<2>();
     let units = pairs.iter().map(|pair| u16::from_le_bytes(*pair));

@@ -14,8 +14,38 @@ use crate::text;
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
     name: "csv",
-    kinds: &[Kind::Csv, Kind::Text, Kind::Data],
-    // A text of one line is a table by its name only.
+    // A text of one line is a table by its name only, and a spreadsheet asks for no other mark.
+    kinds: &[
+        Kind::Csv,
+        Kind::Text,
+        Kind::Data,
+        Kind::Email,
+        Kind::Css,
+        Kind::Ics,
+        Kind::Json,
+        Kind::Ldif,
+        Kind::Vcf,
+        Kind::Xml,
+        Kind::Rtf,
+        Kind::Html,
+        Kind::Svg,
+        Kind::Eml,
+        Kind::Mht,
+        Kind::Mbox,
+        Kind::Cert,
+        Kind::Pdf,
+        Kind::Ps,
+        Kind::Uue,
+        Kind::BinHex,
+        Kind::VbaSource,
+        Kind::Php,
+        Kind::Sh,
+        Kind::Bat,
+        Kind::Js,
+        Kind::Url,
+        Kind::Inf,
+        Kind::Reg,
+    ],
     sees: Sees::Place,
     findings: &["csv-formula-injection"],
     run,
@@ -300,5 +330,13 @@ mod tests {
         assert_eq!(testing::run(run, &[text]).0.len(), 0);
         let table = testing::holding(Kind::Csv, b"=cmd|'/c calc'!A0");
         assert_eq!(testing::run(run, &[table]).0.len(), 1);
+        let named = |kind: Kind, name: &str| {
+            let mut table = testing::holding(kind, b"x\n=cmd|'/c calc'!A0");
+            table.name = Some(Name::of(name));
+            testing::run(run, &[table]).0.len()
+        };
+        assert_eq!(named(Kind::Vcf, "a.csv"), 1);
+        assert_eq!(named(Kind::Cert, "a.prn"), 1);
+        assert_eq!(named(Kind::Vcf, "a.vcf"), 0);
     }
 }

@@ -15,9 +15,6 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
-/// Bytes of a page that are looked through.
-const LONGEST: usize = 4 << 20;
-
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     // The parts of a document are read by its program, and by no browser.
     if look.artifact.kind != Kind::Html
@@ -27,7 +24,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     {
         return;
     }
-    let page = Page::of(&look.artifact.data, look.artifact.sha256, LONGEST);
+    let page = Page::of(&look.artifact.data, look.artifact.sha256);
     let data = page.text().as_bytes();
     if !has_script(page.lower().as_bytes()) {
         return;

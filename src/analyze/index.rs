@@ -1,10 +1,13 @@
 //! What is looked up in a tree as a whole: made once, so that many artifacts that ask do not cost their product.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::formats::pe;
-use crate::model::{Artifact, Id, Kind};
+use crate::model::{Artifact, Id, Kind, children};
+
+use super::{vba_ribbon, web_query};
 
 /// A library by the container, the folder in it and its name, both in lower case.
 type Place = (Id, String, String);
@@ -23,6 +26,8 @@ pub struct Index<'a> {
     tree: &'a [Artifact],
     copies: OnceCell<BTreeMap<Id, Vec<Id>>>,
     libraries: OnceCell<BTreeMap<Place, Libraries>>,
+    ribbons: RefCell<BTreeMap<Id, Rc<[String]>>>,
+    tables: RefCell<BTreeMap<Id, bool>>,
 }
 
 impl<'a> Index<'a> {
@@ -32,6 +37,8 @@ impl<'a> Index<'a> {
             tree,
             copies: OnceCell::new(),
             libraries: OnceCell::new(),
+            ribbons: RefCell::default(),
+            tables: RefCell::default(),
         }
     }
 
@@ -78,6 +85,27 @@ impl<'a> Index<'a> {
             .unsigned
             .get_or_init(|| found.ids.iter().copied().find(unsigned));
         self.artifact((*first)?)
+    }
+
+    /// The procedures that the ribbons of a package call when it is opened, in lower case.
+    pub(super) fn called_by_ribbon(&self, package: Id) -> Rc<[String]> {
+        let mut ribbons = self.ribbons.borrow_mut();
+        let called = || {
+            let parts = children(self.tree, package).iter();
+            parts.filter_map(vba_ribbon::called).collect()
+        };
+        Rc::clone(ribbons.entry(package).or_insert_with(called))
+    }
+
+    /// Whether a table of a workbook is filled when it is opened.
+    pub(super) fn refreshes_a_table(&self, workbook: Id) -> bool {
+        let mut tables = self.tables.borrow_mut();
+        let filled = || {
+            children(self.tree, workbook)
+                .iter()
+                .any(web_query::fills_a_table)
+        };
+        *tables.entry(workbook).or_insert_with(filled)
     }
 
     fn named_programs(&self) -> BTreeMap<Place, Libraries> {

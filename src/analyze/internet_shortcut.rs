@@ -1,5 +1,5 @@
 //! Small files of sections and keys that lead somewhere when they are opened or only shown: internet shortcuts, pinned
-//! sites, shell commands, themes, settings of folders, entries of Linux desktops.
+//! sites, shell commands, themes, settings of folders and of scripts, entries of Linux desktops.
 //!
 //! An icon or wallpaper on a share is fetched when the folder is shown, with the user's sign-in.
 
@@ -19,19 +19,16 @@ pub(super) const ROW: Analyzer = Analyzer {
         Kind::Scf,
         Kind::DesktopIni,
         Kind::Theme,
+        Kind::Wsh,
     ],
     sees: Sees::Content,
     findings: &["internet-shortcut", "search-connector", "script"],
     run,
 };
 
-/// Bytes of a file that are read: such files have a few hundred.
-const LONGEST: usize = 1 << 20;
-
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let artifact = look.artifact;
-    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
-    let source = text::to_utf8(data);
+    let source = text::to_utf8(&artifact.data);
     let borrowed = matches!(source, std::borrow::Cow::Borrowed(_));
     let mut web = None;
     let mut remote = false;
@@ -163,6 +160,11 @@ impl Use {
                 () => is("icon").then_some(Self::Fetched),
             },
             Kind::Scf => is("iconfile").then_some(Self::Fetched),
+            // The script that the host runs.
+            Kind::Wsh => {
+                let script = setting.stands_in("scriptfile") && is("path");
+                script.then_some(Self::Opens)
+            }
             Kind::DesktopIni => {
                 let named = is("iconresource") || is("iconfile") || is("logo");
                 (named || setting.value.starts_with('@')).then_some(Self::Fetched)
@@ -252,6 +254,13 @@ mod tests {
         let remote = "IconResource=\\\\192.0.2.1\\s\\a.ico,0";
         assert_eq!(folder(remote), ["internet-shortcut medium"]);
         assert!(folder("IconResource=C:\\Windows\\a.dll,4\r\nInfoTip=see //a").is_empty());
+        let host = |path: &str| found(Kind::Wsh, &format!("[ScriptFile]\r\nPath={path}\r\n"));
+        assert_eq!(
+            host("\\\\203.0.113.5\\s\\a.vbs"),
+            ["internet-shortcut critical"]
+        );
+        assert_eq!(host("C:\\s\\a.vbs"), ["internet-shortcut medium"]);
+        assert!(found(Kind::Wsh, "[Options]\r\nPath=C:\\s\\a.vbs\r\n").is_empty());
         let theme = |wallpaper: &str| {
             found(
                 Kind::Theme,

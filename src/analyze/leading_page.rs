@@ -28,12 +28,6 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
-/// Bytes of a page that is looked at: one that only leads on is short.
-const LONGEST: usize = 1 << 20;
-
-/// Tags that are read.
-const TAGS: usize = 20_000;
-
 /// Letters that a page may show and still be no more than a sign: "you are being redirected, please wait".
 const SHOWN: usize = 200;
 
@@ -42,11 +36,11 @@ const SHOWN_AROUND_HIDDEN: usize = 2000;
 
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let page = look.artifact;
-    if page.kind != Kind::Html || page.data.len() > LONGEST || !is_opened_by_itself(look) {
+    if page.kind != Kind::Html || !is_opened_by_itself(look) {
         return;
     }
     let decoded = page.via == Some("decoded-text");
-    let page = Page::of(&page.data, page.sha256, LONGEST);
+    let page = Page::of(&page.data, page.sha256);
     let lower = page.lower().as_bytes();
     let has = |word: &[u8]| memmem::find(lower, word).is_some();
     // The letters of a value may be written by their numbers, those of its name not.
@@ -149,11 +143,8 @@ fn of_page(page: &Page, asked: Asked) -> Vec<Lead> {
     let mut found = Vec::new();
     let mut started = BTreeSet::new();
     let mut handlers: Vec<String> = Vec::new();
-    let tags = match asked.handlers || asked.others {
-        true => TAGS,
-        false => 0,
-    };
-    for tag in page.tags(tags) {
+    let tags = (asked.handlers || asked.others).then(|| page.tags());
+    for tag in tags.into_iter().flatten() {
         let attributes = asked.handlers.then(|| tag.attributes());
         for (name, value) in attributes.into_iter().flatten() {
             if HANDLERS.contains(&name.as_ref()) {
@@ -173,13 +164,20 @@ fn of_page(page: &Page, asked: Asked) -> Vec<Lead> {
         }));
     }
     let mut submits = false;
+    let mut clicks = BTreeSet::new();
     for (range, dialect) in page.scripts() {
         if *dialect == Dialect::Js {
             let body = source.get(range.clone()).unwrap_or_default();
             found.extend(leads(body, &started));
-            found.extend(clicked(page, body));
+            if body.contains(".click()") && !body.contains("createObjectURL") {
+                clicks.extend(body.split(|c: char| !c.is_alphanumeric() && c != '_'));
+                clicks.extend(body.split(['"', '\'', '`', '#']));
+            }
             submits |= body.contains(".submit()");
         }
+    }
+    if !clicks.is_empty() {
+        found.extend(clicked(page, &clicks));
     }
     if submits {
         found.extend(sent(page));
@@ -190,16 +188,13 @@ fn of_page(page: &Page, asked: Asked) -> Vec<Lead> {
     found
 }
 
-/// A link that the script clicks itself.
-fn clicked(page: &Page, script: &str) -> Option<Lead> {
-    if !script.contains(".click()") || script.contains("createObjectURL") {
-        return None;
-    }
-    let links = page.tags_named(&["a"], TAGS);
+/// A link that a script clicks itself; `words`: all of such scripts.
+fn clicked(page: &Page, words: &BTreeSet<&str>) -> Option<Lead> {
+    let links = page.tags_named(&["a"]);
     let links = links.filter(|tag| tag.attribute("download").is_none());
     let mut addresses = links.filter_map(|tag| {
         let id = tag.attribute("id").unwrap_or_default();
-        let named = !id.is_empty() && script.contains(id.as_ref());
+        let named = !id.is_empty() && words.contains(id.as_ref());
         tag.attribute("href").filter(|_| named).map(Cow::into_owned)
     });
     addresses.next().map(|target| Lead {
@@ -211,7 +206,7 @@ fn clicked(page: &Page, script: &str) -> Option<Lead> {
 /// The form of a page that has nothing in it to fill in: a script that sends it needs nobody.
 fn sent(page: &Page) -> Option<Lead> {
     let mut target = None;
-    for tag in page.tags(TAGS) {
+    for tag in page.tags() {
         match tag.name.as_ref() {
             "form" => target = target.or_else(|| tag.attribute("action")),
             "input" if !tag.attribute("type").is_some_and(|kind| is_unseen(&kind)) => return None,

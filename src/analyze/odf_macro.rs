@@ -24,12 +24,6 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
-/// Bytes of a part that are read.
-const LONGEST: usize = 8 << 20;
-
-/// Elements of a part that are read.
-const ELEMENTS: usize = 200_000;
-
 /// What a document tells of its macros.
 #[derive(Debug, Default)]
 struct Macros {
@@ -80,7 +74,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
 
 impl Macros {
     fn read(&mut self, look: &Look<'_>, part: &Artifact, name: &str) {
-        let data = part.data.get(..LONGEST).unwrap_or(&part.data);
+        let data = &part.data;
         let lists = &look.knowledge.commands;
         // A document within the document has folders of its own.
         let within = |folder: &str| name.split('/').rev().skip(1).any(|step| step == folder);
@@ -95,14 +89,14 @@ impl Macros {
         if script {
             self.module(name, &text::to_utf8(data), &lists.odf_calls);
         } else if basic && !name.ends_with("-lc.xml") && !name.ends_with("-lb.xml") {
-            let elements = xml::elements(&text::to_utf8(data), 64);
-            for element in elements.iter().filter(|one| one.name == "module") {
+            let source = text::to_utf8(data);
+            for element in xml::elements(&source).filter(|one| one.name == "module") {
                 self.module(name, &element.text, &lists.odf_calls);
             }
         } else if content && mentions(&[":event", "<event", "vnd.sun.star.script", "&#"])
             || part.kind == Kind::FlatOdf
         {
-            for element in xml::elements(&text::to_utf8(data), ELEMENTS) {
+            for element in xml::elements(&text::to_utf8(data)) {
                 match element.name.as_str() {
                     "event-listener" | "event" => self.listener(&element, &lists.odf_events),
                     // A module within a document of one XML file.

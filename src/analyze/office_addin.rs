@@ -1,10 +1,12 @@
 //! Code that is added to Office itself: libraries with the functions that Excel and Word call, add-ins with macros,
 //! manifests of add-ins, and documents that name the place of one.
 
+use std::sync::LazyLock;
+
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::{pe, xml};
 use crate::model::{IocType, Kind};
-use crate::text;
+use crate::text::{self, AnyOf};
 
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
@@ -22,9 +24,6 @@ pub(super) const ROW: Analyzer = Analyzer {
     findings: &["office-addin"],
     run,
 };
-
-/// Bytes of an XML file that are read.
-const LONGEST: usize = 1 << 20;
 
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let artifact = look.artifact;
@@ -66,49 +65,49 @@ fn by_name(look: &Look<'_>) -> Option<String> {
     named.then(|| format!("add-in of Office 97-2003 (.{extension})"))
 }
 
+/// What files have that name the place of an add-in.
+static MARKS: LazyLock<AnyOf> = LazyLock::new(|| {
+    AnyOf::new(&[
+        "_Assembly",
+        "/custom-properties",
+        "OfficeApp",
+        "SourceLocation",
+        "urn:schemas-microsoft-com:vst",
+    ])
+});
+
 fn manifest(look: &Look<'_>, findings: &mut Findings<'_>) -> Option<String> {
     let artifact = look.artifact;
-    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
+    let data = &artifact.data;
     // Texts of two bytes a letter are rare, and short.
     let wide = matches!(
-        data,
+        data.as_ref(),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..]
     );
-    let marks: [&[u8]; 5] = [
-        b"_Assembly",
-        b"/custom-properties",
-        b"OfficeApp",
-        b"SourceLocation",
-        b"urn:schemas-microsoft-com:vst",
-    ];
-    if !wide
-        && !marks
-            .iter()
-            .any(|mark| memchr::memmem::find(data, mark).is_some())
-    {
+    if !wide && !MARKS.is_in(data) {
         return None;
     }
     let source = text::to_utf8(data);
-    let elements = xml::elements(&source, 4096);
+    let elements = || xml::elements(&source);
     if artifact.kind == Kind::ClickOnce {
         let office = source.contains("urn:schemas-microsoft-com:vst");
-        let provider = elements.iter().find_map(|one| one.attribute("codebase"));
-        return office.then(|| format!("VSTO manifest: {}", provider.unwrap_or("no address")));
+        let provider = elements().find_map(|one| one.attribute("codebase").map(str::to_owned));
+        let provider = provider.unwrap_or_else(|| "no address".to_owned());
+        return office.then(|| format!("VSTO manifest: {provider}"));
     }
     // A custom property that makes Office load code from a place ([MS-OE376] part 4, "_AssemblyLocation").
-    let mut properties = elements.iter().skip_while(|one| {
+    let mut properties = elements().skip_while(|one| {
         let name = one.attribute("name").filter(|_| one.name == "property");
         !name.is_some_and(|name| name.trim().eq_ignore_ascii_case("_AssemblyLocation"))
     });
     if let Some(value) = properties.nth(1).filter(|one| !one.text.trim().is_empty()) {
         return Some(format!("_AssemblyLocation: {}", value.text.trim()));
     }
-    let root = elements.first()?;
-    let location = elements.iter().find(|one| one.name == "sourcelocation")?;
-    let address = location.attribute("defaultvalue")?;
-    if root.name != "officeapp" {
+    if elements().next()?.name != "officeapp" {
         return None;
     }
+    let location = elements().find(|one| one.name == "sourcelocation")?;
+    let address = location.attribute("defaultvalue")?;
     findings.ioc(IocType::Url, address);
     Some(format!("add-in manifest: {address}"))
 }

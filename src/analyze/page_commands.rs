@@ -17,14 +17,11 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
-/// Bytes of a page that are looked through.
-const LONGEST: usize = 4 << 20;
-
 /// What makes an object of the system, in lower case.
 const MAKERS: [&str; 3] = ["activexobject(", "createobject(", "getobject("];
 
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
-    let page = Page::of(&look.artifact.data, look.artifact.sha256, LONGEST);
+    let page = Page::of(&look.artifact.data, look.artifact.sha256);
     let makes = |mark: &str| {
         let mark = mark.as_bytes();
         memchr::memmem::find(page.lower().as_bytes(), mark).is_some()

@@ -13,15 +13,11 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
-/// Bytes that are looked through.
-const LONGEST: usize = 8 << 20;
-
 /// Digits of a text in hexadecimal that is more than a font's or a small picture's.
 const DIGITS: usize = 4096;
 
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
-    let data = &look.artifact.data;
-    let source = data.get(..LONGEST).unwrap_or(data);
+    let source = &look.artifact.data;
     let find = |word: &str| memchr::memmem::find(source, word.as_bytes());
     if let Some(at) = find("(%pipe%") {
         findings.report(told("pipe to a program", at, source).variant("starts-process"));

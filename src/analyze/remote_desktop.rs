@@ -14,9 +14,6 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
-/// Bytes that are read.
-const LONGEST: usize = 1 << 20;
-
 /// Settings that name a server or a program on it.
 const SERVERS: &[&str] = &[
     "full address",
@@ -39,8 +36,7 @@ const HANDED: &[&str] = &[
 
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let artifact = look.artifact;
-    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
-    let source = text::to_utf8(data);
+    let source = text::to_utf8(&artifact.data);
     let mut servers = Vec::new();
     let mut handed = Vec::new();
     for setting in ini::connection(&source).filter(|one| !one.value.is_empty()) {

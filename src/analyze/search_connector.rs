@@ -1,5 +1,7 @@
 //! Libraries, search connectors and saved searches that show a remote folder, and pages that open such a search.
 
+use std::sync::LazyLock;
+
 use memchr::memmem;
 
 use super::internet_shortcut::is_search;
@@ -7,7 +9,7 @@ use super::place::{Place, plain};
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::xml;
 use crate::model::{IocType, Kind};
-use crate::text;
+use crate::text::{self, AnyOf};
 
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
@@ -24,20 +26,18 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
-/// Bytes that are read.
-const LONGEST: usize = 4 << 20;
+/// How the address of a search begins.
+const SEARCHES: [&str; 4] = ["search-ms:", "search-ms%3a", "SEARCH-MS:", "Search-ms:"];
 
-/// Elements that are read.
-const ELEMENTS: usize = 4096;
+static STARTS_SEARCH: LazyLock<AnyOf> = LazyLock::new(|| AnyOf::new(&SEARCHES));
 
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let artifact = look.artifact;
-    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
     if matches!(artifact.kind, Kind::Html | Kind::Hta) {
-        return in_page(data, findings);
+        return in_page(&artifact.data, findings);
     }
-    let source = text::to_utf8(data);
-    for element in xml::elements(&source, ELEMENTS) {
+    let source = text::to_utf8(&artifact.data);
+    for element in xml::elements(&source) {
         let values = element.attributes.iter().map(|(_, value)| value);
         for value in values.chain([&element.text]) {
             let target = plain(value);
@@ -61,14 +61,11 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
 fn in_page(data: &[u8], findings: &mut Findings<'_>) {
     /// Bytes of an address that are looked at.
     const ADDRESS: usize = 400;
-    let starts = [
-        &b"search-ms:"[..],
-        b"search-ms%3a",
-        b"SEARCH-MS:",
-        b"Search-ms:",
-    ];
-    for start in starts {
-        let Some(at) = memmem::find(data, start) else {
+    if !STARTS_SEARCH.is_in(data) {
+        return;
+    }
+    for start in SEARCHES {
+        let Some(at) = memmem::find(data, start.as_bytes()) else {
             continue;
         };
         let rest = data.get(at..).unwrap_or_default();

@@ -14,13 +14,8 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
-/// Bytes that are read.
-const LONGEST: usize = 1 << 20;
-
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
-    let artifact = look.artifact;
-    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
-    for element in xml::elements(&text::to_utf8(data), 4096) {
+    for element in xml::elements(&text::to_utf8(&look.artifact.data)) {
         let command = element.text.trim();
         if element.name == "deeplink" && !is_page(command) {
             findings.ioc(IocType::Command, command);

@@ -15,12 +15,6 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
-/// Bytes of a picture that are read.
-const LONGEST: usize = 32 << 20;
-
-/// Tags that are read.
-const TAGS: usize = 1 << 20;
-
 /// Findings of one picture: more of the same say nothing new.
 const TOLD: usize = 8;
 
@@ -33,10 +27,9 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     if artifact.kind != Kind::Svg || in_document {
         return;
     }
-    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
-    let source = text::to_utf8(data);
+    let source = text::to_utf8(&artifact.data);
     let mut told = 0usize;
-    for tag in html::tags(&source, TAGS) {
+    for tag in html::tags(&source) {
         let Some(what) = acts(&tag) else {
             continue;
         };

@@ -15,23 +15,13 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
-/// Bytes of a part that are looked at: its first element names the procedure.
-const HEAD: usize = 64 << 10;
-
-/// Elements until the one that names it.
-const ELEMENTS: usize = 4;
-
 /// Reports `vba-autoexec` on a module that has the procedure.
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let package = look
         .ancestors()
         .find(|above| above.kind.family() == Family::Ooxml);
     let Some(package) = package else { return };
-    let parts = Look {
-        artifact: package,
-        ..*look
-    };
-    let called: Vec<String> = parts.children().iter().filter_map(called).collect();
+    let called = look.index.called_by_ribbon(package.id);
     if called.is_empty() {
         return;
     }
@@ -50,17 +40,17 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
 }
 
 /// The procedure that a part calls on loading, in lower case and without the name of its module.
-fn called(part: &Artifact) -> Option<String> {
+pub(super) fn called(part: &Artifact) -> Option<String> {
     if part.kind != Kind::Xml {
         return None;
     }
-    let head = part.data.get(..HEAD).unwrap_or(&part.data);
-    let head = text::to_utf8(head);
-    if !head.contains("customUI") {
+    let source = text::to_utf8(&part.data);
+    // Most parts are none, and need not be read.
+    memchr::memmem::find(source.as_bytes(), b"customUI")?;
+    let ribbon = xml::elements(&source).next()?;
+    if ribbon.name != "customui" {
         return None;
     }
-    let elements = xml::elements(&head, ELEMENTS);
-    let ribbon = elements.iter().find(|element| element.name == "customui")?;
     let name = ribbon.attribute("onload")?;
     let name = name.rsplit(['.', '!']).next()?.trim().to_lowercase();
     (!name.is_empty()).then_some(name)

@@ -5,7 +5,7 @@ use memchr::memmem;
 use super::place::{Place, Reach, plain};
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::xml::{self, Element};
-use crate::model::{IocType, Kind, children};
+use crate::model::{Artifact, IocType, Kind};
 use crate::text;
 
 /// Its row in the table.
@@ -17,15 +17,12 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
-/// Bytes that are read.
-const LONGEST: usize = 1 << 20;
-
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let artifact = look.artifact;
-    let data = artifact.data.get(..LONGEST).unwrap_or(&artifact.data);
+    let data = &artifact.data;
     // A text that starts with a mark of its charset or a zero may have its letters in more bytes than one.
     let wide = matches!(
-        data,
+        data.as_ref(),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..]
     );
     let asked = wide || memmem::find(data, b"connections").is_some();
@@ -38,8 +35,8 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         return;
     }
     if artifact.kind == Kind::Iqy {
-        let lines = source.split(['\r', '\n']).take(32).map(str::trim);
-        for line in lines.filter(|line| !line.is_empty()) {
+        let lines = source.split(['\r', '\n']).map(str::trim);
+        for line in lines.filter(|line| !line.is_empty()).take(32) {
             judge(look, findings, line, line);
             let pairs = line.split(';').filter_map(|pair| pair.rsplit_once('='));
             for (key, value) in pairs {
@@ -51,7 +48,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         }
         return;
     }
-    for element in xml::elements(&source, 4096) {
+    for element in xml::elements(&source) {
         match element.name.as_str() {
             "connectionstring" => {
                 for pair in element.text.split(';') {
@@ -77,21 +74,20 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
 /// Pages and texts that a workbook fetches as soon as it is opened, and databases on foreign shares (ECMA-376 part 1,
 /// 18.13.1 "connection", 18.13.14 "webPr", 18.13.12 "textPr", 18.13.3 "dbPr").
 fn of_workbook(look: &Look<'_>, findings: &mut Findings<'_>, source: &str) {
-    let is_connections = |elements: &[Element]| {
-        let root = elements.first();
-        root.is_some_and(|root| root.name == "connections")
-    };
-    if !is_connections(&xml::elements(source, 1)) {
+    let root = xml::elements(source).next();
+    if root.is_none_or(|root| root.name != "connections") {
         return;
     }
-    let by_table = is_refreshed_by_table(look);
+    let by_table = look
+        .parent()
+        .is_some_and(|package| look.index.refreshes_a_table(package.id));
     let mut refreshed = by_table;
-    for element in &xml::elements(source, 4096) {
+    for element in xml::elements(source) {
         let (addresses, from_web) = match element.name.as_str() {
             "connection" => {
                 let interval = element.attribute("interval");
                 let timed = interval.is_some_and(|value| !matches!(value.trim(), "" | "0"));
-                refreshed = by_table || timed || refreshes(element);
+                refreshed = by_table || timed || refreshes(&element);
                 (element.attribute("odcfile").into_iter().collect(), false)
             }
             "webpr" => (element.attribute("url").into_iter().collect(), true),
@@ -125,25 +121,13 @@ fn refreshes(element: &Element) -> bool {
     value.is_some_and(|value| matches!(value.trim(), "1" | "true"))
 }
 
-/// Parts that are looked through at most for the tables that show what connections fetch.
-const PARTS: usize = 4096;
-
-/// Whether a table beside the connections says that it is filled when the workbook is opened (18.12 "queryTable").
-fn is_refreshed_by_table(look: &Look<'_>) -> bool {
-    let Some(package) = look.parent() else {
+/// Whether a part is a table that is filled when the workbook is opened (18.12 "queryTable").
+pub(super) fn fills_a_table(part: &Artifact) -> bool {
+    if part.kind != Kind::Xml || memmem::find(&part.data, b"queryTable").is_none() {
         return false;
-    };
-    let mut parts = children(look.tree, package.id)
-        .iter()
-        .filter(|part| part.kind == Kind::Xml)
-        .take(PARTS);
-    parts.any(|part| {
-        let data = part.data.get(..LONGEST).unwrap_or(&part.data);
-        memmem::find(data, b"queryTable").is_some()
-            && xml::elements(&text::to_utf8(data), 1)
-                .first()
-                .is_some_and(|root| root.name == "querytable" && refreshes(root))
-    })
+    }
+    let root = xml::elements(&text::to_utf8(&part.data)).next();
+    root.is_some_and(|root| root.name == "querytable" && refreshes(&root))
 }
 
 /// Whether a setting of a connection names a server, and no file.

@@ -1,11 +1,13 @@
 //! Small XML files that run something: configurations of Windows Sandbox, types and formats of PowerShell; of macOS settings
 //! of the Terminal with a command, and links to places (`.webloc`) that are no pages.
 
+use std::sync::LazyLock;
+
 use super::place::{Place, plain};
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::xml;
 use crate::model::{IocType, Kind};
-use crate::text;
+use crate::text::{self, AnyOf};
 
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
@@ -16,36 +18,31 @@ pub(super) const ROW: Analyzer = Analyzer {
     run,
 };
 
-/// Bytes that are read: such files are written by hand.
-const LONGEST: usize = 1 << 20;
-
-/// Elements that are read.
-const ELEMENTS: usize = 4096;
-
 /// Elements of PowerShell's files that hold code (about_Types.ps1xml, about_Format.ps1xml), in lower case.
 const CODE: &[&str] = &["scriptblock", "getscriptblock", "setscriptblock"];
 
+/// What such files have.
+static MARKS: LazyLock<AnyOf> =
+    LazyLock::new(|| AnyOf::new(&["LogonCommand", "ScriptBlock", "<plist"]));
+
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
-    let data = &look.artifact.data;
-    let lower = data.get(..LONGEST).unwrap_or(data).to_ascii_lowercase();
-    let has = |word: &str| memchr::memmem::find(&lower, word.as_bytes()).is_some();
-    let (sandbox, shell) = (has("<logoncommand"), has("scriptblock>"));
-    let list = has("<plist") && (has("<key>commandstring</key>") || has("<key>url</key>"));
-    if !sandbox && !shell && !list {
+    let source = text::to_utf8(&look.artifact.data);
+    if !MARKS.is_in(source.as_bytes()) {
         return;
     }
-    let source = text::to_utf8(data.get(..LONGEST).unwrap_or(data));
-    let elements = xml::elements(&source, ELEMENTS);
-    if list {
-        properties(look, &elements, findings);
+    let has = |word: &str| memchr::memmem::find(source.as_bytes(), word.as_bytes()).is_some();
+    if has("<plist") && (has("CommandString") || has("URL")) {
+        properties(look, &source, findings);
     }
-    let root = elements
-        .first()
-        .map(|one| one.name.as_str())
-        .unwrap_or_default();
+    let (sandbox, shell) = (has("LogonCommand"), has("ScriptBlock"));
+    if !sandbox && !shell {
+        return;
+    }
+    let elements = || xml::elements(&source);
+    let root = elements().next().map(|one| one.name).unwrap_or_default();
     if sandbox && root == "configuration" {
         // Within the command that is run at the start of the sandbox, which reads the folders that it is given.
-        let mut commands = elements.iter().skip_while(|one| one.name != "logoncommand");
+        let mut commands = elements().skip_while(|one| one.name != "logoncommand");
         if let Some(command) =
             commands.find(|one| one.name == "command" && !one.text.trim().is_empty())
         {
@@ -58,10 +55,9 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
             );
         }
     }
-    if shell && matches!(root, "types" | "configuration") {
-        let code = elements
-            .iter()
-            .find(|one| CODE.contains(&one.name.as_str()) && !one.text.trim().is_empty());
+    if shell && matches!(root.as_str(), "types" | "configuration") {
+        let code =
+            elements().find(|one| CODE.contains(&one.name.as_str()) && !one.text.trim().is_empty());
         if let Some(code) = code {
             let shown = format!("PowerShell types: {}", code.text.trim());
             findings.report(Found::new("script", &shown).at(code.at));
@@ -70,33 +66,35 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
 }
 
 /// Property lists of macOS: a command that the Terminal runs when it opens its settings, a link that opens a file or a share.
-fn properties(look: &Look<'_>, elements: &[xml::Element], findings: &mut Findings<'_>) {
-    let keys = elements.iter().filter(|one| one.name == "key").count();
-    for pair in elements.windows(2) {
-        let [key, value] = pair else {
-            continue;
-        };
+fn properties(look: &Look<'_>, source: &str, findings: &mut Findings<'_>) {
+    let mut keys = 0usize;
+    let mut key = String::new();
+    let mut link = None;
+    for value in xml::elements(source) {
+        let before = std::mem::take(&mut key);
         let text = value.text.trim();
-        if key.name != "key" || value.name != "string" || text.is_empty() {
-            continue;
-        }
-        match key.text.trim() {
-            "CommandString" => {
+        match (value.name.as_str(), before.as_str()) {
+            ("key", _) => {
+                keys = keys.saturating_add(1);
+                text.clone_into(&mut key);
+            }
+            ("string", "CommandString") if !text.is_empty() => {
                 findings.ioc(IocType::Command, text);
                 let found = Found::new("script", &format!("Terminal: {text}"));
                 findings.report(found.variant("starts-process").at(value.at));
             }
-            // A link has no other property.
-            "URL" if keys == 1 => {
-                let target = plain(text);
-                let place = Place::of(&target, &look.knowledge.links);
-                if matches!(place, Place::Share(_) | Place::Local | Place::Moniker) {
-                    let found = Found::new("internet-shortcut", &format!("URL={target}"));
-                    findings.report(found.variant("remote-file").at(value.at));
-                }
-            }
+            ("string", "URL") => link = Some((plain(text), value.at)),
             _ => {}
         }
+    }
+    // A link has no other property.
+    let Some((target, at)) = link.filter(|_| keys == 1) else {
+        return;
+    };
+    let place = Place::of(&target, &look.knowledge.links);
+    if matches!(place, Place::Share(_) | Place::Local | Place::Moniker) {
+        let found = Found::new("internet-shortcut", &format!("URL={target}"));
+        findings.report(found.variant("remote-file").at(at));
     }
 }
 

@@ -101,7 +101,7 @@ fn tables(list: &str) -> Vec<(String, Vec<u8>)> {
     let mut within = false;
     let mut key = String::new();
     let (mut name, mut table) = (String::new(), None);
-    for element in xml::elements(list, 64 * TABLES) {
+    for element in xml::elements(list) {
         match element.name.as_str() {
             "key" => {
                 key = element.text.trim().to_owned();

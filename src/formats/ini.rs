@@ -1,7 +1,7 @@
 //! Files of sections and `key=value` lines as the profile functions of Windows read them (GetPrivateProfileString), and
 //! lines of `name:type:value` as Remote Desktop writes them.
 //!
-//! Keys and sections compare without regard to case; blanks around them and one pair of quotes around a value fall
+//! Keys and sections compare without regard to case; blanks and control characters around them and one pair of quotes around a value fall
 //! away. What is neither a section nor a setting is passed over, as Windows does.
 
 /// One setting.
@@ -71,7 +71,7 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
         next = next.saturating_add(line.len()).saturating_add(1);
         (
             at,
-            line.trim_matches(|c: char| c.is_whitespace() || c == '\0' || c == '\u{feff}'),
+            line.trim_matches(|c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}'),
         )
     })
 }
@@ -106,6 +106,8 @@ mod tests {
         let setting = settings(text).next().unwrap();
         assert!(setting.is("URL") && setting.stands_in("internetshortcut"));
         assert!(text.get(setting.at..).unwrap().starts_with(" Url"));
+        let odd = settings("\u{1}[a\r\u{1}\tk\u{2}=v\u{3}").next().unwrap();
+        assert!(odd.stands_in("a") && odd.value == "v");
     }
 
     #[test]

@@ -7,9 +7,6 @@ use sha2::Sha256;
 
 use super::{base64, office_crypt, xml};
 
-/// Elements of a manifest that are read.
-const ELEMENTS: usize = 20_000;
-
 /// Rounds of key derivation above which nobody's program opens a document either.
 const ROUNDS: u32 = 1_000_000;
 
@@ -37,7 +34,7 @@ pub fn locks(manifest: &str) -> Vec<Lock> {
     let mut found: Vec<Lock> = Vec::new();
     let mut path = String::new();
     let mut open = false;
-    for element in xml::elements(manifest, ELEMENTS) {
+    for element in xml::elements(manifest) {
         let of = |name: &str| {
             let value = element
                 .attributes

@@ -82,7 +82,7 @@ impl Page {
         if matches!(source.get(1..3), Some("/t" | "/T")) {
             self.end_cell();
         }
-        let Some(tag) = html::tags(source, 1).next() else {
+        let Some(tag) = html::tags(source).next() else {
             return;
         };
         let address = |name| tag.attribute(name).map(|value| value.trim().to_owned());

@@ -6,6 +6,10 @@
 use std::io::Cursor;
 
 use image::{DynamicImage, ImageFormat, ImageReader, Limits};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::qr::Gray;
 use crate::bytes::index;
@@ -59,6 +63,9 @@ pub fn size(data: &[u8], format: ImageFormat) -> Option<(u32, u32)> {
 
 /// Decodes a picture for which [`pixels`] gave a number; what is transparent is white.
 pub fn gray(data: &[u8], format: ImageFormat) -> Option<Gray> {
+    if let Some(gray) = jpeg_luma(data, format) {
+        return Some(gray);
+    }
     let picture = decoded(data, format)?;
     let (width, height) = (index(picture.width()), index(picture.height()));
     Gray::new(width, height, brightness(picture))
@@ -67,6 +74,9 @@ pub fn gray(data: &[u8], format: ImageFormat) -> Option<Gray> {
 /// Decodes such a picture and shows it in up to two ways: what is transparent as white, and, where nearly nothing is seen
 /// so and a part of it is transparent, all that is not as black. Light modules on nothing are seen on a dark page alone.
 pub fn ways(data: &[u8], format: ImageFormat) -> Vec<Gray> {
+    if let Some(gray) = jpeg_luma(data, format) {
+        return vec![gray];
+    }
     let Some(picture) = decoded(data, format) else {
         return Vec::new();
     };
@@ -99,6 +109,31 @@ fn opacity(picture: &DynamicImage) -> Vec<u8> {
             .collect(),
         _ => Vec::new(),
     }
+}
+
+/// The brightness that a JPEG holds apart from its colours, which take twice as long to decode; `None` for one that has
+/// other components, such as four inks.
+fn jpeg_luma(data: &[u8], format: ImageFormat) -> Option<Gray> {
+    if format != ImageFormat::Jpeg {
+        return None;
+    }
+    let options = DecoderOptions::default()
+        .set_strict_mode(false)
+        .jpeg_set_out_colorspace(ColorSpace::Luma);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(data), options);
+    decoder.decode_headers().ok()?;
+    let (width, height) = decoder.dimensions()?;
+    let apart = matches!(
+        decoder.input_colorspace()?,
+        ColorSpace::YCbCr | ColorSpace::Luma
+    );
+    let pixels = width.checked_mul(height)?;
+    if !apart || crate::bytes::length(pixels) > PIXELS {
+        return None;
+    }
+    let mut luma = vec![0; pixels];
+    decoder.decode_into(&mut luma).ok()?;
+    Gray::new(width, height, luma)
 }
 
 fn decoded(data: &[u8], format: ImageFormat) -> Option<DynamicImage> {

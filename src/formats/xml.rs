@@ -70,7 +70,10 @@ pub fn xstring(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// One element of a small file, told without its prefix.
+/// Attributes of one element: names of one element differ, so that more than this are many MiB.
+const ATTRIBUTES: usize = 1 << 20;
+
+/// One element of a file, told without its prefix.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Element {
     /// Its name in lower case.
@@ -93,53 +96,62 @@ impl Element {
     }
 }
 
-/// The elements of a small file in their order, at most `most`, as far as it can be read. Linear in the length of the text.
-pub fn elements(xml: &str, most: usize) -> Vec<Element> {
+/// The elements of a file in their order, as far as it can be read. Linear in the length of the text.
+pub fn elements(xml: &str) -> impl Iterator<Item = Element> + '_ {
     let mut reader = reader(xml);
-    let mut found: Vec<Element> = Vec::new();
+    // Started, and given when the next one starts: its text is still to come.
+    let mut last: Option<Element> = None;
     let mut open = false;
-    // Ends because every event takes at least one byte, and an error ends it.
-    loop {
-        let at = index(reader.buffer_position());
-        match reader.read_event() {
-            Ok(Event::Start(tag) | Event::Empty(tag)) => {
-                if found.len() >= most {
-                    return found;
+    let mut ended = false;
+    std::iter::from_fn(move || {
+        // Ends because every event takes at least one byte, and an error ends it.
+        while !ended {
+            let at = index(reader.buffer_position());
+            match reader.read_event() {
+                Ok(Event::Start(tag) | Event::Empty(tag)) => {
+                    open = true;
+                    let before = last.replace(element(&tag, at));
+                    if before.is_some() {
+                        return before;
+                    }
                 }
-                let mut attributes = tag.attributes();
-                attributes.with_checks(false);
-                let mut attributes: Vec<_> = attributes.flatten().collect();
-                attributes.sort_by_key(|attribute| rank(&tag, attribute.key));
-                let attributes = attributes.into_iter().map(|attribute| {
-                    (
-                        attribute.key.local_name().as_ref().to_ascii_lowercase(),
-                        unescape(&attribute.value).into_owned(),
-                    )
-                });
-                found.push(Element {
-                    name: tag.local_name().as_ref().to_ascii_lowercase(),
-                    attributes: attributes.collect(),
-                    text: String::new(),
-                    at,
-                });
-                open = true;
-            }
-            Ok(Event::Text(text)) if open => add(&mut found, &unescape(&text)),
-            Ok(Event::CData(text)) if open => add(&mut found, &text),
-            Ok(Event::GeneralRef(name)) if open => {
-                if let Some(c) = entity(&name) {
-                    add(&mut found, c.encode_utf8(&mut [0; 4]));
+                Ok(Event::Text(text)) if open => add(&mut last, &unescape(&text)),
+                Ok(Event::CData(text)) if open => add(&mut last, &text),
+                Ok(Event::GeneralRef(name)) if open => {
+                    if let Some(c) = entity(&name) {
+                        add(&mut last, c.encode_utf8(&mut [0; 4]));
+                    }
                 }
+                Ok(Event::End(_)) => open = false,
+                Ok(Event::Eof) | Err(_) => ended = true,
+                Ok(_) => {}
             }
-            Ok(Event::End(_)) => open = false,
-            Ok(Event::Eof) | Err(_) => return found,
-            Ok(_) => {}
         }
+        last.take()
+    })
+}
+
+fn element(tag: &BytesStart<'_>, at: usize) -> Element {
+    let mut attributes = tag.attributes();
+    attributes.with_checks(false);
+    let mut attributes: Vec<_> = attributes.flatten().take(ATTRIBUTES).collect();
+    attributes.sort_by_key(|attribute| rank(tag, attribute.key));
+    let attributes = attributes.into_iter().map(|attribute| {
+        (
+            attribute.key.local_name().as_ref().to_ascii_lowercase(),
+            unescape(&attribute.value).into_owned(),
+        )
+    });
+    Element {
+        name: tag.local_name().as_ref().to_ascii_lowercase(),
+        attributes: attributes.collect(),
+        text: String::new(),
+        at,
     }
 }
 
-fn add(found: &mut [Element], text: &str) {
-    if let Some(element) = found.last_mut() {
+fn add(element: &mut Option<Element>, text: &str) {
+    if let Some(element) = element {
         element.text.push_str(text);
     }
 }
@@ -202,25 +214,24 @@ mod tests {
     #[test]
     fn elements_are_told_with_their_attributes_and_text() {
         let xml = "<?xml version=\"1.0\"?><a:Lib x:URL='a&amp;b'><url>\\\\h&#x5c;<![CDATA[s]]></url> no</Lib>";
-        let found = elements(xml, 10);
+        let found: Vec<_> = elements(xml).collect();
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].attribute("url"), Some("a&b"));
         assert_eq!(
             (found[1].name.as_str(), found[1].text.as_str()),
             ("url", "\\\\h\\s")
         );
-        assert_eq!(elements(xml, 1).len(), 1);
-        assert!(elements("<a", 4).is_empty());
+        assert!(elements("<a").next().is_none());
     }
 
     #[test]
     fn an_attribute_of_somebody_else_does_not_stand_for_its_own() {
-        let found = elements(
-            "<a z:b='1' b='2'/><w:a z:b='1' w:b='2' b='3'/><a z:b='4'/>",
-            9,
-        );
-        let values: Vec<_> = found.iter().map(|one| one.attribute("b")).collect();
-        assert_eq!(values, [Some("2"), Some("2"), Some("4")]);
+        let found = elements("<a z:b='1' b='2'/><w:a z:b='1' w:b='2' b='3'/><a z:b='4'/>");
+        let values: Vec<_> = found
+            .map(|one| one.attribute("b").map(str::to_owned))
+            .collect();
+        let told = |value: &str| Some(value.to_owned());
+        assert_eq!(values, [told("2"), told("2"), told("4")]);
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(super) fn by_first_line(start: &str) -> Option<Kind> {
     if upper.starts_with("QUERYTYPE=") && has_connection(start) {
         return Some(Kind::Iqy);
     }
-    if upper == "XLODBC" && start.lines().nth(2).is_some_and(|line| line.contains('=')) {
+    if upper == "XLODBC" && lines(start).nth(2).is_some_and(|line| line.contains('=')) {
         return Some(Kind::Iqy);
     }
     if is_application_reference(first) {
@@ -63,7 +63,7 @@ pub(super) fn by_first_line(start: &str) -> Option<Kind> {
         .then_some(Kind::Ldif)
 }
 
-/// Records of a letter or two and fields behind semicolons.
+/// Records of a letter or two and fields behind semicolons, to the one that ends them: what follows it is not read.
 fn is_sylk(start: &str) -> bool {
     let record = |line: &str| {
         let tag = line.split(';').next().unwrap_or_default();
@@ -75,7 +75,9 @@ fn is_sylk(start: &str) -> bool {
         .lines()
         .skip(1)
         .take(8)
-        .all(|line| record(line.trim()))
+        .map(str::trim)
+        .take_while(|line| *line != "E")
+        .all(record)
 }
 
 fn armour(upper: &str) -> Option<Kind> {
@@ -161,10 +163,16 @@ fn is_web_query(start: &str) -> bool {
 
 /// A query of a cube or database (`.oqy`, `.rqy`) names its connection within the first lines.
 fn has_connection(start: &str) -> bool {
-    start.lines().take(20).any(|line| {
+    lines(start).take(20).any(|line| {
         line.get(..11)
             .is_some_and(|key| key.eq_ignore_ascii_case("Connection="))
     })
+}
+
+/// Lines that end as Excel ends them, without the empty ones.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.split(['\r', '\n']).map(str::trim);
+    lines.filter(|line| !line.is_empty())
 }
 
 /// Kinds that are told by their grammar.

@@ -1,6 +1,8 @@
 //! Small files of sections and keys that start or fetch something: shortcuts of several desktops, themes, remote
 //! desktop connections, setup information, registry entries.
 
+use std::collections::BTreeSet;
+
 use crate::model::Kind;
 
 /// Bytes of the head in which the deciding section must begin.
@@ -15,12 +17,8 @@ pub(super) const SECTIONED: &[Kind] = &[
     Kind::Scf,
     Kind::Theme,
     Kind::Inf,
+    Kind::Wsh,
 ];
-
-/// Tells which kind of section file a text is to such a program.
-pub(super) fn anywhere(text: &str) -> Option<Kind> {
-    by_sections(text)
-}
 
 /// Tells which kind of section file a text is.
 pub(super) fn identify(start: &str) -> Option<Kind> {
@@ -29,7 +27,7 @@ pub(super) fn identify(start: &str) -> Option<Kind> {
         .unwrap_or(start);
     // A file of sections begins with one, or with comments.
     let first = head
-        .lines()
+        .split(['\n', '\r'])
         .map(str::trim)
         .find(|line| !line.is_empty() && !line.starts_with([';', '#']))?;
     if let Some(kind) = registry(first) {
@@ -47,46 +45,101 @@ fn registry(first: &str) -> Option<Kind> {
         .then_some(Kind::Reg)
 }
 
-fn by_sections(head: &str) -> Option<Kind> {
-    let sections: Vec<String> = head
-        .lines()
-        .map(str::trim)
-        .filter(|line| line.starts_with('['))
-        .filter_map(|line| line.get(1..line.find(']')?))
-        .map(str::to_ascii_lowercase)
-        .collect();
-    let has = |name: &str| sections.iter().any(|section| section == name);
-    let key = |name: &str| keys(head).any(|key| key.eq_ignore_ascii_case(name));
-    if has("internetshortcut") || has("internetshortcut.a") || has("internetshortcut.w") {
-        // The section of a site pinned to the task bar.
-        let pinned = has("{5cbf2787-48cf-4208-b90e-ee5e5d420294}");
+/// Sections that tell a kind.
+const SECTIONS: &[&str] = &[
+    "internetshortcut",
+    "internetshortcut.a",
+    "internetshortcut.w",
+    PINNED,
+    "desktop entry",
+    "shell",
+    ".shellclassinfo",
+    "scriptfile",
+    "theme",
+    "control panel\\desktop",
+    "visualstyles",
+    "mastertheme",
+    "boot",
+    "version",
+    "autorun",
+    "autorun.amd64",
+];
+
+/// The section of a site pinned to the task bar.
+const PINNED: &str = "{5cbf2787-48cf-4208-b90e-ee5e5d420294}";
+
+/// Keys that tell one.
+const KEYS: &[&str] = &[
+    "command",
+    "iconfile",
+    "brandimage",
+    "open",
+    "path",
+    "shellexecute",
+    "icon",
+    "signature",
+];
+
+fn plain(word: &str) -> &str {
+    word.trim_matches(|c: char| c.is_whitespace() || c.is_control())
+}
+
+/// Tells which kind of section file a text is to a program that looks for its sections, whatever stands in front and
+/// however long it is: lines end at either end of line, control characters around a word are blanks. One pass.
+pub(super) fn by_sections(text: &str) -> Option<Kind> {
+    let known = |words: &[&'static str], word: &str| {
+        words
+            .iter()
+            .copied()
+            .find(|known| known.eq_ignore_ascii_case(word))
+    };
+    let mut sections = BTreeSet::new();
+    let mut keys = BTreeSet::new();
+    for line in text.split(['\n', '\r']).map(plain) {
+        if let Some(rest) = line.strip_prefix('[') {
+            let name = rest.split(']').next().map(plain);
+            sections.extend(name.and_then(|name| known(SECTIONS, name)));
+        } else {
+            let key = line.split_once('=').map(|(key, _)| plain(key));
+            keys.extend(key.and_then(|key| known(KEYS, key)));
+        }
+    }
+    let has = |names: &[&str]| names.iter().any(|name| sections.contains(name));
+    let key = |names: &[&str]| names.iter().any(|name| keys.contains(name));
+    if has(&[
+        "internetshortcut",
+        "internetshortcut.a",
+        "internetshortcut.w",
+    ]) {
+        let pinned = has(&[PINNED]);
         return Some(if pinned { Kind::Website } else { Kind::Url });
     }
-    if has("desktop entry") {
+    if has(&["desktop entry"]) {
         return Some(Kind::Desktop);
     }
-    if has("shell") && (key("command") || key("iconfile")) {
+    if has(&["shell"]) && key(&["command", "iconfile"]) {
         return Some(Kind::Scf);
     }
-    if has(".shellclassinfo") {
+    if has(&[".shellclassinfo"]) {
         return Some(Kind::DesktopIni);
     }
-    let looks =
-        has("control panel\\desktop") || has("visualstyles") || has("mastertheme") || has("boot");
-    if has("theme") && (looks || key("brandimage")) {
+    if has(&["scriptfile"]) && key(&["path"]) {
+        return Some(Kind::Wsh);
+    }
+    let looks = [
+        "control panel\\desktop",
+        "visualstyles",
+        "mastertheme",
+        "boot",
+    ];
+    if has(&["theme"]) && (has(&looks) || key(&["brandimage"])) {
         return Some(Kind::Theme);
     }
-    let autorun = (has("autorun") || has("autorun.amd64"))
-        && (key("open") || key("shellexecute") || key("icon"));
-    if has("version") && key("signature") || autorun {
+    let autorun = has(&["autorun", "autorun.amd64"]) && key(&["open", "shellexecute", "icon"]);
+    if has(&["version"]) && key(&["signature"]) || autorun {
         return Some(Kind::Inf);
     }
     None
-}
-
-fn keys(head: &str) -> impl Iterator<Item = &str> {
-    head.lines()
-        .filter_map(|line| Some(line.split_once('=')?.0.trim()))
 }
 
 /// Windows reads the section wherever it stands.
@@ -100,7 +153,7 @@ fn internet_shortcut_behind_junk(head: &str) -> Option<Kind> {
     if !has_section {
         return None;
     }
-    let mut lines = head.lines().map(str::trim);
+    let mut lines = head.split(['\n', '\r']).map(str::trim);
     let found = lines.any(|line| line.eq_ignore_ascii_case("[InternetShortcut]"));
     let mut next = lines.filter(|line| !line.is_empty());
     let address = next.next().and_then(|line| line.split_once('='));
@@ -121,6 +174,27 @@ fn internet_shortcut_behind_junk(head: &str) -> Option<Kind> {
     (found && named).then_some(Kind::Url)
 }
 
+/// Whether a line names the server of a connection: under the name of one, that is all that is asked for.
+pub(super) fn names_a_server(text: &str) -> bool {
+    let server = |name: &str| {
+        let name = plain(name).trim_start_matches('\u{feff}');
+        [
+            "full address",
+            "alternate full address",
+            "remoteapplicationprogram",
+        ]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
+    };
+    text.split(['\n', '\r']).any(|line| {
+        let mut parts = line.splitn(3, ':');
+        let name = parts.next().is_some_and(server);
+        name && parts
+            .next()
+            .is_some_and(|kind| plain(kind).eq_ignore_ascii_case("s"))
+    })
+}
+
 /// Lines of `name:type:value`, among them the address. The client passes over what it does not know; here that may be a
 /// third of the lines.
 fn remote_desktop(head: &str) -> Option<Kind> {
@@ -128,8 +202,8 @@ fn remote_desktop(head: &str) -> Option<Kind> {
     let mut others = 0usize;
     let mut address = false;
     for line in head
-        .lines()
-        .take(400)
+        .split(['\n', '\r'])
+        .take(800)
         .filter(|line| !line.trim().is_empty())
     {
         let mut parts = line.splitn(3, ':');
@@ -204,6 +278,8 @@ mod tests {
                 Kind::Reg,
             ),
             ("REGEDIT4\r\n[HKEY_CURRENT_USER]\r\n", Kind::Reg),
+            ("REGEDIT4\r\r[HKEY_CURRENT_USER]\r", Kind::Reg),
+            ("[ScriptFile]\r\nPath=C:\\a.vbs\r\n", Kind::Wsh),
             (
                 "screen mode id:i:2\nfull address:s:192.0.2.1\nprompt for credentials:i:0\n",
                 Kind::Rdp,
@@ -226,6 +302,7 @@ mod tests {
         for text in [
             "[settings]\ncolor=blue\n",
             "[Version]\nnumber=3\n",
+            "[ScriptFile]\nname=a\n",
             "A shortcut has the section\n[InternetShortcut]\nwhich names the page.\n",
             "Note: this is prose.\nfull address: unknown\n",
             "[1] A footnote [2] and another.",

@@ -130,6 +130,16 @@ pub(super) fn by_root(words: &Words<'_>) -> Option<Kind> {
     well_formed.then_some(Kind::Xml)
 }
 
+/// The page that a text starts with; `None` where it starts with none.
+pub(super) fn page_at_start(start: &str) -> Option<Kind> {
+    let words = Words {
+        head: start.into(),
+        tail: "".into(),
+        whole: true,
+    };
+    by_root(&words).filter(|kind| matches!(kind, Kind::Html | Kind::Hta | Kind::Odc))
+}
+
 fn closes(root: &Root<'_>) -> bool {
     let end = if root.prefix.is_empty() {
         format!("</{}", root.local)

@@ -14,6 +14,7 @@ mod ini;
 mod magic;
 mod mail;
 mod markup;
+mod named;
 mod office_xml;
 mod package;
 mod polyglot;
@@ -27,15 +28,12 @@ pub use executable::{embedded as embedded_program, pe_length};
 
 pub use mail::{MailStart, mail_start};
 
+pub use named::{declared, named};
+
 pub use told::Told;
 
-use crate::formats::brotli;
-use crate::knowledge::scripts;
 use crate::limits::Budget;
-use crate::model::{Fact, Family, Kind, Name};
-
-/// Bytes in which a file of sections is searched for them.
-const LINES: usize = 1 << 20;
+use crate::model::{Fact, Kind, Name};
 
 /// What bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,164 +61,6 @@ impl Identity {
 /// makes of it, for an interpreter reads whatever it is handed.
 pub fn identify_named(data: &[u8], name: Option<&Name>, budget: &Budget) -> Identity {
     named(identify(data, budget), data, name)
-}
-
-/// What a name makes of bytes that were told to be something.
-pub fn named(mut identity: Identity, data: &[u8], name: Option<&Name>) -> Identity {
-    let Some(name) = name else {
-        return identity;
-    };
-    let script = |extension: String| scripts().by_extension(&extension);
-    if let Some(kind) = name.extensions().find_map(script)
-        && yields(identity.kind, kind)
-    {
-        let told = std::mem::replace(&mut identity.kind, kind);
-        if is_shown(told) {
-            identity.readings.insert(0, told);
-        }
-    }
-    if let Some(kind) = by_its_program(identity.kind, data, name) {
-        let told = std::mem::replace(&mut identity.kind, kind);
-        if told.family() == Family::Script {
-            identity.readings.insert(0, told);
-        }
-    }
-    // A stream without a mark: the name is why it is tried, and decoding is what tells it.
-    if matches!(identity.kind, Kind::Data | Kind::Text)
-        && name
-            .extensions()
-            .any(|extension| matches!(extension.as_str(), "br" | "tbr"))
-        && brotli::is_stream(data)
-    {
-        identity.kind = Kind::Brotli;
-    }
-    if let Some((kind, at)) = name
-        .extensions()
-        .find_map(|extension| page(&extension, data, identity.kind))
-        && !matches!(
-            identity.kind.family(),
-            Family::Web | Family::Script | Family::Mail
-        )
-        && !identity.readings.contains(&kind)
-    {
-        let told = identity.kind;
-        let (first, second, at) = match gives_way(told, kind) {
-            true => (kind, told, 0),
-            false => (told, kind, at),
-        };
-        identity.kind = first;
-        identity.readings.insert(0, second);
-        if !matches!(told, Kind::Text | Kind::Data | Kind::Csv) {
-            identity.facts.push(Fact::Polyglot { kind: second, at });
-        }
-    }
-    identity
-}
-
-/// What a mail program shows of bytes whose media type says that they are a page: it passes over control characters.
-pub fn declared(mut identity: Identity, data: &[u8], media_type: Option<&str>) -> Identity {
-    let media_type = media_type.and_then(|told| told.split(';').next());
-    let is_page = media_type.is_some_and(|told| {
-        let told = told.trim();
-        told.eq_ignore_ascii_case("text/html") || told.eq_ignore_ascii_case("application/xhtml+xml")
-    });
-    if is_page && identity.kind == Kind::Data && page("html", data, Kind::Data).is_some() {
-        identity.kind = Kind::Html;
-        identity.readings.insert(0, Kind::Data);
-    }
-    identity
-}
-
-/// What the program that opens such a name makes of bytes of no other structure: it passes over control characters, and most
-/// over lines that they do not know.
-fn by_its_program(told: Kind, data: &[u8], name: &Name) -> Option<Kind> {
-    let weak =
-        matches!(told, Kind::Data | Kind::Text | Kind::Csv) || told.family() == Family::Script;
-    if !weak {
-        return None;
-    }
-    name.extensions().find_map(|extension| {
-        let claimed = match extension.as_str() {
-            "" => return None,
-            "ini" => Some(Kind::DesktopIni),
-            other => Kind::from_name(other),
-        };
-        if let Some(claimed) = claimed.filter(|claimed| ini::SECTIONED.contains(claimed)) {
-            return ini::anywhere(&words::lenient(data, LINES)).filter(|kind| {
-                // A site pinned to the task bar is a link to it.
-                *kind == claimed
-                    || matches!(
-                        (kind, claimed),
-                        (Kind::Website, Kind::Url) | (Kind::Url, Kind::Website)
-                    )
-            });
-        }
-        let plain = (told == Kind::Data).then(|| words::lenient(data, words::HEAD))?;
-        let start = plain.trim_start();
-        data_text::by_first_line(start).or_else(|| ini::identify(start))
-    })
-}
-
-/// Whether the page that a name and its markup make of bytes is what is opened: a picture in front of it shows nothing.
-fn gives_way(told: Kind, page: Kind) -> bool {
-    match told.family() {
-        Family::Image | Family::Media | Family::Font | Family::Text | Family::Data => true,
-        Family::Pdf => page == Kind::Hta,
-        _ => false,
-    }
-}
-
-/// What a file with markup in it is to the program that opens its name, and where the markup starts: a browser and the
-/// host of applications pass over whatever stands in front. In bytes of no other structure any tag will do.
-fn page(extension: &str, data: &[u8], told: Kind) -> Option<(Kind, usize)> {
-    const TAGS: [&[u8]; 6] = [
-        b"<html",
-        b"<script",
-        b"<!doctype html",
-        b"<body",
-        b"<iframe",
-        b"<svg",
-    ];
-    let kind = match extension {
-        "html" | "htm" | "xhtml" | "xht" | "shtml" => Kind::Html,
-        "hta" => Kind::Hta,
-        "svg" => Kind::Svg,
-        _ => return None,
-    };
-    let starts = |at: &usize| {
-        let first = data.get(at.saturating_add(1));
-        told == Kind::Data && first.is_some_and(u8::is_ascii_alphabetic)
-            || TAGS.iter().any(|tag| {
-                data.get(*at..at.saturating_add(tag.len()))
-                    .is_some_and(|found| found.eq_ignore_ascii_case(tag))
-            })
-    };
-    memchr::memchr_iter(b'<', data)
-        .find(starts)
-        .map(|at| (kind, at))
-}
-
-/// Whether what was told by content gives way to the script that the name says.
-fn yields(told: Kind, named: Kind) -> bool {
-    match told {
-        Kind::Text | Kind::Csv | Kind::Email | Kind::Css | Kind::Ics | Kind::Vcf | Kind::Ldif => {
-            true
-        }
-        // Interpreters read on after lines and bytes that mean nothing; the three have compiled forms of the same names.
-        Kind::Data => !matches!(named, Kind::Lua | Kind::Au3 | Kind::AppleScript),
-        Kind::Html => named == Kind::Hta,
-        // Letters in front that mean nothing to an interpreter, and everything to whoever looks for a picture.
-        _ if is_shown(told) => matches!(
-            named,
-            Kind::Js | Kind::Vbs | Kind::Hta | Kind::Wsf | Kind::Ps1 | Kind::Bat
-        ),
-        Kind::Xml => matches!(named, Kind::Wsf | Kind::Sct | Kind::Hta),
-        _ => false,
-    }
-}
-
-fn is_shown(kind: Kind) -> bool {
-    matches!(kind.family(), Family::Image | Family::Media | Family::Font)
 }
 
 /// Tells what bytes are. Never fails: bytes of no known structure are [`Kind::Text`] or [`Kind::Data`].
@@ -440,6 +280,8 @@ pub(crate) mod tests {
         assert_eq!(named(b"x(1)", "a.JS"), Kind::Js);
         assert_eq!(named(b"x(1)", "a.js.txt"), Kind::Text);
         assert_eq!(named(b"calc", "a.cmd "), Kind::Bat);
+        assert_eq!(named(b"{\\rtf1\r\n@start calc\r\n", "a.bat"), Kind::Bat);
+        assert_eq!(named(b"{\\rtf1 the text}", "a.doc"), Kind::Rtf);
         assert_eq!(
             named(b"<html><script>1</script></html>", "a.hta"),
             Kind::Hta
@@ -488,7 +330,11 @@ pub(crate) mod tests {
         }
         // Lines of nothing in front, few or many.
         let shell = "[Shell]\r\nCommand=2\r\nIconFile=a\r\n";
-        for front in ["x\r\n".to_owned(), "; words of nothing\r\n".repeat(3000)] {
+        for front in [
+            "x\r\n".to_owned(),
+            "; words of nothing\r\n".repeat(3000),
+            "words of nothing\r".repeat(100_000),
+        ] {
             assert_eq!(
                 named(format!("{front}{shell}").as_bytes(), "a.scf"),
                 Kind::Scf
@@ -505,7 +351,7 @@ pub(crate) mod tests {
         let page = [&[1, 2, 3, 4, 5][..], b"<html><body>x</body></html>"].concat();
         let told = |data: &[u8], media_type: &str| {
             let budget = Budget::new(Limits::default(), None);
-            declared(identify(data, &budget), data, Some(media_type)).kind
+            declared(identify(data, &budget), data, Some(media_type), None).kind
         };
         assert_eq!(told(&page, "Text/HTML; charset=utf-8"), Kind::Html);
         assert_eq!(told(&page, "application/octet-stream"), Kind::Data);

@@ -73,8 +73,15 @@ impl Knowledge {
     /// The knowledge embedded in the binary.
     pub fn embedded() -> Result<Self, BadSignatures> {
         // Used through [`scripts`] and [`passwords`], which have nobody to complain to.
-        parse("scripts.toml", scripts::SOURCE, Scripts::parse)?;
-        parse("passwords.toml", passwords::SOURCE, PasswordLists::parse)?;
+        let faults = [
+            ("scripts.toml", scripts::fault()),
+            ("passwords.toml", passwords::fault()),
+        ];
+        for (file, reason) in faults {
+            if let Some(reason) = reason {
+                return Err(BadSignatures { file, reason });
+            }
+        }
         Ok(Self {
             catalogue: parse(
                 "findings.toml",

@@ -5,14 +5,23 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 /// The text of the file.
-pub(super) const SOURCE: &str = include_str!("../../signatures/passwords.toml");
+const SOURCE: &str = include_str!("../../signatures/passwords.toml");
 
-static LISTS: LazyLock<PasswordLists> =
-    LazyLock::new(|| PasswordLists::parse(SOURCE).unwrap_or_default());
+/// With what does not hold, for there is nobody to complain to where they are used.
+static LISTS: LazyLock<(PasswordLists, Option<String>)> =
+    LazyLock::new(|| match PasswordLists::parse(SOURCE) {
+        Ok(lists) => (lists, None),
+        Err(reason) => (PasswordLists::default(), Some(reason)),
+    });
 
 /// The embedded lists; a test holds that they parse.
 pub fn passwords() -> &'static PasswordLists {
-    &LISTS
+    &LISTS.0
+}
+
+/// What does not hold in the embedded lists.
+pub(super) fn fault() -> Option<String> {
+    LISTS.1.clone()
 }
 
 /// Lists for locked containers.

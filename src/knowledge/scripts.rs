@@ -13,13 +13,23 @@ use serde::Deserialize;
 use crate::model::Kind;
 
 /// The text of the file.
-pub(super) const SOURCE: &str = include_str!("../../signatures/scripts.toml");
+const SOURCE: &str = include_str!("../../signatures/scripts.toml");
 
-static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts::parse(SOURCE).unwrap_or_default());
+/// With what does not hold, for there is nobody to complain to where they are used.
+static SCRIPTS: LazyLock<(Scripts, Option<String>)> =
+    LazyLock::new(|| match Scripts::parse(SOURCE) {
+        Ok(scripts) => (scripts, None),
+        Err(reason) => (Scripts::default(), Some(reason)),
+    });
 
 /// The embedded features; a test holds that they parse.
 pub fn scripts() -> &'static Scripts {
-    &SCRIPTS
+    &SCRIPTS.0
+}
+
+/// What does not hold in the embedded features.
+pub(super) fn fault() -> Option<String> {
+    SCRIPTS.1.clone()
 }
 
 /// One language.

@@ -119,7 +119,7 @@ kinds! {
     Executable: Pe "pe" "Windows program", Dos "dos" "DOS program", Elf "elf" "Linux program", MachO "macho" "macOS program",
         Class "class" "Java class", Dex "dex" "Android program", Pyc "pyc" "compiled Python", Wasm "wasm" "WebAssembly module";
     Shortcut: Lnk "lnk" "Windows shortcut", Url "url" "internet shortcut", Website "website" "pinned website", Desktop "desktop" "desktop entry",
-        Scf "scf" "shell command file", DesktopIni "desktop-ini" "settings of a folder", SearchMs "search-ms" "saved search", LibraryMs "library-ms" "Windows library",
+        Scf "scf" "shell command file", Wsh "wsh" "settings of a script", DesktopIni "desktop-ini" "settings of a folder", SearchMs "search-ms" "saved search", LibraryMs "library-ms" "Windows library",
         SearchConnectorMs "searchconnector-ms" "search connector", SettingContentMs "settingcontent-ms" "settings shortcut",
         Theme "theme" "desktop theme", Rdp "rdp" "remote desktop connection", Msc "msc" "management console",
         Iqy "iqy" "Excel web query", Odc "odc" "data connection", ClickOnce "clickonce" "ClickOnce manifest",

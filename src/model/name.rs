@@ -56,10 +56,26 @@ impl Name {
     }
 
     /// The lower-case extension of each reading as Windows takes it: behind the last dot of the last component,
-    /// blanks and dots at the end dropped, an NTFS stream behind a colon too. Empty where there is none.
+    /// blanks and dots at the end dropped, an NTFS stream behind a colon too. Empty where there is none. Behind it the
+    /// one of the name that a program saves which drops what is not shown, where that is another.
     pub fn extensions(&self) -> impl Iterator<Item = String> {
-        self.files().map(extension)
+        self.files().flat_map(|file| {
+            let extension = extension(file);
+            let saved = as_saved(file).filter(|saved| *saved != extension);
+            std::iter::once(extension).chain(saved)
+        })
     }
+}
+
+/// The extension without characters that are not shown, and without quotation marks at the end.
+fn as_saved(file: &str) -> Option<String> {
+    let hidden = |c: char| text::is_deceptive(c) || matches!(c, '\u{fe00}'..='\u{fe0f}');
+    let marks = ['"', '\''];
+    if !file.contains(hidden) && !file.ends_with(marks) {
+        return None;
+    }
+    let kept: String = file.chars().filter(|c| !hidden(*c)).collect();
+    Some(extension(kept.trim_end_matches(marks)))
 }
 
 fn extension(file: &str) -> String {
@@ -82,6 +98,16 @@ mod tests {
         assert_eq!(extensions("invoice.pdf.EXE . "), ["exe"]);
         assert_eq!(extensions("dir.d\\name"), [""]);
         assert_eq!(extensions("a.txt:b.exe"), ["txt"]);
+        for name in [
+            "a.b\u{200b}at",
+            "a.\u{e0041}bat",
+            "a.b\0at",
+            "a.bat\"",
+            "a.bat\u{fe0f}",
+        ] {
+            assert!(extensions(name).contains(&"bat".to_owned()), "{name:?}");
+        }
+        assert_eq!(extensions("a.ba t"), ["ba t"]);
     }
 
     #[test]

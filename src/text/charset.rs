@@ -101,7 +101,7 @@ fn guess(head: &[u8]) -> &'static Encoding {
     if head.is_ascii() {
         let escapes =
             memchr::memmem::find(head, b"\x1b$").or_else(|| memchr::memmem::find(head, b"\x1b("));
-        return if escapes.is_some() {
+        return if escapes.is_some() && is_iso_2022_jp(head) {
             ISO_2022_JP
         } else {
             UTF_8
@@ -134,6 +134,23 @@ fn guess(head: &[u8]) -> &'static Encoding {
         });
         guess
     })
+}
+
+/// Whether a text with the escapes of ISO-2022-JP keeps to it: what goes on in plain lines behind a shift to another
+/// set is read as plain lines by whoever knows no such shift.
+fn is_iso_2022_jp(head: &[u8]) -> bool {
+    let mut decoder = ISO_2022_JP.new_decoder_without_bom_handling();
+    let most = decoder.max_utf8_buffer_length_without_replacement(head.len());
+    let mut out = String::with_capacity(most.unwrap_or_default());
+    // The end of the window may stand within a character.
+    let (result, _) = decoder.decode_to_string_without_replacement(head, &mut out, false);
+    // The Roman set has a sign of money where paths and escapes have their own: a price goes on with digits.
+    let is_path = || {
+        let mut behind = out.split('\u{a5}').skip(1);
+        behind.any(|rest| rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_alphabetic()))
+    };
+    let kept = result == encoding_rs::DecoderResult::InputEmpty;
+    kept && (memchr::memmem::find(head, b"\x1b(J").is_none() || !is_path())
 }
 
 thread_local! {
@@ -178,6 +195,9 @@ fn utf16_by_zeros(head: &[u8]) -> Option<&'static Encoding> {
     let pairs = head.len() / 2;
     let many = |count: usize| count.saturating_mul(10) >= pairs.saturating_mul(4);
     let few = |count: usize| count.saturating_mul(50) <= pairs;
+    if has_plain_run(head) {
+        return None;
+    }
     let [even, odd] = zeros;
     if many(odd) && few(even) {
         Some(UTF_16LE)
@@ -186,6 +206,18 @@ fn utf16_by_zeros(head: &[u8]) -> Option<&'static Encoding> {
     } else {
         None
     }
+}
+
+/// Whether letters stand one behind another as no text of two bytes a letter has them: lines of plain text among zeros.
+fn has_plain_run(head: &[u8]) -> bool {
+    /// As many characters of two bytes each by chance are none of a language.
+    const RUN: usize = 20;
+    let mut run = 0usize;
+    head.iter().any(|byte| {
+        let plain = matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n');
+        run = if plain { run.saturating_add(1) } else { 0 };
+        run >= RUN
+    })
 }
 
 #[cfg(test)]
@@ -232,5 +264,33 @@ mod tests {
         }
         let known = (0..6u8).filter(|number| guesses.of(&[*number]).is_some());
         assert_eq!(known.collect::<Vec<_>>(), [2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_shift_to_another_set_hides_no_plain_lines() {
+        for shift in ["\x1b$B", "\x1b(I", "; \x1b$@"] {
+            let text = format!("{shift}\r\n[InternetShortcut]\r\nURL=a\r\n");
+            assert_eq!(to_utf8(text.as_bytes()), text);
+        }
+        let path = "\x1b(Ja=\\\\host\\a\r\n";
+        assert_eq!(to_utf8(path.as_bytes()), path);
+        assert_eq!(to_utf8(b"\x1b(J\\100 \x1b$BJs9p\x1b(B"), "\u{a5}100 報告");
+        assert_eq!(to_utf8(b"a\r\n\x1b$BJs9p\x1b(B\r\nb"), "a\r\n報告\r\nb");
+    }
+
+    #[test]
+    fn zeros_around_plain_lines_make_no_text_of_two_bytes() {
+        let line = b"start mshta http://a.example/a\r\n";
+        for text in [
+            [&line[..], &b"x\0".repeat(500)].concat(),
+            [&b"x\0".repeat(500), &line[..]].concat(),
+        ] {
+            assert_eq!(sniff(&text), None);
+        }
+        let wide: Vec<u8> = "start mshta 報告書"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        assert_eq!(to_utf8(&wide), "start mshta 報告書");
     }
 }

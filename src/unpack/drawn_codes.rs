@@ -1,13 +1,15 @@
 //! Codes that a picture, a page or a text draws out of squares instead of showing a picture: their texts become
 //! children, as those of pictures do.
 
+use std::sync::LazyLock;
+
 use encoding_rs::WINDOWS_1252;
 
-use crate::formats::drawing::{Drawing, characters, svg, table};
+use crate::formats::drawing::{Drawing, characters, painted, svg, table};
 use crate::formats::html::Page;
 use crate::formats::password_words;
 use crate::model::{Artifact, Kind, Trouble};
-use crate::text;
+use crate::text::{self, AnyOf};
 
 use super::{Nest, picture};
 
@@ -20,11 +22,15 @@ const LONGEST: usize = 2 << 20;
 /// Cells of the smallest code, in tags of a table.
 const CELLS: usize = 200;
 
-/// Characters that a page writes by their number.
-const BLOCKS: &[&str] = &[
-    "&#9608", "&#x2588", "&#9600", "&#x2580", BLOCK, "&#11035", "&#x2b1b",
-];
-const BLOCK: &str = "&block;";
+/// Characters that a page writes by their number or name.
+static BLOCKS: LazyLock<AnyOf> = LazyLock::new(|| {
+    AnyOf::new(&[
+        "&#9608", "&#x2588", "&#9600", "&#x2580", "&block;", "&#11035", "&#x2b1b",
+    ])
+});
+
+/// What paints without an element for each square.
+static PAINTS: LazyLock<AnyOf> = LazyLock::new(|| AnyOf::new(painted::MARKS));
 
 /// Pushes the texts of codes.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
@@ -32,7 +38,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     if artifact.data.len() > LONGEST || !markup && !may_draw(&artifact.data) {
         return Ok(());
     }
-    let page = Page::of(&artifact.data, artifact.sha256, LONGEST);
+    let page = Page::of(&artifact.data, artifact.sha256);
     let source = page.text();
     let mut drawings = Vec::new();
     match artifact.kind {
@@ -72,8 +78,7 @@ fn may_draw(data: &[u8]) -> bool {
 }
 
 fn of_page(source: &str, drawings: &mut Vec<Drawing>) {
-    let has = |mark: &str| memchr::memmem::find(source.as_bytes(), mark.as_bytes());
-    if has("<svg").is_some() {
+    if memchr::memmem::find(source.as_bytes(), b"<svg").is_some() {
         drawings.push(svg::drawing(source));
     }
     let cells = memchr::memmem::find_iter(source.as_bytes(), "<td");
@@ -86,9 +91,10 @@ fn of_page(source: &str, drawings: &mut Vec<Drawing>) {
     if cells < CELLS && colours.count() == CELLS {
         drawings.extend(table::boxes(source));
     }
-    let written = has("&#").or_else(|| has(BLOCK)).is_some();
-    let block = || BLOCKS.iter().any(|mark| has(mark).is_some());
-    if characters::may_hold(source) || written && block() {
+    if PAINTS.is_in(source.as_bytes()) {
+        drawings.extend(painted::drawings(source));
+    }
+    if characters::may_hold(source) || BLOCKS.is_in(source.as_bytes()) {
         drawings.extend(characters::drawings(&password_words::plain(source)));
     }
 }

@@ -233,6 +233,7 @@ fn sample(kind: Kind) -> Option<Vec<u8>> {
         Url => text("[InternetShortcut]\r\nURL=https://www.example.com/\r\n"),
         Desktop => text("[Desktop Entry]\nType=Application\nName=a\nExec=a\n"),
         Scf => text("[Shell]\r\nCommand=2\r\n[Taskbar]\r\nCommand=ToggleDesktop\r\n"),
+        Wsh => text("[ScriptFile]\r\nPath=C:\\a.vbs\r\n[Options]\r\nTimeout=0\r\n"),
         DesktopIni => text("[.ShellClassInfo]\r\nIconIndex=0\r\nInfoTip=words\r\n"),
         Rdp => text("full address:s:a.example\r\nscreen mode id:i:2\r\n"),
         Iqy => text("WEB\r\n1\r\nhttps://www.example.com/a\r\n\r\n"),

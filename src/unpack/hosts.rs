@@ -76,7 +76,7 @@ pub(super) fn host(kind: Kind) -> Host {
         Js | Jse | Vbs | Vbe | Wsf | Sct | Hta | Ps1 | Bat | Sh | Py | Pl | Rb | Php | Lua | Au3 | AppleScript
         | MsBuild | Reg | Inf => (Whole, InText),
         FlatOpc | Word2003Xml | Excel2003Xml | Hwpml | FlatOdf | VbaSource | VbaPcode | XlmSource | Text | Csv | Sylk
-        | Rtf | Xml | Json | Ics | Vcf | Ldif | Css | Email | Html | Svg | Url | Website | Desktop | Scf | DesktopIni | SearchMs
+        | Rtf | Xml | Json | Ics | Vcf | Ldif | Css | Email | Html | Svg | Url | Website | Desktop | Scf | Wsh | DesktopIni | SearchMs
         | LibraryMs | SearchConnectorMs | SettingContentMs | Theme | Rdp | Msc | Iqy | Odc | ClickOnce | AppInstaller
         | Jnlp | Uue | BinHex => (InText, InText),
     };

@@ -3,7 +3,6 @@
 //! The control takes `Item1` as window class, program and arguments with commas between them; the program and its
 //! arguments become a child of their own.
 
-use crate::bytes::index;
 use crate::formats::html;
 use crate::model::{Artifact, Kind, Trouble};
 use crate::text;
@@ -15,9 +14,6 @@ pub(super) const KINDS: &[Kind] = &[Kind::Html];
 
 /// The class of the control (hhctrl.ocx).
 const CONTROL: &str = "adb880a6-d8ff-11cf-9377-00aa003b7a11";
-
-/// Tags of a page that are looked at, at the most.
-const TAGS: u32 = 1 << 20;
 
 /// Pushes the command lines of the page's controls.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
@@ -38,7 +34,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     let mut inside = false;
     let mut item = None;
     let mut starts_program = false;
-    for tag in html::tags(&source, index(TAGS)) {
+    for tag in html::tags(&source) {
         nest.tick()?;
         match tag.name.as_ref() {
             "object" => {

@@ -469,7 +469,12 @@ impl<'a> Nest<'a> {
             None => {
                 let identity = self.tell(&data, || sha256);
                 let identity = identify::named(identity, &data, child.name.as_ref());
-                identify::declared(identity, &data, child.declared.as_deref())
+                identify::declared(
+                    identity,
+                    &data,
+                    child.declared.as_deref(),
+                    child.name.as_ref(),
+                )
             }
         };
         if let Some(kind) = child.unknown.filter(|_| identity.kind == Kind::Data) {

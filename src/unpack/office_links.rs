@@ -74,8 +74,10 @@ const NAMED: &[&str] = &["src", "href"];
 const OPEN_DOCUMENT: &[&str] = &[
     "urn:oasis:names:tc:opendocument",
     "http://openoffice.org/2000/",
-    "&#",
 ];
+
+/// Bytes of a namespace that are looked at for a reference; what is longer may have one.
+const NAMESPACE: usize = 1024;
 
 /// Elements by which such a part takes something from outside or starts it, with or without a prefix.
 const SOURCES: &[&str] = &[
@@ -100,6 +102,14 @@ const SOURCES: &[&str] = &[
     "dde-source",
     "dde-connection-decl",
 ];
+
+/// Any of these words; a part without them names nothing outside, unless it writes a namespace by references.
+static MARKED: LazyLock<AnyOf> =
+    LazyLock::new(|| AnyOf::new(&[WORDS, SHEETS, SHAPES, PICTURES, OPEN_DOCUMENT].concat()));
+
+static IN_SHEETS: LazyLock<AnyOf> = LazyLock::new(|| AnyOf::new(SHEETS));
+
+static IN_SOURCES: LazyLock<AnyOf> = LazyLock::new(|| AnyOf::new(SOURCES));
 
 /// No word is the start of another. Only this kind of match looks at many bytes at once.
 static WORD_SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
@@ -240,20 +250,20 @@ static OFFICE_SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     builder.ascii_case_insensitive(true).build(OFFICE).ok()
 });
 
-/// Bytes of a page that are read so.
-const PAGE: usize = 64 << 20;
-
 /// Notes what a page names outside that Word or Excel reads as a document; false where it is none of theirs.
 fn page(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<bool, Trouble> {
     let name = artifact.name.as_ref();
     let named = name.is_some_and(|name| name.extensions().any(|one| one.starts_with("xl")));
     // Most pages are none of theirs, and this pass is shared and quick.
-    let read = html::Page::of(&artifact.data, artifact.sha256, PAGE);
+    let read = html::Page::of(&artifact.data, artifact.sha256);
     if !named && !MARKS.is_in(read.lower().as_bytes()) {
         return Ok(false);
     }
     let text = super::office_xml::decoded(&artifact.data);
-    let Some(search) = OFFICE_SEARCH.as_ref().filter(|_| text.len() <= PAGE) else {
+    let Some(search) = OFFICE_SEARCH
+        .as_ref()
+        .filter(|_| text.len() <= html::Page::LONGEST)
+    else {
         return Ok(false);
     };
     let mut seen = [false; OFFICE.len()];
@@ -320,6 +330,10 @@ impl Interest {
 
 fn interest(data: &[u8]) -> Interest {
     let mut interest = Interest::NONE;
+    let written = || has_written_namespace(data);
+    if !MARKED.is_in(data) && !written() {
+        return interest;
+    }
     let Some(search) = WORD_SEARCH.as_ref() else {
         return Interest {
             relationships: true,
@@ -342,11 +356,29 @@ fn interest(data: &[u8]) -> Interest {
             .any(|word| memchr::memmem::find(data, word.as_bytes()).is_some())
     };
     interest.links = interest.links
-        || has(BARS) && has(SHEETS)
-        || has(OPEN_DOCUMENT) && has(SOURCES)
+        || IN_SHEETS.is_in(data) && has(BARS)
+        || (has(OPEN_DOCUMENT) || written()) && IN_SOURCES.is_in(data)
         || has(SHAPES)
         || has(PICTURES) && has(NAMED);
     interest
+}
+
+/// Whether there is a reference among the characters of a namespace.
+fn has_written_namespace(data: &[u8]) -> bool {
+    if memchr::memmem::find(data, b"&#").is_none() {
+        return false;
+    }
+    let mut names = memchr::memmem::find_iter(data, b"xmlns");
+    names.any(|at| {
+        let rest = data.get(at..).unwrap_or_default();
+        let window = rest.get(..NAMESPACE).unwrap_or(rest);
+        let value = memchr::memchr2(b'"', b'\'', window).and_then(|open| {
+            let quote = *window.get(open)?;
+            let value = window.get(open.checked_add(1)?..)?;
+            value.get(..memchr::memchr(quote, value)?)
+        });
+        value.is_none_or(|value| value.contains(&b'&'))
+    })
 }
 
 /// Where the text lies in the artifact.

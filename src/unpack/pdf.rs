@@ -14,7 +14,7 @@ use image::ImageFormat;
 
 use crate::bytes;
 use crate::formats::drawing::page;
-use crate::formats::pdf::{self, Dict, Document, Object};
+use crate::formats::pdf::{self, Dict, Document, Inline, Object, inline_pictures};
 use crate::formats::picture::samples;
 use crate::identify;
 use crate::limits::{Account, Fault, Halt};
@@ -603,8 +603,35 @@ impl Opened<'_, '_, '_> {
                 return Err(halt.into());
             }
             drawn_codes::push(&page::drawing(&decoded.data), self.nest)?;
+            let budget = self.nest.budget();
+            let pictures = inline_pictures(&document, &decoded.data, budget, &mut self.account);
+            for picture in pictures {
+                self.inline(&picture)?;
+            }
         }
         Ok(())
+    }
+
+    /// A code in a picture within the content of a page.
+    fn inline(&mut self, picture: &Inline) -> Result<(), Trouble> {
+        let Inline {
+            width,
+            height,
+            bits,
+            data,
+        } = picture;
+        let pixels = bytes::length(width.saturating_mul(*height));
+        let small = *width < LEAST_SIDE || *height < LEAST_SIDE;
+        if small || pixels > LARGEST || !self.nest.budget().may_look(pixels) {
+            return Ok(());
+        }
+        if data.starts_with(b"\xff\xd8") {
+            return picture::encoded(data, ImageFormat::Jpeg, self.nest);
+        }
+        match samples(data, *width, *height, *bits) {
+            Some(gray) => picture::push(&gray, self.nest),
+            None => Ok(()),
+        }
     }
 
     fn settle(&mut self, fault: Fault, place: &str) -> Result<(), Trouble> {

@@ -68,7 +68,7 @@ fn named(child: &Artifact) -> String {
 
 fn read(part: &Artifact) -> Vec<Element> {
     let data = part.data.get(..LONGEST).unwrap_or(&part.data);
-    xml::elements(&text::to_utf8(data), ELEMENTS)
+    xml::elements(&text::to_utf8(data)).take(ELEMENTS).collect()
 }
 
 /// Which styles of cells have a fill, and whether it is dark.
@@ -203,9 +203,9 @@ mod tests {
 
     #[test]
     fn cells_are_modules_where_their_fill_is_dark() {
-        let dark = dark_styles(&xml::elements(STYLES, ELEMENTS));
+        let dark = dark_styles(&xml::elements(STYLES).collect::<Vec<_>>());
         assert_eq!(dark, BTreeMap::from([(1, true), (2, false)]));
-        let drawn = |sheet: &str| drawing(&xml::elements(sheet, ELEMENTS), &dark);
+        let drawn = |sheet: &str| drawing(&xml::elements(sheet).collect::<Vec<_>>(), &dark);
         let found = drawn(&sheet(1)).map(|drawing| says(&drawing));
         assert_eq!(found, Some(vec![SAYS.to_owned()]));
         assert!(drawn(&sheet(2)).is_none());

@@ -96,6 +96,7 @@ mod help;
 mod hostile;
 mod mutate;
 mod office_opens;
+mod padded;
 mod parsers;
 mod pcode;
 mod quarantine;

@@ -34,13 +34,20 @@ const QUARTERS: [(char, [bool; 4]); 17] = [
     ('█', [true, true, true, true]),
 ];
 
-/// Whether a text may hold such a code: dots or quarters, or rows enough of two characters.
-pub(super) fn may_hold(text: &str) -> bool {
-    has_cells(text) || rows(text).take(LEAST).count() == LEAST
+/// Whether there are rows of two characters enough for a code.
+pub(super) fn has_rows(text: &str) -> bool {
+    let mut start = 0usize;
+    let ends = memchr::memchr_iter(b'\n', text.as_bytes());
+    let lines = ends.chain([text.len()]).map(|end| {
+        let line = text.get(start..end).unwrap_or_default();
+        start = end.saturating_add(1);
+        line.strip_suffix('\r').unwrap_or(line)
+    });
+    lines.filter(|line| is_row(line)).take(LEAST).count() == LEAST
 }
 
 /// Whether there are dots of Braille, or quarters that no frame of a table has.
-fn has_cells(text: &str) -> bool {
+pub(super) fn has_cells(text: &str) -> bool {
     const FIRST: [&[u8]; 5] = [
         b"\xe2\xa0",
         b"\xe2\xa1",
@@ -79,12 +86,11 @@ pub(super) fn drawings(text: &str) -> Vec<Drawing> {
     found
 }
 
-/// Lines of two characters at the most, long enough for a code.
-fn rows(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().filter(|line| is_row(line))
-}
-
+/// Whether a line is of two characters at the most, and long enough for a code.
 fn is_row(line: &str) -> bool {
+    if line.len() < LEAST {
+        return false;
+    }
     let mut chars = line.chars();
     let Some(first) = chars.next() else {
         return false;
@@ -214,6 +220,7 @@ fn of_two(lines: &[&str]) -> Option<Drawing> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::characters::may_hold;
     use super::super::tests::{CODE, SAYS, modules, read};
     use super::*;
 

@@ -16,7 +16,23 @@ const CODES: usize = 4;
 
 /// Whether a text may hold a code; cheap on texts that have none.
 pub fn may_hold(text: &str) -> bool {
-    has_squares(text) || cells::may_hold(text)
+    has_number_signs(text.as_bytes())
+        || has_shapes(text) && (has_squares(text) || cells::has_cells(text))
+        || cells::has_rows(text)
+}
+
+/// Whether any character stands in a block of Unicode that has squares, circles or dots.
+fn has_shapes(text: &str) -> bool {
+    let text = text.as_bytes();
+    let mut leads = memchr::memchr2_iter(0xe2, 0xf0, text);
+    leads.any(|at| {
+        let end = at.saturating_add(3);
+        match text.get(at..end) {
+            Some([0xe2, next, _]) => matches!(next, 0x96 | 0x97 | 0x9a | 0xa0..=0xa3 | 0xac),
+            Some(emoji) => emoji == b"\xf0\x9f\x9f",
+            None => false,
+        }
+    })
 }
 
 /// Whether a text has enough of such characters in a row to be looked at.
@@ -38,18 +54,9 @@ fn has_squares(text: &str) -> bool {
         "🟫🟫🟫🟫🟫🟫🟫",
         "🟨🟨🟨🟨🟨🟨🟨",
     ];
-    /// What all of these begin with.
-    const FIRST: [&[u8]; 5] = [
-        b"\xe2\x96",
-        b"\xe2\xac",
-        b"\xe2\x97",
-        b"\xe2\x9a",
-        b"\xf0\x9f\x9f",
-    ];
     let text = text.as_bytes();
     let has = |edge: &[u8]| memmem::find(text, edge).is_some();
-    has_number_signs(text)
-        || FIRST.iter().any(|first| has(first)) && OTHERS.iter().any(|edge| has(edge.as_bytes()))
+    has_number_signs(text) || OTHERS.iter().any(|edge| has(edge.as_bytes()))
 }
 
 /// Whether a text in any charset that holds ASCII has number signs enough in a row.

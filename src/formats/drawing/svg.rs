@@ -18,7 +18,7 @@ const STEPS: usize = 400_000;
 pub fn drawing(source: &str) -> Drawing {
     let mut drawing = Drawing::default();
     let mut named: BTreeMap<String, Vec<Vec<Point>>> = BTreeMap::new();
-    for tag in html::tags(source, TAGS) {
+    for tag in html::tags(source).take(TAGS) {
         let Some(lines) = lines(&tag, &named) else {
             continue;
         };

@@ -23,7 +23,7 @@ pub fn drawings(source: &str) -> Vec<Drawing> {
     let mut table = Table::default();
     let classes = classes(source);
     let ink = |tag: &Tag<'_>| ink(tag, &classes);
-    for tag in html::tags(source, TAGS) {
+    for tag in html::tags(source).take(TAGS) {
         match tag.name.as_ref() {
             "table" => {
                 found.extend(std::mem::take(&mut table).drawn());
@@ -48,7 +48,7 @@ pub fn boxes(source: &str) -> Option<Drawing> {
     let mut table = Table::default();
     let mut placed = Drawing::default();
     let mut places = 0usize;
-    for tag in html::tags(source, TAGS) {
+    for tag in html::tags(source).take(TAGS) {
         let coloured = ink(&tag, &classes);
         match (tag.name.as_ref(), coloured) {
             ("div" | "span" | "i" | "b" | "p" | "li", Some(dark)) => {

@@ -31,9 +31,12 @@ pub struct Page {
 }
 
 impl Page {
-    /// The first `longest` bytes of a page, `digest` being that of all of them.
-    pub fn of(page: &[u8], digest: [u8; 32], longest: usize) -> Rc<Self> {
-        let data = page.get(..longest).unwrap_or(page);
+    /// Bytes of a page that are read; what unpacks a longer one tells that.
+    pub const LONGEST: usize = 64 << 20;
+
+    /// The first [`Self::LONGEST`] bytes of a page, `digest` being that of all of them.
+    pub fn of(page: &[u8], digest: [u8; 32]) -> Rc<Self> {
+        let data = page.get(..Self::LONGEST).unwrap_or(page);
         // What has no digest yet is looked at by nobody else.
         let fits = data.len() == page.len() && data.len() <= KEPT;
         if !fits || digest == [0; 32] {
@@ -88,27 +91,25 @@ impl Page {
             .get_or_init(|| script::blocks_of(&self.text, self.lower()))
     }
 
-    /// The start tags in their order, of the first `most` of them.
-    pub fn tags(&self, most: usize) -> impl Iterator<Item = Tag<'_>> {
+    /// The start tags in their order.
+    pub fn tags(&self) -> impl Iterator<Item = Tag<'_>> {
         self.places()
             .iter()
-            .take(most)
             .map(|place| place.tag(&self.text))
-            .chain(tags(self.long(), most))
+            .chain(tags(self.long()))
     }
 
-    /// The start tags of some names in lower case, of the first `most` of all.
-    pub fn tags_named(&self, names: &[&str], most: usize) -> impl Iterator<Item = Tag<'_>> {
+    /// The start tags of some names in lower case.
+    pub fn tags_named(&self, names: &[&str]) -> impl Iterator<Item = Tag<'_>> {
         let named = move |name: &str| {
             let name = without_prefix(name);
             names.iter().any(|one| one.eq_ignore_ascii_case(name))
         };
         self.places()
             .iter()
-            .take(most)
             .filter(move |place| named(place.name(&self.text)))
             .map(|place| place.tag(&self.text))
-            .chain(tags(self.long(), most).filter(move |tag| named(&tag.name)))
+            .chain(tags(self.long()).filter(move |tag| named(&tag.name)))
     }
 
     /// Where its tags stand; none of a text that is too long to keep that.
@@ -137,9 +138,9 @@ impl Page {
 mod tests {
     use super::*;
 
-    fn of(page: &str, longest: usize) -> Rc<Page> {
+    fn of(page: &str) -> Rc<Page> {
         let first = u8::try_from(page.len() % 251).unwrap();
-        Page::of(page.as_bytes(), [first.saturating_add(1); 32], longest)
+        Page::of(page.as_bytes(), [first.saturating_add(1); 32])
     }
 
     fn names<'t>(tags: impl Iterator<Item = Tag<'t>>) -> Vec<String> {
@@ -149,18 +150,16 @@ mod tests {
     #[test]
     fn a_page_is_taken_apart_once_and_as_by_itself() {
         let source = "<!-- <b> --><P Class=a><x:Form action=\"c>d\">\u{3042}<input\u{3000}type=e><script>f(1)</script>";
-        let page = of(source, 1 << 20);
-        assert!(Rc::ptr_eq(&page, &of(source, 1 << 20)));
+        let page = of(source);
+        assert!(Rc::ptr_eq(&page, &of(source)));
         assert!(page.is_as_written());
-        let kept: Vec<Tag<'_>> = page.tags(100).collect();
-        let own: Vec<Tag<'_>> = tags(source, 100).collect();
+        let kept: Vec<Tag<'_>> = page.tags().collect();
+        let own: Vec<Tag<'_>> = tags(source).collect();
         assert_eq!(kept, own);
-        assert_eq!(names(page.tags(2)), ["p", "form"]);
         assert_eq!(
-            names(page.tags_named(&["form", "script"], 100)),
+            names(page.tags_named(&["form", "script"])),
             ["form", "script"]
         );
-        assert_eq!(names(page.tags_named(&["script"], 2)), [""; 0]);
         assert_eq!(page.scripts(), script::blocks(source));
         assert_eq!(page.scripts().len(), 1);
     }
@@ -168,19 +167,16 @@ mod tests {
     #[test]
     fn what_is_cut_or_long_or_has_no_digest_is_not_kept() {
         let one = "<p><b><i>";
-        let page = of(one, 4);
-        assert_eq!(
-            (page.text(), names(page.tags(9))),
-            ("<p><", vec!["p".to_owned()])
-        );
-        assert_eq!(names(of(one, 100).tags(9)), ["p", "b", "i"]);
+        assert_eq!(names(of(one).tags()), ["p", "b", "i"]);
         let none = [0; 32];
-        let anew = || Page::of(one.as_bytes(), none, 100);
+        let anew = || Page::of(one.as_bytes(), none);
         assert!(!Rc::ptr_eq(&anew(), &anew()));
         let long = "<p><b>".repeat(KEPT / 5);
-        let page = of(&long, usize::MAX);
-        assert!(!Rc::ptr_eq(&page, &of(&long, usize::MAX)));
-        assert_eq!(page.tags(1000).count(), 1000);
-        assert_eq!(page.tags_named(&["b"], 1000).count(), 500);
+        let page = of(&long);
+        assert!(!Rc::ptr_eq(&page, &of(&long)));
+        assert_eq!(page.tags().count(), KEPT / 5 * 2);
+        assert_eq!(page.tags_named(&["b"]).count(), KEPT / 5);
+        let cut = "x".repeat(Page::LONGEST + 1);
+        assert_eq!(of(&cut).text().len(), Page::LONGEST);
     }
 }

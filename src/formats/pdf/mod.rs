@@ -5,6 +5,7 @@
 
 mod crypt;
 mod filters;
+mod inline;
 mod lexer;
 mod pages;
 mod references;
@@ -19,6 +20,7 @@ use crate::limits::{Account, Budget, Decoded, Fault, Halt};
 
 pub use crypt::Scheme;
 use crypt::Security;
+pub use inline::{Inline, inline_pictures};
 pub use lexer::{Dict, Name, Object};
 use lexer::{Parser, skip_blank};
 pub use pages::pages;

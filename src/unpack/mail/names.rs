@@ -1,7 +1,7 @@
 //! The names of a part from all the places that give it one (RFC 2183 section 2.3, RFC 2045 section 5, RFC 2557).
 
 use crate::formats::header::{Header, unfold};
-use crate::formats::header_words::{parameters, readings};
+use crate::formats::header_words::{Parameter, Parameters, parameters, readings};
 use crate::model::Name;
 use crate::text;
 
@@ -25,9 +25,21 @@ pub(super) fn named(data: &[u8], header: &Header, encoded: Option<&[u8]>) -> Nam
         ("content-type", ["name", "filename"]),
     ] {
         for value in header.values(data, field).take(4) {
-            let parameters = parameters(value);
+            let mut parameters = parameters(value);
+            // A field whose value is missing starts with its parameters.
+            if parameters.value.contains('=') {
+                let all = [b";", value].concat();
+                parameters = crate::formats::header_words::parameters(&all);
+            }
             for key in keys {
-                let found = parameters.values(key);
+                let mut found = parameters.values(key);
+                if let Some(first) = found.first_mut() {
+                    first.extend(loose(&parameters, key));
+                    let twice = first.iter().filter(|one| one.starts_with("=?"));
+                    let twice: Vec<String> =
+                        twice.flat_map(|one| readings(one.as_bytes())).collect();
+                    first.extend(twice);
+                }
                 if raw.is_none() && !found.is_empty() {
                     raw = parameters
                         .list
@@ -45,7 +57,7 @@ pub(super) fn named(data: &[u8], header: &Header, encoded: Option<&[u8]>) -> Nam
     }
     if values.is_empty() {
         return Named {
-            name: location(data, header),
+            name: location(data, header).or_else(|| description(data, header)),
             conflict: None,
         };
     }
@@ -70,6 +82,49 @@ fn conflict(values: &[Vec<String>]) -> Option<String> {
     let shown =
         |value: &[String]| text::excerpt(value.first().map(String::as_str).unwrap_or_default());
     Some(format!("{} / {}", shown(first), shown(other)))
+}
+
+/// Other readings of values without quotes: to the first blank, and without comments.
+fn loose(parameters: &Parameters, key: &str) -> Vec<String> {
+    let mut loose = Vec::new();
+    let bare = |one: &&Parameter| one.name == key && !one.quoted && !one.extended;
+    for parameter in parameters.list.iter().filter(bare).take(4) {
+        let value = parameter.value.trim_ascii();
+        if let Some(end) = value.iter().position(u8::is_ascii_whitespace) {
+            let first = value.get(..end).unwrap_or_default();
+            loose.extend(readings(first));
+        }
+        if memchr::memchr(b'(', value).is_some() {
+            loose.extend(readings(&without_comments(value)));
+        }
+    }
+    loose
+}
+
+/// A value without what stands in parentheses, and without quotation marks.
+fn without_comments(value: &[u8]) -> Vec<u8> {
+    let mut depth = 0u32;
+    let mut kept = Vec::new();
+    for byte in value {
+        match byte {
+            b'(' => depth = depth.saturating_add(1),
+            b')' => depth = depth.saturating_sub(1),
+            b'"' => {}
+            _ if depth == 0 => kept.push(*byte),
+            _ => {}
+        }
+    }
+    kept.trim_ascii().to_vec()
+}
+
+/// A description that is the name of a file names what nothing else names ([MS-OXCMAIL] 2.2.3.4).
+fn description(data: &[u8], header: &Header) -> Option<Name> {
+    let value = header.values(data, "content-description").next()?;
+    let value = unfold(value.get(..2000).unwrap_or(value));
+    let name = Name::from_readings(value.trim_ascii().to_vec(), readings(value.trim_ascii()));
+    let extension = name.extensions().next()?;
+    let plain = !extension.is_empty() && !extension.contains(char::is_whitespace);
+    plain.then_some(name)
 }
 
 fn location(data: &[u8], header: &Header) -> Option<Name> {
@@ -100,6 +155,24 @@ mod tests {
         let fallback = of(b"Content-Disposition: attachment; filename=\"_.pdf\"; filename*=utf-8''%E5%A0%B1.pdf\n\n");
         assert_eq!(fallback.name.unwrap().text, "報.pdf");
         assert_eq!(fallback.conflict, None);
+    }
+
+    #[test]
+    fn names_are_found_where_other_readers_find_them() {
+        for field in [
+            "Content-Disposition: filename=\"a.bat\"",
+            "Content-Disposition: attachment; filename=a.bat (x)",
+            "Content-Disposition: attachment; filename = (z) \"a.bat\"",
+            "Content-Disposition: attachment; filename=\"=?utf-8?B?PT91dGYtOD9RP2E9MkViYXQ/PQ==?=\"",
+            "Content-Description: a.bat",
+        ] {
+            let name = of(format!("{field}\n\n").as_bytes()).name.unwrap();
+            assert!(name.readings.contains(&"a.bat".to_owned()), "{field}");
+        }
+        let plain = of(b"Content-Disposition: attachment; filename=\"a b.bat\"\n\n");
+        assert_eq!(plain.name.unwrap().readings, ["a b.bat"]);
+        let none = of(b"Content-Description: Mr. Smith and friends\n\n");
+        assert!(none.name.is_none());
     }
 
     #[test]
