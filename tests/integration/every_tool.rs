@@ -173,7 +173,7 @@ fn bombs_of_other_programs_end_early_and_are_told() {
     }
     // Written once by what looks for copies.
     for number in 0..400 {
-        folder.file(&format!("copies/{number}"), &words);
+        folder.file(format!("copies/{number}"), &words);
     }
     let mut wrong = Vec::new();
     for (name, command) in BOMBS {
