@@ -82,6 +82,7 @@ pub mod onestore;
 pub mod opc;
 pub mod ovba;
 pub mod page_leads;
+pub mod page_sends;
 pub mod partitions;
 pub mod password_recipes;
 pub mod password_words;

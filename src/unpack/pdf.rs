@@ -6,14 +6,15 @@
 mod form;
 mod named;
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use image::ImageFormat;
 
 use crate::bytes;
 use crate::formats::drawing::page;
-use crate::formats::pdf::{self, Dict, Document, Object};
+use crate::formats::pdf::{self, Dict, Document, Inline, Object, inline_pictures};
 use crate::formats::picture::samples;
 use crate::identify;
 use crate::limits::{Account, Fault, Halt};
@@ -85,6 +86,10 @@ struct Opened<'a, 'n, 'b> {
     scripts: BTreeSet<Vec<u8>>,
     /// Places of streams that were pushed or looked into.
     done: BTreeSet<usize>,
+    /// Objects whose scripts or forms were taken: any number of others may lead to them.
+    taken: BTreeSet<usize>,
+    /// Texts of objects that were shown, for the same reason.
+    texts: RefCell<BTreeMap<usize, String>>,
 }
 
 /// Pushes what a document holds.
@@ -123,6 +128,8 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         account,
         scripts: BTreeSet::new(),
         done: BTreeSet::new(),
+        taken: BTreeSet::new(),
+        texts: RefCell::default(),
     };
     let escaped = opened.escaped();
     opened.follow(&escaped)?;
@@ -316,6 +323,9 @@ impl Opened<'_, '_, '_> {
     ) -> Result<(), Trouble> {
         let document = &self.document;
         let (object, at) = document.resolve(script);
+        if at.is_some_and(|at| !self.taken.insert(at)) {
+            return Ok(());
+        }
         let place = at.unwrap_or(place);
         let code = match object {
             Object::Text(raw) => document.string(raw, place),
@@ -363,6 +373,9 @@ impl Opened<'_, '_, '_> {
     fn push_form(&mut self, form: &Object, place: usize, escaped: &str) -> Result<(), Trouble> {
         let document = Rc::clone(&self.document);
         let (form, at) = document.resolve(form);
+        if at.is_some_and(|at| !self.taken.insert(at)) {
+            return Ok(());
+        }
         let place = at.unwrap_or(place);
         let pieces = match form {
             Object::Array(items) => items.as_slice(),
@@ -590,8 +603,35 @@ impl Opened<'_, '_, '_> {
                 return Err(halt.into());
             }
             drawn_codes::push(&page::drawing(&decoded.data), self.nest)?;
+            let budget = self.nest.budget();
+            let pictures = inline_pictures(&document, &decoded.data, budget, &mut self.account);
+            for picture in pictures {
+                self.inline(&picture)?;
+            }
         }
         Ok(())
+    }
+
+    /// A code in a picture within the content of a page.
+    fn inline(&mut self, picture: &Inline) -> Result<(), Trouble> {
+        let Inline {
+            width,
+            height,
+            bits,
+            data,
+        } = picture;
+        let pixels = bytes::length(width.saturating_mul(*height));
+        let small = *width < LEAST_SIDE || *height < LEAST_SIDE;
+        if small || pixels > LARGEST || !self.nest.budget().may_look(pixels) {
+            return Ok(());
+        }
+        if data.starts_with(b"\xff\xd8") {
+            return picture::encoded(data, ImageFormat::Jpeg, self.nest);
+        }
+        match samples(data, *width, *height, *bits) {
+            Some(gray) => picture::push(&gray, self.nest),
+            None => Ok(()),
+        }
     }
 
     fn settle(&mut self, fault: Fault, place: &str) -> Result<(), Trouble> {
@@ -641,6 +681,34 @@ mod tests {
         let shown = "/AA<</PV<</S/SubmitForm/F<</FS/URL/F(http://example.invalid/c)>>>>>>";
         assert_eq!(noted("Screen", shown), [(Role::Subdocument, page)]);
         assert!(noted("Button", &shown.replace("PV", "U")).is_empty());
+    }
+
+    #[test]
+    fn what_many_actions_share_is_read_once() {
+        let text = format!("({})", "http://a.example/b".repeat(20_000));
+        let array = format!("[{}]", "(a) 9 0 R ".repeat(20_000));
+        let long = |key: usize| format!("/K{key} 9 0 R ");
+        let dict = format!("<<{}>>", (0..20_000).map(long).collect::<String>());
+        let stream = format!("<</Length {}>>\nstream\n{text}\nendstream", text.len());
+        let started = std::time::Instant::now();
+        for shared in [text, array, dict, stream] {
+            for action in [
+                "<</S/URI/URI 1 0 R>>",
+                "<</S/Launch/F 1 0 R/Win 1 0 R>>",
+                "<</S/JavaScript/JS 1 0 R>>",
+                "<</XFA 1 0 R>>",
+                "<</JavaScript<</Before 1 0 R/Doc 1 0 R>>>>",
+                "<</Type/Catalog/OpenAction 1 0 R/Names 1 0 R>>",
+            ] {
+                let one = |number: usize| format!("{} 0 obj\n{action}\nendobj\n", number + 10);
+                let actions: String = (0..10_000).map(one).collect();
+                let data = format!("%PDF-1.7\n1 0 obj\n{shared}\nendobj\n{actions}%%EOF\n");
+                let (children, _) = opened("pdf", data.as_bytes());
+                assert!(children.len() < 3, "{action}: {}", children.len());
+            }
+        }
+        // Ten thousand times as long would be some hours.
+        assert!(started.elapsed() < std::time::Duration::from_secs(120));
     }
 
     #[test]

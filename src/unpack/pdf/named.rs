@@ -34,11 +34,25 @@ impl Opened<'_, '_, '_> {
         place: usize,
     ) -> String {
         match object.map(|object| document.resolve(object)) {
-            Some((Object::Text(raw), at)) => {
-                text::excerpt(&pdf::text(&document.string(raw, at.unwrap_or(place))))
-            }
+            Some((Object::Text(raw), at)) => self.excerpt(document, raw, at, place),
             _ => String::new(),
         }
+    }
+
+    /// The beginning of a text; that of an object of its own is decoded once.
+    fn excerpt(
+        &self,
+        document: &Document<'_>,
+        raw: &[u8],
+        at: Option<usize>,
+        place: usize,
+    ) -> String {
+        let decoded = |place| text::excerpt(&pdf::text(&document.string(raw, place)));
+        let Some(at) = at else {
+            return decoded(place);
+        };
+        let mut texts = self.texts.borrow_mut();
+        texts.entry(at).or_insert_with(|| decoded(at)).clone()
     }
 
     /// The first name in a file specification.
@@ -62,14 +76,12 @@ impl Opened<'_, '_, '_> {
         let Some((object, at)) = object.map(|object| document.resolve(object)) else {
             return Vec::new();
         };
-        let place = at.unwrap_or(place);
+        let within = at.unwrap_or(place);
         let mut names: Vec<String> = match object {
-            Object::Text(raw) => {
-                vec![text::excerpt(&pdf::text(&document.string(raw, place)))]
-            }
+            Object::Text(raw) => vec![self.excerpt(document, raw, at, place)],
             Object::Dict(dict) => NAMES
                 .iter()
-                .map(|key| self.shown(document, dict.get(key), place))
+                .map(|key| self.shown(document, dict.get(key), within))
                 .collect(),
             _ => Vec::new(),
         };
@@ -132,7 +144,10 @@ impl Opened<'_, '_, '_> {
                 self.push_script(script, place, true, escaped)?;
             }
         }
-        if let Some(Object::Array(pairs)) = scripts.get("Doc").map(|all| document.resolve(all).0) {
+        let all = scripts.get("Doc").map(|all| document.resolve(all));
+        if let Some((Object::Array(pairs), at)) = all
+            && at.is_none_or(|at| self.taken.insert(at))
+        {
             for script in pairs.iter().skip(1).step_by(2) {
                 self.push_script(script, place, true, escaped)?;
             }
