@@ -173,7 +173,6 @@ const TYPES: &[(&str, Role)] = &[
     ("slide", Role::Subdocument),
     ("slidemaster", Role::Subdocument),
     ("slidelayout", Role::Subdocument),
-    // A style sheet by which Word saves (17.15.1.75).
     ("transform", Role::Subdocument),
     ("externallinkpath", Role::Workbook),
     ("xlpathmissing", Role::Workbook),

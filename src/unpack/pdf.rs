@@ -5,6 +5,7 @@
 
 pub(super) mod form;
 mod named;
+mod opening;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,29 +79,6 @@ fn kinds<'d>(document: &'d Document<'_>, dict: &'d Dict) -> impl Iterator<Item =
         Object::Name(kind) => Some(kind.text.as_slice()),
         _ => None,
     })
-}
-
-/// When the actions of a dictionary that is neither a catalogue nor a page by its type run by themselves (12.6.3): a page
-/// opens, it or an annotation on it is seen, the document is closed, saved or printed.
-const BY_ITSELF: &[&str] = &["O", "PO", "PV", "WC", "WS", "DS", "WP", "DP"];
-
-/// The actions of a dictionary under its `AA` that run without a click: all of a catalogue and a page, else some.
-fn run_by_themselves<'d>(
-    document: &'d Document<'_>,
-    dict: &Dict,
-    actions: &'d Object,
-) -> Vec<&'d Object> {
-    let root = dict.is("Type", "Catalog") || dict.get("OpenAction").is_some();
-    if root || dict.is("Type", "Page") {
-        return vec![actions];
-    }
-    match document.resolve(actions).0 {
-        Object::Dict(actions) => BY_ITSELF
-            .iter()
-            .filter_map(|key| actions.get(key))
-            .collect(),
-        _ => Vec::new(),
-    }
 }
 
 /// How a script of a drawing in three dimensions reaches its document; what reaches it does so without a click.
@@ -202,32 +180,7 @@ impl Opened<'_, '_, '_> {
     /// Scripts and actions that run on opening: from the catalogue, from pages, from the tree of names.
     fn follow(&mut self, escaped: &str) -> Result<(), Trouble> {
         let document = Rc::clone(&self.document);
-        let mut waiting: Vec<(usize, &Object)> = Vec::new();
-        for (place, dict) in document.dicts() {
-            for (key, value) in &dict.0 {
-                match key.text.as_slice() {
-                    b"OpenAction" => {
-                        self.tell_opening(&document, place, value);
-                        // A destination is an array that leads to a page (12.3.2); its fields do not run on opening.
-                        if !matches!(document.resolve(value).0, Object::Array(_)) {
-                            waiting.push((place, value));
-                        }
-                    }
-                    b"AA" => waiting.extend(
-                        run_by_themselves(&document, dict, value)
-                            .into_iter()
-                            .map(|action| (place, action)),
-                    ),
-                    b"Names" => {
-                        if let Object::Dict(names) = document.resolve(value).0 {
-                            let scripts = names.all("JavaScript");
-                            waiting.extend(scripts.map(|(_, scripts)| (place, scripts)));
-                        }
-                    }
-                    _ => {}
-                }
-            }
-        }
+        let mut waiting = self.started(&document);
         let mut seen = BTreeSet::new();
         let mut steps = 0usize;
         // Ends because each object is gone into once, and what is in it is finite.
@@ -290,26 +243,6 @@ impl Opened<'_, '_, '_> {
                 }
             }
         }
-    }
-
-    fn tell_opening(&mut self, document: &Document<'_>, place: usize, action: &Object) {
-        let at = document.objects.get(place).map_or(0, |object| object.at);
-        let target = match document.resolve(action).0 {
-            Object::Dict(dict) => {
-                let kinds: Vec<_> = kinds(document, dict).map(String::from_utf8_lossy).collect();
-                match kinds.join(", ") {
-                    none if none.is_empty() => "action".to_owned(),
-                    kinds => kinds,
-                }
-            }
-            Object::Null => return,
-            _ => "destination".to_owned(),
-        };
-        self.nest.note(Fact::PdfAction {
-            at,
-            deed: PdfDeed::Open,
-            target: text::excerpt(&target),
-        });
     }
 
     /// Every action of every dictionary, and scripts that nothing on opening leads to.
