@@ -18,9 +18,9 @@ use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
     base64, brotli, command_line, drawing, encoded, header, header_words, html, indicators, ini,
     lnk, lzfse, lznt1, lzo, lzx, masked, mbox, mime, monikers, msbuild, msi, mtef, odf_crypt,
-    offcrypto, office_crypt, ole, ole1, opc, ovba, page_leads, password_recipes, password_words,
-    pe, pe_version, ppt, program_traits, pst, qr, quantum, quoted_printable, remote_reference,
-    script, script_encoder, uuencode, vba, word, xml, xpress, yenc, zip,
+    offcrypto, office_crypt, ole, ole1, opc, ovba, page_leads, page_sends, password_recipes,
+    password_words, pe, pe_version, ppt, program_traits, pst, qr, quantum, quoted_printable,
+    remote_reference, script, script_encoder, uuencode, vba, word, xml, xpress, yenc, zip,
 };
 use sekisho::gateway::olefy::codec as olefy;
 use sekisho::identify::identify;
@@ -154,6 +154,9 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
         for one in drawing::table::drawings(&text) {
             drop(one.picture());
         }
+        for one in drawing::painted::drawings(&text) {
+            drop(one.picture());
+        }
         for one in drawing::characters::drawings(&text) {
             drop(one.picture());
         }
@@ -170,6 +173,12 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
             .flat_map(|tag| tag.attributes());
         let _ = attributes.count();
         drop(page_leads::leads(&text, &std::collections::BTreeSet::new()));
+        let sends = page_sends::Sends::of(&text);
+        let _ = (
+            sends.handed(),
+            sends.fetched().count(),
+            sends.prompts().count(),
+        );
         for reading in html::tokens::Reading::ALL {
             html::tokens::Tokens::new(data, reading).for_each(drop);
         }

@@ -20,6 +20,7 @@ rule Html_Builds_A_File {
         description_ja = "ブラウザー内でファイルを組み立てて利用者に渡すページです"
         severity = "high"
         attack = "T1027.006"
+        marks = "new blob("
     strings:
         $decode1 = "atob("
         $decode2 = "fromCharCode"
@@ -45,7 +46,7 @@ rule Html_Builds_A_File {
         $start9 = "JVBER"
     condition:
         // Large libraries of charts and tables save what they draw.
-        kind matches /^(html|svg|js|hta)$/ and (filesize < 100KB or any of ($start*) or not any of ($library*)) and any of ($decode*) and
+        kind matches /^(html|svg|js|hta)$/ and marked and (filesize < 100KB or any of ($start*) or not any of ($library*)) and any of ($decode*) and
         ($blob and ($give2 or $give3 or ($give1 and ($click or $download))))
 }
 
@@ -55,10 +56,11 @@ rule Html_Opens_Troubleshooter {
         description_ja = "コマンド付きで Windows のトラブルシューティングツールを起動するページです(CVE-2022-30190)"
         severity = "critical"
         attack = "T1203,T1218"
+        marks = "ms-msdt:"
     strings:
         $scheme = /ms-msdt:[^\r\n"']{0,40}(IT_RebrowseForFile|IT_BrowseForFile|PCWDiagnostic)/ nocase
     condition:
-        kind matches /^(html|js|svg|hta|rtf|xml)$/ and $scheme
+        kind matches /^(html|js|svg|hta|rtf|xml)$/ and marked and $scheme
 }
 
 rule Page_Opens_Search_On_Remote_Share {
@@ -67,10 +69,11 @@ rule Page_Opens_Search_On_Remote_Share {
         description_ja = "リモート共有をエクスプローラーの検索で開かせるページまたはショートカットです"
         severity = "high"
         attack = "T1204.001"
+        marks = "search:,search-ms:"
     strings:
         $scheme = /search(-ms)?:[^"'\r\n]{0,80}(crumb=location:|&query=)[^"'\r\n]{0,40}\\\\/ nocase
     condition:
-        kind matches /^(html|svg|url|lnk|js)$/ and $scheme
+        kind matches /^(html|svg|url|lnk|js)$/ and marked and $scheme
 }
 
 rule Macro_Asks_To_Be_Enabled {

@@ -144,13 +144,14 @@ rule MSBuild_Inline_Code {
         description_ja = "独自のコードをコンパイルして実行する MSBuild プロジェクトです"
         severity = "critical"
         attack = "T1127.001"
+        marks = "codetaskfactory"
     strings:
         $task = "UsingTask" nocase
         $factory1 = "CodeTaskFactory" nocase
         $factory2 = "RoslynCodeTaskFactory" nocase
         $code = /<Code\s+Type\s*=\s*["'](Class|Fragment|Method)["']/ nocase
     condition:
-        kind matches /^(msbuild|xml)$/ and $task and any of ($factory*) and $code
+        kind matches /^(msbuild|xml)$/ and marked and $task and any of ($factory*) and $code
 }
 
 rule System_Tool_Copied_Under_Another_Name {

@@ -2,6 +2,11 @@
 //!
 //! A rule may use the globals of public rule sets (`filename`, `filepath`, `extension`, `filetype`, `owner`) and
 //! `kind`, `via`, `parent_kind`, `depth`. Its metadata gives `severity` or `score`, `attack`, `description`.
+//!
+//! The engine goes over the bytes once for all patterns, slowly, as soon as one condition asks for a pattern. A rule for
+//! pages and XML, of which most inputs have many, says in its metadata `marks` which words, in lower case and with commas
+//! between them, one of which stands in all that it matches, and asks for the global `marked` first: whether any
+//! mark of any rule was seen.
 
 use std::time::Duration;
 
@@ -10,7 +15,7 @@ use thiserror::Error;
 use yara_x::{MetaValue, Rule, ScanError, Scanner, SourceCode};
 
 use crate::model::{Evidence, Severity};
-use crate::text;
+use crate::text::{self, AnyOf};
 
 mod compiler;
 
@@ -21,6 +26,10 @@ const DEFAULT_SCORE: u8 = 60;
 
 /// Bytes of a match that are shown.
 const SHOWN: usize = 80;
+
+/// Kinds in which marks of rules are looked for, and bytes of one at the most.
+const MARKED_KINDS: [&str; 4] = ["html", "svg", "xml", "rtf"];
+const MARKED_SIZE: usize = 16 << 20;
 
 /// One source file of rules.
 #[derive(Debug, Clone)]
@@ -62,6 +71,7 @@ pub struct Rules {
     digest: String,
     skipped: Vec<BadRule>,
     sees: Paths,
+    marks: AnyOf,
 }
 
 /// Whether rules ask for `filepath`, which is another one for each input.
@@ -126,8 +136,10 @@ impl Rules {
             }
         }
         let skipped = compiler.errors().iter().map(|error| bad(error)).collect();
+        let compiled = compiler.build();
         Ok(Self {
-            compiled: compiler.build(),
+            marks: marks(&compiled),
+            compiled,
             digest: digest(&sources),
             skipped,
             sees: Paths::of(&sources),
@@ -144,6 +156,7 @@ impl Rules {
                 .all(|(source, (origin, text))| source.origin == *origin && source.text == *text);
         let compiled = same.then(|| yara_x::Rules::deserialize(COMPILED).ok())??;
         Some(Self {
+            marks: marks(&compiled),
             compiled,
             digest: digest(sources),
             skipped: Vec::new(),
@@ -179,6 +192,7 @@ impl Rules {
     pub fn scanner(&self) -> RuleScanner<'_> {
         RuleScanner {
             scanner: Scanner::new(&self.compiled),
+            marks: &self.marks,
         }
     }
 }
@@ -227,6 +241,7 @@ pub enum RuleTrouble {
 /// One thread's scanner; costs milliseconds to make, so it is reused.
 pub struct RuleScanner<'r> {
     scanner: Scanner<'r>,
+    marks: &'r AnyOf,
 }
 
 impl std::fmt::Debug for RuleScanner<'_> {
@@ -236,6 +251,14 @@ impl std::fmt::Debug for RuleScanner<'_> {
 }
 
 impl RuleScanner<'_> {
+    /// Whether the bytes hold a mark, in letters of any case; of other kinds than pages and XML, and of large ones, that
+    /// is not asked.
+    fn is_marked(&self, data: &[u8], kind: &str) -> bool {
+        !MARKED_KINDS.contains(&kind)
+            || data.len() > MARKED_SIZE
+            || self.marks.is_in(&data.to_ascii_lowercase())
+    }
+
     /// Every rule that matches the bytes, in the order of the rule set.
     pub fn scan(
         &mut self,
@@ -261,6 +284,9 @@ impl RuleScanner<'_> {
         self.scanner
             .set_global("depth", i64::from(globals.depth))
             .map_err(|error| failed(&error))?;
+        self.scanner
+            .set_global("marked", self.is_marked(data, globals.kind))
+            .map_err(|error| failed(&error))?;
         if let Some(left) = time_left {
             // The timer counts beats of a process-wide one-second clock, so one second can mean a tenth.
             self.scanner
@@ -275,6 +301,21 @@ impl RuleScanner<'_> {
             Err(error) => Err(failed(&error)),
         }
     }
+}
+
+/// The words that rules name as theirs.
+fn marks(rules: &yara_x::Rules) -> AnyOf {
+    let named = rules.iter().flat_map(|rule| rule.metadata());
+    let named = named.filter_map(|(key, value)| match value {
+        MetaValue::String(words) if key == "marks" => Some(words),
+        _ => None,
+    });
+    let words = named.flat_map(|words| words.split(','));
+    let words: Vec<&str> = words
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+        .collect();
+    AnyOf::new(&words)
 }
 
 fn digest(sources: &[RuleSource]) -> String {
@@ -377,5 +418,32 @@ mod tests {
             first.text.push(' ');
         }
         assert!(Rules::as_built(&changed).is_none());
+    }
+
+    #[test]
+    fn pages_and_xml_are_searched_where_they_have_a_mark_in_any_case() {
+        let rules = Rules::compile(embedded(), Strictness::Strict).unwrap();
+        let mut scanner = rules.scanner();
+        let mut names = |kind: &str, data: &str| -> Vec<String> {
+            let globals = Globals {
+                kind,
+                ..Globals::default()
+            };
+            let found = scanner.scan(data.as_bytes(), globals, None).unwrap();
+            found.into_iter().map(|found| found.rule.name).collect()
+        };
+        let starts = "<a href='MS-Msdt:/id PCWDiagnostic'>";
+        let opens = "location = 'SEARCH:query=a&crumb=location:\\\\192.0.2.1\\a'";
+        let builds = "new Blob([atob(a)]); URL.createObjectURL(b); a.click();";
+        for kind in ["html", "svg", "js"] {
+            assert_eq!(names(kind, starts), ["Html_Opens_Troubleshooter"]);
+            assert_eq!(names(kind, opens), ["Page_Opens_Search_On_Remote_Share"]);
+            assert_eq!(names(kind, builds), ["Html_Builds_A_File"]);
+            assert!(names(kind, "new Blob(a); search: b; ms-msdt:").is_empty());
+        }
+        assert_eq!(names("xml", starts), ["Html_Opens_Troubleshooter"]);
+        let inline = "<USINGTASK TaskFactory='RoslynCODETaskFactory'><Code Type='Class'>";
+        assert_eq!(names("xml", inline), ["MSBuild_Inline_Code"]);
+        assert!(names("html", inline).is_empty());
     }
 }

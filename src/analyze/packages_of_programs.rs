@@ -17,6 +17,7 @@ pub(super) const ROW: Analyzer = Analyzer {
         Kind::Rpm,
         Kind::Xpi,
         Kind::Crx,
+        Kind::MobileConfig,
         Kind::Apk,
         Kind::Jar,
         Kind::Iso,

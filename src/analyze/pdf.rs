@@ -9,7 +9,7 @@ use crate::model::{Artifact, Fact, IocType, Kind, PdfDeed};
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
     name: "pdf",
-    kinds: &[Kind::Pdf],
+    kinds: &[Kind::Pdf, Kind::Xml],
     sees: Sees::Place,
     findings: &[
         "pdf-javascript",
@@ -17,6 +17,7 @@ pub(super) const ROW: Analyzer = Analyzer {
         "pdf-launch",
         "pdf-embedded-file",
         "pdf-encrypted",
+        "internet-shortcut",
     ],
     run,
 };
@@ -93,6 +94,11 @@ fn action(at: usize, deed: PdfDeed, target: &str, findings: &mut Findings<'_>) {
             } else {
                 found
             });
+        }
+        // Form data that are opened open the document that they belong to.
+        PdfDeed::Belongs => {
+            findings.ioc(IocType::Url, target);
+            findings.report(Found::new("internet-shortcut", &format!("F={target}")).at(at));
         }
         PdfDeed::Submit | PdfDeed::Uri => {
             if target.contains("://") {

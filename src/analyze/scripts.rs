@@ -108,6 +108,8 @@ fn is_of_its_host(look: &Look<'_>) -> bool {
         parent.kind,
         Kind::Html | Kind::Svg | Kind::Mht | Kind::Css | Kind::Epub | Kind::Pdf
     );
+    // Forms in XML, whose scripts are those of a PDF.
+    let page = page || look.artifact.via == Some("pdf-javascript");
     // An app of Windows may be made of pages; other scripts in its package are run beside it.
     let package = matches!(parent.kind, Kind::Jar | Kind::Apk | Kind::Xpi | Kind::Crx)
         || parent.kind == Kind::Appx && js;

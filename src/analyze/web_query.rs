@@ -1,17 +1,18 @@
-//! Query files of Excel (`.iqy`, `.oqy`, `.dqy`, `.rqy`) and data connections (`.odc`): what is fetched when they are opened.
+//! Query files of Excel (`.iqy`, `.oqy`, `.dqy`, `.rqy`) and data connections (`.odc`, `.udl`): what is fetched when they are opened.
 
 use memchr::memmem;
 
 use super::place::{Place, Reach, plain};
 use super::{Analyzer, Findings, Found, Look, Sees};
+use crate::formats::mashup;
 use crate::formats::xml::{self, Element};
-use crate::model::{Artifact, IocType, Kind};
+use crate::model::{Artifact, IocType, Kind, children};
 use crate::text;
 
 /// Its row in the table.
 pub(super) const ROW: Analyzer = Analyzer {
     name: "web_query",
-    kinds: &[Kind::Iqy, Kind::Odc, Kind::Xml],
+    kinds: &[Kind::Iqy, Kind::Udl, Kind::Odc, Kind::Xml],
     sees: Sees::Content,
     findings: &["web-query"],
     run,
@@ -34,10 +35,13 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         of_workbook(look, findings, &source);
         return;
     }
-    if artifact.kind == Kind::Iqy {
+    if matches!(artifact.kind, Kind::Iqy | Kind::Udl) {
         let lines = source.split(['\r', '\n']).map(str::trim);
         for line in lines.filter(|line| !line.is_empty()).take(32) {
-            judge(look, findings, line, line);
+            // A data link always names a provider.
+            if artifact.kind == Kind::Iqy {
+                judge(look, findings, line, line);
+            }
             let pairs = line.split(';').filter_map(|pair| pair.rsplit_once('='));
             for (key, value) in pairs {
                 if is_server(key, value) {
@@ -47,6 +51,10 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
             }
         }
         return;
+    }
+    for address in asked_by_queries(look, artifact) {
+        findings.ioc(IocType::Url, &address);
+        report(look, findings, &address);
     }
     for element in xml::elements(&source) {
         match element.name.as_str() {
@@ -82,6 +90,7 @@ fn of_workbook(look: &Look<'_>, findings: &mut Findings<'_>, source: &str) {
         .parent()
         .is_some_and(|package| look.index.refreshes_a_table(package.id));
     let mut refreshed = by_table;
+    let mut queried = false;
     for element in xml::elements(source) {
         let (addresses, from_web) = match element.name.as_str() {
             "connection" => {
@@ -94,6 +103,10 @@ fn of_workbook(look: &Look<'_>, findings: &mut Findings<'_>, source: &str) {
             "textpr" => (element.attribute("sourcefile").into_iter().collect(), true),
             "dbpr" => {
                 let settings = element.attribute("connection").unwrap_or_default();
+                if refreshed && !queried && settings.to_ascii_lowercase().contains(MASHUP) {
+                    queried = true;
+                    of_queries(look, findings);
+                }
                 let pairs = settings.split(';').filter_map(|pair| pair.split_once('='));
                 (pairs.map(|(_, value)| value).collect(), false)
             }
@@ -114,6 +127,55 @@ fn of_workbook(look: &Look<'_>, findings: &mut Findings<'_>, source: &str) {
             }
         }
     }
+}
+
+/// The provider of queries in M, in lower case.
+const MASHUP: &str = "microsoft.mashup.";
+
+/// Queries of a part that are looked into.
+const QUERIES: usize = 16;
+
+/// Parts of a package that are looked through at most for queries.
+const PARTS: usize = 4096;
+
+/// Reports what the queries of a workbook fetch, which stand in a part beside its connections.
+fn of_queries(look: &Look<'_>, findings: &mut Findings<'_>) {
+    let Some(package) = look.parent() else {
+        return;
+    };
+    let parts = children(look.tree, package.id).iter();
+    for part in parts.filter(|part| part.kind == Kind::Xml).take(PARTS) {
+        for address in asked_by_queries(look, part) {
+            findings.ioc(IocType::Url, &address);
+            findings.report(Found::new("web-query", &address).variant("workbook"));
+        }
+    }
+}
+
+/// Pages and files on shares that the queries of a part ask for.
+fn asked_by_queries(look: &Look<'_>, part: &Artifact) -> Vec<String> {
+    let lists = &look.knowledge.links;
+    let mut found = Vec::new();
+    let packages = children(look.tree, part.id).iter();
+    let packages = packages.filter(|one| one.via == Some("mashup"));
+    let queries = packages.flat_map(|package| children(look.tree, package.id));
+    let queries = queries.filter(|query| query.label().to_ascii_lowercase().ends_with(".m"));
+    for query in queries.take(QUERIES) {
+        let source = text::to_utf8(&query.data);
+        let from_web = lists
+            .query_functions
+            .iter()
+            .any(|name| source.contains(name.as_str()));
+        let texts = mashup::texts(&source).into_iter();
+        found.extend(texts.map(|text| plain(&text)).filter(|address| {
+            match Place::of(address, lists) {
+                Place::Web => from_web,
+                Place::Share(reach) => reach != Reach::Inside,
+                Place::Local | Place::Harmless | Place::Moniker => false,
+            }
+        }));
+    }
+    found
 }
 
 fn refreshes(element: &Element) -> bool {
@@ -177,9 +239,8 @@ fn judge(look: &Look<'_>, findings: &mut Findings<'_>, value: &str, shown: &str)
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{findings_of, holding};
+    use super::super::tests::{findings_of, holding, run_on};
     use super::*;
-    use crate::model::Artifact;
 
     fn found(kind: Kind, text: &str) -> usize {
         findings_of("web_query", &[holding(kind, text.as_bytes())]).len()
@@ -258,6 +319,52 @@ mod tests {
         assert_eq!(
             part(&format!("odcFile='\\\\192.0.2.1\\s\\a.odc' {on_open}"), ""),
             1
+        );
+    }
+
+    #[test]
+    fn what_queries_fetch_on_opening_is_found() {
+        let workbook = |connection: &str, query: &str| {
+            let part = |id: u32, parent: u32, text: &str| Artifact {
+                id,
+                parent: Some(parent),
+                ..holding(Kind::Xml, text.as_bytes())
+            };
+            let connections = format!(
+                "<connections><connection {connection}><dbPr connection='Provider=Microsoft.Mashup.OleDb.1;'/></connection></connections>"
+            );
+            let package = Artifact {
+                via: Some("mashup"),
+                ..part(3, 1, "")
+            };
+            let query = Artifact {
+                name: Some(crate::model::Name::of("Formulas/Section1.m")),
+                ..part(4, 3, query)
+            };
+            let tree = [
+                holding(Kind::Xlsx, b""),
+                part(1, 0, "<DataMashup/>"),
+                part(2, 0, &connections),
+                package,
+                query,
+            ];
+            run_on(run, &tree, tree.get(2)).0.len()
+        };
+        let page = "Web.Contents(\"http://example.invalid/\")";
+        assert_eq!(workbook("refreshOnLoad='1'", page), 1);
+        assert_eq!(workbook("", page), 0);
+        let share = "File.Contents(\"\\\\files.example.invalid\\s\\a.csv\")";
+        assert_eq!(workbook("interval='5'", share), 1);
+        assert_eq!(
+            workbook("refreshOnLoad='1'", "File.Contents(\"C:\\a.csv\")"),
+            0
+        );
+        assert_eq!(
+            workbook(
+                "refreshOnLoad='1'",
+                "OData.Feed(\"https://example.invalid/\")"
+            ),
+            0
         );
     }
 

@@ -1,8 +1,10 @@
-//! Small XML files that run something: configurations of Windows Sandbox, types and formats of PowerShell; of macOS settings
-//! of the Terminal with a command, and links to places (`.webloc`) that are no pages.
+//! Small XML files that run something: tasks of Windows, configurations of Windows Sandbox, types and formats of PowerShell;
+//! of macOS settings of the Terminal with a command, and links to places (`.webloc`) that are no pages.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use super::command_lines;
 use super::place::{Place, plain};
 use super::{Analyzer, Findings, Found, Look, Sees};
 use crate::formats::xml;
@@ -14,16 +16,24 @@ pub(super) const ROW: Analyzer = Analyzer {
     name: "xml_commands",
     kinds: &[Kind::Xml],
     sees: Sees::Place,
-    findings: &["script", "internet-shortcut"],
+    findings: &[
+        "script",
+        "internet-shortcut",
+        "powershell-command",
+        "lolbin-command",
+    ],
     run,
 };
 
 /// Elements of PowerShell's files that hold code (about_Types.ps1xml, about_Format.ps1xml), in lower case.
 const CODE: &[&str] = &["scriptblock", "getscriptblock", "setscriptblock"];
 
+/// The end of the namespace of tasks.
+const TASK: &str = "windows/2004/02/mit/task";
+
 /// What such files have.
 static MARKS: LazyLock<AnyOf> =
-    LazyLock::new(|| AnyOf::new(&["LogonCommand", "ScriptBlock", "<plist"]));
+    LazyLock::new(|| AnyOf::new(&["LogonCommand", "ScriptBlock", "<plist", TASK]));
 
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let source = text::to_utf8(&look.artifact.data);
@@ -35,7 +45,8 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         properties(look, &source, findings);
     }
     let (sandbox, shell) = (has("LogonCommand"), has("ScriptBlock"));
-    if !sandbox && !shell {
+    let task = has(TASK);
+    if !sandbox && !shell && !task {
         return;
     }
     let elements = || xml::elements(&source);
@@ -55,6 +66,10 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
             );
         }
     }
+    if task && root == "task" {
+        let offset = |at| matches!(source, Cow::Borrowed(_)).then_some(at);
+        scheduled(look, elements(), offset, findings);
+    }
     if shell && matches!(root.as_str(), "types" | "configuration") {
         let code =
             elements().find(|one| CODE.contains(&one.name.as_str()) && !one.text.trim().is_empty());
@@ -63,6 +78,37 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
             findings.report(Found::new("script", &shown).at(code.at));
         }
     }
+}
+
+/// Programs that a task starts ([MS-TSCH] 2.5.5, "Exec"): each a command of its own, with its arguments behind it.
+fn scheduled(
+    look: &Look<'_>,
+    elements: impl Iterator<Item = xml::Element>,
+    offset: impl Fn(usize) -> Option<usize>,
+    findings: &mut Findings<'_>,
+) {
+    let mut lines: Vec<(usize, String)> = Vec::new();
+    for element in elements {
+        let text = element.text.trim();
+        match (element.name.as_str(), lines.last_mut()) {
+            ("command", _) if !text.is_empty() => lines.push((element.at, text.to_owned())),
+            ("arguments", Some((_, line))) if !text.is_empty() => {
+                line.push(' ');
+                line.push_str(text);
+            }
+            _ => {}
+        }
+    }
+    for (at, line) in &lines {
+        findings.ioc(IocType::Command, line);
+        let mut found = Found::new("script", &format!("task: {line}"));
+        found = match offset(*at) {
+            Some(at) => found.at(at),
+            None => found,
+        };
+        findings.report(found);
+    }
+    command_lines::judge(look, findings, &lines);
 }
 
 /// Property lists of macOS: a command that the Terminal runs when it opens its settings, a link that opens a file or a share.
@@ -126,6 +172,17 @@ mod tests {
             ),
             ["medium"]
         );
+        let task = |command: &str| {
+            found(&format!(
+                "<Task xmlns=\"http://schemas.microsoft.com/windows/2004/02/mit/task\"><Actions><Exec>{command}</Exec></Actions></Task>"
+            ))
+        };
+        assert_eq!(task("<Command>C:\\a.exe</Command>"), ["medium"]);
+        let hidden =
+            "<Command>powershell.exe</Command><Arguments>-w hidden -enc SQBFAFgA</Arguments>";
+        assert!(task(hidden).contains(&"critical"));
+        assert!(task("<Command/>").is_empty());
+        assert!(found("<Task><Exec><Command>a</Command></Exec></Task>").is_empty());
         assert!(found("<doc><GetScriptBlock>is an element</GetScriptBlock></doc>").is_empty());
         let list = |key: &str, value: &str| {
             found(&format!(

@@ -18,6 +18,9 @@ use globals::Globals;
 pub(super) use sheet::rk;
 use strings::Shared;
 
+/// How often the bytes of a workbook may be gone through for all its sheets: above it they share their records.
+const OVERLAP: usize = 4;
+
 /// Cells of one workbook that are kept: macro sheets are small, and each cell is a line of text.
 const CELLS: usize = 200_000;
 
@@ -234,10 +237,12 @@ fn cells(
 ) -> Result<(), Halt> {
     let shared = Shared::of(stream, globals.strings);
     let mut left = CELLS;
+    let mut work = stream.len().saturating_mul(OVERLAP).saturating_add(1 << 16);
     for (sheet, offset) in book.sheets.iter_mut().zip(offsets) {
         if sheet.kind == SheetKind::Macro {
-            let mut reader = sheet::Cells::new(stream, *offset, globals, &shared, left);
+            let mut reader = sheet::Cells::new(stream, *offset, globals, &shared, (left, work));
             sheet.cells = reader.read(None, budget)?;
+            work = reader.work_left();
             left = left.saturating_sub(sheet.cells.len());
             if let Some(what) = reader.trouble() {
                 book.unread.push(Deviation::new(
@@ -251,8 +256,9 @@ fn cells(
     for (sheet, offset) in book.sheets.iter_mut().zip(offsets) {
         let wanted = named.get(&sheet.name.to_lowercase());
         if let Some(wanted) = wanted.filter(|_| sheet.kind != SheetKind::Macro) {
-            sheet.cells = sheet::Cells::new(stream, *offset, globals, &shared, left)
-                .read(Some(wanted), budget)?;
+            let mut reader = sheet::Cells::new(stream, *offset, globals, &shared, (left, work));
+            sheet.cells = reader.read(Some(wanted), budget)?;
+            work = reader.work_left();
             left = left.saturating_sub(sheet.cells.len());
         }
     }
@@ -262,4 +268,46 @@ fn cells(
 /// A number of a file as an index.
 fn position(number: u32) -> usize {
     index(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    fn record(id: u16, body: &[u8]) -> Vec<u8> {
+        let len = u16::try_from(body.len()).unwrap().to_le_bytes();
+        [&id.to_le_bytes(), len.as_slice(), body].concat()
+    }
+
+    /// A workbook of so many sheets, all of whose records are those of one macro sheet.
+    fn shared(sheets: usize, cells: usize) -> Vec<u8> {
+        let bof = |kind: u8| record(0x0809, &[&[0, 6, kind, 0], [0; 12].as_slice()].concat());
+        let bound = |offset: usize| {
+            let offset = u32::try_from(offset).unwrap().to_le_bytes();
+            record(0x0085, &[offset.as_slice(), &[0, 1, 1, 0, b'A']].concat())
+        };
+        let start = bof(5).len() + sheets * bound(0).len() + 4;
+        let mut out = bof(5);
+        (0..sheets).for_each(|_| out.extend(bound(start)));
+        out.extend(record(0x000a, &[]));
+        out.extend(bof(0x40));
+        out.extend(record(0x0203, &[0; 14]).repeat(cells));
+        out.extend(record(0x000a, &[]));
+        out
+    }
+
+    #[test]
+    fn sheets_that_share_their_records_are_read_a_few_times_and_told() {
+        let cost = |size: usize| {
+            let budget = Budget::new(Limits::default(), None);
+            let read = read(&shared(size, size), &budget).unwrap().unwrap();
+            (read.0.unread, budget.steps())
+        };
+        let (told, small) = cost(2000);
+        let shares = |one: &Deviation| one.what.contains("sheets share their records");
+        assert!(told.iter().any(shares), "{told:?}");
+        assert!(cost(8000).1 < 6 * small);
+        assert_eq!(cost(1).0, []);
+    }
 }

@@ -7,8 +7,9 @@ use crate::bytes::Deviation;
 /// Files and folders of one image that are looked at, at the most.
 pub const ENTRIES: usize = 200_000;
 
-/// Bytes of a path; deeper folders are entered all the same, under the end of theirs.
-pub const PATH: usize = 4096;
+/// Bytes of a path; deeper folders are entered all the same, under the end of theirs. Some times what Windows opens:
+/// every file of a folder repeats its path.
+pub const PATH: usize = 1024;
 
 /// A path as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +81,7 @@ pub struct Listing {
     pub deviations: Vec<Deviation>,
     /// What could not be read.
     pub unread: Vec<Deviation>,
-    /// Whether there were more than [`ENTRIES`].
+    /// Whether there were more than [`ENTRIES`], or more chains than there is data for.
     pub full: bool,
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Left out on purpose: times, deleted entries, the second copy of the table.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -21,6 +22,11 @@ const LONG: u8 = 0x0f;
 /// Size of an entry.
 const ENTRY: usize = 32;
 
+/// How often the clusters of a volume may be gone through for all chains together, and so many of them in a small one:
+/// above it chains share clusters, as only bombs do.
+const OVERLAP: u32 = 4;
+const LEAST_STEPS: u32 = 1 << 16;
+
 /// Long names have at most twenty pieces of thirteen characters.
 const PIECES: usize = 20;
 
@@ -33,6 +39,8 @@ struct Volume<'a> {
     clusters: u32,
     root: Range<usize>,
     root_cluster: u32,
+    /// Clusters that chains may still go through.
+    steps: Cell<u32>,
 }
 
 /// Lists every file; none where there is no such volume. Fails out of time only.
@@ -61,8 +69,8 @@ pub fn list(data: &[u8], budget: &Budget) -> Result<Option<Listing>, Halt> {
             bytes.extend_from_slice(data.get(range).unwrap_or_default());
         }
         volume.folder(&bytes, &path, &mut listing, &mut waiting, &mut seen, budget)?;
-        if listing.files.len() >= ENTRIES {
-            listing.full = true;
+        listing.full |= listing.files.len() >= ENTRIES;
+        if listing.full {
             break;
         }
     }
@@ -96,13 +104,15 @@ impl<'a> Volume<'a> {
         let root_bytes = root_entries.checked_mul(ENTRY)?;
         let first = root_at.checked_add(root_bytes.div_ceil(sector))?;
         let clusters = index(total).checked_sub(first)? / per_cluster;
+        let clusters = u32::try_from(clusters).ok()?;
         let root_at = root_at.checked_mul(sector)?;
         Some(Self {
             data,
             table: reserved.checked_mul(sector)?,
             cluster: per_cluster.checked_mul(sector)?,
             first: first.checked_mul(sector)?,
-            clusters: u32::try_from(clusters).ok()?,
+            clusters,
+            steps: Cell::new(clusters.saturating_mul(OVERLAP).saturating_add(LEAST_STEPS)),
             root: root_at..root_at.checked_add(root_bytes)?,
             root_cluster: if short == 0 { u32_at(data, 44)? } else { 0 },
         })
@@ -147,6 +157,11 @@ impl<'a> Volume<'a> {
         // Ends because no chain is longer than the volume has clusters.
         while let Some(number) = cluster.filter(|_| left > 0) {
             budget.tick()?;
+            let Some(all) = self.steps.get().checked_sub(1) else {
+                listing.full = true;
+                break;
+            };
+            self.steps.set(all);
             steps = steps.saturating_add(1);
             if steps > self.clusters {
                 listing.odd(
@@ -236,7 +251,7 @@ impl<'a> Volume<'a> {
                 missing: size.saturating_sub(length(there)),
                 tree: TREE,
             });
-            if listing.files.len() >= ENTRIES {
+            if listing.files.len() >= ENTRIES || listing.full {
                 break;
             }
         }
@@ -393,6 +408,59 @@ pub(crate) mod tests {
         out.extend(data);
         out.resize(out.len().next_multiple_of(512), 0);
         out
+    }
+
+    /// A FAT16 volume of a folder and of files or folders in it, all of whose chains go through every cluster, of which
+    /// no two are neighbours.
+    fn shared(clusters: u16, attributes: u8) -> Vec<u8> {
+        let sectors = (usize::from(clusters) * 2 + 4).div_ceil(512);
+        let mut out = vec![0; 512];
+        out[11..17].copy_from_slice(&[0, 2, 1, 1, 0, 1]);
+        out[17] = 16;
+        let total = 2 + sectors + usize::from(clusters);
+        out[32..36].copy_from_slice(&u32::try_from(total).unwrap().to_le_bytes());
+        out[22..24].copy_from_slice(&u16::try_from(sectors).unwrap().to_le_bytes());
+        let last = clusters + 2;
+        let order: Vec<u16> = (2..last).step_by(2).chain((3..last).step_by(2)).collect();
+        let mut table = vec![0; sectors * 512];
+        for pair in order.windows(2) {
+            let at = usize::from(pair[0]) * 2;
+            table[at..at + 2].copy_from_slice(&pair[1].to_le_bytes());
+        }
+        out.extend(table);
+        let entry = |attributes: u8, start: u16| {
+            let mut entry = b"NAME    EXT".to_vec();
+            entry.resize(32, 0);
+            entry[11] = attributes;
+            entry[26..28].copy_from_slice(&start.to_le_bytes());
+            let size = u32::from(clusters) * 512;
+            entry[28..].copy_from_slice(&size.to_le_bytes());
+            entry
+        };
+        let mut root = entry(FOLDER, order[0]);
+        root.resize(512, 0);
+        out.extend(root);
+        let starts = (0..usize::from(clusters) * 16).map(|at| order[at % order.len() / 2]);
+        out.extend(starts.flat_map(|start| entry(attributes, start)));
+        out
+    }
+
+    #[test]
+    fn chains_that_share_their_clusters_end_at_a_ceiling() {
+        let cost = |clusters: u16, attributes: u8| {
+            let data = shared(clusters, attributes);
+            let budget = Budget::new(Limits::default(), None);
+            let listing = list(&data, &budget).unwrap().unwrap();
+            assert!(listing.full);
+            let extents: usize = listing.files.iter().map(|file| file.extents.len()).sum();
+            let steps = usize::from(clusters) * 4 + (1 << 16);
+            assert!(extents <= steps, "{extents} of {steps}");
+            budget.steps()
+        };
+        for attributes in [0, FOLDER] {
+            let (small, large) = (cost(5000, attributes), cost(20_000, attributes));
+            assert!(large < 5 * small, "{small} {large}");
+        }
     }
 
     fn listed(data: &[u8]) -> Listing {

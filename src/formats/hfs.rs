@@ -86,7 +86,7 @@ pub fn list(data: &[u8], base: usize, budget: &Budget) -> Result<Option<Volume>,
             }
         }
     }
-    reading.put_together(&found, &attributes, budget)?;
+    reading.put_together(&found, attributes, budget)?;
     Ok(Some(reading.volume))
 }
 
@@ -440,7 +440,7 @@ impl Reading<'_> {
     fn put_together(
         &mut self,
         catalog: &Catalog,
-        attributes: &BTreeMap<u32, Vec<u8>>,
+        mut attributes: BTreeMap<u32, Vec<u8>>,
         budget: &Budget,
     ) -> Result<(), Halt> {
         let mut known = BTreeMap::new();
@@ -472,8 +472,9 @@ impl Reading<'_> {
                 let resource = self.file(&entry.resource, &more, path);
                 self.volume.resources.insert(place, resource);
             }
-            if let Some(data) = attributes.get(&entry.id) {
-                self.volume.compressed.insert(place, data.clone());
+            // Once, since no two files have one number.
+            if let Some(data) = attributes.remove(&entry.id) {
+                self.volume.compressed.insert(place, data);
             }
             self.volume.listing.files.push(file);
         }

@@ -338,14 +338,17 @@ pub(crate) mod tests {
 
     use super::*;
 
+    /// Blocks, each behind its length, which has sixteen bits.
     fn deflated(data: &[u8]) -> Vec<u8> {
-        let mut encoder =
-            flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
-        encoder.write_all(data).unwrap();
-        let block = encoder.finish().unwrap();
-        let mut out = u16::try_from(block.len()).unwrap().to_le_bytes().to_vec();
-        out.extend(block);
-        out
+        let block = |part: &[u8]| {
+            let level = flate2::Compression::default();
+            let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), level);
+            encoder.write_all(part).unwrap();
+            let block = encoder.finish().unwrap();
+            let len = u16::try_from(block.len()).unwrap();
+            [len.to_le_bytes().as_slice(), &block].concat()
+        };
+        data.chunks(1 << 16).flat_map(block).collect()
     }
 
     fn obfuscated(data: &[u8]) -> Vec<u8> {
@@ -424,6 +427,20 @@ pub(crate) mod tests {
         header.extend([number(3), number(behind)].concat());
         header.resize(32 + 0x40, 0);
         header.extend(texts);
+        (header, volume)
+    }
+
+    /// The same with so many copies of the first file beside it.
+    pub(crate) fn copies(first: &[u8], count: usize) -> (Vec<u8>, Vec<u8>) {
+        let (mut header, volume) = cabinet(first, b"");
+        let entry = header.len() - 87..header.len();
+        for _ in 1..count {
+            header.extend_from_within(entry.clone());
+        }
+        let number = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
+        let len = number(header.len() - 32);
+        header[16..20].copy_from_slice(&len);
+        header[32 + 0x28..32 + 0x2c].copy_from_slice(&number(2 + count));
         (header, volume)
     }
 

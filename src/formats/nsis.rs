@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use crate::bytes::{index, slice, u16_at, u32_at};
 
+use super::zip::crc32;
+
 /// What the head says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
@@ -54,6 +56,23 @@ pub fn find(data: &[u8], from: usize) -> Option<Head> {
         end: end.min(data.len()).max(start.min(data.len())),
         is_cut: end > data.len(),
     })
+}
+
+/// Whether the checksum holds that stands behind the blocks: over the program but its first 512 bytes, the head and the
+/// blocks. It does where none is compared (`FH_FLAGS_NO_CRC`), and where it is cut off.
+pub fn checksum_holds(data: &[u8], head: &Head) -> bool {
+    const NO_CRC: u32 = 4;
+    const FORCE_CRC: u32 = 8;
+    const LEFT_OUT: usize = 512;
+    let flags = u32_at(data, head.at).unwrap_or_default();
+    if head.is_cut || flags & NO_CRC != 0 && flags & FORCE_CRC == 0 {
+        return true;
+    }
+    let Some(at) = head.end.checked_sub(4).filter(|at| *at >= head.start) else {
+        return true;
+    };
+    data.get(LEFT_OUT..at)
+        .is_none_or(|summed| u32_at(data, at) == Some(crc32(summed)))
 }
 
 /// How the blocks are compressed, and whether all of them are one stream.
@@ -233,12 +252,38 @@ pub(crate) mod tests {
                 .flat_map(|part| sized(&deflated(part), 1 << 31))
                 .collect()
         };
-        let mut out = vec![0; 4];
+        // Without a checksum.
+        let mut out = vec![4, 0, 0, 0];
         out.extend(b"\xef\xbe\xad\xdeNullsoftInst");
         out.extend(u32::try_from(header.len()).unwrap().to_le_bytes());
         out.extend(u32::try_from(28 + blocks.len()).unwrap().to_le_bytes());
         out.extend(blocks);
         out
+    }
+
+    #[test]
+    fn a_checksum_is_compared_where_there_is_one() {
+        let blocks = installer(&header("\\a", 0, true), &[b"words"], true);
+        let mut data = [vec![7; 600], blocks].concat();
+        let sized = data.len() - 600 + 4;
+        data[624..628].copy_from_slice(&u32::try_from(sized).unwrap().to_le_bytes());
+        data[600] = 0;
+        let sum = crc32(&data[512..]);
+        data.extend(sum.to_le_bytes());
+        let holds = |data: &[u8]| checksum_holds(data, &find(data, 0).unwrap());
+        assert!(holds(&data));
+        // The first bytes of a program are not summed.
+        for (at, expected) in [(5, true), (520, false), (640, false)] {
+            let mut other = data.clone();
+            other[at] ^= 1;
+            assert_eq!(holds(&other), expected, "{at}");
+        }
+        let mut unsummed = data.clone();
+        (unsummed[600], unsummed[640]) = (4, 9);
+        assert!(holds(&unsummed));
+        unsummed[600] = 12;
+        assert!(!holds(&unsummed));
+        assert!(holds(&data[..data.len() - 1]));
     }
 
     #[test]

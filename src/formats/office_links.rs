@@ -62,6 +62,8 @@ const ADDRESSES: &[(&str, &str)] = &[
     ("attachedTemplate", "val"),
     ("sourceFileName", "val"),
     ("subDoc", "link"),
+    // 23.1: what a schema brings along to be loaded with the document.
+    ("schema", "manifestLocation"),
     // [MS-OI29500] 2.1 activeX: the class of a control.
     ("ocx", "classid"),
     // [MS-CUSTOMUI] 2.2.1: a procedure to be called, which may stand in another document.

@@ -1,10 +1,16 @@
 //! Words of a mail that may be a password: behind a phrase that announces one, in quotes, alone in their line, of
 //! letters and digits. The likeliest first.
 
+mod letters;
 mod parts;
+mod styles;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+
+pub(super) use letters::fold;
+use letters::{odd_digits, visible};
+use styles::{shows_nothing, turns, unseen_names};
 
 /// Bytes of a text that are looked through.
 const LONGEST_TEXT: usize = 256 << 10;
@@ -22,7 +28,7 @@ const LONGEST: usize = 64;
 /// The candidates of a text. `phrases` are in lower case and half-width letters, as are the words `leading` from a phrase
 /// to the password.
 pub fn words(text: &str, phrases: &[String], leading: &[String]) -> Vec<String> {
-    let text = visible(text);
+    let text = visible(text, LONGEST_TEXT);
     let folded: String = text.chars().map(fold).collect();
     let mut found = Found::default();
     announced(&folded, phrases, leading, &mut found);
@@ -33,6 +39,9 @@ pub fn words(text: &str, phrases: &[String], leading: &[String]) -> Vec<String> 
     typed_wide(&text, &folded, &mut found);
     in_case(&folded, &mut found);
     quoted(&folded, &mut found);
+    for word in odd_digits(&folded) {
+        found.add(&word);
+    }
     for line in folded.lines() {
         let word = line.trim();
         if word.len() >= 4 && word.bytes().all(|byte| byte.is_ascii_graphic()) && mixed(word) {
@@ -50,17 +59,9 @@ pub fn words(text: &str, phrases: &[String], leading: &[String]) -> Vec<String> 
 
 /// Whether a text has one of the words, which are in lower case and half-width letters.
 pub fn says(text: &str, words: &[String]) -> bool {
-    let text: String = visible(text).chars().map(fold).collect();
+    let text: String = visible(text, LONGEST_TEXT).chars().map(fold).collect();
     let lower = text.to_lowercase();
     words.iter().any(|word| lower.contains(word.as_str()))
-}
-
-/// What is looked through of a text, without the characters that nobody sees in it.
-fn visible(text: &str) -> String {
-    let unseen = |c: &char| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{feff}');
-    let end = text.floor_char_boundary(LONGEST_TEXT.min(text.len()));
-    let text = text.get(..end).unwrap_or_default();
-    text.chars().filter(|c| !unseen(c)).collect()
 }
 
 #[derive(Default)]
@@ -79,18 +80,6 @@ impl Found {
         if fits && self.words.len() < WORDS && self.known.insert(word.to_owned()) {
             self.words.push(word.to_owned());
         }
-    }
-}
-
-/// Half-width letters for full-width ones.
-pub(super) fn fold(c: char) -> char {
-    match c {
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c).saturating_sub(0xfee0)).unwrap_or(c),
-        '\u{3000}' | '\u{a0}' => ' ',
-        // JIS X 0201 has them in the place of these.
-        '\u{a5}' => '\\',
-        '\u{203e}' => '~',
-        other => other,
     }
 }
 
@@ -150,6 +139,9 @@ fn announced(text: &str, phrases: &[String], leading: &[String], found: &mut Fou
 /// punctuation around it.
 fn behind(rest: &str, leading: &[String], found: &mut Found) {
     if let Some(word) = first_quoted(rest) {
+        if let Some(other) = next_quoted(rest, word) {
+            found.add(&format!("{word}{other}"));
+        }
         found.add(word);
     }
     if let Some(word) = said(rest) {
@@ -267,13 +259,17 @@ fn spaced(rest: &str) -> Option<String> {
 fn pieced(rest: &str, found: &mut Found) {
     let rest = rest.trim_start_matches(|c: char| !c.is_ascii_graphic() || matches!(c, ':' | '='));
     let line = rest.lines().next().unwrap_or_default();
+    // What stands between the first two is what stands between all.
+    let between = line.chars().nth(1).filter(|c| !c.is_alphanumeric());
     let spaced: String = line
-        .split(' ')
+        .split(between.unwrap_or(' '))
+        .map(str::trim)
         .filter(|piece| !piece.is_empty())
         .map_while(|piece| {
             let mut chars = piece.chars();
             let only = chars.next().filter(char::is_ascii_graphic);
-            only.filter(|_| chars.next().is_none())
+            let own = |c: char| c.is_ascii_graphic() || c.is_alphanumeric() && c.is_ascii();
+            only.filter(|_| !chars.next().is_some_and(own))
         })
         .collect();
     if spaced.len() >= 4 {
@@ -329,6 +325,19 @@ fn first_quoted(text: &str) -> Option<&str> {
         .then_some(word)
 }
 
+/// A quoted word that is put behind the first: 「ab」と「12」, "ab" + "12".
+fn next_quoted<'t>(text: &'t str, first: &str) -> Option<&'t str> {
+    let at = text.find(first)?.checked_add(first.len())?;
+    let behind = text.get(at..)?;
+    let close = behind.chars().next()?;
+    let behind = behind.get(close.len_utf8()..)?.trim_start();
+    let joined = ["と", "+", "&", "and "];
+    let behind = joined.iter().find_map(|word| behind.strip_prefix(word))?;
+    let behind = behind.trim_start();
+    let (open, _) = QUOTES.iter().find(|(_, known)| *known == close)?;
+    behind.starts_with(*open).then(|| first_quoted(behind))?
+}
+
 /// Every quoted word.
 fn quoted(text: &str, found: &mut Found) {
     for (open, close) in QUOTES.iter().take(5) {
@@ -359,14 +368,31 @@ fn mixed(word: &str) -> bool {
     (digit && letter) || (sign && (digit || letter) && !word.contains('@'))
 }
 
-/// The words of a page as lines: without tags, scripts and styles, references resolved.
+/// The words of a page as lines: without tags, scripts and styles, references resolved. What it does not show stands
+/// behind all that it shows.
 pub fn plain(html: &str) -> String {
     let mut out = String::with_capacity(html.len().min(LONGEST_TEXT));
-    pieces(html, |piece| {
-        out.push_str(piece);
+    let mut hidden = String::new();
+    let names = unseen_names(html);
+    pieces(html, &names, |piece, shown| {
+        match shown {
+            Shown::Yes => out.push_str(piece),
+            Shown::No => hidden.push_str(piece),
+        }
         ControlFlow::Continue(())
     });
+    if !hidden.is_empty() {
+        out.push('\n');
+        out.push_str(&hidden);
+    }
     out.replace(BLANK, " ")
+}
+
+/// Whether a page shows a piece of its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Yes,
+    No,
 }
 
 /// A blank at which no line breaks, which XML knows no name for.
@@ -375,7 +401,7 @@ const BLANK: &str = "&nbsp;";
 /// Letters and digits in the words of a page, counted until there are more than `most`.
 pub fn shown(html: &str, most: usize) -> usize {
     let mut shown = 0usize;
-    pieces(html, |piece| {
+    pieces(html, &BTreeSet::new(), |piece, _| {
         let letters = match piece.is_ascii() && memchr::memchr(b'&', piece.as_bytes()).is_none() {
             true => piece.bytes().filter(u8::is_ascii_alphanumeric).count(),
             false => {
@@ -392,17 +418,30 @@ pub fn shown(html: &str, most: usize) -> usize {
     shown
 }
 
-/// The words of a page from one tag to the next, and line ends, until `each` has enough.
-fn pieces(html: &str, mut each: impl FnMut(&str) -> ControlFlow<()>) {
+/// The words of a page from one tag to the next, and line ends, until `each` has enough. `names` are those of elements that
+/// show nothing.
+fn pieces(
+    html: &str,
+    names: &BTreeSet<String>,
+    mut each: impl FnMut(&str, Shown) -> ControlFlow<()>,
+) {
     const BREAKS: [&str; 7] = ["br", "p", "div", "tr", "td", "li", "h"];
     let end = html.floor_char_boundary(LONGEST_TEXT.min(html.len()));
     let mut rest = html.get(..end).unwrap_or_default();
     let (mut scripts, mut styles) = (true, true);
-    // The name of the element at hand that shows nothing: what it holds is apart from the words around it.
+    let mut marks = ["rtl", "RTL"].iter();
+    let turning =
+        marks.any(|mark| memchr::memmem::find(html.as_bytes(), mark.as_bytes()).is_some());
+    // The name of the element at hand that shows nothing, and of the one that turns its letters round.
     let mut unseen: Option<&[u8]> = None;
+    let mut turned: Option<&[u8]> = None;
+    let is_shown = |unseen: Option<&[u8]>| match unseen {
+        Some(_) => Shown::No,
+        None => Shown::Yes,
+    };
     // Ends because each turn takes at least the angle bracket.
     while let Some((text, tag)) = split_at_byte(rest, b'<') {
-        if each(&super::html::unescape(text)).is_break() {
+        if each(&super::html::unescape(text), is_shown(unseen)).is_break() {
             return;
         }
         let (name, behind) = split_at_byte(tag, b'>').unwrap_or((tag, ""));
@@ -412,20 +451,26 @@ fn pieces(html: &str, mut each: impl FnMut(&str) -> ControlFlow<()>) {
             name.get(..word.len())
                 .is_some_and(|name| name.eq_ignore_ascii_case(word.as_bytes()))
         };
-        if BREAKS.iter().any(|tag| begins(tag)) && each("\n").is_break() {
+        let mut put = BREAKS.iter().any(|tag| begins(tag)).then_some("\n");
+        let own = name.split(|byte| !byte.is_ascii_alphanumeric()).next();
+        if closes && own.is_some() && own == turned {
+            turned = None;
+            put = Some("\u{202c}");
+        } else if !closes && turning && turned.is_none() && turns(whole) {
+            turned = own;
+            put = Some("\u{202e}");
+        }
+        if put.is_some_and(|put| each(put, is_shown(unseen)).is_break()) {
             return;
         }
-        let own = name.split(|byte| !byte.is_ascii_alphanumeric()).next();
         if closes && own.is_some() && own == unseen {
+            // The words of the next are no part of these.
+            if each("\n", Shown::No).is_break() {
+                return;
+            }
             unseen = None;
-            if each("\n").is_break() {
-                return;
-            }
-        } else if !closes && unseen.is_none() && shows_nothing(whole) {
+        } else if !closes && unseen.is_none() && shows_nothing(whole, names) {
             unseen = own;
-            if each("\n").is_break() {
-                return;
-            }
         }
         rest = behind;
         for (hidden, closed) in [("script", &mut scripts), ("style", &mut styles)] {
@@ -439,7 +484,56 @@ fn pieces(html: &str, mut each: impl FnMut(&str) -> ControlFlow<()>) {
             }
         }
     }
-    let _ = each(&super::html::unescape(rest));
+    let _ = each(&super::html::unescape(rest), is_shown(unseen));
+}
+
+/// The words of an entry of a calendar or a card, lines that were folded in one piece (RFC 5545, 3.1; RFC 6350, 3.2), with
+/// the breaks that stand in its texts.
+pub fn of_entry(text: &str) -> String {
+    let end = text.floor_char_boundary(LONGEST_TEXT.min(text.len()));
+    let text = text.get(..end).unwrap_or_default().replace("\r\n", "\n");
+    let whole = text.replace("\n ", "").replace("\n\t", "");
+    let plain = whole.replace("\\n", "\n").replace("\\N", "\n");
+    plain.replace("\\,", ",").replace("\\;", ";")
+}
+
+/// The fields of a mail's header that have one of the phrases, which are in lower case, in their name or value: each a line.
+pub fn of_header(mail: &[u8], phrases: &[String]) -> String {
+    /// Bytes of a header that are looked through.
+    const HEADER: usize = 64 << 10;
+    /// Fields whose checks pass, and what is looked at elsewhere.
+    const OTHERS: [&str; 8] = [
+        "authentication-results",
+        "arc-",
+        "received",
+        "dkim-",
+        "x-ms-exchange",
+        "x-forefront",
+        "subject",
+        "content-",
+    ];
+    let head = mail.get(..HEADER).unwrap_or(mail);
+    let end = memchr::memmem::find(head, b"\n\r\n").into_iter();
+    let end = end.chain(memchr::memmem::find(head, b"\n\n")).min();
+    let head = head.get(..end.unwrap_or(head.len())).unwrap_or(head);
+    let head = String::from_utf8_lossy(head).replace("\r\n", "\n");
+    let whole = head.replace("\n ", " ").replace("\n\t", " ");
+    let mut out = String::new();
+    for line in whole.lines() {
+        let lower = line.to_ascii_lowercase();
+        if OTHERS.iter().any(|other| lower.starts_with(other)) {
+            continue;
+        }
+        let line = match line.contains("=?") {
+            true => super::header_words::likeliest(line.as_bytes()),
+            false => line.to_owned(),
+        };
+        if says(&line, phrases) {
+            out.push_str(&line);
+            out.push('\n');
+        }
+    }
+    out
 }
 
 /// The words of the body of a Word document (ECMA-376 part 1, 17.3), a line for each paragraph.
@@ -456,20 +550,6 @@ pub fn of_document(xml: &str) -> String {
         out.push_str(&super::html::unescape(text));
     }
     out
-}
-
-/// Whether a tag's style says that its element is not shown.
-fn shows_nothing(tag: &str) -> bool {
-    // Most tags have no room for it.
-    if tag.len() < "a style=display:none".len() {
-        return false;
-    }
-    let Some(at) = memchr::memmem::find(tag.as_bytes(), b"display") else {
-        return false;
-    };
-    let behind = tag.get(at.saturating_add(7)..).unwrap_or_default();
-    let value = behind.trim_start().strip_prefix(':');
-    value.is_some_and(|value| value.trim_start().starts_with("none"))
 }
 
 /// What stands in front of the first such byte of ASCII, and behind it.
@@ -591,6 +671,32 @@ mod tests {
     }
 
     #[test]
+    fn pieces_with_signs_between_them_and_two_in_quotes_are_one() {
+        for text in [
+            "パスワードは ａ・ｂ・ｃ・１・２・３・４ です",
+            "Password: a-b-c-1-2-3-4",
+            "Password: a, b, c, 1, 2, 3, 4",
+            "パスワードは「abc1」と「234」をつなげたものです",
+        ] {
+            assert!(
+                of(text).contains(&"abc1234".to_owned()),
+                "{text}: {:?}",
+                of(text)
+            );
+        }
+        assert!(!of("Password: a-long-word-1").contains(&"a".to_owned()));
+    }
+
+    #[test]
+    fn fields_of_a_header_and_entries_of_a_calendar_tell_words() {
+        let phrases = ["password".to_owned(), "pass".to_owned()];
+        let mail = b"Received: by a\r\nAuthentication-Results: a; spf=pass\r\nX-Password:\r\n Kx7mQ2p\r\nTo: b\r\n\r\nPassword: no";
+        assert_eq!(of_header(mail, &phrases), "X-Password: Kx7mQ2p\n");
+        let entry = of_entry("DESCRIPTION:Passwo\r\n rd: Kx7\r\n mQ2p\\nSee\\, you\r\n");
+        assert_eq!(entry, "DESCRIPTION:Password: Kx7mQ2p\nSee, you\n");
+    }
+
+    #[test]
     fn a_document_is_read_as_its_paragraphs() {
         let xml = "<w:body><w:p><w:r><w:t>PW:</w:t></w:r><w:proofErr/><w:r><w:t>Kx7</w:t></w:r><w:r><w:t>m&amp;Q</w:t></w:r></w:p><w:p/></w:body>";
         assert_eq!(of_document(xml), "PW:Kx7m&Q\n");
@@ -599,8 +705,11 @@ mod tests {
     #[test]
     fn what_a_page_does_not_show_is_apart_from_what_it_shows() {
         let page = "<p>PW：<span style='display: none'>dummy1</span>Kx7mQ2p</p>";
-        assert_eq!(plain(page), "\nPW：\ndummy1\nKx7mQ2p\n");
+        assert_eq!(plain(page), "\nPW：Kx7mQ2p\n\ndummy1\n");
         assert!(of(&plain(page)).contains(&"Kx7mQ2p".to_owned()));
+        let broken = "<style>.h{display:none}</style><p>PW：K<i class=h>9</i>x7<b>m</b>Q2p</p>";
+        assert!(of(&plain(broken)).contains(&"Kx7mQ2p".to_owned()));
+        assert_eq!(plain("<bdo dir=rtl>cba</bdo>"), "\u{202e}cba\u{202c}");
         assert_eq!(plain("<b style='display:block'>a</b>b"), "ab");
         let field = alternatives("<p>パスワード <input value=\"Kx7mQ2p\" readonly>");
         assert_eq!(field, "Kx7mQ2p");

@@ -3,6 +3,7 @@
 //! Partition maps of type 1, sparable and metadata ones are followed; a virtual one (recordable discs) is told as
 //! unread. Left out on purpose: times, owners, named streams, checksums of descriptors.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -23,6 +24,9 @@ const BLOCKS: [usize; 3] = [2048, 512, 4096];
 const DESCRIPTORS: u32 = 64;
 const EXTENTS: usize = 65_536;
 
+/// How often the bytes of an image may be gone through for all folders together: above it they share them.
+const OVERLAP: usize = 4;
+
 /// Tags of descriptors (ECMA-167 3/7.2, 4/7.2).
 const ANCHOR: u16 = 2;
 const PARTITION: u16 = 5;
@@ -42,13 +46,27 @@ struct Volume<'a> {
     /// First block of what each partition map stands for; for metadata, the extents of its file.
     maps: Vec<Map>,
     file_set: (u32, u16),
+    /// Descriptors of extents that may still be read for all files together.
+    extents: Cell<usize>,
 }
 
 #[derive(Clone)]
 enum Map {
     Plain(u32),
-    Metadata(Vec<Range<usize>>),
+    /// Extents, each behind its first byte in the file.
+    Metadata(Vec<(usize, Range<usize>)>),
     Unknown,
+}
+
+impl Map {
+    fn metadata(extents: Vec<Range<usize>>) -> Self {
+        let from = extents.into_iter().scan(0usize, |next, range| {
+            let from = *next;
+            *next = from.saturating_add(range.len());
+            Some((from, range))
+        });
+        Self::Metadata(from.collect())
+    }
 }
 
 /// A file's own descriptor.
@@ -83,6 +101,7 @@ pub fn list(data: &[u8], budget: &Budget) -> Result<Option<Listing>, Halt> {
     let mut waiting = vec![(root, Path::Text(String::new()))];
     // With the number of the file, where it is one.
     let mut seen: BTreeMap<(u32, u16), Option<usize>> = BTreeMap::new();
+    let mut folders = 0usize;
     // Ends because a descriptor is entered once.
     while let Some((place, path)) = waiting.pop() {
         budget.tick()?;
@@ -110,6 +129,8 @@ pub fn list(data: &[u8], budget: &Budget) -> Result<Option<Listing>, Halt> {
                 }
             }
             bytes.truncate(index(entry.size));
+            folders = folders.saturating_add(bytes.len());
+            listing.full |= folders > data.len().saturating_mul(OVERLAP);
             identifiers(&bytes, &path, &mut waiting, &mut listing, budget)?;
         } else {
             let extents = entry.ranges();
@@ -122,8 +143,8 @@ pub fn list(data: &[u8], budget: &Budget) -> Result<Option<Listing>, Halt> {
                 tree: TREE,
             });
         }
-        if listing.files.len() >= ENTRIES || waiting.len() >= ENTRIES {
-            listing.full = true;
+        listing.full |= listing.files.len() >= ENTRIES || waiting.len() >= ENTRIES;
+        if listing.full {
             break;
         }
     }
@@ -204,6 +225,8 @@ impl<'a> Volume<'a> {
             partitions: Vec::new(),
             maps: Vec::new(),
             file_set: (0, 0),
+            // No descriptor is shorter than eight bytes: what has more of them goes through the same ones again.
+            extents: Cell::new((data.len() / 8).saturating_add(EXTENTS)),
         };
         let mut logical = None;
         // The main sequence, then the reserve one.
@@ -266,7 +289,7 @@ impl<'a> Volume<'a> {
                     let own = u16::try_from(self.maps.len().saturating_sub(1)).unwrap_or(0);
                     let file = self.entry((place, own), listing);
                     self.maps.pop();
-                    file.map_or(Map::Unknown, |file| Map::Metadata(file.ranges()))
+                    file.map_or(Map::Unknown, |file| Map::metadata(file.ranges()))
                 }
                 (_, Some(start)) if name.starts_with(b"*UDF Sparable") => Map::Plain(start),
                 (_, Some(_)) => {
@@ -284,14 +307,11 @@ impl<'a> Volume<'a> {
         match self.maps.get(usize::from(map))? {
             Map::Plain(start) => index(start.checked_add(block)?).checked_mul(self.block),
             Map::Metadata(extents) => {
-                let mut left = index(block).checked_mul(self.block)?;
-                for range in extents {
-                    if left < range.len() {
-                        return range.start.checked_add(left);
-                    }
-                    left = left.saturating_sub(range.len());
-                }
-                None
+                let wanted = index(block).checked_mul(self.block)?;
+                let behind = extents.partition_point(|(from, _)| *from <= wanted);
+                let (from, range) = extents.get(behind.checked_sub(1)?)?;
+                let at = wanted.checked_sub(*from).filter(|at| *at < range.len())?;
+                range.start.checked_add(at)
             }
             Map::Unknown => None,
         }
@@ -350,6 +370,11 @@ impl<'a> Volume<'a> {
         let mut at = 0usize;
         // Ends because extents are counted.
         for _ in 0..EXTENTS {
+            let Some(all) = self.extents.get().checked_sub(1) else {
+                listing.full = true;
+                break;
+            };
+            self.extents.set(all);
             let Some(raw) = slice(&list, at, size) else {
                 break;
             };
@@ -522,6 +547,33 @@ pub(crate) mod tests {
         names.sort();
         assert_eq!(names, ["readme.txt", "見積書.bat"]);
         assert_eq!(listing.files.len(), 1);
+    }
+
+    #[test]
+    fn files_that_share_a_list_of_extents_end_at_a_ceiling() {
+        let names: Vec<String> = (0..20).map(|at| format!("file {at}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut data = image_of(&names, b"words");
+        let block = |number: u32| usize::try_from(START + number).unwrap() * BLOCK;
+        // The list goes on in a block whose last descriptor leads to it again.
+        let list: u32 = 3 + 20;
+        for at in 3..list {
+            write(&mut data, block(at) + 56, u32::MAX);
+            write(&mut data, block(at) + 176, 3 << 30 | 2048);
+            write(&mut data, block(at) + 180, list);
+        }
+        let start = block(list);
+        data.resize(start + BLOCK, 0);
+        write(&mut data, start + 20, 2024);
+        for at in 0..253 {
+            let (kind, len) = if at == 252 { (3 << 30, 2048) } else { (0, 1) };
+            write(&mut data, start + 24 + 8 * at, kind | len);
+            write(&mut data, start + 28 + 8 * at, list);
+        }
+        let listing = listed(&data).unwrap();
+        let extents: usize = listing.files.iter().map(|file| file.extents.len()).sum();
+        assert!(listing.full && extents > EXTENTS, "{extents}");
+        assert!(extents < data.len() / 8 + EXTENTS, "{extents}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::QName;
 
 use crate::bytes::index;
+use crate::text;
 
 /// A reader that passes over what does not matter here: names of end tags, stray ends, bare ampersands.
 pub fn reader(xml: &str) -> Reader<&[u8]> {
@@ -93,6 +94,17 @@ impl Element {
         attributes
             .find(|(known, _)| known == name)
             .map(|(_, value)| value.as_str())
+    }
+}
+
+/// The name of the first element without its prefix, in lower case. The head of the text tells, unless it is filled up.
+pub fn root(data: &[u8]) -> Option<String> {
+    /// Bytes of the head.
+    const HEAD: usize = 8 << 10;
+    let first = |part: &[u8]| elements(&text::to_utf8(part)).next().map(|one| one.name);
+    match data.get(..HEAD) {
+        Some(head) => first(head).or_else(|| first(data)),
+        None => first(data),
     }
 }
 

@@ -51,6 +51,7 @@ const SECTIONS: &[&str] = &[
     "internetshortcut.a",
     "internetshortcut.w",
     PINNED,
+    "oledb",
     "desktop entry",
     "shell",
     ".shellclassinfo",
@@ -70,6 +71,7 @@ const PINNED: &str = "{5cbf2787-48cf-4208-b90e-ee5e5d420294}";
 
 /// Keys that tell one.
 const KEYS: &[&str] = &[
+    "provider",
     "command",
     "iconfile",
     "brandimage",
@@ -113,6 +115,9 @@ pub(super) fn by_sections(text: &str) -> Option<Kind> {
     ]) {
         let pinned = has(&[PINNED]);
         return Some(if pinned { Kind::Website } else { Kind::Url });
+    }
+    if has(&["oledb"]) && key(&["provider"]) {
+        return Some(Kind::Udl);
     }
     if has(&["desktop entry"]) {
         return Some(Kind::Desktop);

@@ -121,7 +121,7 @@ struct Fields {
 
 /// Tells mails; `None` where the head does not read as a header of one.
 pub(super) fn identify(data: &[u8]) -> Option<Identity> {
-    let head = data.get(..HEAD).unwrap_or(data);
+    let head = head(data);
     if let Some(start) = emlx(head) {
         return fields(head, start)
             .is_mail()
@@ -156,12 +156,8 @@ const JUNK: &str = "lines that are no field before the header";
 /// Where the header starts: behind a byte order mark, blank lines and, before `MIME-Version` or a transport field, a
 /// few lines of junk, as Word and Outlook pass over them.
 pub fn mail_start(data: &[u8]) -> MailStart {
-    let head = data.get(..HEAD).unwrap_or(data);
-    let mark = if head.starts_with(b"\xef\xbb\xbf") {
-        3
-    } else {
-        0
-    };
+    let head = head(data);
+    let mark = mark(head);
     let text = head.get(mark..).unwrap_or_default();
     let blanks = text.len().saturating_sub(text.trim_ascii_start().len());
     let at = mark.saturating_add(blanks);
@@ -196,6 +192,22 @@ pub fn mail_start(data: &[u8]) -> MailStart {
         at: if line_break { at } else { mark },
         lead,
     }
+}
+
+/// Length of the byte order mark in front.
+fn mark(data: &[u8]) -> usize {
+    if data.starts_with(b"\xef\xbb\xbf") {
+        3
+    } else {
+        0
+    }
+}
+
+/// What is looked at: [`HEAD`] bytes behind the blanks in front, however many those are.
+fn head(data: &[u8]) -> &[u8] {
+    let text = data.get(mark(data)..).unwrap_or_default();
+    let blanks = data.len().saturating_sub(text.trim_ascii_start().len());
+    data.get(..blanks.saturating_add(HEAD)).unwrap_or(data)
 }
 
 /// The name of the field at `at`, where the line is one.
@@ -343,6 +355,17 @@ mod tests {
         assert_eq!(kind(carriage_returns.as_bytes()), Some(Kind::Mbox));
         let emlx = "25       \nFrom: a\nTo: b\nSubject: c\n\nhi<?xml";
         assert_eq!(kind(emlx.as_bytes()), Some(Kind::Emlx));
+    }
+
+    #[test]
+    fn blank_lines_in_front_hide_no_mail() {
+        let mail = "From: a\r\nTo: b\r\nSubject: c\r\n\r\nhi";
+        for front in ["\r\n".repeat(40_000), " ".repeat(100_000) + "\n"] {
+            let padded = format!("\u{feff}{front}{mail}");
+            assert_eq!(kind(padded.as_bytes()), Some(Kind::Eml));
+            assert_eq!(mail_start(padded.as_bytes()).at, front.len() + 3);
+            assert_eq!(kind(format!("{front}words").as_bytes()), None);
+        }
     }
 
     #[test]

@@ -220,6 +220,10 @@ fn windows(root: &Root<'_>, lower: &str, text: &str, words: &Words<'_>) -> Optio
             Kind::ClickOnce
         }
         "appinstaller" => Kind::AppInstaller,
+        // Apple, Configuration Profile Reference: a property list of payloads.
+        "plist" if holds("<key>payloadtype</key>") && holds("<key>payloadversion</key>") => {
+            Kind::MobileConfig
+        }
         "jnlp" => Kind::Jnlp,
         "officedatabaseconnection" | "odc" => Kind::Odc,
         "application" if root.prefix == "hta" => Kind::Hta,

@@ -281,6 +281,8 @@ pub(crate) mod tests {
         assert_eq!(named(b"x(1)", "a.JS"), Kind::Js);
         assert_eq!(named(b"x(1)", "a.js.txt"), Kind::Text);
         assert_eq!(named(b"calc", "a.cmd "), Kind::Bat);
+        assert_eq!(named(b"{\\rtf1\r\n@start calc\r\n", "a.bat"), Kind::Bat);
+        assert_eq!(named(b"{\\rtf1 the text}", "a.doc"), Kind::Rtf);
         assert_eq!(
             named(b"<html><script>1</script></html>", "a.hta"),
             Kind::Hta

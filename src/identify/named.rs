@@ -140,6 +140,13 @@ fn by_its_program(told: Kind, data: &[u8], name: &Name) -> Option<Kind> {
         if claimed == Some(Kind::Rdp) && told != Kind::Rdp {
             return ini::names_a_server(&text::to_utf8(data)).then_some(Kind::Rdp);
         }
+        // Excel asks for no more than the first record, and passes over those that it does not know.
+        if extension == "slk" && matches!(told, Kind::Data | Kind::Text | Kind::Csv) {
+            let plain = words::lenient(data, 1024);
+            let mark = plain.trim_start().get(..3);
+            let found = mark.is_some_and(|mark| mark.eq_ignore_ascii_case("ID;"));
+            return found.then_some(Kind::Sylk);
+        }
         let plain = (told == Kind::Data).then(|| words::lenient(data, words::HEAD))?;
         let start = plain.trim_start();
         data_text::by_first_line(start)
@@ -284,6 +291,7 @@ mod tests {
             ("<svg>\n[InternetShortcut]\nURL=a\n", "a.url", Kind::Url),
             ("<a>\nfull address:s:a\n", "a.rdp", Kind::Rdp),
             ("words\nFull Address:S:a\n", "a.rdp", Kind::Rdp),
+            ("ID;P\nof no meaning\nC;X1;Y1;K0\n", "a.slk", Kind::Sylk),
             ("-----BEGIN CERTIFICATE-----\n<script>", "a.hta", Kind::Hta),
             ("<svg/><script>", "a.hta", Kind::Hta),
             ("words\n<form action=a>", "a.htm", Kind::Html),
@@ -326,6 +334,8 @@ mod tests {
         assert_eq!(told(b"{\\rtf1\n[Shell]\nCommand=2\n", "a.rtf"), Kind::Rtf);
         assert_eq!(told(b"<order/>\nfull address:s:a\n", "a.txt"), Kind::Xml);
         assert_eq!(told(b"1 < 2", "a.html"), Kind::Text);
+        assert_eq!(told(b"ID;P\nof no meaning\n", "a.txt"), Kind::Text);
+        assert_eq!(told(b"words of no table\n", "a.slk"), Kind::Text);
         assert_eq!(
             told(b"From: a\nTo: <b@c>\nSubject: d\n\n", "a.htm"),
             Kind::Eml

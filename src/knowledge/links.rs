@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
+use crate::text;
+
 /// Lists for links.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,11 +32,22 @@ pub struct LinkLists {
     pub table_extensions: BTreeSet<String>,
     /// Functions of spreadsheets that fetch or ask another program.
     pub fetching_functions: BTreeSet<String>,
+    /// Functions of the queries of workbooks that fetch a page.
+    pub query_functions: Vec<String>,
+    /// Words for what nobody else is to know, as fields ask for it.
+    pub secrets: Vec<String>,
+    /// Services that take what a page of somebody else sends them.
+    pub collectors: Vec<String>,
 }
 
 impl LinkLists {
     /// Reads the text of `links.toml`; the error says what does not hold.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| error.to_string())
+    pub fn parse(source: &str) -> Result<Self, String> {
+        let mut lists: Self = toml::from_str(source).map_err(|error| error.to_string())?;
+        // They are compared in the letters that they look like.
+        for word in &mut lists.secrets {
+            *word = text::plain_letters(word);
+        }
+        Ok(lists)
     }
 }

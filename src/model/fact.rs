@@ -281,6 +281,8 @@ pub enum PdfDeed {
     Submit,
     /// Opens an address.
     Uri,
+    /// Form data belong to a document on the web, which is opened with them.
+    Belongs,
 }
 
 /// The state of a formula.

@@ -122,10 +122,11 @@ kinds! {
         Scf "scf" "shell command file", Wsh "wsh" "settings of a script", DesktopIni "desktop-ini" "settings of a folder", SearchMs "search-ms" "saved search", LibraryMs "library-ms" "Windows library",
         SearchConnectorMs "searchconnector-ms" "search connector", SettingContentMs "settingcontent-ms" "settings shortcut",
         Theme "theme" "desktop theme", Rdp "rdp" "remote desktop connection", Msc "msc" "management console",
-        Iqy "iqy" "Excel web query", Odc "odc" "data connection", ClickOnce "clickonce" "ClickOnce manifest",
+        Iqy "iqy" "Excel web query", Udl "udl" "data link", Odc "odc" "data connection", ClickOnce "clickonce" "ClickOnce manifest",
         AppInstaller "appinstaller" "app installer", Jnlp "jnlp" "Java web start";
     Installer: Msi "msi" "Windows installer", Msp "msp" "Windows installer patch", Jar "jar" "Java archive", Apk "apk" "Android package",
-        Appx "appx" "Windows app package", Deb "deb" "Debian package", Rpm "rpm" "RPM package", Xpi "xpi" "browser extension", Crx "crx" "Chrome extension";
+        Appx "appx" "Windows app package", Deb "deb" "Debian package", Rpm "rpm" "RPM package", Xpi "xpi" "browser extension", Crx "crx" "Chrome extension",
+        MobileConfig "mobileconfig" "configuration profile of Apple devices";
     Archive: Zip "zip" "zip archive", SevenZip "7z" "7-Zip archive", Rar "rar" "RAR archive", Tar "tar" "tar archive", Cab "cab" "cabinet", Sis "sis" "Symbian package",
         Arj "arj" "ARJ archive", Lzh "lzh" "LHA archive", Ace "ace" "ACE archive", Arc "arc" "ARC archive", Zoo "zoo" "ZOO archive",
         Cpio "cpio" "cpio archive", Ar "ar" "ar archive", Xar "xar" "xar archive", Chm "chm" "compiled help", Alz "alz" "ALZ archive",

@@ -44,5 +44,6 @@ pub(crate) fn with_globals<'a>() -> Result<Compiler<'a>, VariableError> {
         compiler.define_global(global, "")?;
     }
     compiler.define_global("depth", 0_i64)?;
+    compiler.define_global("marked", true)?;
     Ok(compiler)
 }

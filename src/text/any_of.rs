@@ -7,16 +7,16 @@ use memchr::memmem;
 /// Words of which any is looked for, as they are written.
 #[derive(Debug)]
 pub struct AnyOf {
-    words: Vec<&'static str>,
+    words: Vec<String>,
     /// None where the processor has no such instructions.
     searcher: Option<Searcher>,
 }
 
 impl AnyOf {
     /// Of a few words of two characters or more: the first ones tell whether anything is looked at closer.
-    pub fn new(words: &[&'static str]) -> Self {
+    pub fn new(words: &[&str]) -> Self {
         Self {
-            words: words.to_vec(),
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
             searcher: Searcher::new(words),
         }
     }

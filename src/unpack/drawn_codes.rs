@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use encoding_rs::WINDOWS_1252;
 
-use crate::formats::drawing::{Drawing, characters, svg, table};
+use crate::formats::drawing::{Drawing, characters, painted, svg, table};
 use crate::formats::html::Page;
 use crate::formats::password_words;
 use crate::model::{Artifact, Kind, Trouble};
@@ -28,6 +28,9 @@ static BLOCKS: LazyLock<AnyOf> = LazyLock::new(|| {
         "&#9608", "&#x2588", "&#9600", "&#x2580", "&block;", "&#11035", "&#x2b1b",
     ])
 });
+
+/// What paints without an element for each square.
+static PAINTS: LazyLock<AnyOf> = LazyLock::new(|| AnyOf::new(painted::MARKS));
 
 /// Pushes the texts of codes.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
@@ -87,6 +90,9 @@ fn of_page(source: &str, drawings: &mut Vec<Drawing>) {
     let colours = memchr::memmem::find_iter(source.as_bytes(), "background").take(CELLS);
     if cells < CELLS && colours.count() == CELLS {
         drawings.extend(table::boxes(source));
+    }
+    if PAINTS.is_in(source.as_bytes()) {
+        drawings.extend(painted::drawings(source));
     }
     if characters::may_hold(source) || BLOCKS.is_in(source.as_bytes()) {
         drawings.extend(characters::drawings(&password_words::plain(source)));

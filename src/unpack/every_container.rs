@@ -11,8 +11,8 @@ use bytes::Bytes;
 use sevenz_rust2::EncoderMethod;
 
 use crate::formats::{
-    ace, alz, arc, asar, binhex, chm, cms, egg, fat, fsshttpb, iso9660, nsis, ntfs, partitions,
-    squashfs, udf, vhd,
+    ace, alz, arc, asar, binhex, chm, cms, egg, fat, fsshttpb, iscab, iso9660, nsis, ntfs,
+    partitions, squashfs, udf, vhd,
 };
 use crate::identify;
 use crate::limits::{Budget, Halt, Limits};
@@ -506,6 +506,10 @@ pub(super) const TABLE: &[(&str, Build)] = &[
         super::msi::tests::with_cabinet_of(&super::cab::tests::cabinet(&[(b"F1", data)], true))
     }),
     ("onepkg", built::onepkg),
+    ("installshield", |data| {
+        let (header, volume) = iscab::tests::cabinet(data, b"words");
+        zip(&[("data1.hdr", &header), ("data1.cab", &volume)])
+    }),
     ("odt with a password", |data| {
         built::locked_odt("見積書.txt", data)
     }),

@@ -236,6 +236,8 @@ fn sample(kind: Kind) -> Option<Vec<u8>> {
         Wsh => text("[ScriptFile]\r\nPath=C:\\a.vbs\r\n[Options]\r\nTimeout=0\r\n"),
         DesktopIni => text("[.ShellClassInfo]\r\nIconIndex=0\r\nInfoTip=words\r\n"),
         Rdp => text("full address:s:a.example\r\nscreen mode id:i:2\r\n"),
+        Udl => text("[oledb]\r\n; Everything after this line is an OLE DB initstring\r\nProvider=SQLOLEDB.1;Data Source=db\r\n"),
+        MobileConfig => text("<?xml version=\"1.0\"?>\n<plist version=\"1.0\"><dict><key>PayloadType</key><string>Configuration</string><key>PayloadVersion</key><integer>1</integer></dict></plist>\n"),
         Iqy => text("WEB\r\n1\r\nhttps://www.example.com/a\r\n\r\n"),
         Bat => text("@echo off\nset a=1\necho words\n"),
         Vbs => text("Dim a\na = 1\nFunction F(x)\n F = x + a\nEnd Function\n"),
@@ -472,4 +474,68 @@ fn a_kind_with_nothing_behind_it_is_none() {
 fn what_is_no_more_than_text_is_not_searched() {
     assert!(!hosts::is_more_than_text("見積書 ascii".as_bytes()));
     assert!(hosts::is_more_than_text(b"words\0"));
+}
+
+/// The places that readers pass over, each around an archive.
+fn passed_over(archive: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_size(5);
+    tar.append_data(&mut header, NAME, b"words".as_slice())
+        .unwrap();
+    let mut tar = tar.into_inner().unwrap();
+    tar[517..517 + archive.len()].copy_from_slice(archive);
+    let mut disc = crate::formats::iso9660::tests::image((NAME, b"words"), None);
+    // Behind the file in its sector.
+    disc.resize(disc.len().max(24 * 2048), 0);
+    disc[23 * 2048 + 512..][..archive.len()].copy_from_slice(archive);
+    disc[16 * 2048 + 80] = 24;
+    let plain = gz();
+    let len = u16::try_from(archive.len()).unwrap().to_le_bytes();
+    let field = [
+        &(4 + u16::from_le_bytes(len)).to_le_bytes(),
+        b"ab".as_slice(),
+        &len,
+        archive,
+    ];
+    let mut gzip = [&plain[..10], &field.concat(), &plain[10..]].concat();
+    gzip[3] |= 4;
+    let stream = [b"the head of a stream\x01\x02".as_slice(), archive].concat();
+    vec![
+        ("padding of a tar", tar),
+        ("gap of a disc", disc),
+        ("field of gzip", gzip),
+        ("stream of a document", compound("/WordDocument", &stream)),
+    ]
+}
+
+#[test]
+fn an_archive_in_what_a_reader_passes_over_is_opened() {
+    let content = b"some words that lie in an archive";
+    let mut wrong = Vec::new();
+    for (name, is_strong, archive) in payloads(content) {
+        // Zips lie in streams as themes do.
+        if !is_strong || name == "zip" {
+            continue;
+        }
+        for (place, data) in passed_over(&archive) {
+            let tree = Tree::of(&data, Limits::default());
+            if tree.holding(content).next().is_none() {
+                wrong.push(format!("{name} in {place}: {}", tree.shown()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn what_is_no_archive_in_such_places_is_none() {
+    let marks = b"Rar!\x1a\x07\0 7z\xbc\xaf\x27\x1c MSCF\0\0\0\0 and words";
+    let theme = zip(&[(NAME, b"words")]);
+    for (place, data) in [passed_over(marks), passed_over(&theme)[3..].to_vec()].concat() {
+        let tree = Tree::of(&data, Limits::default());
+        let hidden = |via: Option<&'static str>| matches!(via, Some("carved" | "appended"));
+        let found = tree.artifacts.iter().any(|one| hidden(one.via));
+        assert!(!found, "{place}: {}", tree.shown());
+    }
 }

@@ -123,6 +123,12 @@ fn compare_trailer(data: &[u8], at: usize, content: &[u8], nest: &mut Nest<'_>) 
     }
 }
 
+/// First byte behind the head of the first member, where it has fields.
+pub(super) fn head_end(data: &[u8]) -> Option<usize> {
+    let header = Header::read(data, 0).ok()?;
+    (header.flags & (EXTRA | NAME | COMMENT) != 0).then_some(header.end)
+}
+
 /// The header of one member (2.3).
 struct Header<'a> {
     method: u8,

@@ -46,10 +46,11 @@ pub(super) fn host(kind: Kind) -> Host {
         // A compressed stream ends where its decoder says, and what is behind is a child. Bytes that do not shrink lie in
         // it as they are.
         Gz | Bz2 | Xz | Zst | Lz4 | Brotli | Szdd | Kwaj => (Nowhere, Nowhere),
-        // The bytes of their files lie anywhere.
-        Vhd | Vhdx | Vmdk | Qcow | Vdi | Dmg => (Nowhere, Nowhere),
-        // What drivers of printers put into workbooks is none of its own.
-        OleStream => (Nowhere, Whole),
+        // The bytes of their files lie anywhere; what is behind the last of them is none of theirs.
+        Vhd | Vhdx | Vmdk | Qcow | Vdi => (Behind, Nowhere),
+        // It ends with what tells it.
+        Dmg => (Nowhere, Nowhere),
+        OleStream => (Whole, Whole),
         // Compound files, and what tells its length.
         Msg | Doc | Xls | Ppt | Vsd | Pub | Mpp | Hwp | Works | Ichitaro | OleWord | OoxmlEncrypted | Ole | Msi | Msp
         | Xls4 | Pst | Mdb | Accdb | Onetoc2 => (Behind, Behind),
@@ -77,7 +78,7 @@ pub(super) fn host(kind: Kind) -> Host {
         FlatOpc | Word2003Xml | Excel2003Xml | Hwpml | FlatOdf | VbaSource | VbaPcode | XlmSource | Text | Csv | Sylk
         | Rtf | Xml | Json | Ics | Vcf | Ldif | Css | Email | Html | Svg | Url | Website | Desktop | Scf | Wsh | DesktopIni | SearchMs
         | LibraryMs | SearchConnectorMs | SettingContentMs | Theme | Rdp | Msc | Iqy | Odc | ClickOnce | AppInstaller
-        | Jnlp | Uue | BinHex => (InText, InText),
+        | Jnlp | Udl | MobileConfig | Uue | BinHex => (InText, InText),
     };
     Host { archives, programs }
 }

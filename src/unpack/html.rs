@@ -3,20 +3,21 @@
 //! A script that only moves things on the page is left where it is. Base64 and numbers in a page are decoded by the reader
 //! of encoded runs; here stands what that one cannot see: texts in pieces, turned around, escaped.
 
+use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::sync::LazyLock;
 
 use memchr::memmem;
 
 use crate::formats::base64;
-use crate::formats::html::{self, Page};
+use crate::formats::html::{self, Page, Tag};
 use crate::formats::script::Dialect;
 use crate::identify;
 use crate::limits::Halt;
 use crate::model::{Artifact, Fact, Family, Kind, Trouble};
 use crate::text::AnyOf;
 
-use super::{Child, Nest};
+use super::{Child, Nest, encoded};
 
 /// Kinds that are looked into.
 pub(super) const KINDS: &[Kind] = &[Kind::Html, Kind::Svg];
@@ -31,17 +32,33 @@ const LONGEST_SCRIPT: usize = 4 << 20;
 const CHILDREN: usize = 64;
 
 /// What a script that puts something together contains.
-const TELLING: &[&str] = &[
-    "atob",
-    "unescape(",
-    "fromCharCode",
-    "createObjectURL",
-    "Uint8Array",
-    "msSave",
-    "decodeURIComponent(",
-    "eval(",
-    "Blob(",
-];
+static TELLING: LazyLock<AnyOf> = LazyLock::new(|| {
+    AnyOf::new(&[
+        "atob",
+        "unescape(",
+        "fromCharCode",
+        "createObjectURL",
+        "Uint8Array",
+        "msSave",
+        "decodeURIComponent(",
+        "eval(",
+        "Blob(",
+        // Markup in escapes: a page within a script.
+        "\\x3cinput",
+        "\\x3Cinput",
+        "\\u003cinput",
+        "\\u003Cinput",
+        "\\x3cform",
+        "\\x3Cform",
+        "\\u003cform",
+        "\\u003Cform",
+        // Names that hide a field for a password.
+        "pass'+'",
+        "pass\"+\"",
+        "pass' + '",
+        "pass\" + \"",
+    ])
+});
 
 /// Names that are put together: of two texts, or of escapes.
 const PIECED: &[&str] = &["\"+\"", "'+'", "\" + \"", "' + '", "\\x", "\\u00"];
@@ -86,7 +103,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         let telling =
             || literal.len() >= LITERAL || *asks && SENDING.iter().any(|mark| body.contains(mark));
         let pieced = || telling() && PIECED.iter().any(|mark| body.contains(mark));
-        if !TELLING.iter().any(|mark| body.contains(mark)) && !pieced() {
+        if !TELLING.is_in(body.as_bytes()) && !pieced() {
             continue;
         }
         turned_around(literal, nest)?;
@@ -118,16 +135,19 @@ fn handlers(page: &Page, nest: &mut Nest<'_>) -> Result<(), Trouble> {
             continue;
         }
         for (name, value) in tag.attributes() {
+            if matches!(value, Cow::Owned(_)) && pushed < CHILDREN {
+                pushed = pushed.saturating_add(in_file_address(&value, &tag, nest)?);
+            }
             let script = value.trim_start();
             let address = script
                 .get(..11)
                 .is_some_and(|scheme| scheme.eq_ignore_ascii_case("javascript:"));
             let runs = name.starts_with("on") || address;
-            let written = matches!(value, std::borrow::Cow::Owned(_));
+            let written = matches!(value, Cow::Owned(_));
             if !runs || !written || value.len() < LONG || pushed >= CHILDREN {
                 continue;
             }
-            let telling = TELLING.iter().any(|mark| script.contains(mark));
+            let telling = TELLING.is_in(script.as_bytes());
             let body = if address {
                 script.get(11..)
             } else {
@@ -226,8 +246,10 @@ static INNER: LazyLock<AnyOf> = LazyLock::new(|| {
     AnyOf::new(&[
         "srcdoc",
         "SRCDOC",
-        "data:text/html",
+        "data:text/",
         "data:image/svg",
+        "data:application/",
+        "data:;",
         "DATA:",
     ])
 });
@@ -252,6 +274,13 @@ fn inner_pages(page: &Page, nest: &mut Nest<'_>) -> Result<(), Trouble> {
                 _ => in_address(&value),
             };
             let Some(page) = page else {
+                if pushed < CHILDREN
+                    && value
+                        .bytes()
+                        .any(|byte| byte == b'%' || byte.is_ascii_whitespace())
+                {
+                    pushed = pushed.saturating_add(in_file_address(&value, &tag, nest)?);
+                }
                 continue;
             };
             if pushed >= CHILDREN || page.is_empty() || nest.holds(&page) {
@@ -270,6 +299,38 @@ fn inner_pages(page: &Page, nest: &mut Nest<'_>) -> Result<(), Trouble> {
         }
     }
     Ok(())
+}
+
+/// Pushes the file of a `data:` address whose base64 is written so that it does not read as such: in references, in
+/// percent signs, with blanks (RFC 2397; Fetch, 6 "data: URLs"). Gives how many it pushed.
+fn in_file_address(value: &str, tag: &Tag<'_>, nest: &mut Nest<'_>) -> Result<usize, Trouble> {
+    /// Characters of the type and its parameters at the most.
+    const TYPE: usize = 256;
+    let Some((head, body)) = value.split_once(',').filter(|(head, _)| head.len() <= TYPE) else {
+        return Ok(0);
+    };
+    let blank = |c: char| c.is_ascii_whitespace() || c.is_ascii_control();
+    let head: String = head.chars().filter(|c| !blank(*c)).collect();
+    let head = head.to_ascii_lowercase();
+    let Some(kind) = head.strip_prefix("data:") else {
+        return Ok(0);
+    };
+    let shown = ["image/", "font/", "audio/", "video/"];
+    if shown.iter().any(|one| kind.starts_with(one)) {
+        return Ok(0);
+    }
+    nest.budget().spend(body.len())?;
+    let mut data = percent_decoded(body);
+    if kind.ends_with(";base64") {
+        data.retain(|byte| !byte.is_ascii_whitespace());
+        data = base64::decode(&data).data;
+    }
+    let kind = identify::identify(&data, nest.budget()).kind;
+    if !encoded::counts(kind) || nest.holds(&data) {
+        return Ok(0);
+    }
+    nest.push(Child::new("data-uri", data).at(tag.at..tag.end))?;
+    Ok(1)
 }
 
 /// The content of a `data:` address whose type is a page's (RFC 2397).
@@ -372,6 +433,50 @@ mod tests {
             )
             .is_empty()
         );
+    }
+
+    #[test]
+    fn files_of_addresses_that_do_not_read_as_base64_are_children() {
+        let zip = [b"7z\xbc\xaf\x27\x1c\0\x04".as_slice(), &[0; 100]].concat();
+        let coded = base64::encode(&zip);
+        let with = |one: fn(char) -> String| coded.chars().map(one).collect::<String>();
+        let opened = |address: String| {
+            let page = format!("<html><a download=a.zip href='{address}'>a</a></html>");
+            let (children, _) = opened("html", page.as_bytes());
+            children
+                .iter()
+                .map(|child| child.data.to_vec())
+                .collect::<Vec<_>>()
+        };
+        for address in [
+            format!(
+                "data:application/zip;base64,{}",
+                with(|c| format!("&#{};", u32::from(c)))
+            ),
+            format!(
+                "data:application/zip;base64,{}",
+                with(|c| format!("%{:02x}", u32::from(c)))
+            ),
+            format!(
+                "da&#x74;a:application/zip;base64,{}",
+                with(|c| format!("{c}\n "))
+            ),
+            format!("DATA:;base64,{}", with(|c| format!("{c} "))),
+        ] {
+            let found = opened(address.clone());
+            assert_eq!(found, std::slice::from_ref(&zip), "{address}");
+        }
+        for address in [
+            format!("data:application/zip;base64,{coded}"),
+            format!("data:image/png;base64,{}", with(|c| format!("{c} "))),
+            "data:text/plain,100%25 of it".to_owned(),
+            format!(
+                "https://www.example.com/?a=data:application/zip;base64,{}",
+                with(|c| format!("{c} "))
+            ),
+        ] {
+            assert_eq!(opened(address.clone()), [[0; 0]; 0], "{address}");
+        }
     }
 
     #[test]

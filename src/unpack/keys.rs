@@ -203,8 +203,8 @@ impl<'a> Keys<'a> {
         all.list
     }
 
-    /// The words of files that lie beside one in its mail or archive: of a text or a document of Word, and of a name that
-    /// speaks of a password.
+    /// The words of files that lie beside one in its mail or archive: of a text, a document of Word, an entry of a calendar
+    /// or a card, and of a name that speaks of a password.
     fn add_files_beside(&self, one: &Artifact, all: &mut Candidates) {
         let lists = passwords();
         let Some(parent) = one.parent else {
@@ -235,6 +235,9 @@ impl<'a> Keys<'a> {
                         Some(body) => password_words::of_document(&text::to_utf8(&body.data)),
                         None => continue,
                     }
+                }
+                Kind::Ics | Kind::Vcf if file.data.len() <= NOTE => {
+                    password_words::of_entry(&text::to_utf8(&file.data))
                 }
                 _ => continue,
             };
@@ -290,6 +293,10 @@ impl<'a> Keys<'a> {
                 origin.subject,
             );
         }
+        let fields = password_words::of_header(&mail.data, &lists.phrases);
+        let found = password_words::words(&fields, &lists.phrases, &lists.leading);
+        let found = found.get(..LIKELY.min(found.len())).unwrap_or_default();
+        all.extend(found, origin.header);
         for word in described.into_iter().take(DESCRIBED) {
             all.add(word, origin.described);
         }
@@ -435,6 +442,7 @@ const NOTE: usize = 256 << 10;
 struct Origin {
     body: &'static str,
     subject: &'static str,
+    header: &'static str,
     described: &'static str,
 }
 
@@ -442,6 +450,7 @@ struct Origin {
 const ORIGINS: [Origin; 1] = [Origin {
     body: "a word in the body of the mail",
     subject: "a word in the subject of the mail",
+    header: "a word in the header of the mail",
     described: "a word that the mail describes",
 }];
 
@@ -449,6 +458,7 @@ const ORIGINS: [Origin; 1] = [Origin {
 const ENCLOSING: Origin = Origin {
     body: "a word in the body of an enclosing mail",
     subject: "a word in the subject of an enclosing mail",
+    header: "a word in the header of an enclosing mail",
     described: "a word that an enclosing mail describes",
 };
 
@@ -456,6 +466,7 @@ const ENCLOSING: Origin = Origin {
 const NEIGHBOUR: Origin = Origin {
     body: "a word in the body of another mail of the sender",
     subject: "a word in the subject of another mail of the sender",
+    header: "a word in the header of another mail of the sender",
     described: "a word that another mail of the sender describes",
 };
 
@@ -463,6 +474,7 @@ const NEIGHBOUR: Origin = Origin {
 const ATTACHED: Origin = Origin {
     body: "a word in the body of an attached mail",
     subject: "a word in the subject of an attached mail",
+    header: "a word in the header of an attached mail",
     described: "a word that an attached mail describes",
 };
 

@@ -23,11 +23,13 @@ mod disk;
 mod dmg;
 mod doc;
 mod drawn_codes;
+mod ebcdic;
 mod encoded;
 #[cfg(test)]
 mod every_container;
 #[cfg(test)]
 mod every_host;
+mod form_data;
 mod gzip;
 mod hfs;
 mod hosts;
@@ -40,6 +42,7 @@ mod lnk;
 mod lzh;
 mod mail;
 mod mapi;
+mod mashup;
 mod masked;
 mod mbox;
 mod msg;
@@ -534,6 +537,21 @@ pub const UNPACKERS: &[Unpacker] = &[
         name: "utf32",
         kinds: utf32::KINDS,
         run: utf32::run,
+    },
+    Unpacker {
+        name: "ebcdic",
+        kinds: ebcdic::KINDS,
+        run: ebcdic::run,
+    },
+    Unpacker {
+        name: "form_data",
+        kinds: form_data::KINDS,
+        run: form_data::run,
+    },
+    Unpacker {
+        name: "mashup",
+        kinds: mashup::KINDS,
+        run: mashup::run,
     },
     Unpacker {
         name: "html",

@@ -9,6 +9,7 @@ use crate::bytes::index;
 use crate::formats::msi::{self, Cell, Column, Strings};
 use crate::formats::ole::{ObjectType, Ole};
 use crate::formats::script;
+use crate::limits::Halt;
 use crate::model::{Artifact, Fact, Kind, Name, Trouble};
 use crate::text;
 
@@ -55,7 +56,8 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
             continue;
         };
         if databases.len() > DATABASES {
-            nest.unread(0, format!("more than {DATABASES} storages"));
+            let halt = Halt::Ceiling("256 storages of a package");
+            nest.note(Trouble::TooMuch(halt).into_fact(""));
             break;
         }
         databases.push((Some(position), entry.clsid == PACKAGE));
@@ -137,7 +139,8 @@ fn act(
     for row in rows {
         nest.tick()?;
         if actions.len() >= ACTIONS {
-            nest.unread(0, format!("more than {ACTIONS} custom actions"));
+            let halt = Halt::Ceiling("4096 custom actions");
+            nest.note(Trouble::TooMuch(halt).into_fact(""));
             break;
         }
         actions.push(Action {

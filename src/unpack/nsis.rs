@@ -9,7 +9,7 @@ use flate2::read::DeflateDecoder;
 use crate::bytes::{index, length, slice, u32_at};
 use crate::formats::nsis::{self, Head, Method};
 use crate::formats::pe;
-use crate::limits::{Decoded, Fault};
+use crate::limits::{Decoded, Fault, Halt};
 use crate::model::{Artifact, Kind, Name, Trouble};
 use crate::text;
 
@@ -35,6 +35,9 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     };
     if head.is_cut {
         nest.unread(head.at, "the end of an NSIS installer is missing");
+    }
+    if !nsis::checksum_holds(data, &head) {
+        nest.deviation(head.at, "the checksum of an NSIS installer does not hold");
     }
     let blocks = data.slice(head.start.min(head.end)..head.end);
     match nsis::method(&blocks) {
@@ -96,7 +99,8 @@ fn solid(blocks: &Bytes, method: Method, head: &Head, nest: &mut Nest<'_>) -> Re
         nest.tick()?;
         count = count.saturating_add(1);
         if count > FILES {
-            nest.unread(at, format!("more than {FILES} files of an NSIS installer"));
+            let halt = Halt::Ceiling("20000 files of an NSIS installer");
+            nest.note(Trouble::TooMuch(halt).into_fact(""));
             break;
         }
         let name = names.get(&at.saturating_sub(start));
@@ -145,7 +149,8 @@ fn apart(blocks: &Bytes, method: Method, head: &Head, nest: &mut Nest<'_>) -> Re
         let place = at;
         at = start.saturating_add(len);
         if count > FILES {
-            nest.unread(at, format!("more than {FILES} files of an NSIS installer"));
+            let halt = Halt::Ceiling("20000 files of an NSIS installer");
+            nest.note(Trouble::TooMuch(halt).into_fact(""));
             break;
         }
         let method = if size & PACKED == 0 {

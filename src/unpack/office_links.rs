@@ -41,6 +41,7 @@ const WORDS: &[&str] = &[
     "attachedTemplate",
     "sourceFileName",
     "subDoc",
+    "manifestLocation",
     "classid",
     "customUI",
     "hlinkClick",
@@ -71,10 +72,8 @@ const PICTURES: &[&str] = &["imagedata", ":fill", ":stroke"];
 const NAMED: &[&str] = &["src", "href"];
 
 /// What the namespaces of a part of an OpenDocument file begin with, unless there is a reference among their characters.
-const OPEN_DOCUMENT: &[&str] = &[
-    "urn:oasis:names:tc:opendocument",
-    "http://openoffice.org/2000/",
-];
+#[rustfmt::skip]
+const OPEN_DOCUMENT: &[&str] = &["urn:oasis:names:tc:opendocument", "http://openoffice.org/2000/"];
 
 /// Bytes of a namespace that are looked at for a reference; what is longer may have one.
 const NAMESPACE: usize = 1024;
@@ -108,7 +107,6 @@ static MARKED: LazyLock<AnyOf> =
     LazyLock::new(|| AnyOf::new(&[WORDS, SHEETS, SHAPES, PICTURES, OPEN_DOCUMENT].concat()));
 
 static IN_SHEETS: LazyLock<AnyOf> = LazyLock::new(|| AnyOf::new(SHEETS));
-
 static IN_SOURCES: LazyLock<AnyOf> = LazyLock::new(|| AnyOf::new(SOURCES));
 
 /// No word is the start of another. Only this kind of match looks at many bytes at once.
@@ -175,6 +173,7 @@ const TYPES: &[(&str, Role)] = &[
     ("slide", Role::Subdocument),
     ("slidemaster", Role::Subdocument),
     ("slidelayout", Role::Subdocument),
+    ("transform", Role::Subdocument),
     ("externallinkpath", Role::Workbook),
     ("xlpathmissing", Role::Workbook),
     ("xlstartup", Role::Workbook),

@@ -3,17 +3,19 @@
 //! Every dictionary of every object is looked at, whether or not anything leads to it; what leads to it from the
 //! catalogue tells what runs on opening.
 
-mod form;
+pub(super) mod form;
 mod named;
+mod opening;
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use image::ImageFormat;
 
 use crate::bytes;
 use crate::formats::drawing::page;
-use crate::formats::pdf::{self, Dict, Document, Object};
+use crate::formats::pdf::{self, Dict, Document, Inline, Object, inline_pictures};
 use crate::formats::picture::samples;
 use crate::identify;
 use crate::limits::{Account, Fault, Halt};
@@ -69,12 +71,32 @@ const TELLING: &[&str] = &[
     "Action",
 ];
 
-/// What an action does (12.6.2), nothing where it is none.
-fn kind<'d>(document: &'d Document<'_>, dict: &'d Dict) -> &'d [u8] {
-    match dict.get("S").map(|kind| document.resolve(kind).0) {
-        Some(Object::Name(kind)) => kind.text.as_slice(),
-        _ => &[],
-    }
+/// What an action does (12.6.2), nothing where it is none. Of a key that stands twice one reader takes the first, another
+/// the last.
+fn kinds<'d>(document: &'d Document<'_>, dict: &'d Dict) -> impl Iterator<Item = &'d [u8]> {
+    let kinds = dict.all("S").map(|(_, kind)| document.resolve(kind).0);
+    kinds.filter_map(|kind| match kind {
+        Object::Name(kind) => Some(kind.text.as_slice()),
+        _ => None,
+    })
+}
+
+/// How a script of a drawing in three dimensions reaches its document; what reaches it does so without a click.
+const FROM_DRAWING: &str = "host.app";
+
+/// Whether an address is a page, a file, a letter, or a script, which viewers of PDF do not run.
+fn is_ordinary(target: &str) -> bool {
+    const ORDINARY: &[&str] = &[
+        "http",
+        "https",
+        "file",
+        "mailto",
+        "javascript",
+        "jscript",
+        "vbscript",
+    ];
+    let scheme = target.trim_start().split_once(':');
+    scheme.is_none_or(|(scheme, _)| ORDINARY.iter().any(|one| one.eq_ignore_ascii_case(scheme)))
 }
 
 struct Opened<'a, 'n, 'b> {
@@ -85,6 +107,10 @@ struct Opened<'a, 'n, 'b> {
     scripts: BTreeSet<Vec<u8>>,
     /// Places of streams that were pushed or looked into.
     done: BTreeSet<usize>,
+    /// Objects whose scripts or forms were taken: any number of others may lead to them.
+    taken: BTreeSet<usize>,
+    /// Texts of objects that were shown, for the same reason.
+    texts: RefCell<BTreeMap<usize, String>>,
 }
 
 /// Pushes what a document holds.
@@ -123,6 +149,8 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
         account,
         scripts: BTreeSet::new(),
         done: BTreeSet::new(),
+        taken: BTreeSet::new(),
+        texts: RefCell::default(),
     };
     let escaped = opened.escaped();
     opened.follow(&escaped)?;
@@ -152,34 +180,7 @@ impl Opened<'_, '_, '_> {
     /// Scripts and actions that run on opening: from the catalogue, from pages, from the tree of names.
     fn follow(&mut self, escaped: &str) -> Result<(), Trouble> {
         let document = Rc::clone(&self.document);
-        let mut waiting: Vec<(usize, &Object)> = Vec::new();
-        for (place, dict) in document.dicts() {
-            if dict.is("Type", "Catalog") || dict.get("OpenAction").is_some() {
-                if let Some(action) = dict.get("OpenAction") {
-                    self.tell_opening(&document, place, action);
-                }
-                // A destination is an array that leads to a page (12.3.2); its fields do not run on opening.
-                let opening = dict
-                    .get("OpenAction")
-                    .filter(|action| !matches!(document.resolve(action).0, Object::Array(_)));
-                let started = opening.into_iter().chain(dict.get("AA"));
-                waiting.extend(started.map(|action| (place, action)));
-                if let Object::Dict(names) = dict
-                    .get("Names")
-                    .map_or(&Object::Null, |names| document.resolve(names).0)
-                {
-                    waiting.extend(names.get("JavaScript").map(|scripts| (place, scripts)));
-                }
-            } else if dict.is("Type", "Page") {
-                waiting.extend(dict.get("AA").map(|actions| (place, actions)));
-            } else if let Some(Object::Dict(actions)) =
-                dict.get("AA").map(|actions| document.resolve(actions).0)
-            {
-                // Of an annotation (12.6.3): its page opens, it is seen.
-                let shown = ["PO", "PV"].iter().filter_map(|key| actions.get(key));
-                waiting.extend(shown.map(|action| (place, action)));
-            }
-        }
+        let mut waiting = self.started(&document);
         let mut seen = BTreeSet::new();
         let mut steps = 0usize;
         // Ends because each object is gone into once, and what is in it is finite.
@@ -206,7 +207,7 @@ impl Opened<'_, '_, '_> {
                 // Pages have a turn of their own above.
                 Object::Dict(dict) if dict.is("Type", "Page") || dict.is("Type", "Pages") => {}
                 Object::Dict(dict) => {
-                    if let Some(script) = dict.get("JS") {
+                    for (_, script) in dict.all("JS") {
                         self.push_script(script, place, true, escaped)?;
                     }
                     self.tell_sent(&document, dict, place);
@@ -228,40 +229,26 @@ impl Opened<'_, '_, '_> {
     /// What an action on opening sends or fetches without a click: a form (12.7.5.2), data for one (12.7.5.4), an
     /// address. An address of the web that is only shown is no more than a link.
     fn tell_sent(&mut self, document: &Document<'_>, dict: &Dict, place: usize) {
-        let file = || self.file_name(document, dict.get("F"), place);
-        let (role, target) = match kind(document, dict) {
-            b"SubmitForm" => (Role::Subdocument, file()),
-            b"ImportData" => (Role::Media, file()),
-            b"URI" => (Role::Media, self.shown(document, dict.get("URI"), place)),
-            _ => return,
-        };
         let at = document.objects.get(place).map(|object| object.at);
-        if !target.is_empty() {
-            self.nest.note(Fact::External { at, role, target });
+        for kind in kinds(document, dict) {
+            let (role, key) = match kind {
+                b"SubmitForm" | b"ImportData" => (Role::Subdocument, "F"),
+                b"URI" => (Role::Media, "URI"),
+                _ => continue,
+            };
+            for (_, named) in dict.all(key) {
+                let target = self.file_name(document, Some(named), place);
+                if !target.is_empty() {
+                    self.nest.note(Fact::External { at, role, target });
+                }
+            }
         }
-    }
-
-    fn tell_opening(&mut self, document: &Document<'_>, place: usize, action: &Object) {
-        let at = document.objects.get(place).map_or(0, |object| object.at);
-        let target = match document.resolve(action).0 {
-            Object::Dict(dict) => match kind(document, dict) {
-                [] => "action".to_owned(),
-                kind => String::from_utf8_lossy(kind).into_owned(),
-            },
-            Object::Null => return,
-            _ => "destination".to_owned(),
-        };
-        self.nest.note(Fact::PdfAction {
-            at,
-            deed: PdfDeed::Open,
-            target: text::excerpt(&target),
-        });
     }
 
     /// Every action of every dictionary, and scripts that nothing on opening leads to.
     fn actions(&mut self, escaped: &str) -> Result<(), Trouble> {
         let document = Rc::clone(&self.document);
-        let (mut launches, mut links) = (0usize, 0usize);
+        let mut told = (0usize, 0usize);
         let mut shares = BTreeSet::new();
         for (place, dict) in document.dicts() {
             self.nest.tick()?;
@@ -269,42 +256,70 @@ impl Opened<'_, '_, '_> {
                 self.shares(&document, dict, place, &mut shares);
             }
             self.form_data_scripts(&document, dict, place, escaped)?;
-            for (_, script) in dict.all("JS") {
-                self.push_script(script, place, false, escaped)?;
-            }
-            if let Some(form) = dict.get("XFA") {
-                self.push_form(form, place, escaped)?;
-            }
-            let at = document.objects.get(place).map_or(0, |object| object.at);
-            let file = |dict: &Dict| self.file_name(&document, dict.get("F"), place);
-            let (deed, target) = match kind(&document, dict) {
-                b"Launch" => (PdfDeed::Launch, self.launched(&document, dict, place)),
-                b"SubmitForm" | b"ImportData" => (PdfDeed::Submit, file(dict)),
-                b"URI" => (PdfDeed::Uri, self.shown(&document, dict.get("URI"), place)),
-                b"GoToR" | b"GoToE" | b"Thread" => {
-                    let targets = self.file_names(&document, dict.get("F"), place);
-                    for target in targets.into_iter().take(TOLD.saturating_sub(links)) {
-                        links = links.saturating_add(1);
-                        self.nest.note(Fact::External {
-                            at: Some(at),
-                            role: Role::Subdocument,
-                            target,
-                        });
-                    }
-                    continue;
+            for (key, value) in &dict.0 {
+                match key.text.as_slice() {
+                    // The second is what a drawing in three dimensions runs as soon as it is shown (13.6.3).
+                    b"JS" | b"OnInstantiate" => self.push_script(value, place, false, escaped)?,
+                    b"XFA" => self.push_form(value, place, escaped)?,
+                    b"FDF" => self.belongs(&document, value, place),
+                    _ => {}
                 }
-                _ => continue,
-            };
-            let told = match deed {
-                PdfDeed::Launch => &mut launches,
-                _ => &mut links,
-            };
-            if *told < TOLD {
-                *told = told.saturating_add(1);
-                self.nest.note(Fact::PdfAction { at, deed, target });
+            }
+            self.elsewhere(&document, dict, place);
+            for kind in kinds(&document, dict) {
+                self.tell(&document, dict, (place, kind), &mut told);
             }
         }
         Ok(())
+    }
+
+    /// What an action names, `told` counting the programs and the links so far.
+    fn tell(
+        &mut self,
+        document: &Document<'_>,
+        dict: &Dict,
+        (place, kind): (usize, &[u8]),
+        (launches, links): &mut (usize, usize),
+    ) {
+        let at = document.objects.get(place).map_or(0, |object| object.at);
+        let file = |key| self.file_name(document, dict.get(key), place);
+        let (deed, target) = match kind {
+            b"Launch" => (PdfDeed::Launch, self.launched(document, dict, place)),
+            b"SubmitForm" | b"ImportData" => (PdfDeed::Submit, file("F")),
+            b"URI" => (PdfDeed::Uri, file("URI")),
+            b"GoToR" | b"GoToE" | b"Thread" => {
+                let named = dict.all("F");
+                let targets =
+                    named.flat_map(|(_, one)| self.file_names(document, Some(one), place));
+                let targets: Vec<_> = targets.take(TOLD.saturating_sub(*links)).collect();
+                *links = links.saturating_add(targets.len());
+                for target in targets {
+                    self.nest.note(Fact::External {
+                        at: Some(at),
+                        role: Role::Subdocument,
+                        target,
+                    });
+                }
+                return;
+            }
+            _ => return,
+        };
+        let told = match deed {
+            PdfDeed::Launch => launches,
+            _ => links,
+        };
+        if *told < TOLD {
+            *told = told.saturating_add(1);
+            // A click on an address may make a handler of Windows work.
+            if deed == PdfDeed::Uri && !is_ordinary(&target) {
+                self.nest.note(Fact::External {
+                    at: Some(at),
+                    role: Role::Link,
+                    target: target.clone(),
+                });
+            }
+            self.nest.note(Fact::PdfAction { at, deed, target });
+        }
     }
 
     fn push_script(
@@ -316,6 +331,9 @@ impl Opened<'_, '_, '_> {
     ) -> Result<(), Trouble> {
         let document = &self.document;
         let (object, at) = document.resolve(script);
+        if at.is_some_and(|at| !self.taken.insert(at)) {
+            return Ok(());
+        }
         let place = at.unwrap_or(place);
         let code = match object {
             Object::Text(raw) => document.string(raw, place),
@@ -340,6 +358,7 @@ impl Opened<'_, '_, '_> {
         escaped: &str,
     ) -> Result<(), Trouble> {
         let code = pdf::text(code);
+        let on_open = on_open || code.contains(FROM_DRAWING);
         if code.trim().is_empty() || !self.scripts.insert(code.clone().into_bytes()) {
             return Ok(());
         }
@@ -363,6 +382,9 @@ impl Opened<'_, '_, '_> {
     fn push_form(&mut self, form: &Object, place: usize, escaped: &str) -> Result<(), Trouble> {
         let document = Rc::clone(&self.document);
         let (form, at) = document.resolve(form);
+        if at.is_some_and(|at| !self.taken.insert(at)) {
+            return Ok(());
+        }
         let place = at.unwrap_or(place);
         let pieces = match form {
             Object::Array(items) => items.as_slice(),
@@ -590,8 +612,35 @@ impl Opened<'_, '_, '_> {
                 return Err(halt.into());
             }
             drawn_codes::push(&page::drawing(&decoded.data), self.nest)?;
+            let budget = self.nest.budget();
+            let pictures = inline_pictures(&document, &decoded.data, budget, &mut self.account);
+            for picture in pictures {
+                self.inline(&picture)?;
+            }
         }
         Ok(())
+    }
+
+    /// A code in a picture within the content of a page.
+    fn inline(&mut self, picture: &Inline) -> Result<(), Trouble> {
+        let Inline {
+            width,
+            height,
+            bits,
+            data,
+        } = picture;
+        let pixels = bytes::length(width.saturating_mul(*height));
+        let small = *width < LEAST_SIDE || *height < LEAST_SIDE;
+        if small || pixels > LARGEST || !self.nest.budget().may_look(pixels) {
+            return Ok(());
+        }
+        if data.starts_with(b"\xff\xd8") {
+            return picture::encoded(data, ImageFormat::Jpeg, self.nest);
+        }
+        match samples(data, *width, *height, *bits) {
+            Some(gray) => picture::push(&gray, self.nest),
+            None => Ok(()),
+        }
     }
 
     fn settle(&mut self, fault: Fault, place: &str) -> Result<(), Trouble> {
@@ -634,13 +683,44 @@ mod tests {
         assert_eq!(noted("OpenAction", share), [(Role::Media, place.clone())]);
         assert_eq!(
             noted("OpenAction", "/S/ImportData/F(file://192.0.2.4/s/a)"),
-            [(Role::Media, place)]
+            [(Role::Subdocument, place)]
         );
         assert!(noted("Link", share).is_empty());
         let page = "http://example.invalid/c".to_owned();
         let shown = "/AA<</PV<</S/SubmitForm/F<</FS/URL/F(http://example.invalid/c)>>>>>>";
         assert_eq!(noted("Screen", shown), [(Role::Subdocument, page)]);
         assert!(noted("Button", &shown.replace("PV", "U")).is_empty());
+        let page = "http://example.invalid/c".to_owned();
+        let untyped = shown.replace("PV", "O");
+        assert_eq!(noted("Untyped", &untyped), [(Role::Subdocument, page)]);
+    }
+
+    #[test]
+    fn what_many_actions_share_is_read_once() {
+        let text = format!("({})", "http://a.example/b".repeat(20_000));
+        let array = format!("[{}]", "(a) 9 0 R ".repeat(20_000));
+        let long = |key: usize| format!("/K{key} 9 0 R ");
+        let dict = format!("<<{}>>", (0..20_000).map(long).collect::<String>());
+        let stream = format!("<</Length {}>>\nstream\n{text}\nendstream", text.len());
+        let started = std::time::Instant::now();
+        for shared in [text, array, dict, stream] {
+            for action in [
+                "<</S/URI/URI 1 0 R>>",
+                "<</S/Launch/F 1 0 R/Win 1 0 R>>",
+                "<</S/JavaScript/JS 1 0 R>>",
+                "<</XFA 1 0 R>>",
+                "<</JavaScript<</Before 1 0 R/Doc 1 0 R>>>>",
+                "<</Type/Catalog/OpenAction 1 0 R/Names 1 0 R>>",
+            ] {
+                let one = |number: usize| format!("{} 0 obj\n{action}\nendobj\n", number + 10);
+                let actions: String = (0..10_000).map(one).collect();
+                let data = format!("%PDF-1.7\n1 0 obj\n{shared}\nendobj\n{actions}%%EOF\n");
+                let (children, _) = opened("pdf", data.as_bytes());
+                assert!(children.len() < 3, "{action}: {}", children.len());
+            }
+        }
+        // Ten thousand times as long would be some hours.
+        assert!(started.elapsed() < std::time::Duration::from_secs(120));
     }
 
     #[test]
@@ -673,6 +753,14 @@ mod tests {
         assert_eq!(shares(&film.replace("//192.0.2.4/s/a", "a.avi")), 0);
         let attached = "1 0 obj\n<</F(//192.0.2.4/s/a)/EF<<>>>>\nendobj";
         assert_eq!(shares(attached), 0);
+        let twice = "1 0 obj\n<</S/Launch/S/GoTo/F(b.exe)/F(a.pdf)>>\nendobj";
+        assert_eq!(launched(twice).as_deref(), Some("b.exe a.pdf"));
+        let elsewhere = "1 0 obj\n<</F<</FS/URL/F(http://example.invalid/a)>>/Length 0>>\nstream\n\nendstream\nendobj";
+        assert_eq!(shares(elsewhere), 1);
+        assert_eq!(shares(&elsewhere.replace("http:", "a")), 0);
+        let click = "1 0 obj\n<</S/URI/URI(search-ms:query=a)>>\nendobj";
+        assert_eq!(shares(click), 1);
+        assert_eq!(shares(&click.replace("search-ms:", "https:")), 0);
         let thread = "1 0 obj\n<</S/Thread/F(http://example.invalid/a.pdf)>>\nendobj";
         assert_eq!(shares(thread), 1);
     }

@@ -20,7 +20,7 @@ use crate::limits::Halt;
 use crate::model::{Artifact, Fact, Family, Kind, Trouble};
 
 use super::hosts::{self, Search};
-use super::{Child, Nest, carve};
+use super::{Child, Nest, carve, gzip};
 use ends::{Streams, free_sectors, is_printer_setting, own_end};
 use heads::{ARJ, END_RECORD, FURTHER, Mark, Patience, STRONG, ZIP_END};
 use installers::{install_shield, is_inno};
@@ -75,6 +75,11 @@ impl Finder {
 }
 
 static STRONG_ONES: LazyLock<Finder> = LazyLock::new(|| Finder::of(STRONG.iter(), None));
+/// Zips are left out: themes of Office lie in streams as they are.
+static OF_STREAMS: LazyLock<Finder> = LazyLock::new(|| {
+    let marks = STRONG.iter().filter(|mark| mark.bytes != ZIP_END);
+    Finder::of(marks, None)
+});
 static ALL: LazyLock<Finder> =
     LazyLock::new(|| Finder::of(STRONG.iter().chain(&FURTHER), Some(&ARJ)));
 
@@ -125,6 +130,7 @@ struct Area {
 /// Pushes every archive that is hidden in an artifact or behind it.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     match hosts::widest(artifact, |host| host.archives) {
+        Search::Nowhere if artifact.kind == Kind::Gz => in_head(artifact, nest),
         Search::Nowhere => Ok(()),
         Search::Text if !hosts::is_more_than_text(&artifact.data) => Ok(()),
         Search::Behind => run_behind(artifact, nest),
@@ -181,9 +187,10 @@ fn in_program(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
 
 fn in_all(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let data = &artifact.data;
-    let finder = match is_archivers_own(artifact.kind) {
-        true => &*STRONG_ONES,
-        false => &*ALL,
+    let finder = match artifact.kind {
+        Kind::OleStream => &*OF_STREAMS,
+        kind if is_archivers_own(kind) => &*STRONG_ONES,
+        _ => &*ALL,
     };
     let area = Area {
         is_program: false,
@@ -201,6 +208,37 @@ fn in_all(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// The archives in the fields of a head of gzip, which its reader passes over.
+fn in_head(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
+    let end = gzip::head_end(&artifact.data).unwrap_or_default();
+    let area = Area {
+        is_program: false,
+        behind: 0,
+        parts: vec![(0..end, &*STRONG_ONES)],
+    };
+    marked(artifact, &area, nest).map(drop)
+}
+
+/// What of the first `end` bytes of an archive belongs to none of its files; nothing where one of them has no place of
+/// its own.
+fn gaps(artifact: &Artifact, end: usize, nest: &Nest<'_>) -> Vec<Range<usize>> {
+    if nest.children.is_empty() || nest.children.iter().any(|child| child.at.is_none()) {
+        return Vec::new();
+    }
+    let mut from = 0usize;
+    let mut gaps = Vec::new();
+    for range in taken(artifact, nest) {
+        if from < range.start.min(end) {
+            gaps.push(from..range.start.min(end));
+        }
+        from = from.max(range.end);
+    }
+    if from < end {
+        gaps.push(from..end);
+    }
+    gaps
+}
+
 /// Pushes what is behind the end of a document or of another archive, and the archives between its parts.
 fn run_behind(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let data = &artifact.data;
@@ -212,9 +250,10 @@ fn run_behind(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
         return Ok(());
     };
     let end = end.min(data.len());
-    let mut parts: Vec<Range<usize>> = match is_package {
-        true => std::iter::once(0..end).collect(),
-        false => free_sectors(data, end),
+    let mut parts: Vec<Range<usize>> = match artifact.kind {
+        _ if is_package => std::iter::once(0..end).collect(),
+        Kind::Tar | Kind::Iso | Kind::Udf => gaps(artifact, end, nest),
+        _ => free_sectors(data, end),
     };
     parts.push(end..data.len());
     let parts = parts.into_iter().map(|part| (part, &*STRONG_ONES));

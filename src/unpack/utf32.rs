@@ -1,4 +1,5 @@
 //! Texts in UTF-32 with its mark (Unicode Standard, 3.10, D101): programs of .NET read their projects and scripts in it.
+//! Readers of XML need no mark (XML 1.0, appendix F).
 
 use super::{Child, Nest};
 use crate::model::{Artifact, Kind, Trouble};
@@ -11,6 +12,8 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     let (body, number): (_, fn([u8; 4]) -> u32) = match artifact.data.as_ref() {
         [0xff, 0xfe, 0, 0, body @ ..] => (body, u32::from_le_bytes),
         [0, 0, 0xfe, 0xff, body @ ..] => (body, u32::from_be_bytes),
+        body @ [b'<', 0, 0, 0, ..] => (body, u32::from_le_bytes),
+        body @ [0, 0, 0, b'<', ..] => (body, u32::from_be_bytes),
         _ => return Ok(()),
     };
     nest.budget().spend(body.len())?;
@@ -44,6 +47,8 @@ mod tests {
         for data in [
             [&[0xff, 0xfe, 0, 0][..], &little].concat(),
             [&[0, 0, 0xfe, 0xff][..], &big].concat(),
+            little.clone(),
+            big.clone(),
         ] {
             let (children, facts) = opened("utf32", &data);
             assert_eq!(facts, []);
@@ -56,7 +61,7 @@ mod tests {
             [&[0xff, 0xfe, 0, 0][..], &wide].concat(),
             [&[0xff, 0xfe][..], &wide].concat(),
             vec![0xff, 0xfe, 0, 0],
-            little,
+            little.iter().skip(4).copied().collect(),
         ] {
             assert!(opened("utf32", &data).0.is_empty());
         }

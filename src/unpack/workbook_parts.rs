@@ -209,11 +209,16 @@ impl Package {
     ) -> Result<(), Halt> {
         let sheets = book.sheets.get_mut(first..).unwrap_or_default();
         let mut broken = Vec::new();
+        // A part that many sheets lead to is read for one of them.
+        let mut seen = BTreeSet::new();
         for (sheet, part) in sheets
             .iter_mut()
             .zip(parts)
             .filter(|(sheet, _)| sheet.kind == SheetKind::Macro)
         {
+            if !seen.insert(part) {
+                continue;
+            }
             if self.parts(part).is_empty() {
                 broken.push(format!("macro sheet {}: its part is not there", sheet.name));
             }
@@ -238,7 +243,8 @@ impl Package {
             .zip(parts)
             .filter(|(sheet, _)| sheet.kind != SheetKind::Macro)
         {
-            let Some(wanted) = named.get(&sheet.name.to_lowercase()) else {
+            let wanted = named.get(&sheet.name.to_lowercase());
+            let Some(wanted) = wanted.filter(|_| seen.insert(part)) else {
                 continue;
             };
             for data in self.parts(part) {

@@ -221,15 +221,22 @@ fn packed(packing: Packing, data: &[u8]) -> (u32, Vec<u8>) {
     }
 }
 
-/// A disk image of partitions, packed in chunks of `chunk` bytes.
+/// A disk image of partitions, packed in chunks of `chunk` bytes; a chunk that is as the one before it shares its data.
 pub(crate) fn udif(parts: &[(&str, &[u8])], packing: Packing, chunk: usize) -> Vec<u8> {
     let mut out = Vec::new();
     let mut list = "<?xml version=\"1.0\"?><!DOCTYPE plist><plist version=\"1.0\"><dict><key>resource-fork</key>\
                     <dict><key>blkx</key><array>"
         .to_owned();
     for (name, data) in parts {
-        let mut entries = Vec::new();
+        let mut entries: Vec<(u32, [usize; 4])> = Vec::new();
+        let mut before: &[u8] = &[];
         for (number, part) in data.chunks(chunk).enumerate() {
+            let same = entries.last().copied().filter(|_| part == before);
+            if let Some((method, [_, sectors, at, len])) = same {
+                entries.push((method, [number * chunk / 512, sectors, at, len]));
+                continue;
+            }
+            before = part;
             let (method, bytes) = match part.iter().all(|byte| *byte == 0) {
                 true => (2, Vec::new()),
                 false => packed(packing, part),

@@ -67,6 +67,17 @@ pub(crate) fn store(
     leaves: Leaves,
     folders: &[(&str, &[Letter])],
 ) -> Vec<u8> {
+    store_of_copies(form, crypt, leaves, folders, 1)
+}
+
+/// The same with so many nodes for each message, which share its blocks.
+pub(crate) fn store_of_copies(
+    form: Form,
+    crypt: Crypt,
+    leaves: Leaves,
+    folders: &[(&str, &[Letter])],
+    copies: u32,
+) -> Vec<u8> {
     let mut writer = Writer {
         form,
         crypt,
@@ -110,7 +121,9 @@ pub(crate) fn store(
     }
     for (number, (folder, letter)) in (0..).zip(letters) {
         let (data, subnodes) = writer.letter(letter);
-        nodes.push((0x20_0004 + number * 0x20, data, subnodes, folder));
+        for copy in number * copies..(number + 1) * copies {
+            nodes.push((0x20_0004 + copy * 0x20, data, subnodes, folder));
+        }
     }
     nodes.sort_unstable();
     writer.finish(&nodes)
@@ -744,7 +757,7 @@ fn signature(at: u64, id: u64) -> u16 {
 }
 
 /// dwCRC (5.3): the usual polynomial without the usual inversions.
-fn checksum(data: &[u8]) -> u32 {
+pub(crate) fn checksum(data: &[u8]) -> u32 {
     data.iter().fold(0, |sum, byte| {
         (0..8).fold(sum ^ u32::from(*byte), |sum, _| match sum & 1 {
             1 => sum >> 1 ^ 0xedb8_8320,

@@ -6,11 +6,13 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use sekisho::engine::{Engine, Worker};
+use sekisho::limits::Limits;
 use sekisho::model::Report;
 
-use crate::bench::{engine, scan};
+use crate::bench::{engine, engine_within, scan};
 use crate::build_archives;
 use crate::build_images::{self, MacFile, Packing};
+use crate::build_pst::{Attached, Crypt, Form, Leaves, Letter, store_of_copies};
 use crate::clamav_testfiles;
 use crate::containers::ran;
 use crate::support::Folder;
@@ -202,6 +204,14 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
         "a.dmg",
         build_images::udif(&[("a", &volume)], Packing::Bzip2, 1 << 20),
     ));
+    let mut dice = crate::bench::Dice::new(7);
+    let noise: Vec<u8> = (0..1 << 17)
+        .map(|_| u8::try_from(dice.below(256)).unwrap())
+        .collect();
+    all.push((
+        "b.dmg",
+        build_images::udif(&[("a", &noise.repeat(768))], Packing::Zlib, noise.len()),
+    ));
     // A disk whose last block alone is there.
     let mut disk = b"conectix".to_vec();
     disk.resize(16, 0);
@@ -249,6 +259,52 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
     all.push(("a.vmdk", disk));
     all.extend(windows_image(&vec![0; 96 << 20], "--compress=LZX"));
     all
+}
+
+/// A store of one message with a file, under so many nodes.
+fn store_of_one(file: &[u8], copies: u32) -> Vec<u8> {
+    let letter = Letter {
+        subject: "s".to_owned(),
+        attached: vec![Attached::File("a.bin", file.to_vec())],
+        ..Letter::default()
+    };
+    let folders: &[(&str, &[Letter])] = &[("a", &[letter])];
+    store_of_copies(Form::Unicode, Crypt::Plain, Leaves::Whole, folders, copies)
+}
+
+#[test]
+fn a_message_that_many_nodes_share_ends_at_a_limit() {
+    let limits = Limits {
+        max_unpacked: 2 << 20,
+        ..Limits::default()
+    };
+    let engine = engine_within(limits);
+    let store = store_of_one(&[7; 1 << 14], 1000);
+    let report = scan(&mut Worker::new(&engine), "a.pst", store);
+    let ids: Vec<&str> = report.findings.iter().map(|one| one.id.as_ref()).collect();
+    assert!(ids.contains(&"limit-exceeded"), "{ids:?}");
+    assert!(report.artifacts.len() < 300);
+}
+
+#[test]
+fn a_tree_of_nodes_that_leads_to_itself_ends_and_is_told() {
+    let mut store = store_of_one(b"words", 40);
+    let at = |data: &[u8], place: usize| {
+        let word = data[place..place + 8].try_into().unwrap();
+        usize::try_from(u64::from_le_bytes(word)).unwrap()
+    };
+    // The root of the nodes: its number and place, which stand behind the key of each of its entries too.
+    for root in [216, 232] {
+        let reference = store[root..root + 16].to_vec();
+        let page = at(&store, root + 8);
+        let entry = page + 24;
+        store[entry + 8..entry + 24].copy_from_slice(&reference);
+        let sum = crate::build_pst::checksum(&store[page..page + 496]);
+        store[page + 500..page + 504].copy_from_slice(&sum.to_le_bytes());
+    }
+    let started = Instant::now();
+    let report = scanned("a.pst", &store);
+    assert!(!report.complete && started.elapsed() < PATIENCE);
 }
 
 /// A Windows image of one file, where the tool is there that writes them.

@@ -23,6 +23,8 @@ pub(super) struct Cells<'r> {
     formulas: BTreeMap<(u32, u32), (Vec<u8>, Vec<u8>)>,
     cut: usize,
     broken: usize,
+    /// Bytes of records that may still be gone through.
+    work: usize,
 }
 
 impl<'r> Cells<'r> {
@@ -31,7 +33,7 @@ impl<'r> Cells<'r> {
         offset: usize,
         globals: &'r Globals,
         shared: &'r Shared,
-        most: usize,
+        (most, work): (usize, usize),
     ) -> Self {
         Self {
             stream,
@@ -44,11 +46,20 @@ impl<'r> Cells<'r> {
             formulas: BTreeMap::new(),
             cut: 0,
             broken: 0,
+            work,
         }
+    }
+
+    /// Bytes of records that others may still go through.
+    pub(super) fn work_left(&self) -> usize {
+        self.work
     }
 
     /// What kept cells from being read, if anything.
     pub(super) fn trouble(&self) -> Option<String> {
+        if self.work == 0 {
+            return Some("sheets share their records".to_owned());
+        }
         if self.cut > 0 {
             return Some(format!("{} cells too many", self.cut));
         }
@@ -65,6 +76,12 @@ impl<'r> Cells<'r> {
         let mut last = None;
         for record in Records::at(self.stream, self.offset) {
             budget.tick()?;
+            self.work = self
+                .work
+                .saturating_sub(record.body.len().saturating_add(4));
+            if self.work == 0 {
+                break;
+            }
             match record.id {
                 id if BOFS.contains(&id) => depth = depth.saturating_add(1),
                 0x000a => {

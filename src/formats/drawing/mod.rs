@@ -7,6 +7,7 @@
 mod cells;
 pub mod characters;
 pub mod page;
+pub mod painted;
 pub mod svg;
 pub mod table;
 

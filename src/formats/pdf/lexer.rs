@@ -35,13 +35,35 @@ pub enum Object {
     Ref(u32),
 }
 
-/// A dictionary: keys and values in order, a key perhaps more than once.
+/// A dictionary: keys and values in order, a key perhaps more than once; and the places of the pairs of a long one in
+/// the order of their keys, since others may ask it again and again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Dict(pub Vec<(Name, Object)>);
+pub struct Dict(pub Vec<(Name, Object)>, Vec<usize>);
 
 impl Dict {
+    /// A dictionary of these pairs.
+    fn new(pairs: Vec<(Name, Object)>) -> Self {
+        /// Pairs that are gone through sooner than an order of them is made.
+        const FEW: usize = 64;
+        let mut order: Vec<usize> = Vec::new();
+        if pairs.len() > FEW {
+            order.extend(0..pairs.len());
+            order.sort_by_key(|place| pairs.get(*place).map(|(name, _)| name.text.as_slice()));
+        }
+        Self(pairs, order)
+    }
+
     /// The last value of a key.
     pub fn get(&self, key: &str) -> Option<&Object> {
+        if !self.1.is_empty() {
+            let pair = |place: &usize| self.0.get(*place);
+            let is_before = |place: &usize| {
+                pair(place).is_some_and(|(name, _)| name.text.as_slice() <= key.as_bytes())
+            };
+            let behind = self.1.partition_point(is_before);
+            let (name, value) = pair(self.1.get(behind.checked_sub(1)?)?)?;
+            return (name.text == key.as_bytes()).then_some(value);
+        }
         let mut pairs = self.0.iter().rev();
         pairs
             .find(|(name, _)| name.text == key.as_bytes())
@@ -426,7 +448,7 @@ fn close(open: Open, flawed: &mut bool) -> Object {
                     pairs.push((key, value.unwrap_or(Object::Null)));
                 }
             }
-            Object::Dict(Dict(pairs))
+            Object::Dict(Dict::new(pairs))
         }
     }
 }

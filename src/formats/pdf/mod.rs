@@ -5,6 +5,7 @@
 
 mod crypt;
 mod filters;
+mod inline;
 mod lexer;
 mod pages;
 mod references;
@@ -19,6 +20,7 @@ use crate::limits::{Account, Budget, Decoded, Fault, Halt};
 
 pub use crypt::Scheme;
 use crypt::Security;
+pub use inline::{Inline, inline_pictures};
 pub use lexer::{Dict, Name, Object};
 use lexer::{Parser, skip_blank};
 pub use pages::pages;
@@ -26,6 +28,9 @@ pub use references::References;
 
 /// How many times the bytes of the file its objects may be parsed: above it they overlap, as only bombs do.
 const OVERLAP: usize = 8;
+
+/// The same of the bytes of a stream of objects, which stand one behind the other.
+const PACKED_OVERLAP: usize = 2;
 
 /// Objects at the most.
 const OBJECTS: usize = 1_000_000;
@@ -525,7 +530,10 @@ fn unpack(
     found: &mut Vec<Indirect>,
     budget: &Budget,
 ) -> Result<(), Halt> {
-    let mut work = data.len().saturating_mul(OVERLAP).saturating_add(1 << 12);
+    let mut work = data
+        .len()
+        .saturating_mul(PACKED_OVERLAP)
+        .saturating_add(1 << 12);
     for (number, offset) in heads(data, count, budget)? {
         budget.tick()?;
         let mut parser = Parser::new(data, first.saturating_add(offset), work);

@@ -250,7 +250,8 @@ impl<'t> Machine<'t> {
         let written = source.get(token.span.clone()).unwrap_or_default();
         let mut marks = memchr::memchr_iter(b'\\', written.as_bytes());
         let next = |at: usize| written.as_bytes().get(at.saturating_add(1));
-        self.language == Language::Js && marks.any(|at| matches!(next(at), Some(b'x' | b'u')))
+        self.language == Language::Js
+            && marks.any(|at| matches!(next(at), Some(b'x' | b'u' | b'0'..=b'7')))
     }
 
     pub(super) fn pay(&mut self, size: usize) -> Option<()> {

@@ -255,20 +255,12 @@ impl<'a> Lexer<'a> {
     /// Resolves an escape; tells whether it stands for a readable character that needs none.
     fn escape(&mut self, out: &mut Vec<u8>) -> bool {
         let next = self.peek(1);
-        let digits = match next {
-            b'x' => 2usize,
-            b'u' => 4,
-            _ => 0,
-        };
         let from = self.at.saturating_add(2);
-        let code = (digits > 0)
-            .then(|| self.text.get(from..from.saturating_add(digits)))
-            .flatten()
-            .and_then(|digits| u32::from_str_radix(digits, 16).ok());
-        if let Some(code) = code {
+        let code = self.code_of_escape(next, from);
+        if let Some((code, end)) = code {
             let c = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
             out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-            self.at = from.saturating_add(digits);
+            self.at = end;
             return c.is_ascii_graphic() || c == ' ';
         }
         match next {
@@ -280,6 +272,36 @@ impl<'a> Lexer<'a> {
         }
         self.at = from;
         false
+    }
+
+    /// The character that an escape stands for by its number, in any of the ways of ECMAScript (12.9.4 and B.1.2), and
+    /// where it ends; `from` is behind its second character.
+    fn code_of_escape(&self, next: u8, from: usize) -> Option<(u32, usize)> {
+        let rest = self.text.get(from..)?;
+        if self.language == Language::Js && matches!(next, b'0'..=b'7') {
+            let most = if next < b'4' { 2 } else { 1 };
+            let more = rest.bytes().take(most);
+            let more = more.take_while(|byte| matches!(byte, b'0'..=b'7')).count();
+            let end = from.saturating_add(more);
+            let digits = self.text.get(from.checked_sub(1)?..end)?;
+            // Behind the end of a line written as NUL stands nothing else.
+            let nul = next == b'0' && more == 0;
+            let code = u32::from_str_radix(digits, 8).ok()?;
+            return (!nul).then_some((code, end));
+        }
+        let (digits, taken) = match next {
+            b'x' => (rest.get(..2)?, 2),
+            b'u' => match rest.strip_prefix('{') {
+                Some(braced) => {
+                    let digits = braced.get(..braced.find('}').filter(|len| *len <= 8)?)?;
+                    (digits, digits.len().checked_add(2)?)
+                }
+                None => (rest.get(..4)?, 4),
+            },
+            _ => return None,
+        };
+        let code = u32::from_str_radix(digits, 16).ok()?;
+        Some((code, from.checked_add(taken)?))
     }
 
     /// Whether a slash starts a regular expression: behind nothing that could be divided.

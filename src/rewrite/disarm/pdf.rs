@@ -301,10 +301,25 @@ impl Cleaner {
                 }
             }
             Object::Dictionary(dict) => self.dictionary(dict, depth)?,
-            Object::Stream(stream) => self.dictionary(&mut stream.dict, depth)?,
+            Object::Stream(stream) => {
+                self.own_data(&mut stream.dict);
+                self.dictionary(&mut stream.dict, depth)?;
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Leaves a stream the data that stand in the file (7.3.8.2).
+    fn own_data(&mut self, dict: &mut Dictionary) {
+        let Some(finding) = self.links.clone() else {
+            return;
+        };
+        for key in ["F", "FFilter", "FDecodeParms"] {
+            if dict.remove(key.as_bytes()).is_some() {
+                self.told(&finding, key);
+            }
+        }
     }
 
     fn dictionary(&mut self, dict: &mut Dictionary, depth: usize) -> Result<(), Refusal> {
@@ -312,8 +327,12 @@ impl Cleaner {
         let finding = match kind {
             b"JavaScript" => self.scripts.clone(),
             b"Launch" => self.launches.clone(),
-            b"SubmitForm" | b"ImportData" => self.scripts.clone().or(self.launches.clone()),
-            b"GoToR" | b"GoToE" => self.links.clone(),
+            b"SubmitForm" | b"ImportData" => {
+                let launches = self.scripts.clone().or(self.launches.clone());
+                launches.or(self.links.clone())
+            }
+            b"GoToR" | b"GoToE" | b"Thread" => self.links.clone(),
+            b"URI" if !is_page(dict) => self.links.clone(),
             _ => None,
         };
         if let Some(finding) = finding {
@@ -324,7 +343,7 @@ impl Cleaner {
         }
         if let Some(finding) = self.scripts.clone() {
             // Keys that hold scripts, those of XFA forms included (12.6.3, 12.6.4.17, 12.7.8).
-            for key in ["JS", "JavaScript", "AA", "XFA"] {
+            for key in ["JS", "JavaScript", "AA", "XFA", "OnInstantiate"] {
                 if dict.remove(key.as_bytes()).is_some() {
                     self.told(&finding, key);
                 }
@@ -370,6 +389,17 @@ impl Cleaner {
             }
         }
     }
+}
+
+/// Whether a link leads to a page or a letter, as far as its address is written in plain.
+fn is_page(link: &Dictionary) -> bool {
+    const PAGES: &[&str] = &["http", "https", "mailto"];
+    let Ok(Object::String(address, _)) = link.get(b"URI") else {
+        return true;
+    };
+    let address = pdf::text(address);
+    let scheme = address.trim_start().split_once(':');
+    scheme.is_none_or(|(scheme, _)| PAGES.iter().any(|one| one.eq_ignore_ascii_case(scheme)))
 }
 
 #[cfg(test)]

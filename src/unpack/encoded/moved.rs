@@ -1,4 +1,5 @@
-//! Files as numbers that are each the same more or less than their bytes: a script takes the difference off.
+//! Files as numbers that are each the same more or less than their bytes: a script takes the difference off. And files
+//! as numbers of two or four bytes (ECMAScript, 23.2 "TypedArray Objects": the lowest first on every machine).
 
 use std::ops::Range;
 
@@ -27,8 +28,8 @@ const STARTS: &[&[u8]] = &[
 const HEAD: usize = 8;
 const LEAST: usize = 64;
 
-/// Digits of a number: a byte and what was added to it.
-const DIGITS: usize = 6;
+/// Digits of a number: a byte and what was added to it, or four bytes.
+const DIGITS: usize = 10;
 
 /// Offers the file whose numbers are those of a stretch, each with the same added.
 pub(super) fn run(
@@ -38,6 +39,9 @@ pub(super) fn run(
 ) -> Result<(), Trouble> {
     let stretch_text = text.get(stretch.clone()).unwrap_or_default();
     let head: Vec<i64> = Numbers::of(stretch_text).take(HEAD).collect();
+    if let Some(width) = width(&head) {
+        return wide(stretch_text, width, stretch, sink);
+    }
     let added = STARTS.iter().find_map(|start| added(&head, start));
     let Some(added) = added.filter(|added| *added != 0) else {
         return Ok(());
@@ -55,6 +59,44 @@ pub(super) fn run(
         sink.offer(bytes, stretch)?;
     }
     Ok(())
+}
+
+/// Offers the file whose numbers are those of a text, each of so many bytes.
+fn wide(
+    text: &[u8],
+    width: usize,
+    at: Range<usize>,
+    sink: &mut Sink<'_, '_>,
+) -> Result<(), Trouble> {
+    sink.nest.budget().spend(text.len())?;
+    let mut bytes = Vec::new();
+    for number in Numbers::of(text) {
+        sink.nest.tick()?;
+        bytes.extend_from_slice(number.to_le_bytes().get(..width).unwrap_or_default());
+    }
+    if bytes.len() >= LEAST {
+        sink.offer(bytes, at)?;
+    }
+    Ok(())
+}
+
+/// The bytes of each number, where the first ones are those of a start.
+fn width(head: &[i64]) -> Option<usize> {
+    // Most numbers are small, and of those the readers of bytes tell.
+    if head.first().is_none_or(|first| (0..256).contains(first)) {
+        return None;
+    }
+    [2usize, 4].into_iter().find(|width| {
+        let bytes: Vec<u8> = head
+            .iter()
+            .flat_map(|number| number.to_le_bytes().into_iter().take(*width))
+            .collect();
+        let fits = |number: &i64| match width {
+            2 => i16::try_from(*number).is_ok() || u16::try_from(*number).is_ok(),
+            _ => i32::try_from(*number).is_ok() || u32::try_from(*number).is_ok(),
+        };
+        head.iter().all(fits) && STARTS.iter().any(|start| bytes.starts_with(start))
+    })
 }
 
 /// What was added to each byte of a start, where the numbers are those.
@@ -123,5 +165,25 @@ mod tests {
         assert_eq!(added(&numbers("180,175,103,104"), b"PK\x03\x04"), Some(100));
         assert_eq!(added(&numbers("83,78,6,8"), b"PK\x03\x04"), None);
         assert_eq!(added(&numbers("83,78"), b"PK\x03\x04"), None);
+    }
+
+    #[test]
+    fn numbers_of_more_than_a_byte_are_told_by_their_start() {
+        assert_eq!(width(&[0x4b50, 0x0403, 20]), Some(2));
+        assert_eq!(width(&[0x0403_4b50, 20]), Some(4));
+        assert_eq!(width(&[0x5a4d, 0x90, 3, 0]), Some(2));
+        assert_eq!(
+            width(&[i64::from(0xcfd0_u16.cast_signed()), 0xe011, 0xb1a1]),
+            Some(2)
+        );
+        for head in [
+            &[80, 75, 3, 4][..],
+            &[0x4b50, 9, 9],
+            &[0x4b50],
+            &[19_280, 1_027_000],
+            &[],
+        ] {
+            assert_eq!(width(head), None, "{head:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use sevenz_rust2::EncoderMethod;
 
-use crate::formats::{ace, alz, arc, binhex, egg, fat, iso9660, nsis, ntfs, squashfs, udf};
+use crate::formats::{ace, alz, arc, binhex, egg, fat, iscab, iso9660, nsis, ntfs, squashfs, udf};
 use crate::unpack;
 
 use super::{built, dynamic_vhd, le, mail, pe, qcow, vdi, written, zip};
@@ -57,6 +57,10 @@ fn packing() -> Vec<(&'static str, Vec<u8>)> {
                 ("a", &zeros),
             ]),
         ),
+        ("installshield", {
+            let (header, volume) = iscab::tests::cabinet(&zeros, b"");
+            zip(&[("data1.hdr", &header), ("data1.cab", &volume)])
+        }),
         ("nsis", {
             let tables = nsis::tests::header("\\a", 0, true);
             [pe(), nsis::tests::installer(&tables, &[&zeros], true)].concat()
@@ -110,7 +114,7 @@ fn archives() -> Vec<(&'static str, Vec<u8>)> {
         ("zip", zip(&[("a", &zeros)])),
         (
             "zip of one member many times",
-            written::zip_of_one(2000, &zeros[..1 << 20]),
+            written::zip_of_one(&[], 2000, &zeros[..1 << 20]),
         ),
         ("gzip", written::gzip(b"a", &zeros)),
         ("xar", written::xar("a", &zeros)),
@@ -187,6 +191,22 @@ fn sharing() -> Vec<(&'static str, Vec<u8>)> {
             disk
         }),
         ("asar of one file", written::asar_of_one(200, 1 << 20)),
+        ("jar of one member", {
+            let manifest: (&str, &[u8]) = ("META-INF/MANIFEST.MF", b"Manifest-Version: 1.0\n");
+            written::zip_of_one(&[manifest], 400, &[7; 1 << 20])
+        }),
+        ("apk of one member", {
+            let manifest: (&str, &[u8]) = ("AndroidManifest.xml", b"\x03\0\x08\0\x08\0\0\0");
+            let code: (&str, &[u8]) = ("classes.dex", b"dex\n035\0");
+            written::zip_of_one(&[manifest, code], 400, &[7; 1 << 20])
+        }),
+        ("installshield of one file", {
+            let (header, volume) = iscab::tests::copies(&[7; 1 << 20], 400);
+            zip(&[("data1.hdr", &header), ("data1.cab", &volume)])
+        }),
+        ("msi of one script", {
+            unpack::msi::tests::of_one_script("a=1;", 5_000)
+        }),
     ]
 }
 

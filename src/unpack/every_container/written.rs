@@ -73,20 +73,22 @@ pub(super) fn zip_in_shift_jis(data: &[u8]) -> Vec<u8> {
 }
 
 /// A zip of so many members of the directory that are the same one in the file, each under another name.
-pub(super) fn zip_of_one(count: usize, data: &[u8]) -> Vec<u8> {
-    let one = zip(&[("0000", data)]);
-    let start = memchr::memmem::find(&one, b"PK\x01\x02").unwrap();
+pub(super) fn zip_of_one(before: &[(&str, &[u8])], count: usize, data: &[u8]) -> Vec<u8> {
+    let one = zip(&[before, &[("0000", data)]].concat());
+    let directory = memchr::memmem::find(&one, b"PK\x01\x02").unwrap();
+    let start = memchr::memmem::rfind(&one, b"PK\x01\x02").unwrap();
     let end = memchr::memmem::find(&one, b"PK\x05\x06").unwrap();
-    let members = &one[..start];
+    let members = &one[..directory];
     let entries = (0..count).map(|at| {
         let mut entry = one[start..end].to_vec();
         let name = memchr::memmem::find(&entry, b"0000").unwrap();
         entry[name..name + 4].copy_from_slice(format!("{at:04}").as_bytes());
         entry
     });
-    let directory = entries.collect::<Vec<_>>().concat();
+    let others = one[directory..start].to_vec();
+    let directory = [others, entries.collect::<Vec<_>>().concat()].concat();
     let mut tail = one[end..].to_vec();
-    let half = u16::try_from(count).unwrap().to_le_bytes();
+    let half = u16::try_from(before.len() + count).unwrap().to_le_bytes();
     tail[8..12].copy_from_slice(&[half, half].concat());
     tail[12..16].copy_from_slice(&le(directory.len()));
     [members, &directory, &tail].concat()

@@ -169,6 +169,20 @@ fn package(actions: &[(u16, &str, &str)]) -> Vec<u8> {
     )
 }
 
+/// A package of so many actions that run one script, which they share.
+pub(in crate::unpack) fn of_one_script(script: &str, count: usize) -> Vec<u8> {
+    let mut texts = Texts(Vec::new());
+    let action = texts.add("CustomAction");
+    let name = texts.add("Name");
+    let columns = [(1, 0x8dff), (2, 0x8502), (3, 0x8dff), (4, 0x8dff)];
+    let columns = columns.map(|(number, kind)| [action, 0x8000 + number, name, kind]);
+    let row = [texts.add("処理"), 0x8000 + 37, 0, texts.add(script)];
+    let mut tables = texts.tables().to_vec();
+    tables.push(("_Columns", stored(&columns)));
+    tables.push(("CustomAction", stored(&vec![row; count])));
+    compound(MSI, &tables, &[])
+}
+
 /// A transform that adds an action, changes one, and takes one away.
 fn transform() -> Vec<u8> {
     let mut texts = Texts(Vec::new());

@@ -3,18 +3,28 @@
 use std::collections::BTreeSet;
 
 use crate::formats::pdf::{self, Dict, Document, Object};
-use crate::model::{Fact, Role, Trouble};
+use crate::model::{Fact, PdfDeed, Role, Trouble};
 use crate::text;
 
-use super::{Opened, kind};
+use super::{Opened, kinds};
 
 /// Keys of the names in a file specification (7.11.3), the one that counts today first.
 const NAMES: [&str; 5] = ["UF", "F", "DOS", "Unix", "Mac"];
 
+/// Whether a file lies on the web.
+fn is_page(target: &str) -> bool {
+    const WEB: &[&str] = &["http", "https", "ftp"];
+    let scheme = target.trim_start().split_once(':');
+    scheme.is_some_and(|(scheme, _)| WEB.iter().any(|one| one.eq_ignore_ascii_case(scheme)))
+}
+
 impl Opened<'_, '_, '_> {
     /// What a launch action starts: the file, and what Windows is told in its own dictionary (12.6.4.6).
     pub(super) fn launched(&self, document: &Document<'_>, dict: &Dict, place: usize) -> String {
-        let mut parts = self.file_names(document, dict.get("F"), place);
+        let files = dict.all("F");
+        let mut parts: Vec<String> = files
+            .flat_map(|(_, file)| self.file_names(document, Some(file), place))
+            .collect();
         if let Some(Object::Dict(windows)) =
             dict.get("Win").map(|windows| document.resolve(windows).0)
         {
@@ -34,11 +44,25 @@ impl Opened<'_, '_, '_> {
         place: usize,
     ) -> String {
         match object.map(|object| document.resolve(object)) {
-            Some((Object::Text(raw), at)) => {
-                text::excerpt(&pdf::text(&document.string(raw, at.unwrap_or(place))))
-            }
+            Some((Object::Text(raw), at)) => self.excerpt(document, raw, at, place),
             _ => String::new(),
         }
+    }
+
+    /// The beginning of a text; that of an object of its own is decoded once.
+    fn excerpt(
+        &self,
+        document: &Document<'_>,
+        raw: &[u8],
+        at: Option<usize>,
+        place: usize,
+    ) -> String {
+        let decoded = |place| text::excerpt(&pdf::text(&document.string(raw, place)));
+        let Some(at) = at else {
+            return decoded(place);
+        };
+        let mut texts = self.texts.borrow_mut();
+        texts.entry(at).or_insert_with(|| decoded(at)).clone()
     }
 
     /// The first name in a file specification.
@@ -62,14 +86,12 @@ impl Opened<'_, '_, '_> {
         let Some((object, at)) = object.map(|object| document.resolve(object)) else {
             return Vec::new();
         };
-        let place = at.unwrap_or(place);
+        let within = at.unwrap_or(place);
         let mut names: Vec<String> = match object {
-            Object::Text(raw) => {
-                vec![text::excerpt(&pdf::text(&document.string(raw, place)))]
-            }
+            Object::Text(raw) => vec![self.excerpt(document, raw, at, place)],
             Object::Dict(dict) => NAMES
                 .iter()
-                .map(|key| self.shown(document, dict.get(key), place))
+                .map(|key| self.shown(document, dict.get(key), within))
                 .collect(),
             _ => Vec::new(),
         };
@@ -96,7 +118,9 @@ impl Opened<'_, '_, '_> {
             b"SubmitForm",
             b"Thread",
         ];
-        if dict.get("EF").is_some() || TOLD_AS_ACTIONS.contains(&kind(document, dict)) {
+        if dict.get("EF").is_some()
+            || kinds(document, dict).any(|kind| TOLD_AS_ACTIONS.contains(&kind))
+        {
             return;
         }
         for key in NAMES {
@@ -110,6 +134,36 @@ impl Opened<'_, '_, '_> {
                 let role = Role::Media;
                 self.nest.note(Fact::External { at, role, target });
             }
+        }
+    }
+
+    /// The data of a stream that are taken from the web (7.3.8.2); those on shares are told with the others.
+    pub(super) fn elsewhere(&mut self, document: &Document<'_>, dict: &Dict, place: usize) {
+        let Some(object) = document.objects.get(place).filter(|one| one.is_stream()) else {
+            return;
+        };
+        let own = matches!(&object.object, Object::Dict(own) if std::ptr::eq(own, dict));
+        let Some(file) = dict.get("F").filter(|_| own) else {
+            return;
+        };
+        let target = self.file_name(document, Some(file), place);
+        if is_page(&target) {
+            let (at, role) = (Some(object.at), Role::Subdocument);
+            self.nest.note(Fact::External { at, role, target });
+        }
+    }
+
+    /// The document on the web to which form data belong (12.7.8.3.2).
+    pub(super) fn belongs(&mut self, document: &Document<'_>, data: &Object, place: usize) {
+        let (Object::Dict(data), at) = document.resolve(data) else {
+            return;
+        };
+        let place = at.unwrap_or(place);
+        let target = self.file_name(document, data.get("F"), place);
+        if is_page(&target) {
+            let at = document.objects.get(place).map_or(0, |object| object.at);
+            let deed = PdfDeed::Belongs;
+            self.nest.note(Fact::PdfAction { at, deed, target });
         }
     }
 
@@ -132,7 +186,10 @@ impl Opened<'_, '_, '_> {
                 self.push_script(script, place, true, escaped)?;
             }
         }
-        if let Some(Object::Array(pairs)) = scripts.get("Doc").map(|all| document.resolve(all).0) {
+        let all = scripts.get("Doc").map(|all| document.resolve(all));
+        if let Some((Object::Array(pairs), at)) = all
+            && at.is_none_or(|at| self.taken.insert(at))
+        {
             for script in pairs.iter().skip(1).step_by(2) {
                 self.push_script(script, place, true, escaped)?;
             }

@@ -6,7 +6,8 @@ use memchr::{memchr, memmem, memrchr2};
 
 use super::heads::{self, END_RECORD, STRONG};
 use crate::bytes::{index, slice, u16_at, u32_at, u64_at};
-use crate::formats::{arj, chm, iso9660, onestore, tar, udf};
+use crate::formats::grains::Map;
+use crate::formats::{arj, chm, iso9660, onestore, qcow, tar, udf, vdi, vhd, vmdk};
 use crate::limits::{Budget, Halt};
 use crate::model::Kind;
 
@@ -50,6 +51,10 @@ fn end_by_head(kind: Kind, data: &[u8]) -> Option<usize> {
         Kind::Wim => wim(data),
         Kind::Xls4 => sheet_end(data),
         Kind::Img | Kind::Ntfs | Kind::Hfs | Kind::SquashFs => volume_end(kind, data),
+        Kind::Vhd | Kind::Vhdx => blocks_end(data),
+        Kind::Vmdk => grains_end(&vmdk::read(data).ok()?),
+        Kind::Qcow => grains_end(&qcow::read(data).ok()?),
+        Kind::Vdi => grains_end(&vdi::read(data).ok()?),
         // Its comment too may be an archive.
         _ if data.starts_with(b"PK") => {
             memmem::rfind(data, b"PK\x05\x06").map(|at| at.saturating_add(END_RECORD))
@@ -308,6 +313,33 @@ fn volume_end(kind: Kind, data: &[u8]) -> Option<usize> {
         _ => None,
     }
     .filter(|end| *end > 0)
+}
+
+/// Behind the last block of a virtual disk of either form, and behind the footer of the old one.
+fn blocks_end(data: &[u8]) -> Option<usize> {
+    const FOOTER: &[u8] = b"conectix";
+    let end = match vhd::read(data).ok()?.content {
+        vhd::Content::Plain(range) => range.end,
+        vhd::Content::Blocks(blocks) => {
+            let ends = blocks
+                .iter()
+                .filter_map(|block| block.at?.checked_add(block.size));
+            ends.max()?
+        }
+    };
+    // It may be a byte shorter than a sector.
+    match data.get(end..)?.starts_with(FOOTER) {
+        true => Some(end.saturating_add(512).min(data.len())),
+        false => Some(end),
+    }
+}
+
+/// Behind the last grain that lies in the file.
+fn grains_end(map: &Map) -> Option<usize> {
+    let grains = map.grains.iter();
+    grains
+        .filter_map(|grain| grain.at?.checked_add(grain.len))
+        .max()
 }
 
 /// Behind the last sector of a compound file that its allocation table says is taken ([MS-CFB] 2.3).

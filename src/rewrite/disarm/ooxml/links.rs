@@ -22,6 +22,7 @@ const WORDS: &[&[u8]] = &[
     b"attachedTemplate",
     b"sourceFileName",
     b"subDoc",
+    b"manifestLocation",
     b"nstrText",
     b"fldSimple",
     b"ddeLink",
@@ -195,6 +196,13 @@ fn formulas(outline: &Outline<'_>, edits: &mut Edits) {
         if name == "customUI" {
             if let Some(call) = outline.attribute(node, "onLoad") {
                 edits.delete(call.range);
+            }
+            continue;
+        }
+        // The schema stays.
+        if name == "schema" {
+            if let Some(address) = outline.attribute(node, "manifestLocation") {
+                edits.delete(address.range);
             }
             continue;
         }
