@@ -13,6 +13,9 @@ use super::{Child, Nest, Payload};
 /// How many times the archive's own length its files may claim: above it they share bytes, as only bombs do.
 const OVERLAP: u64 = 4;
 
+/// Bytes of a table of contents that are read: some hundred thousand files.
+const TABLE: usize = 64 << 20;
+
 /// Pushes every file.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let data = &artifact.data;
@@ -35,7 +38,14 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     if let Some(fault) = toc.fault {
         nest.note(Trouble::from(fault).into_fact("table of contents"));
     }
-    let toc = String::from_utf8_lossy(&toc.data);
+    let mut toc = toc.data;
+    if toc.len() > TABLE {
+        let halt = Halt::Ceiling("64 MiB of a table of contents");
+        nest.note(Trouble::TooMuch(halt).into_fact("table of contents"));
+        toc.truncate(TABLE);
+        toc.shrink_to_fit();
+    }
+    let toc = String::from_utf8_lossy(&toc);
     let mut claimed = 0u64;
     for file in xar::files(&toc) {
         nest.tick()?;
@@ -114,8 +124,12 @@ mod tests {
     use crate::unpack::tests::opened;
 
     fn zlib(data: &[u8]) -> Vec<u8> {
-        let mut encoder =
-            flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        // What is long is stored, so that it is no bomb.
+        let level = match data.len() > super::TABLE {
+            true => flate2::Compression::none(),
+            false => flate2::Compression::default(),
+        };
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), level);
         encoder.write_all(data).unwrap();
         encoder.finish().unwrap()
     }
@@ -157,6 +171,16 @@ mod tests {
         assert_eq!(
             got,
             [("d/a&b.txt", b"one one one".as_slice()), ("c.txt", b"two")]
+        );
+    }
+
+    #[test]
+    fn a_table_of_contents_that_is_too_long_is_told() {
+        let (children, facts) = opened("xar", &archive_with(&" ".repeat(super::TABLE)));
+        assert_eq!(children.len(), 1);
+        assert!(
+            matches!(facts.as_slice(), [Fact::Limit { .. }]),
+            "{facts:?}"
         );
     }
 
