@@ -17,10 +17,11 @@ use sekisho::formats::header::{Breaks, Doubtful};
 use sekisho::formats::mime::{Boundaries, Closing, Delimiters, Style};
 use sekisho::formats::{
     base64, brotli, command_line, drawing, encoded, header, header_words, html, indicators, ini,
-    lnk, lzfse, lznt1, lzo, lzx, masked, mbox, mime, monikers, msbuild, msi, mtef, odf_crypt,
-    offcrypto, office_crypt, ole, ole1, opc, ovba, page_leads, page_sends, password_recipes,
-    password_words, pe, pe_version, ppt, program_traits, pst, qr, quantum, quoted_printable,
-    remote_reference, script, script_encoder, uuencode, vba, word, xml, xpress, yenc, zip,
+    lnk, lzfse, lznt1, lzo, lzx, mashup, masked, mbox, mime, monikers, msbuild, msi, mtef,
+    odf_crypt, offcrypto, office_crypt, ole, ole1, opc, ovba, page_leads, page_sends,
+    password_recipes, password_words, pe, pe_version, ppt, program_traits, pst, qr, quantum,
+    quoted_printable, remote_reference, script, script_encoder, uuencode, vba, word, xml, xpress,
+    yenc, zip,
 };
 use sekisho::gateway::olefy::codec as olefy;
 use sekisho::identify::identify;
@@ -146,6 +147,13 @@ pub(crate) const TARGETS: &[(&str, fn(&[u8]))] = &[
             .for_each(|kind| unpack("drawn_codes", *kind, data))
     }),
     ("html_help", |data| unpack("html_help", Kind::Html, data)),
+    ("form_data", |data| unpack("form_data", Kind::Xml, data)),
+    ("ebcdic", |data| unpack("ebcdic", Kind::Data, data)),
+    ("mashup", |data| {
+        drop(mashup::texts(&String::from_utf8_lossy(data)));
+        unpack("mashup", Kind::Xml, data);
+        unpack("mashup", Kind::Odc, data);
+    }),
     ("uuencoded", |data| unpack("uuencoded", Kind::Uue, data)),
     ("drawing", |data| {
         let text = String::from_utf8_lossy(data);

@@ -1,7 +1,7 @@
 //! The language M of Power Query (Power Query M formula language specification): its texts.
 
-/// Texts at the most.
-const TEXTS: usize = 4096;
+/// Texts at the most: more than a query of a few MiB has.
+const TEXTS: usize = 1 << 20;
 
 /// The texts of a query, those put together with `&` as one. Comments are left out.
 pub fn texts(source: &str) -> Vec<String> {

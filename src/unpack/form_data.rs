@@ -12,11 +12,8 @@ use super::{Child, Nest, Payload};
 /// What they are told to be.
 pub(super) const KINDS: &[Kind] = &[Kind::Xml];
 
-/// Elements of data that are read.
-const ELEMENTS: usize = 1 << 16;
-
 /// Facts and scripts of each kind that are told.
-const TOLD: usize = 200;
+const TOLD: usize = 1 << 14;
 
 /// Elements that hold a script: of an action, of the data as they are taken in.
 const SCRIPTS: &[&str] = &["javascript", "before", "after", "afterpermsready"];
@@ -35,7 +32,7 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
     let source = text::to_utf8(&artifact.data);
     match root {
         "xdp" => form_alone(&source, nest),
-        _ => form_data(xml::elements(&source).take(ELEMENTS), nest),
+        _ => form_data(xml::elements(&source), nest),
     }
 }
 
