@@ -9,19 +9,24 @@ use super::{Child, Nest};
 /// Kinds that are opened.
 pub(super) const KINDS: &[Kind] = &[Kind::Ics];
 
-/// Places of one calendar that are noted.
-const NOTED: usize = 256;
+/// Places of one calendar that are noted: pages, of which calendars have many, and others, which those do not hide.
+const PAGES: usize = 256;
+const OTHERS: usize = 1 << 14;
 
 /// Pushes what is attached, and notes what is named.
 pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Trouble> {
     let data = artifact.data.as_ref();
     let mut places: Vec<String> = Vec::new();
     let mut starts = false;
-    let mut noted = 0usize;
+    let (mut pages, mut others) = (0usize, 0usize);
     let mut note = |places: &mut Vec<String>, role, nest: &mut Nest<'_>| {
         for target in places.drain(..) {
-            noted = noted.saturating_add(1);
-            if noted <= NOTED {
+            let (noted, most) = match is_page(&target) {
+                true => (&mut pages, PAGES),
+                false => (&mut others, OTHERS),
+            };
+            *noted = noted.saturating_add(1);
+            if *noted <= most {
                 let at = None;
                 nest.note(Fact::External { at, role, target });
             }
@@ -46,14 +51,19 @@ pub(super) fn run(artifact: &Artifact, nest: &mut Nest<'_>) -> Result<(), Troubl
                 starts = false;
             }
             "ATTACH" | "IMAGE" if line.is_binary() => attached(&line, nest)?,
-            "ATTACH" | "IMAGE" if places.len() < NOTED => {
-                places.push(line.value.trim().to_owned());
-            }
+            "ATTACH" | "IMAGE" => places.push(line.value.trim().to_owned()),
             _ => {}
         }
     }
     note(&mut places, Role::Media, nest);
     Ok(())
+}
+
+fn is_page(place: &str) -> bool {
+    ["http:", "https:"].iter().any(|scheme| {
+        let start = place.get(..scheme.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    })
 }
 
 /// Pushes what stands in a line.
@@ -179,6 +189,16 @@ mod tests {
                 .collect(),
             facts.collect(),
         )
+    }
+
+    #[test]
+    fn links_to_pages_hide_no_other_place() {
+        let pages: String = (0..300)
+            .map(|number| format!("ATTACH:https://example.invalid/{number}\r\n"))
+            .collect();
+        let (_, places) = calendar(&format!("{pages}ATTACH:file://example.invalid/a.exe"));
+        assert_eq!(places.len(), PAGES + 1);
+        assert!(places.iter().any(|(_, place)| place.starts_with("file:")));
     }
 
     #[test]

@@ -33,8 +33,11 @@ const HEAD: u64 = 512;
 /// Streams whose heads are looked at.
 const HEADS: usize = 20_000;
 
-/// Actions of each kind that are told.
+/// Actions of each kind that are told, and links to pages.
 const TOLD: usize = 200;
+
+/// Other actions that are told: many links hide none of them.
+const ACTIONS: usize = 1 << 16;
 
 /// Actions followed from the catalogue.
 const FOLLOWED: usize = 100_000;
@@ -83,6 +86,14 @@ fn kinds<'d>(document: &'d Document<'_>, dict: &'d Dict) -> impl Iterator<Item =
 
 /// How a script of a drawing in three dimensions reaches its document; what reaches it does so without a click.
 const FROM_DRAWING: &str = "host.app";
+
+/// Whether an address is a page's or a letter's.
+fn is_page(target: &str) -> bool {
+    ["http://", "https://", "mailto:"].iter().any(|scheme| {
+        let start = target.get(..scheme.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    })
+}
 
 /// Whether an address is a page, a file, a letter, or a script, which viewers of PDF do not run.
 fn is_ordinary(target: &str) -> bool {
@@ -248,7 +259,7 @@ impl Opened<'_, '_, '_> {
     /// Every action of every dictionary, and scripts that nothing on opening leads to.
     fn actions(&mut self, escaped: &str) -> Result<(), Trouble> {
         let document = Rc::clone(&self.document);
-        let mut told = (0usize, 0usize);
+        let mut told = (0usize, 0usize, 0usize);
         let mut shares = BTreeSet::new();
         for (place, dict) in document.dicts() {
             self.nest.tick()?;
@@ -273,13 +284,13 @@ impl Opened<'_, '_, '_> {
         Ok(())
     }
 
-    /// What an action names, `told` counting the programs and the links so far.
+    /// What an action names, counting the programs, the links to pages and the others so far.
     fn tell(
         &mut self,
         document: &Document<'_>,
         dict: &Dict,
         (place, kind): (usize, &[u8]),
-        (launches, links): &mut (usize, usize),
+        (launches, links, others): &mut (usize, usize, usize),
     ) {
         let at = document.objects.get(place).map_or(0, |object| object.at);
         let file = |key| self.file_name(document, dict.get(key), place);
@@ -291,8 +302,8 @@ impl Opened<'_, '_, '_> {
                 let named = dict.all("F");
                 let targets =
                     named.flat_map(|(_, one)| self.file_names(document, Some(one), place));
-                let targets: Vec<_> = targets.take(TOLD.saturating_sub(*links)).collect();
-                *links = links.saturating_add(targets.len());
+                let targets: Vec<_> = targets.take(ACTIONS.saturating_sub(*others)).collect();
+                *others = others.saturating_add(targets.len());
                 for target in targets {
                     self.nest.note(Fact::External {
                         at: Some(at),
@@ -304,11 +315,12 @@ impl Opened<'_, '_, '_> {
             }
             _ => return,
         };
-        let told = match deed {
-            PdfDeed::Launch => launches,
-            _ => links,
+        let (told, most) = match deed {
+            PdfDeed::Launch => (launches, TOLD),
+            PdfDeed::Uri if is_page(&target) => (links, TOLD),
+            _ => (others, ACTIONS),
         };
-        if *told < TOLD {
+        if *told < most {
             *told = told.saturating_add(1);
             // A click on an address may make a handler of Windows work.
             if deed == PdfDeed::Uri && !is_ordinary(&target) {
@@ -761,6 +773,11 @@ mod tests {
         let click = "1 0 obj\n<</S/URI/URI(search-ms:query=a)>>\nendobj";
         assert_eq!(shares(click), 1);
         assert_eq!(shares(&click.replace("search-ms:", "https:")), 0);
+        let links = (2..302).map(|number| {
+            format!("{number} 0 obj\n<</S/URI/URI(https://example.invalid/{number})>>\nendobj\n")
+        });
+        let last = click.replace("1 0 obj", "900 0 obj");
+        assert_eq!(shares(&format!("{}{last}", links.collect::<String>())), 1);
         let thread = "1 0 obj\n<</S/Thread/F(http://example.invalid/a.pdf)>>\nendobj";
         assert_eq!(shares(thread), 1);
     }
