@@ -151,6 +151,16 @@ pub(super) fn identify(data: &[u8]) -> Option<Identity> {
     }))
 }
 
+/// What a program makes of a file that its name says to be a mail: any field of one will do, however many others there are.
+pub(super) fn by_name(data: &[u8]) -> Option<Kind> {
+    let fields = fields(data, mail_start(data).at);
+    let known = fields.mail_only.saturating_add(fields.common);
+    (known > 0).then(|| match fields.is_archive() {
+        true => Kind::Mht,
+        false => Kind::Eml,
+    })
+}
+
 const JUNK: &str = "lines that are no field before the header";
 
 /// Where the header starts: behind a byte order mark, blank lines and, before `MIME-Version` or a transport field, a

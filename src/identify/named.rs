@@ -6,7 +6,7 @@
 
 use std::cell::LazyCell;
 
-use super::{Identity, data_text, ini, markup, words};
+use super::{Identity, data_text, ini, mail, markup, words};
 use crate::formats::brotli;
 use crate::knowledge::scripts;
 use crate::model::{Fact, Family, Kind, Name};
@@ -139,6 +139,10 @@ fn by_its_program(told: Kind, data: &[u8], name: &Name) -> Option<Kind> {
         }
         if claimed == Some(Kind::Rdp) && told != Kind::Rdp {
             return ini::names_a_server(&text::to_utf8(data)).then_some(Kind::Rdp);
+        }
+        if matches!(claimed, Some(Kind::Eml | Kind::Mht)) && matches!(told, Kind::Data | Kind::Text)
+        {
+            return mail::by_name(data);
         }
         // Excel asks for no more than the first record, and passes over those that it does not know.
         if extension == "slk" && matches!(told, Kind::Data | Kind::Text | Kind::Csv) {
@@ -314,6 +318,12 @@ mod tests {
             (format!("/*\n{page}\n*/\nx(1)"), "a.js", Kind::Js),
             (format!("<#\n{page}\n#>\nx 1"), "a.ps1", Kind::Ps1),
             (format!("<html>\nx\n{page}"), "a.bat", Kind::Bat),
+            (
+                format!("From: a\n{}Subject: b\n\nwords", "X-A: b\n".repeat(9000)),
+                "a.eml",
+                Kind::Eml,
+            ),
+            ("Note: words\nand more\n".to_owned(), "a.eml", Kind::Text),
         ] {
             assert_eq!(told(text.as_bytes(), name), kind, "{text}");
         }
