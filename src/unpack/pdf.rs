@@ -74,14 +74,33 @@ const TELLING: &[&str] = &[
     "Action",
 ];
 
-/// What an action does (12.6.2), nothing where it is none. Of a key that stands twice one reader takes the first, another
-/// the last.
-fn kinds<'d>(document: &'d Document<'_>, dict: &'d Dict) -> impl Iterator<Item = &'d [u8]> {
-    let kinds = dict.all("S").map(|(_, kind)| document.resolve(kind).0);
-    kinds.filter_map(|kind| match kind {
-        Object::Name(kind) => Some(kind.text.as_slice()),
-        _ => None,
-    })
+/// What an object is read as.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Meaning {
+    Script,
+    Form,
+    /// A stream of a form.
+    Piece,
+    /// Scripts of form data, and the list of their names.
+    FormData,
+    List,
+    File,
+}
+
+/// What an action does (12.6.2), each once, nothing where it is none. Of a key that stands twice one reader takes the
+/// first, another the last.
+fn kinds<'d>(document: &'d Document<'_>, dict: &'d Dict) -> Vec<&'d [u8]> {
+    /// Bytes of a kind that are looked at: longer than any that there is.
+    const LONGEST: usize = 64;
+    let mut kinds = Vec::new();
+    for kind in dict.few("S") {
+        if let Object::Name(kind) = document.resolve(kind).0 {
+            kinds.push(kind.text.get(..LONGEST).unwrap_or(&kind.text));
+        }
+    }
+    let mut seen = BTreeSet::new();
+    kinds.retain(|kind| seen.insert(*kind));
+    kinds
 }
 
 /// How a script of a drawing in three dimensions reaches its document; what reaches it does so without a click.
@@ -118,8 +137,8 @@ struct Opened<'a, 'n, 'b> {
     scripts: BTreeSet<Vec<u8>>,
     /// Places of streams that were pushed or looked into.
     done: BTreeSet<usize>,
-    /// Objects whose scripts or forms were taken: any number of others may lead to them.
-    taken: BTreeSet<usize>,
+    /// Objects that were taken for what they were read as: any number of others may lead to them.
+    taken: BTreeSet<(usize, Meaning)>,
     /// Texts of objects that were shown, for the same reason.
     texts: RefCell<BTreeMap<usize, String>>,
 }
@@ -191,37 +210,32 @@ impl Opened<'_, '_, '_> {
     /// Scripts and actions that run on opening: from the catalogue, from pages, from the tree of names.
     fn follow(&mut self, escaped: &str) -> Result<(), Trouble> {
         let document = Rc::clone(&self.document);
-        let mut waiting = self.started(&document);
+        let mut waiting = self.started(&document)?;
         let mut seen = BTreeSet::new();
-        let mut steps = 0usize;
+        let (mut steps, mut sent) = (0usize, 0usize);
         // Ends because each object is gone into once, and what is in it is finite.
         while let Some((place, object)) = waiting.pop() {
             self.nest.tick()?;
+            let (object, at) = document.resolve(object);
+            let place = at.unwrap_or(place);
+            if !seen.insert(std::ptr::from_ref(object)) {
+                continue;
+            }
             steps = steps.saturating_add(1);
             if steps > FOLLOWED {
                 self.nest
                     .unread(0, "more actions on opening than any document has");
                 break;
             }
-            let (object, place) = match object {
-                Object::Ref(number) => {
-                    if !seen.insert(*number) {
-                        continue;
-                    }
-                    let (object, at) = document.resolve(object);
-                    (object, at.unwrap_or(place))
-                }
-                other => (other, place),
-            };
             match object {
                 Object::Array(items) => waiting.extend(items.iter().map(|item| (place, item))),
                 // Pages have a turn of their own above.
                 Object::Dict(dict) if dict.is("Type", "Page") || dict.is("Type", "Pages") => {}
                 Object::Dict(dict) => {
-                    for (_, script) in dict.all("JS") {
+                    for script in dict.few("JS") {
                         self.push_script(script, place, true, escaped)?;
                     }
-                    self.tell_sent(&document, dict, place);
+                    self.tell_sent(&document, dict, place, &mut sent)?;
                     // A page's own actions, an annotation's, a tree of names: never up to its parent.
                     let down = dict.0.iter().filter(|(key, _)| {
                         !matches!(
@@ -235,25 +249,6 @@ impl Opened<'_, '_, '_> {
             }
         }
         Ok(())
-    }
-
-    /// What an action on opening sends or fetches without a click: a form (12.7.5.2), data for one (12.7.5.4), an
-    /// address. An address of the web that is only shown is no more than a link.
-    fn tell_sent(&mut self, document: &Document<'_>, dict: &Dict, place: usize) {
-        let at = document.objects.get(place).map(|object| object.at);
-        for kind in kinds(document, dict) {
-            let (role, key) = match kind {
-                b"SubmitForm" | b"ImportData" => (Role::Subdocument, "F"),
-                b"URI" => (Role::Media, "URI"),
-                _ => continue,
-            };
-            for (_, named) in dict.all(key) {
-                let target = self.file_name(document, Some(named), place);
-                if !target.is_empty() {
-                    self.nest.note(Fact::External { at, role, target });
-                }
-            }
-        }
     }
 
     /// Every action of every dictionary, and scripts that nothing on opening leads to.
@@ -278,6 +273,7 @@ impl Opened<'_, '_, '_> {
             }
             self.elsewhere(&document, dict, place);
             for kind in kinds(&document, dict) {
+                self.nest.tick()?;
                 self.tell(&document, dict, (place, kind), &mut told);
             }
         }
@@ -292,6 +288,14 @@ impl Opened<'_, '_, '_> {
         (place, kind): (usize, &[u8]),
         (launches, links, others): &mut (usize, usize, usize),
     ) {
+        let is_full = match kind {
+            b"Launch" => *launches >= TOLD,
+            b"URI" => *links >= TOLD && *others >= ACTIONS,
+            _ => *others >= ACTIONS,
+        };
+        if is_full {
+            return;
+        }
         let at = document.objects.get(place).map_or(0, |object| object.at);
         let file = |key| self.file_name(document, dict.get(key), place);
         let (deed, target) = match kind {
@@ -299,9 +303,8 @@ impl Opened<'_, '_, '_> {
             b"SubmitForm" | b"ImportData" => (PdfDeed::Submit, file("F")),
             b"URI" => (PdfDeed::Uri, file("URI")),
             b"GoToR" | b"GoToE" | b"Thread" => {
-                let named = dict.all("F");
-                let targets =
-                    named.flat_map(|(_, one)| self.file_names(document, Some(one), place));
+                let named = dict.few("F").into_iter();
+                let targets = named.flat_map(|one| self.file_names(document, Some(one), place));
                 let targets: Vec<_> = targets.take(ACTIONS.saturating_sub(*others)).collect();
                 *others = others.saturating_add(targets.len());
                 for target in targets {
@@ -343,7 +346,8 @@ impl Opened<'_, '_, '_> {
     ) -> Result<(), Trouble> {
         let document = &self.document;
         let (object, at) = document.resolve(script);
-        if at.is_some_and(|at| !self.taken.insert(at)) {
+        let is_script = matches!(object, Object::Text(_) | Object::Dict(_));
+        if !is_script || at.is_some_and(|at| !self.taken.insert((at, Meaning::Script))) {
             return Ok(());
         }
         let place = at.unwrap_or(place);
@@ -394,7 +398,8 @@ impl Opened<'_, '_, '_> {
     fn push_form(&mut self, form: &Object, place: usize, escaped: &str) -> Result<(), Trouble> {
         let document = Rc::clone(&self.document);
         let (form, at) = document.resolve(form);
-        if at.is_some_and(|at| !self.taken.insert(at)) {
+        let is_form = matches!(form, Object::Array(_) | Object::Dict(_));
+        if !is_form || at.is_some_and(|at| !self.taken.insert((at, Meaning::Form))) {
             return Ok(());
         }
         let place = at.unwrap_or(place);
@@ -418,9 +423,10 @@ impl Opened<'_, '_, '_> {
             }) else {
                 continue;
             };
-            if !self.done.insert(at) {
+            if !self.taken.insert((at, Meaning::Piece)) {
                 continue;
             }
+            self.done.insert(at);
             let decoded = document.stream(at, SCRIPT, self.nest.budget(), &mut self.account);
             if let Some(fault) = decoded.fault {
                 self.settle(fault, "form")?;
@@ -479,9 +485,10 @@ impl Opened<'_, '_, '_> {
             .objects
             .get(place)
             .is_some_and(|object| object.is_stream());
-        if !is_stream || !self.done.insert(place) {
+        if !is_stream || !self.taken.insert((place, Meaning::File)) {
             return Ok(());
         }
+        self.done.insert(place);
         let decoded = self
             .document
             .stream(place, u64::MAX, self.nest.budget(), &mut self.account);

@@ -35,29 +35,22 @@ pub fn inline_pictures(
 ) -> Vec<Inline> {
     let mut found = Vec::new();
     let mut at = 0usize;
-    // Ends because each round goes on behind the mark that it found.
-    while let Some(start) = word(content, at, b"BI") {
-        if found.len() >= PICTURES {
+    // Ends because each round goes on behind the mark that it found; so each byte is searched a few times only.
+    while let Some(data) = word(content, at, b"ID") {
+        if found.len() >= PICTURES || budget.tick().is_err() {
             break;
         }
-        let behind = start.saturating_add(2);
-        at = behind;
-        let near = content
-            .get(..behind.saturating_add(ENTRIES))
-            .unwrap_or(content);
-        let Some(data) = word(near, behind, b"ID") else {
+        let near = data.saturating_sub(ENTRIES).max(at);
+        at = data.saturating_add(2);
+        // Of many starts the last one counts, unless it is a name within the entries.
+        let mut starts = words(content.get(..data).unwrap_or_default(), near, b"BI");
+        let first = starts.next();
+        let tried = [starts.last(), first].into_iter().flatten();
+        let said = tried.filter_map(|start| content.get(start.saturating_add(2)..data));
+        let Some((dict, width, height)) = said.filter_map(entries).find_map(sized) else {
             continue;
         };
-        let Some(dict) = entries(content.get(behind..data).unwrap_or_default()) else {
-            continue;
-        };
-        let number = |keys: [&str; 2]| {
-            let value = keys.iter().find_map(|key| dict.get(key))?;
-            usize::try_from(value.number()?).ok()
-        };
-        let (Some(width), Some(height)) = (number(["W", "Width"]), number(["H", "Height"])) else {
-            continue;
-        };
+        let number = |keys: [&str; 2]| number(&dict, keys);
         // One blank stands between the mark and the samples.
         let from = data.saturating_add(3);
         // Samples that are written as they are may look like the mark of the end.
@@ -86,6 +79,19 @@ pub fn inline_pictures(
     found
 }
 
+/// The dictionary of a picture with its width and height.
+fn sized(dict: Dict) -> Option<(Dict, usize, usize)> {
+    let width = number(&dict, ["W", "Width"])?;
+    let height = number(&dict, ["H", "Height"])?;
+    Some((dict, width, height))
+}
+
+/// The number at either of two keys.
+fn number(dict: &Dict, keys: [&str; 2]) -> Option<usize> {
+    let value = keys.iter().find_map(|key| dict.get(key))?;
+    usize::try_from(value.number()?).ok()
+}
+
 /// What stands between the two marks, as a dictionary.
 fn entries(text: &[u8]) -> Option<Dict> {
     let whole = [b"<<", text, b">>"].concat();
@@ -97,11 +103,16 @@ fn entries(text: &[u8]) -> Option<Dict> {
 
 /// Where a mark stands by itself, from `at` on.
 fn word(content: &[u8], at: usize, mark: &[u8]) -> Option<usize> {
-    let rest = content.get(at..)?;
+    words(content, at, mark).next()
+}
+
+/// Every place where a mark stands by itself, from `at` on.
+fn words<'c>(content: &'c [u8], at: usize, mark: &'c [u8]) -> impl Iterator<Item = usize> + 'c {
+    let rest = content.get(at..).unwrap_or_default();
     let ends = |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric());
     memchr::memmem::find_iter(rest, mark)
-        .filter_map(|skip| at.checked_add(skip))
-        .find(|start| {
+        .filter_map(move |skip| at.checked_add(skip))
+        .filter(move |start| {
             let before = start.checked_sub(1).and_then(|before| content.get(before));
             ends(before) && ends(content.get(start.saturating_add(mark.len())))
         })
@@ -128,5 +139,19 @@ mod tests {
         assert_eq!(found[1].data.as_ref(), b"\xff");
         assert!(of(b"(BI) Tj BIG ID 1 EI").is_empty());
         assert!(of(b"BI /W 2 ID").is_empty());
+        assert_eq!(of(b"BI /W 1 /H 1 /BPC 8 /L /BI ID a EI").len(), 1);
+    }
+
+    #[test]
+    fn many_starts_before_one_mark_cost_no_more_than_their_bytes() {
+        let budget = Budget::new(Limits::default(), None);
+        let document = super::super::read(b"%PDF-1.4\n%%EOF", &budget).unwrap();
+        let many = [b"BI ".repeat(340), b"ID ".to_vec()].concat().repeat(4_000);
+        let content = [many.as_slice(), b"BI /W 1 /H 1 /BPC 8 ID a EI"].concat();
+        let started = std::time::Instant::now();
+        let found = inline_pictures(&document, &content, &budget, &mut Account::default());
+        assert_eq!(found.len(), 1);
+        // Three hundred times as long would be minutes.
+        assert!(started.elapsed() < std::time::Duration::from_secs(20));
     }
 }

@@ -78,6 +78,35 @@ impl Dict {
             .map(|(name, value)| (name, value))
     }
 
+    /// The values of a key; of very many the first and the last, since viewers take either of these.
+    pub fn few(&self, key: &str) -> Vec<&Object> {
+        /// Values from each end.
+        const EACH: usize = 4;
+        let short: Vec<usize>;
+        let places = if self.1.is_empty() {
+            let pairs = self.0.iter().enumerate();
+            short = pairs
+                .filter(|(_, (name, _))| name.text == key.as_bytes())
+                .map(|(place, _)| place)
+                .collect();
+            short.as_slice()
+        } else {
+            let text = |place: &usize| self.0.get(*place).map(|(name, _)| name.text.as_slice());
+            let key = Some(key.as_bytes());
+            let from = self.1.partition_point(|place| text(place) < key);
+            let behind = self.1.partition_point(|place| text(place) <= key);
+            self.1.get(from..behind).unwrap_or_default()
+        };
+        let (first, rest) = places.split_at(places.len().min(EACH));
+        let last = rest.get(rest.len().saturating_sub(EACH)..);
+        first
+            .iter()
+            .chain(last.unwrap_or_default())
+            .filter_map(|place| self.0.get(*place))
+            .map(|(_, value)| value)
+            .collect()
+    }
+
     /// Whether the value of a key is this name.
     pub fn is(&self, key: &str, name: &str) -> bool {
         matches!(self.get(key), Some(Object::Name(found)) if found.text == name.as_bytes())

@@ -30,7 +30,7 @@ pub use references::References;
 const OVERLAP: usize = 8;
 
 /// The same of the bytes of a stream of objects, which stand one behind the other.
-const PACKED_OVERLAP: usize = 2;
+const PACKED_OVERLAP: usize = 8;
 
 /// Objects at the most.
 const OBJECTS: usize = 1_000_000;
@@ -439,7 +439,7 @@ impl<'a> Document<'a> {
                 }
                 None => {}
             }
-            unpack(
+            let all = unpack(
                 &decoded.data,
                 self.count(place, "N"),
                 self.count(place, "First"),
@@ -447,6 +447,9 @@ impl<'a> Document<'a> {
                 &mut found,
                 budget,
             )?;
+            if !all {
+                self.fault(at, "object stream: objects overlap");
+            }
             if found.len().saturating_add(self.objects.len()) > OBJECTS {
                 self.fault(at, "more objects than any document has");
                 break;
@@ -521,7 +524,8 @@ fn heads(data: &[u8], count: usize, budget: &Budget) -> Result<Vec<(u32, usize)>
     Ok(found)
 }
 
-/// The objects of a decoded object stream: pairs of number and offset, then the objects.
+/// The objects of a decoded object stream: pairs of number and offset, then the objects. Answers whether all of them
+/// were read: more bytes than [`PACKED_OVERLAP`] allows are not.
 fn unpack(
     data: &[u8],
     count: usize,
@@ -529,7 +533,7 @@ fn unpack(
     at: usize,
     found: &mut Vec<Indirect>,
     budget: &Budget,
-) -> Result<(), Halt> {
+) -> Result<bool, Halt> {
     let mut work = data
         .len()
         .saturating_mul(PACKED_OVERLAP)
@@ -540,7 +544,7 @@ fn unpack(
         let object = parser.object();
         work = work.saturating_sub(parser.used());
         if work == 0 {
-            break;
+            return Ok(false);
         }
         found.push(Indirect {
             number,
@@ -552,7 +556,7 @@ fn unpack(
             sound: parser.is_sound(),
         });
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The text of a string (7.9.2.2): UTF-16 or UTF-8 by its mark, else as it stands.

@@ -6,7 +6,7 @@ use crate::formats::pdf::{self, Dict, Document, Object};
 use crate::model::{Fact, PdfDeed, Role, Trouble};
 use crate::text;
 
-use super::{Opened, kinds};
+use super::{Meaning, Opened, kinds};
 
 /// Keys of the names in a file specification (7.11.3), the one that counts today first.
 const NAMES: [&str; 5] = ["UF", "F", "DOS", "Unix", "Mac"];
@@ -21,9 +21,9 @@ fn is_page(target: &str) -> bool {
 impl Opened<'_, '_, '_> {
     /// What a launch action starts: the file, and what Windows is told in its own dictionary (12.6.4.6).
     pub(super) fn launched(&self, document: &Document<'_>, dict: &Dict, place: usize) -> String {
-        let files = dict.all("F");
+        let files = dict.few("F").into_iter();
         let mut parts: Vec<String> = files
-            .flat_map(|(_, file)| self.file_names(document, Some(file), place))
+            .flat_map(|file| self.file_names(document, Some(file), place))
             .collect();
         if let Some(Object::Dict(windows)) =
             dict.get("Win").map(|windows| document.resolve(windows).0)
@@ -119,7 +119,9 @@ impl Opened<'_, '_, '_> {
             b"Thread",
         ];
         if dict.get("EF").is_some()
-            || kinds(document, dict).any(|kind| TOLD_AS_ACTIONS.contains(&kind))
+            || kinds(document, dict)
+                .iter()
+                .any(|kind| TOLD_AS_ACTIONS.contains(kind))
         {
             return;
         }
@@ -175,12 +177,16 @@ impl Opened<'_, '_, '_> {
         place: usize,
         escaped: &str,
     ) -> Result<(), Trouble> {
-        let Some(Object::Dict(scripts)) = dict
+        let scripts = dict
             .get("JavaScript")
-            .map(|scripts| document.resolve(scripts).0)
-        else {
+            .map(|scripts| document.resolve(scripts));
+        let Some((Object::Dict(scripts), at)) = scripts else {
             return Ok(());
         };
+        if at.is_some_and(|at| !self.taken.insert((at, Meaning::FormData))) {
+            return Ok(());
+        }
+        let place = at.unwrap_or(place);
         for key in ["Before", "After", "AfterPermsReady"] {
             if let Some(script) = scripts.get(key) {
                 self.push_script(script, place, true, escaped)?;
@@ -188,12 +194,80 @@ impl Opened<'_, '_, '_> {
         }
         let all = scripts.get("Doc").map(|all| document.resolve(all));
         if let Some((Object::Array(pairs), at)) = all
-            && at.is_none_or(|at| self.taken.insert(at))
+            && at.is_none_or(|at| self.taken.insert((at, Meaning::List)))
         {
             for script in pairs.iter().skip(1).step_by(2) {
                 self.push_script(script, place, true, escaped)?;
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Fact, PdfDeed};
+    use crate::unpack::tests::opened;
+
+    #[test]
+    fn keys_that_stand_very_often_are_read_at_their_ends() {
+        let facts = |pairs: &str| {
+            let data = format!(
+                "%PDF-1.7\n1 0 obj\n<</Type/Catalog/OpenAction 5 0 R>>\nendobj\n\
+                 5 0 obj\n<<{pairs}>>\nendobj\ntrailer\n<</Root 1 0 R>>\n%%EOF\n"
+            );
+            opened("pdf", data.as_bytes()).1
+        };
+        let started = std::time::Instant::now();
+        for (kind, file) in [
+            ("/S/Launch", "/F(a)"),
+            ("/S/GoToR", "/F(a)"),
+            ("/S/URI", "/URI(http://example.invalid/)"),
+        ] {
+            let often = format!("{}{}", kind.repeat(20_000), file.repeat(20_000));
+            let facts = facts(&often);
+            assert!(!facts.is_empty() && facts.len() < 40, "{}", facts.len());
+        }
+        // Twenty thousand times as long would be some hours.
+        assert!(started.elapsed() < std::time::Duration::from_secs(60));
+        let launched = |pairs: &str| {
+            facts(pairs).into_iter().find_map(|fact| match fact {
+                Fact::PdfAction {
+                    deed: PdfDeed::Launch,
+                    target,
+                    ..
+                } => Some(target),
+                _ => None,
+            })
+        };
+        let (kinds, files) = ("/S/A".repeat(20_000), "/F(a)".repeat(20_000));
+        let last = format!("{kinds}/S/Launch{files}/F(b)");
+        assert_eq!(launched(&last).as_deref(), Some("a b"));
+        let first = format!("/S/Launch{kinds}/F(b){files}");
+        assert_eq!(launched(&first).as_deref(), Some("b a"));
+    }
+
+    #[test]
+    fn an_object_that_is_read_as_two_things_is_told_as_both() {
+        let script = "app.alert(1)";
+        let stream = format!("<</Length 12>>\nstream\n{script}\nendstream");
+        let list = "[(a)(app.alert\\(1\\))]".to_owned();
+        for (held, one, other) in [
+            (&stream, "<</XFA 6 0 R>>", "<</S/JavaScript/JS 6 0 R>>"),
+            (&list, "<</S/X/JS 6 0 R>>", "<</JavaScript<</Doc 6 0 R>>>>"),
+        ] {
+            for (first, second) in [(one, other), (other, one)] {
+                let data = format!(
+                    "%PDF-1.7\n4 0 obj\n{first}\nendobj\n5 0 obj\n{second}\nendobj\n\
+                     6 0 obj\n{held}\nendobj\n%%EOF\n"
+                );
+                let (children, _) = opened("pdf", data.as_bytes());
+                let told = children.iter().any(|child| {
+                    let is_script = |fact: &Fact| matches!(fact, Fact::PdfScript { .. });
+                    child.facts.iter().any(is_script)
+                });
+                assert!(told, "{first} {second}");
+            }
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! What a PDF does on opening, and what else happens without a click (ISO 32000-2, 12.6.3).
 
 use crate::formats::pdf::{Dict, Document, Object};
-use crate::model::{Fact, PdfDeed};
+use crate::model::{Fact, PdfDeed, Role, Trouble};
 use crate::text;
 
-use super::{Opened, kinds};
+use super::{ACTIONS, Opened, kinds};
 
 /// When the actions of a dictionary that is neither a catalogue nor a page by its type run by themselves (12.6.3): a page
 /// opens, it or an annotation on it is seen, the document is closed, saved or printed.
@@ -12,16 +12,24 @@ const BY_ITSELF: &[&str] = &["O", "PO", "PV", "WC", "WS", "DS", "WP", "DP"];
 
 impl Opened<'_, '_, '_> {
     /// Actions and scripts that run by themselves, each with the place of what names it; that of the document is told.
-    pub(super) fn started<'d>(&mut self, document: &'d Document<'_>) -> Vec<(usize, &'d Object)> {
+    pub(super) fn started<'d>(
+        &mut self,
+        document: &'d Document<'_>,
+    ) -> Result<Vec<(usize, &'d Object)>, Trouble> {
         let mut started = Vec::new();
+        let mut told = 0usize;
         let pairs = document
             .dicts()
             .flat_map(|(place, dict)| dict.0.iter().map(move |pair| (place, dict, pair)));
         for (place, dict, (key, value)) in pairs {
+            self.nest.tick()?;
             let resolved = || document.resolve(value).0;
             match key.text.as_slice() {
                 b"OpenAction" => {
-                    self.tell_opening(document, place, value);
+                    if told < ACTIONS {
+                        told = told.saturating_add(1);
+                        self.tell_opening(document, place, value);
+                    }
                     // A destination is an array that leads to a page (12.3.2); its fields do not run on opening.
                     let action = Some(value).filter(|_| !matches!(resolved(), Object::Array(_)));
                     started.extend(action.map(|action| (place, action)));
@@ -30,18 +38,53 @@ impl Opened<'_, '_, '_> {
                     let actions = run_by_themselves(document, dict, value).into_iter();
                     started.extend(actions.map(|action| (place, action)));
                 }
-                b"Names" => started.extend(scripts(resolved()).map(|script| (place, script))),
+                b"Names" => {
+                    let scripts = scripts(resolved()).into_iter();
+                    started.extend(scripts.map(|script| (place, script)));
+                }
                 _ => {}
             }
         }
-        started
+        Ok(started)
+    }
+
+    /// What an action on opening sends or fetches without a click: a form (12.7.5.2), data for one (12.7.5.4), an
+    /// address; `sent` counts them. An address of the web that is only shown is no more than a link.
+    pub(super) fn tell_sent(
+        &mut self,
+        document: &Document<'_>,
+        dict: &Dict,
+        place: usize,
+        sent: &mut usize,
+    ) -> Result<(), Trouble> {
+        let at = document.objects.get(place).map(|object| object.at);
+        for kind in kinds(document, dict) {
+            let (role, key) = match kind {
+                b"SubmitForm" | b"ImportData" => (Role::Subdocument, "F"),
+                b"URI" => (Role::Media, "URI"),
+                _ => continue,
+            };
+            for named in dict.few(key) {
+                self.nest.tick()?;
+                if *sent >= ACTIONS {
+                    return Ok(());
+                }
+                let target = self.file_name(document, Some(named), place);
+                if !target.is_empty() {
+                    *sent = sent.saturating_add(1);
+                    self.nest.note(Fact::External { at, role, target });
+                }
+            }
+        }
+        Ok(())
     }
 
     fn tell_opening(&mut self, document: &Document<'_>, place: usize, action: &Object) {
         let at = document.objects.get(place).map_or(0, |object| object.at);
         let target = match document.resolve(action).0 {
             Object::Dict(dict) => {
-                let kinds: Vec<_> = kinds(document, dict).map(String::from_utf8_lossy).collect();
+                let kinds = kinds(document, dict).into_iter();
+                let kinds: Vec<_> = kinds.map(String::from_utf8_lossy).collect();
                 match kinds.join(", ") {
                     none if none.is_empty() => "action".to_owned(),
                     kinds => kinds,
@@ -59,13 +102,11 @@ impl Opened<'_, '_, '_> {
 }
 
 /// The tree of scripts among those of names.
-fn scripts(names: &Object) -> impl Iterator<Item = &Object> {
-    let names = match names {
-        Object::Dict(names) => Some(names),
-        _ => None,
-    };
-    let scripts = names.into_iter().flat_map(|names| names.all("JavaScript"));
-    scripts.map(|(_, scripts)| scripts)
+fn scripts(names: &Object) -> Vec<&Object> {
+    match names {
+        Object::Dict(names) => names.few("JavaScript"),
+        _ => Vec::new(),
+    }
 }
 
 /// The actions of a dictionary under its `AA` that run without a click: all of a catalogue and a page, else some.
