@@ -15,7 +15,8 @@ pub(super) struct Prolog {
 /// The prolog of a text whose letters of ASCII are bytes; `None` where it does not end, or no element follows. One pass.
 pub(super) fn of(text: &[u8]) -> Option<Prolog> {
     // Pages have instructions that end at the first bracket, and no declaration.
-    let strict = begins(text, blanks(text), b"<?xml");
+    // What is missing once is missing behind it too.
+    let mut strict = begins(text, blanks(text), b"<?xml");
     let mut html = false;
     let mut at = 0usize;
     // Ends because each turn goes on behind what it found.
@@ -29,7 +30,11 @@ pub(super) fn of(text: &[u8]) -> Option<Prolog> {
             html |= begins(text, name, b"html");
             at = behind_type(text, inner)?;
         } else if begins(text, at, b"<?") {
-            let instruction = behind(text, at, b"?>").filter(|_| strict);
+            let instruction = match strict {
+                true => behind(text, at, b"?>"),
+                false => None,
+            };
+            strict = instruction.is_some();
             at = instruction.or_else(|| behind(text, at, b">"))?;
         } else if begins(text, at, b"<!") {
             at = behind(text, at, b">")?;
@@ -133,8 +138,12 @@ mod tests {
             assert_eq!(first(&text), Some(("<r a='1'>", false)), "{front}");
         }
         assert_eq!(first(" <!DOCTYPE  html><p>"), Some(("<p>", true)));
-        let long = "<!-- a -->\n".repeat(100_000) + "<r>";
-        assert_eq!(first(&long), Some(("<r>", false)));
+        for front in ["<!-- a -->\n", "<?a>", "<?a ?>", "<!a>"] {
+            for start in ["", "<?xml?>"] {
+                let long = start.to_owned() + &front.repeat(100_000) + "<r>";
+                assert_eq!(first(&long), Some(("<r>", false)), "{front}");
+            }
+        }
     }
 
     #[test]
