@@ -117,10 +117,27 @@ fn without_comments(value: &[u8]) -> Vec<u8> {
     kept.trim_ascii().to_vec()
 }
 
-/// A description that is the name of a file names what nothing else names ([MS-OXCMAIL] 2.2.3.4).
+/// A description that is the name of a file names what nothing else names ([MS-OXCMAIL] 2.2.3.4). That of a text, of
+/// several parts or of a mail is a sentence, and so is one with blanks in it.
 fn description(data: &[u8], header: &Header) -> Option<Name> {
-    let value = header.values(data, "content-description").next()?;
+    let first = |name| header.values(data, name).next().map(<[u8]>::trim_ascii);
+    let begins = |value: &[u8], word: &[u8]| {
+        let start = value.get(..word.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(word))
+    };
+    let attached = first("content-disposition").is_some_and(|value| begins(value, b"attachment"));
+    let file = first("content-type").is_some_and(|value| {
+        let shown: [&[u8]; 3] = [b"text", b"multipart", b"message"];
+        !shown.iter().any(|word| begins(value, word))
+    });
+    if !attached && !file {
+        return None;
+    }
+    let value = first("content-description")?;
     let value = unfold(value.get(..2000).unwrap_or(value));
+    if value.iter().any(u8::is_ascii_whitespace) {
+        return None;
+    }
     let name = Name::from_readings(value.trim_ascii().to_vec(), readings(value.trim_ascii()));
     let extension = name.extensions().next()?;
     let plain = !extension.is_empty() && !extension.contains(char::is_whitespace);
