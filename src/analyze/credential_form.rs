@@ -71,7 +71,11 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         return;
     }
     let source = page.text();
-    let Written { password, target } = Written::of(look, &page, findings);
+    let Written {
+        password,
+        target,
+        own,
+    } = Written::of(look, &page, findings);
     let sends = Sends::of(source);
     let mut sent = scripted(look, &sends);
     let shown: Vec<String> = sends
@@ -107,7 +111,7 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let target = target
         .or_else(|| handed.into_iter().next())
         .or_else(|| sent.into_iter().next().filter(|_| posts))
-        .or_else(|| collector(look, &page));
+        .or_else(|| collector(look, &page).filter(|_| !own || is_held(&page)));
     let Some(target) = target else {
         return;
     };
@@ -120,6 +124,8 @@ struct Written {
     password: Option<usize>,
     /// Where a form leads outside.
     target: Option<String>,
+    /// Whether a form leads to a place of the page's own site.
+    own: bool,
 }
 
 impl Written {
@@ -129,6 +135,7 @@ impl Written {
         let mut password = None;
         let mut target = None;
         let (mut base, mut by_base) = (None, false);
+        let mut own = false;
         for tag in asked.tags(page) {
             if password.is_none() && asked.is_password(&tag) {
                 password = Some(tag.at);
@@ -147,6 +154,8 @@ impl Written {
                         target.get_or_insert(address);
                     } else if let Some(address) = action.filter(|value| is_mail(value)) {
                         target.get_or_insert(plain(address));
+                    } else {
+                        own |= action.is_some_and(|value| !matches!(value.trim(), "" | "#"));
                     }
                     by_base |=
                         tag.name == "form" && action.is_none_or(|value| !value.starts_with('#'));
@@ -178,7 +187,11 @@ impl Written {
             findings.ioc(IocType::Url, &base);
             target.get_or_insert(base);
         }
-        Self { password, target }
+        Self {
+            password,
+            target,
+            own,
+        }
     }
 }
 
@@ -189,14 +202,26 @@ fn prompted(look: &Look<'_>, sends: &Sends<'_>) -> Option<usize> {
     found.map(|(at, _)| at)
 }
 
-/// A service that takes what pages of others send it, where one is named in the page.
+/// A service that takes what pages of others send it, where a script of the page names one.
 fn collector(look: &Look<'_>, page: &Page) -> Option<String> {
     let lower = page.lower().as_bytes();
-    let services = &look.knowledge.links.collectors;
-    let mut named = services
+    let scripts = page.scripts().iter();
+    let mut scripts = scripts.filter_map(|(range, _)| lower.get(range.clone()));
+    scripts.find_map(|script| {
+        let services = &look.knowledge.links.collectors;
+        let mut named = services
+            .iter()
+            .filter(|name| memmem::find(script, name.as_bytes()).is_some());
+        named.next().cloned()
+    })
+}
+
+/// Whether a script keeps a form from being sent to where it leads.
+fn is_held(page: &Page) -> bool {
+    let lower = page.lower().as_bytes();
+    ["preventdefault", "onsubmit", "return false"]
         .iter()
-        .filter(|name| memmem::find(lower, name.as_bytes()).is_some());
-    named.next().cloned()
+        .any(|word| memmem::find(lower, word.as_bytes()).is_some())
 }
 
 /// Where a script that the page's scripts put together makes a field one for passwords: at the start of the page.

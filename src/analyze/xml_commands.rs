@@ -32,11 +32,11 @@ const CODE: &[&str] = &["scriptblock", "getscriptblock", "setscriptblock"];
 const TASK: &str = "windows/2004/02/mit/task";
 
 /// What such files have.
-static MARKS: LazyLock<AnyOf> =
-    LazyLock::new(|| AnyOf::new(&["LogonCommand", "ScriptBlock", "<plist", TASK]));
+static MARKS: LazyLock<AnyOf> = LazyLock::new(|| AnyOf::new(&["LogonCommand", "<plist", TASK]));
 
 fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     let source = text::to_utf8(&look.artifact.data);
+    code(&source, findings);
     if !MARKS.is_in(source.as_bytes()) {
         return;
     }
@@ -44,9 +44,8 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
     if has("<plist") && (has("CommandString") || has("URL")) {
         properties(look, &source, findings);
     }
-    let (sandbox, shell) = (has("LogonCommand"), has("ScriptBlock"));
-    let task = has(TASK);
-    if !sandbox && !shell && !task {
+    let (sandbox, task) = (has("LogonCommand"), has(TASK));
+    if !sandbox && !task {
         return;
     }
     let elements = || xml::elements(&source);
@@ -70,13 +69,19 @@ fn run(look: &Look<'_>, findings: &mut Findings<'_>) {
         let offset = |at| matches!(source, Cow::Borrowed(_)).then_some(at);
         scheduled(look, elements(), offset, findings);
     }
-    if shell && matches!(root.as_str(), "types" | "configuration") {
-        let code =
-            elements().find(|one| CODE.contains(&one.name.as_str()) && !one.text.trim().is_empty());
-        if let Some(code) = code {
-            let shown = format!("PowerShell types: {}", code.text.trim());
-            findings.report(Found::new("script", &shown).at(code.at));
-        }
+}
+
+/// Code in types and formats of PowerShell, which compares names without their case.
+fn code(source: &str, findings: &mut Findings<'_>) {
+    let root = xml::elements(source).next().map(|one| one.name);
+    if !matches!(root.as_deref(), Some("types" | "configuration")) {
+        return;
+    }
+    let holds =
+        |one: &xml::Element| CODE.contains(&one.name.as_str()) && !one.text.trim().is_empty();
+    if let Some(code) = xml::elements(source).find(holds) {
+        let shown = format!("PowerShell types: {}", code.text.trim());
+        findings.report(Found::new("script", &shown).at(code.at));
     }
 }
 

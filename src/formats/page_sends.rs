@@ -168,9 +168,25 @@ impl<'t> Sends<'t> {
             .any(|(word, ends)| word.sends && !ends.is_empty())
     }
 
-    /// Where a script makes a field one for passwords.
+    /// Where a script makes a field one for passwords: settings alone, such as the data of a page, make none.
     pub fn password_field(&self) -> Option<usize> {
-        let mut made = self.each().filter(|(word, _)| word.role == Role::Made);
+        const MAKES: [&str; 6] = [
+            "createElement",
+            "jsx",
+            "'input'",
+            "\"input\"",
+            "'<input",
+            "\"<input",
+        ];
+        let has =
+            |word: &&str| memchr::memmem::find(self.source.as_bytes(), word.as_bytes()).is_some();
+        let mut makes = None;
+        let mut made = self.each().filter(|(word, ends)| {
+            let setting = word.text.starts_with("type");
+            word.role == Role::Made
+                && !ends.is_empty()
+                && (!setting || *makes.get_or_insert_with(|| MAKES.iter().any(has)))
+        });
         made.find_map(|(word, ends)| ends.first()?.checked_sub(word.text.len()))
     }
 
