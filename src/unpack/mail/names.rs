@@ -181,15 +181,24 @@ mod tests {
             "Content-Disposition: attachment; filename=a.bat (x)",
             "Content-Disposition: attachment; filename = (z) \"a.bat\"",
             "Content-Disposition: attachment; filename=\"=?utf-8?B?PT91dGYtOD9RP2E9MkViYXQ/PQ==?=\"",
-            "Content-Description: a.bat",
+            "Content-Type: application/octet-stream\nContent-Description: a.bat",
+            "Content-Disposition: attachment\nContent-Description: a.bat",
         ] {
             let name = of(format!("{field}\n\n").as_bytes()).name.unwrap();
             assert!(name.readings.contains(&"a.bat".to_owned()), "{field}");
         }
         let plain = of(b"Content-Disposition: attachment; filename=\"a b.bat\"\n\n");
         assert_eq!(plain.name.unwrap().readings, ["a b.bat"]);
-        let none = of(b"Content-Description: Mr. Smith and friends\n\n");
-        assert!(none.name.is_none());
+        for none in [
+            "Content-Description: Mr. Smith and friends",
+            "Content-Type: text/plain\nContent-Description: example.com",
+            "Content-Type: application/pdf\nContent-Description: Letter of example.com",
+        ] {
+            assert!(
+                of(format!("{none}\n\n").as_bytes()).name.is_none(),
+                "{none}"
+            );
+        }
     }
 
     #[test]
