@@ -472,7 +472,8 @@ impl Opened<'_, '_, '_> {
                 Some(Object::Dict(dict)) => dict.is("Type", "EmbeddedFile"),
                 _ => false,
             };
-            if is_file {
+            // Pieces of a form say the same of themselves.
+            if is_file && !self.taken.contains(&(place, Meaning::Piece)) {
                 self.push_file(place, "")?;
             }
         }

@@ -210,6 +210,26 @@ mod tests {
     use crate::unpack::tests::opened;
 
     #[test]
+    fn a_piece_of_a_form_is_no_attachment_unless_something_attaches_it() {
+        let attached = |more: &str| {
+            let piece = "<</Type/EmbeddedFile/Length 4>>\nstream\n<a/>\nendstream";
+            let data = format!(
+                "%PDF-1.7\n1 0 obj\n<</XFA[(a)6 0 R]>>\nendobj\n{more}6 0 obj\n{piece}\nendobj\n%%EOF\n"
+            );
+            let children = opened("pdf", data.as_bytes()).0;
+            let files = children.iter();
+            files
+                .filter(|child| child.via == Some("pdf-embedded-file"))
+                .count()
+        };
+        assert_eq!(attached(""), 0);
+        assert_eq!(
+            attached("2 0 obj\n<</EF<</F 6 0 R>>/F(a.xml)>>\nendobj\n"),
+            1
+        );
+    }
+
+    #[test]
     fn keys_that_stand_very_often_are_read_at_their_ends() {
         let facts = |pairs: &str| {
             let data = format!(
